@@ -1,0 +1,1 @@
+"""Pair types: one file each, its SQL on top."""

@@ -1,0 +1,1 @@
+"""Stages: arrays in, arrays out, no paths."""
