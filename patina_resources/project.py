@@ -72,6 +72,11 @@ class ProjectionPaths:
         return self.folder / f"{self.name}.safetensors"
 
     @property
+    def onnx(self) -> Path:
+        """The same projection for other runtimes (ONNX)."""
+        return self.folder / f"{self.name}.onnx"
+
+    @property
     def index(self) -> Path:
         """The USearch index."""
         return self.folder / f"{self.name}.usearch"
@@ -271,7 +276,6 @@ def _sqlite_url_path(url: str, config: Path) -> Path:
     prefix = "sqlite:///"
     if not url.startswith(prefix) or not url[len(prefix) :]:
         raise PatinaError(
-            f"{config}: [eventlog] url: expected sqlite:///relative/path.db or sqlite:////absolute/path.db, "
-            f"got {url!r}"
+            f"{config}: [eventlog] url: expected sqlite:///relative/path.db or sqlite:////absolute/path.db, got {url!r}"
         )
     return Path(url[len(prefix) :])

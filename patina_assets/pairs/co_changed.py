@@ -1,0 +1,74 @@
+"""`co_changed`: two files that changed in the same commit belong together; files that never did do not."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from patina_assets.pairs.code_text import file_text, normal_path
+from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_time
+from patina_resources.eventlog import NOT_RETRACTED, Row, Source
+
+# Commits of one file say nothing; those of over 50 are moves, formatting runs and imports.
+CO_CHANGES_SQL = f"""
+WITH event AS (
+    SELECT seq, timestamp, source_id, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+    FROM eventlog
+    WHERE event_type = 'git.commit' AND {NOT_RETRACTED}
+), changed AS (
+    SELECT event.seq, event.timestamp, COALESCE(json_extract(event.data, '$.sha'), event.source_id) AS sha,
+           CASE file.type WHEN 'text' THEN file.value
+                          WHEN 'object' THEN COALESCE(json_extract(file.value, '$.path'),
+                                                      json_extract(file.value, '$.file_path')) END AS path
+    FROM event, json_each(COALESCE(json_extract(event.data, '$.files'),
+                                   json_extract(event.data, '$.files_changed'), '[]')) AS file
+), first_seen AS (
+    SELECT MIN(seq) AS seq, MIN(timestamp) AS timestamp, sha, path
+    FROM changed
+    WHERE typeof(path) = 'text' AND path <> ''
+    GROUP BY sha, path
+)
+SELECT seq, timestamp, sha, path
+FROM first_seen
+WHERE sha IN (SELECT sha FROM first_seen GROUP BY sha HAVING COUNT(*) BETWEEN 2 AND 50)
+ORDER BY seq, path
+"""
+
+
+def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+    """Return every file of a commit that touched 2-50 files as an item, and every such commit as a context.
+
+    Commits are split by time: training sees the oldest 80 %, the test asks about the newest 10 %.
+    """
+    first_seq: dict[str, int] = {}
+    commits: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for seq, timestamp, sha, path in rows[CO_CHANGES.name]:
+        name = normal_path(path)
+        first_seq[name] = min(seq, first_seq.get(name, seq))
+        commits[(_utc(timestamp), str(sha))].add(name)
+    items = {name: Item(kind="file", text=file_text(name), file=name, seq=seq) for name, seq in first_seq.items()}
+    splits = split_by_time(time for time, _ in commits)
+    return PairData(
+        items=list(items.values()),
+        contexts=[
+            Context(tuple(items[name] for name in sorted(names)), split)
+            for names, split in zip(commits.values(), splits, strict=True)
+        ],
+    )
+
+
+def _utc(timestamp: str) -> str:
+    """Return a time in UTC, sortable as text; what is not a time sorts by its own text."""
+    try:
+        return datetime.fromisoformat(timestamp).astimezone(UTC).isoformat()
+    except (ValueError, TypeError, OverflowError):
+        return str(timestamp)
+
+
+CO_CHANGES = Source("git.co_changes", CO_CHANGES_SQL)
+CO_CHANGED = PairType(
+    name="co_changed",
+    source=CO_CHANGES,
+    derive=derive,
+    version=1,
+    missing="commits that touch 2 to 50 files",
+)

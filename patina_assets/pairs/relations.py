@@ -1,0 +1,225 @@
+"""What belongs together: items, contexts, splits, and the relation between texts that follows from them."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_resources.eventlog import Row, Source
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+# One context relates every pair of its members, so a session of a million notes must not ask for 10^12 pairs.
+MAX_CONTEXT_MEMBERS = 256
+
+
+class Split(IntEnum):
+    """Which part of the data a context belongs to."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+
+
+@dataclass(frozen=True, order=True)
+class Item:
+    """One thing that search can return.
+
+    Attributes:
+        kind: decision, pattern, goal, work, context, observation, file, function.
+        text: What is embedded and shown.
+        file: Path in the repository, or None.
+        session: Session id, or None.
+        commit: Commit sha, or None.
+        seq: The first event of the eventlog that tells of it.
+    """
+
+    kind: str
+    text: str
+    file: str | None = None
+    session: str | None = None
+    commit: str | None = None
+    seq: int = 0
+
+    def order(self) -> tuple[str, ...]:
+        """Return the sort key: content only, so that the order of events in a file does not matter."""
+        return (self.kind, self.file or "", self.session or "", self.commit or "", self.text)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Items that belong together: a session's notes, a commit's files, a caller and its callee.
+
+    Attributes:
+        members: The items.
+        split: The part of the data that the context belongs to.
+    """
+
+    members: tuple[Item, ...]
+    split: Split
+
+
+@dataclass(frozen=True)
+class PairData:
+    """What a pair type makes of its sources' rows: all items, and which of them belong together."""
+
+    items: Sequence[Item]
+    contexts: Sequence[Context]
+
+
+@dataclass(frozen=True)
+class PairType:
+    """How a source's rows become items and contexts.
+
+    Attributes:
+        name: As in a recipe's `pair_type`.
+        source: The source that a recipe names for it.
+        further_sources: Other sources that items or their texts are made from.
+        derive: Rows by source name -> items and contexts. Pure.
+        version: Raised when `derive` gives something else for the same rows.
+        missing: What an eventlog without signal lacks, and what to do about it.
+    """
+
+    name: str
+    source: Source
+    derive: Callable[[Mapping[str, Sequence[Row]]], PairData]
+    version: int
+    missing: str
+    further_sources: tuple[Source, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All sources, the recipe's first."""
+        return (self.source, *self.further_sources)
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Contexts as row numbers of unique texts.
+
+    Attributes:
+        texts: Number of unique texts.
+        offsets: int64 [contexts + 1]; context c has `members[offsets[c] : offsets[c + 1]]`.
+        members: int32; rows of texts, ascending in each context, at least two.
+        split: int8 [contexts]; a `Split` each.
+    """
+
+    texts: int
+    offsets: Int64
+    members: Int32
+    split: NDArray[np.int8]
+
+    def only(self, *splits: Split) -> "Relations":
+        """Return the relations of some splits."""
+        keep = np.isin(self.split, [int(split) for split in splits])
+        sizes = np.diff(self.offsets)
+        members = self.members[np.repeat(keep, sizes)]
+        offsets = np.concatenate([[0], np.cumsum(sizes[keep])]).astype(np.int64)
+        return Relations(self.texts, offsets, members, self.split[keep])
+
+    def member_rows(self) -> Int32:
+        """Return the rows of all texts that stand in a context, ascending, each once."""
+        return np.unique(self.members).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class RelatedTexts:
+    """Which texts share a context: a symmetric relation without (i, i).
+
+    Attributes:
+        keys: int64, ascending, each once: `first * texts + second` for every ordered pair.
+        texts: Number of unique texts.
+    """
+
+    keys: Int64
+    texts: int
+
+    def contains(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return bool, broadcast over `first` and `second`: do the two texts share a context?"""
+        wanted = np.asarray(first, np.int64) * self.texts + np.asarray(second, np.int64)
+        if not self.keys.size:
+            return np.zeros(wanted.shape, np.bool_)
+        place = np.minimum(np.searchsorted(self.keys, wanted), self.keys.size - 1)
+        return np.asarray(self.keys[place] == wanted)
+
+    def neighbours(self, row: int) -> Int32:
+        """Return int32, ascending: the texts that share a context with `row`."""
+        low, high = np.searchsorted(self.keys, [row * self.texts, (row + 1) * self.texts])
+        return (self.keys[low:high] - row * self.texts).astype(np.int32)
+
+    def mask(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return bool [len(rows), len(columns)]: does row r's text share a context with column c's?"""
+        return self.contains(np.asarray(rows)[:, None], np.asarray(columns)[None, :])
+
+
+def unique_texts(items: Sequence[Item]) -> tuple[list[str], Int32]:
+    """Return the unique texts, sorted, and int32 [items]: each item's row among them."""
+    texts = sorted({item.text for item in items})
+    row_of = {text: row for row, text in enumerate(texts)}
+    return texts, np.fromiter((row_of[item.text] for item in items), np.int32, len(items))
+
+
+def relate(texts: Sequence[str], contexts: Sequence[Context]) -> Relations:
+    """Return the contexts over rows of `texts`: thinned, sorted by content, those with one text left out."""
+    row_of = {text: row for row, text in enumerate(texts)}
+    rows = set()
+    for context in contexts:
+        members = sorted({row_of[item.text] for item in context.members})
+        if len(members) >= 2:
+            rows.add((int(context.split), tuple(_thin(members))))
+    ordered = sorted(rows)
+    sizes = [len(members) for _, members in ordered]
+    return Relations(
+        texts=len(texts),
+        offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        members=np.fromiter((row for _, members in ordered for row in members), np.int32, sum(sizes)),
+        split=np.fromiter((split for split, _ in ordered), np.int8, len(ordered)),
+    )
+
+
+def related_texts(relations: Relations) -> RelatedTexts:
+    """Return which texts share a context."""
+    keys = []
+    for start, end in zip(relations.offsets[:-1], relations.offsets[1:], strict=True):
+        members = relations.members[start:end].astype(np.int64)
+        keys.append((members[:, None] * relations.texts + members[None, :]).ravel())
+    merged = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+    itself = merged // max(relations.texts, 1) == merged % max(relations.texts, 1)
+    return RelatedTexts(merged[~itself], relations.texts)
+
+
+def split_by_hash(name: str) -> Split:
+    """Return the split of a session or file: 80 % train, 10 % validation, 10 % test.
+
+    It depends on the name alone, so that new events do not move old ones to another part.
+    """
+    share = int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:8], "big") / 2**64
+    return Split.TRAIN if share < 0.8 else Split.VALIDATION if share < 0.9 else Split.TEST
+
+
+def split_by_time(times: Iterable[str]) -> list[Split]:
+    """Return a split for each time: the oldest 80 % train, the next 10 % validation, the newest 10 % test.
+
+    Args:
+        times: Sortable times (ISO 8601 in one zone), in any order.
+    """
+    stamps = list(times)
+    ranked = sorted(stamps)
+    if not ranked:
+        return []
+    validation = ranked[min(int(len(ranked) * 0.8), len(ranked) - 1)]
+    test = ranked[min(int(len(ranked) * 0.9), len(ranked) - 1)]
+    return [
+        Split.TEST if stamp >= test else Split.VALIDATION if stamp >= validation else Split.TRAIN for stamp in stamps
+    ]
+
+
+def _thin(members: list[int]) -> list[int]:
+    """Return at most MAX_CONTEXT_MEMBERS of the rows, evenly spread over the sorted texts."""
+    if len(members) <= MAX_CONTEXT_MEMBERS:
+        return members
+    step = len(members) / MAX_CONTEXT_MEMBERS
+    return [members[int(place * step)] for place in range(MAX_CONTEXT_MEMBERS)]

@@ -1,0 +1,372 @@
+"""The only place that puts files under `.patina/data`: atomic writes, digests, manifests, the project mutex.
+
+A stage's files and its manifest entry change together. New files are first written completely under a *pending*
+name that carries their digest; renaming the manifest is the moment of change; the pending files then move to their
+final names, and where that was interrupted, readers find them under the pending name and the next writer moves them.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from patina_resources.errors import PatinaError
+from patina_resources.project import ProjectionPaths
+
+MANIFEST_VERSION = 1
+PENDING_SUFFIX = ".pending"
+TEMPORARY_PREFIX = ".tmp-"
+READ_ATTEMPTS = 20
+MUTEX_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class StageInput:
+    """One thing that went into an artifact: its value, and for a source its number of rows."""
+
+    value: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """One file that a stage wrote."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What a manifest knows of one stage.
+
+    Attributes:
+        fingerprint: Hash of all inputs.
+        inputs: The inputs by name, to say in words why a stage is stale.
+        digest: Hash of what the next stages depend on.
+        outputs: The stage's files by role.
+        facts: Counts and measures, for people.
+        built_at: UTC time of the build (ISO 8601).
+    """
+
+    fingerprint: str
+    inputs: Mapping[str, StageInput]
+    digest: str
+    outputs: Mapping[str, OutputFile]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    built_at: str = ""
+
+
+Manifest = Mapping[str, StageRecord]
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """Return the SHA-256 (hex) of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def utc_now() -> str:
+    """Return the current UTC time to the second (ISO 8601)."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`, wholly or not at all; the folder is made where it is missing.
+
+    Raises:
+        PatinaError: The file cannot be written (full disk, no permission). The old file is then untouched.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def write_if_changed(path: Path, data: bytes) -> bool:
+    """Write `data` to `path` unless it is there already, byte for byte; return whether anything was written."""
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == data:
+            return False
+    write_atomic(path, data)
+    return True
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return a manifest; an empty one where the file does not exist.
+
+    Raises:
+        PatinaError: The file is damaged.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        if document["version"] != MANIFEST_VERSION:
+            raise ValueError(f"version {document['version']!r}, expected {MANIFEST_VERSION}")
+        return {str(stage): _record(entry) for stage, entry in document["stages"].items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise PatinaError(
+            f"{path}: the manifest is damaged ({type(error).__name__}: {error}): "
+            "run `patina oxidize` to build what it described again"
+        ) from error
+
+
+def publish_stage(
+    paths: ProjectionPaths, stage: str, record: StageRecord, contents: Mapping[Path, bytes]
+) -> StageRecord:
+    """Replace a stage's files and its manifest entry together; return the entry as written.
+
+    Args:
+        paths: The projection's files.
+        stage: Name of the manifest entry.
+        record: The entry, its `outputs` and `built_at` still empty.
+        contents: The new content of each of the stage's files.
+
+    Raises:
+        PatinaError: Something cannot be written. What was there before is then untouched.
+    """
+    manifest = settle(paths)
+    outputs = {
+        path.name.removeprefix(f"{paths.name}."): OutputFile(path.name, sha256(data), len(data))
+        for path, data in contents.items()
+    }
+    record = replace(record, outputs=outputs, built_at=utc_now())
+    for path, data in contents.items():
+        write_atomic(_pending(paths, path.name, sha256(data)), data)
+    write_atomic(paths.manifest, _manifest_document({**manifest, stage: record}))
+    for path, data in contents.items():
+        _pending(paths, path.name, sha256(data)).replace(path)
+    _sync_folder(paths.folder)
+    return record
+
+
+def settle(paths: ProjectionPaths) -> Manifest:
+    """Finish what an interrupted `publish_stage` left, and return the manifest (empty where it is damaged).
+
+    Files that the manifest names move from their pending to their final names; other pending files go.
+    """
+    try:
+        manifest = read_manifest(paths.manifest)
+    except PatinaError:
+        manifest = {}
+    for record in manifest.values():
+        for output in record.outputs.values():
+            pending = _pending(paths, output.file, output.sha256)
+            if pending.exists():
+                pending.replace(paths.folder / output.file)
+    if paths.folder.exists():
+        for leftover in paths.folder.glob(f"{paths.name}.*{PENDING_SUFFIX}"):
+            leftover.unlink(missing_ok=True)
+    return manifest
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what killed writers left below `folder`. The caller holds the project mutex."""
+    for leftover in folder.rglob(f"{TEMPORARY_PREFIX}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def damages(paths: ProjectionPaths, record: StageRecord) -> tuple[str, ...]:
+    """Return what is wrong with a stage's files, one sentence each: missing, or not what the manifest names."""
+    found = []
+    for output in record.outputs.values():
+        path = paths.folder / output.file
+        candidates = (path, _pending(paths, output.file, output.sha256))
+        if not any(file.is_file() and file_sha256(file) == output.sha256 for file in candidates):
+            found.append(f"{output.file} is {'damaged' if path.exists() else 'missing'}")
+    return tuple(found)
+
+
+def verified_path(paths: ProjectionPaths, record: StageRecord, role: str) -> Path:
+    """Return where one of a stage's files is, its digest checked: for loaders that want a path.
+
+    Raises:
+        PatinaError: The file is missing or is not what the manifest names.
+    """
+    read_output(paths, record, role)
+    output = record.outputs[role]
+    path = paths.folder / output.file
+    return path if path.exists() and file_sha256(path) == output.sha256 else _pending(paths, output.file, output.sha256)
+
+
+def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes:
+    """Return the verified content of one of a stage's files.
+
+    Raises:
+        PatinaError: The file is missing or is not what the manifest names.
+    """
+    try:
+        output = record.outputs[role]
+    except KeyError:
+        raise PatinaError(f"{paths.manifest}: names no {role} file: run `patina oxidize` to build it again") from None
+    path = paths.folder / output.file
+    for candidate in (path, _pending(paths, output.file, output.sha256)):
+        with suppress(FileNotFoundError):
+            data = candidate.read_bytes()
+            if sha256(data) == output.sha256:
+                return data
+    state = "damaged (its digest is not the manifest's)" if path.exists() else "missing"
+    raise PatinaError(f"{path}: {state}: run `patina oxidize` to build it again")
+
+
+def read_outputs(paths: ProjectionPaths, stage: str, roles: tuple[str, ...]) -> tuple[StageRecord, list[bytes]]:
+    """Return a stage's record and the verified contents of some of its files, all of one build.
+
+    A writer may publish a new build at any moment: the manifest is then read again.
+
+    Raises:
+        PatinaError: The stage was never built, or a file is missing or damaged.
+    """
+    for attempt in range(READ_ATTEMPTS):
+        record = read_manifest(paths.manifest).get(stage)
+        if record is None:
+            raise PatinaError(f"{paths.name}/{stage} is not built: run `patina oxidize`")
+        try:
+            return record, [read_output(paths, record, role) for role in roles]
+        except PatinaError:
+            current = read_manifest(paths.manifest).get(stage)
+            if attempt == READ_ATTEMPTS - 1 or current == record:
+                raise
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def exclusive(path: Path, wait_seconds: float, doing: str) -> Iterator[None]:
+    """Hold the mutex file `path`; the kernel lets it go when this process ends, however it ends.
+
+    Raises:
+        PatinaError: Another process still holds it after `wait_seconds`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise PatinaError(_busy(path, doing)) from None
+                time.sleep(MUTEX_POLL_SECONDS)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _busy(path: Path, doing: str) -> str:
+    holder = path.read_text("utf-8", "replace").strip() or "unknown"
+    return f"busy: another process (pid {holder}) is writing here, so {doing} cannot: try again when it is done"
+
+
+def _pending(paths: ProjectionPaths, file: str, digest: str) -> Path:
+    return paths.folder / f"{paths.name}.{file}.{digest[:16]}{PENDING_SUFFIX}"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _cannot_write(path: Path, error: OSError) -> PatinaError:
+    remedy = {
+        errno.ENOSPC: "free some space and run it again",
+        errno.EDQUOT: "free some space and run it again",
+        errno.EACCES: "give yourself write permission there",
+        errno.EROFS: "the file system is read-only",
+    }.get(error.errno or 0, "what was there before is untouched")
+    return PatinaError(f"{path}: cannot be written ({error.strerror or error}): {remedy}")
+
+
+def _manifest_document(manifest: Manifest) -> bytes:
+    stages = {
+        stage: {
+            "fingerprint": record.fingerprint,
+            "inputs": {
+                name: {"value": entry.value} | ({} if entry.rows is None else {"rows": entry.rows})
+                for name, entry in record.inputs.items()
+            },
+            "digest": record.digest,
+            "outputs": {
+                role: {"file": output.file, "sha256": output.sha256, "bytes": output.bytes}
+                for role, output in record.outputs.items()
+            },
+            "facts": dict(record.facts),
+            "built_at": record.built_at,
+        }
+        for stage, record in manifest.items()
+    }
+    return json.dumps({"version": MANIFEST_VERSION, "stages": stages}, indent=1).encode() + b"\n"
+
+
+def _record(entry: Mapping[str, Any]) -> StageRecord:
+    return StageRecord(
+        fingerprint=_text(entry["fingerprint"]),
+        inputs={
+            str(name): StageInput(_text(value["value"]), _optional_count(value.get("rows")))
+            for name, value in entry["inputs"].items()
+        },
+        digest=_text(entry["digest"]),
+        outputs={
+            str(role): OutputFile(_file_name(value["file"]), _text(value["sha256"]), int(value["bytes"]))
+            for role, value in entry["outputs"].items()
+        },
+        facts=dict(entry["facts"]),
+        built_at=_text(entry["built_at"]),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {value!r}")
+    return value
+
+
+def _optional_count(value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise TypeError(f"expected a count, got {value!r}")
+
+
+def _file_name(value: object) -> str:
+    name = _text(value)
+    if not name or "/" in name or "\0" in name or name in {".", ".."}:
+        raise ValueError(f"expected a file name, got {name!r}")
+    return name

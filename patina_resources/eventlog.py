@@ -1,0 +1,233 @@
+"""The eventlog, read-only: schema check, the rows of a source and their digest, and a cheap change probe."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import NullPool
+
+from patina_resources.errors import PatinaError
+
+REQUIRED_COLUMNS = ("seq", "event_type", "timestamp", "source_id", "source_file", "data")
+BUSY_TIMEOUT_SECONDS = 60.0
+NAMED_INVALID_ROWS = 3
+
+# What vanished from the repository is retracted by an appended event that names the seqs it takes back.
+NOT_RETRACTED = """seq NOT IN (
+        SELECT taken_back.value
+        FROM eventlog AS removal,
+             json_each(CASE WHEN json_valid(removal.data) THEN removal.data ELSE '{}' END, '$.seqs') AS taken_back
+        WHERE removal.event_type IN ('git.removed', 'session.removed', 'code.removed')
+              AND taken_back.type = 'integer')"""
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One SQL query over the eventlog, known by a name such as `git.co_changes`."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """What a source returns now.
+
+    Attributes:
+        rows: The rows, in the query's order.
+        digest: SHA-256 (hex) of the rows and of nothing else.
+    """
+
+    rows: list[Row]
+    digest: str
+
+
+@dataclass(frozen=True)
+class SourceDigest:
+    """A source's digest and row count, without its rows."""
+
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the eventlog found.
+
+    Attributes:
+        digests: Each source's digest, by name.
+        warning: A sentence about rows that every source leaves out, or "".
+        document: To be remembered, and given to the next look.
+    """
+
+    digests: Mapping[str, SourceDigest]
+    warning: str
+    document: bytes
+
+
+@dataclass(frozen=True)
+class Eventlog:
+    """An append-only SQLite eventlog that another process may be writing to."""
+
+    path: Path
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Yield a read-only connection in one read transaction: every query in it sees the same events.
+
+        Raises:
+            PatinaError: The file is missing, not a database, without the expected table or columns, or locked.
+        """
+        if not self.path.is_file():
+            raise PatinaError(f"no eventlog at {self.path}: run `patina materialize`")
+        # Not pooled: a run must not keep a handle on a file that may be replaced.
+        engine = create_engine("sqlite://", creator=self._open, poolclass=NullPool)
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN")
+                self._check_schema(connection)
+                yield connection
+        except DatabaseError as error:
+            raise PatinaError(f"{self.path}: {self._explain(error)}") from error
+        finally:
+            engine.dispose()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        # Text that is not UTF-8 must not stop a run.
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        return connection
+
+    def _check_schema(self, connection: Connection) -> None:
+        columns = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(eventlog)")}
+        if not columns:
+            raise PatinaError(
+                f"{self.path}: no table `eventlog`: expected a Patina eventlog, made by `patina materialize`"
+            )
+        missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+        if missing:
+            raise PatinaError(
+                f"{self.path}: table eventlog lacks the column{'s' if len(missing) > 1 else ''} "
+                f"{', '.join(missing)}: expected {', '.join(REQUIRED_COLUMNS)}"
+            )
+
+    def _explain(self, error: DatabaseError) -> str:
+        reason = str(error.orig)
+        if "not a database" in reason:
+            return "is not an SQLite database: point [eventlog] path in .patina/config.toml at the eventlog"
+        if "locked" in reason or "busy" in reason:
+            return f"locked by another process for {BUSY_TIMEOUT_SECONDS:.0f} s: try again when it is done"
+        return f"cannot be read as an eventlog ({reason}): restore it, or run `patina materialize --full`"
+
+    def probe(self) -> str:
+        """Return a text that changes whenever the file or its write-ahead log does, without reading events."""
+        parts = []
+        for path in (self.path, self.path.with_name(self.path.name + "-wal")):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            if status.st_size:  # an empty write-ahead log comes and goes with every reader
+                parts.append(f"{path.name}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
+        return " ".join(parts)
+
+    def last_seq(self) -> int:
+        """Return the highest seq, 0 for an eventlog without events."""
+        with self.connect() as connection:
+            return int(connection.exec_driver_sql("SELECT MAX(seq) FROM eventlog").scalar() or 0)
+
+    def event_counts(self) -> dict[str, int]:
+        """Return the number of events of each type."""
+        with self.connect() as connection:
+            query = "SELECT event_type, COUNT(*) FROM eventlog GROUP BY event_type ORDER BY event_type"
+            return {str(kind): int(count) for kind, count in connection.exec_driver_sql(query)}
+
+    def read(self, sources: Sequence[Source]) -> dict[str, SourceRows]:
+        """Return the rows of each source, all from one read transaction.
+
+        Raises:
+            PatinaError: See `connect`.
+        """
+        with self.connect() as connection:
+            return {source.name: _read(connection, source) for source in sources}
+
+    def look(self, sources: Sequence[Source], remembered: bytes = b"") -> "Look":
+        """Return each source's digest and a warning about unreadable rows.
+
+        Args:
+            sources: The sources to look at.
+            remembered: The `document` of an earlier look: believed as long as `probe` gives the same.
+
+        Raises:
+            PatinaError: See `connect`.
+        """
+        probe = self.probe()
+        known, warning = _remembered(remembered, probe)
+        missing = [source for source in sources if _cache_key(source) not in known]
+        if missing or not known:
+            _, warning = self.invalid_rows()
+            for source, read in zip(missing, self.read(missing).values(), strict=True):
+                known[_cache_key(source)] = SourceDigest(read.digest, len(read.rows))
+        document = _look_document(probe, known, warning)
+        return Look({source.name: known[_cache_key(source)] for source in sources}, warning, document)
+
+    def invalid_rows(self) -> tuple[int, str]:
+        """Return how many rows hold no valid JSON, and a sentence that names the first ones ("" for none).
+
+        Such rows are left out by every source.
+        """
+        query = "SELECT seq, event_type FROM eventlog WHERE NOT json_valid(data) ORDER BY seq"
+        with self.connect() as connection:
+            rows = connection.exec_driver_sql(query).fetchall()
+        if not rows:
+            return 0, ""
+        named = ", ".join(f"seq {seq} ({kind})" for seq, kind in rows[:NAMED_INVALID_ROWS])
+        more = f" and {len(rows) - NAMED_INVALID_ROWS} more" if len(rows) > NAMED_INVALID_ROWS else ""
+        return len(rows), f"{self.path}: data is not valid JSON in {named}{more}: left out of every source"
+
+
+def rows_digest(rows: Iterable[Row]) -> str:
+    """Return the SHA-256 (hex) of the rows: each as a line of JSON."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _read(connection: Connection, source: Source) -> SourceRows:
+    rows = [tuple(row) for row in connection.exec_driver_sql(source.sql)]
+    return SourceRows(rows, rows_digest(rows))
+
+
+def _cache_key(source: Source) -> str:
+    return f"{source.name}@{hashlib.sha256(source.sql.encode()).hexdigest()[:16]}"
+
+
+def _look_document(probe: str, digests: Mapping[str, SourceDigest], warning: str) -> bytes:
+    entries = {key: {"digest": entry.digest, "rows": entry.rows} for key, entry in digests.items()}
+    return json.dumps({"probe": probe, "warning": warning, "digests": entries}, indent=1, sort_keys=True).encode()
+
+
+def _remembered(document: bytes, probe: str) -> tuple[dict[str, SourceDigest], str]:
+    """Return what an earlier look found; one that is damaged or of another state of the file found nothing."""
+    try:
+        content = json.loads(document)
+        if content["probe"] != probe:
+            return {}, ""
+        digests = {
+            str(key): SourceDigest(str(entry["digest"]), int(entry["rows"]))
+            for key, entry in content["digests"].items()
+        }
+        return digests, str(content["warning"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}, ""
