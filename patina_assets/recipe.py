@@ -1,0 +1,331 @@
+"""The recipe (`.patina/oxidize.yaml`): which projections to learn, from what, and how.
+
+Three forms are accepted and read into one. Version 1 names the model and gives `layers: [input, hidden, output]`;
+version 2 may leave both to the model; in either, a projection called `semantic`, `temporal` or `dependency` may be
+*flat*: its training keys stand beside `layers`, and its name implies the source and the pair type.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from patina_assets.yaml_lines import Document, Location, Problem, problem_error, read_yaml, shown
+from patina_assets.yaml_typed import ModelT, StrictModel, typed
+from patina_resources.errors import PatinaError, did_you_mean
+
+ProjectionType = Literal["dimension", "world-model"]
+Loss = Literal["infonce", "triplet"]
+
+IMPLIED_BY_NAME: Mapping[str, tuple[str, str]] = {
+    "semantic": ("sessions.observations", "same_session"),
+    "temporal": ("git.co_changes", "co_changed"),
+    "dependency": ("code.call_graph", "caller_callee"),
+}
+MAX_NAME_LENGTH = 64
+# Asset keys and files of these names already mean something else.
+RESERVED_NAMES = frozenset({"base", "model", "source", "lock", "oxidize_lock"})
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_LAYERS = "whole numbers >= 1 and <= 65536, such as [384, 1024, 256]"
+_MODEL_NAME = (
+    "a model name such as all-minilm-l6-v2 (at most 200 printable characters, no backslash, no '..', no absolute path)"
+)
+
+
+class _Options(StrictModel):
+    """Training keys that every form accepts."""
+
+    epochs: int = Field(ge=1, le=100_000, description="a whole number >= 1 and <= 100000")
+    batch_size: int = Field(256, ge=1, le=10_000_000, description="a whole number >= 1 and <= 10000000")
+    pairs: int = Field(10_000, ge=1, le=10_000_000, description="a whole number >= 1 and <= 10000000")
+    learning_rate: float = Field(1e-4, gt=0, description="a number > 0")
+    loss: Loss = Field("infonce", description="infonce or triplet")
+    margin: float = Field(0.2, ge=0, description="a number >= 0")
+    temperature: float = Field(0.05, gt=0, description="a number > 0")
+    seed: int = Field(0, ge=0, lt=2**32, description="a whole number >= 0 and < 4294967296")
+
+
+class Training(_Options):
+    """How one projection is trained.
+
+    Attributes:
+        source: The query over the eventlog that gives the rows, such as `git.co_changes`.
+        pair_type: How rows become triplets, such as `co_changed`.
+        epochs: Passes over all pairs.
+        batch_size: Pairs a batch.
+        pairs: How many pairs to sample at most.
+        learning_rate: Step size of Adam.
+        loss: `infonce` (in-batch softmax) or `triplet`.
+        margin: Margin of the triplet loss, in cosine distance.
+        temperature: Temperature of the InfoNCE softmax.
+        seed: Seed of sampling, splits and initial weights.
+    """
+
+    source: str = Field(description="the name of a source, such as git.co_changes")
+    pair_type: str = Field(description="the name of a pair type, such as co_changed")
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, source: str, info: ValidationInfo) -> str:
+        if info.context is not None and source not in info.context.pair_types:
+            raise ValueError(f"unknown source {_one_of(source, info.context.pair_types)}")
+        return source
+
+    @field_validator("pair_type")
+    @classmethod
+    def _pair_type_of_source(cls, pair_type: str, info: ValidationInfo) -> str:
+        source = info.data.get("source")  # absent where the source itself is wrong
+        if info.context is not None and source is not None:
+            known = info.context.pair_types[source]
+            if pair_type not in known:
+                raise ValueError(f"source {source} has no pair type {_one_of(pair_type, known)}")
+        return pair_type
+
+
+class _Shape(StrictModel):
+    """Keys that stand directly under a projection's name in every form."""
+
+    type: ProjectionType = Field("dimension", description="dimension or world-model")
+    layers: list[Annotated[int, Field(ge=1, le=65536)]] = Field(description=_LAYERS)
+
+    @field_validator("layers")
+    @classmethod
+    def _three_or_two(cls, layers: list[int], info: ValidationInfo) -> list[int]:
+        if info.context is not None and info.context.version == 1 and len(layers) != 3:
+            raise ValueError(f"expected three numbers, [input, hidden, output], got {len(layers)}")
+        if len(layers) not in (2, 3):
+            raise ValueError(
+                f"expected two or three numbers, [input, hidden, output] or [hidden, output], got {len(layers)}"
+            )
+        return layers
+
+
+class _NestedProjection(_Shape):
+    training: Training = Field(description="a mapping with source, pair_type and epochs")
+
+
+class _FlatProjection(_Options, _Shape):
+    pass
+
+
+def _checked_model_name(name: str) -> str:
+    # An empty part means a leading, trailing or doubled slash.
+    bad_part = any(part in {"", "."} for part in name.split("/"))
+    bad_text = ".." in name or "\\" in name or name != name.strip() or not name.isprintable()
+    if bad_part or bad_text or len(name) > 200 or re.match(r"~|[A-Za-z]:/", name):
+        raise ValueError(f"expected {_MODEL_NAME}, got {shown(name)}")
+    return name
+
+
+_ModelName = Annotated[str, AfterValidator(_checked_model_name)]
+
+
+class _Version2(StrictModel):
+    version: int = Field(ge=1, le=2, description="1 or 2")
+    # The default, which no file can spell, stands for "left out".
+    embedding_model: _ModelName = Field("", description=_MODEL_NAME)
+    projections: dict[str, Any] = Field(min_length=1, description="a mapping with at least one projection")
+
+
+class _Version1(_Version2):
+    embedding_model: _ModelName = Field(description=_MODEL_NAME)
+
+
+@dataclass(frozen=True)
+class ProjectionRecipe:
+    """One projection, whichever form it was written in.
+
+    Attributes:
+        name: As written; see `RESERVED_NAMES` and `MAX_NAME_LENGTH` for what it cannot be.
+        type: `dimension` or `world-model`.
+        input: Dimension of the base embeddings if the recipe gives it, else None (the model decides).
+        hidden: Width of the hidden layer.
+        output: Dimension of the projected vectors.
+        training: How it is trained.
+        line: 1-based line of the name in the recipe; not part of equality.
+        layers_line: 1-based line of `layers`; not part of equality.
+    """
+
+    name: str
+    type: ProjectionType
+    input: int | None
+    hidden: int
+    output: int
+    training: Training
+    line: int = field(compare=False)
+    layers_line: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `.patina/oxidize.yaml` says.
+
+    Attributes:
+        version: 1 or 2.
+        embedding_model: Name of the base model, or None where version 2 leaves it to config.toml.
+        projections: In the order of the file, at least one.
+        path: The file it was read from.
+    """
+
+    version: int
+    embedding_model: str | None
+    projections: tuple[ProjectionRecipe, ...]
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What validators have to know beside the value: pydantic hands it to them as `info.context`."""
+
+    version: object
+    pair_types: Mapping[str, Collection[str]]
+
+
+def read_recipe(path: Path, pair_types: Mapping[str, Collection[str]]) -> Recipe:
+    """Return the recipe in `path`.
+
+    Args:
+        path: The recipe file.
+        pair_types: The known sources, each with the pair types that can be made from it.
+
+    Raises:
+        PatinaError: The file is missing or wrong; names the file and, of all that is wrong, what stands first in it.
+            What is not strict YAML is reported before what is not a recipe.
+    """
+    try:
+        document = read_yaml(path)
+    except FileNotFoundError as error:
+        raise PatinaError(f"no recipe at {path}: run `patina init`") from error
+    if document.data is None:
+        raise PatinaError(f"{path}: the recipe is empty: expected version and projections")
+    return _RecipeReader(document, pair_types).recipe()
+
+
+class _RecipeReader:
+    """Turns one document into a `Recipe`, gathering what is wrong until the first of it can be named."""
+
+    def __init__(self, document: Document, pair_types: Mapping[str, Collection[str]]) -> None:
+        self.document = document
+        self.table = document.data if isinstance(document.data, dict) else {}
+        self.context = _Context(self.table.get("version"), pair_types)
+        self.problems = list(document.duplicates)
+
+    def recipe(self) -> Recipe:
+        form = _Version1 if self.context.version == 1 else _Version2
+        top = self._typed(form, self.document.data, ())
+        projections = self._projections(self.table.get("projections"))
+        if self.problems or top is None:
+            raise problem_error(self.document.path, min(self.problems, key=lambda problem: problem.line))
+        return Recipe(top.version, top.embedding_model or None, projections, self.document.path)
+
+    def _typed(self, model: type[ModelT], value: object, location: Location) -> ModelT | None:
+        result = typed(model, value, self.document, location, self.context)
+        if isinstance(result, Problem):
+            self.problems.append(result)
+            return None
+        return result
+
+    def _projections(self, tables: object) -> tuple[ProjectionRecipe, ...]:
+        """Read projections up to the first that is wrong: later ones stand on later lines."""
+        projections: list[ProjectionRecipe] = []
+        seen: dict[str, str] = {}
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            location = ("projections", name)
+            unusable = _why_unusable(name, seen)
+            if unusable is not None:
+                self.problems.append(Problem(self.document.line_of(location), location, unusable))
+                break
+            seen[_asset_name(name)] = name
+            projection = self._projection(name, table, location)
+            if projection is None:
+                break
+            projections.append(projection)
+        return tuple(projections)
+
+    def _projection(self, name: str, table: object, location: Location) -> ProjectionRecipe | None:
+        shape: _Shape | None
+        if isinstance(table, dict) and _is_flat(table):
+            shape = self._typed(_FlatProjection, table, location)
+            training = self._implied_training(name, table, location) if shape else None
+        else:
+            shape = nested = self._typed(_NestedProjection, table, location)
+            training = nested.training if nested else None
+        if shape is None or training is None:
+            return None
+        return ProjectionRecipe(
+            name=name,
+            type=shape.type,
+            input=shape.layers[0] if len(shape.layers) == 3 else None,
+            hidden=shape.layers[-2],
+            output=shape.layers[-1],
+            training=training,
+            line=self.document.line_of(location),
+            layers_line=self.document.line_of((*location, "layers")),
+        )
+
+    def _implied_training(self, name: str, table: dict[str, object], location: Location) -> Training | None:
+        if name not in IMPLIED_BY_NAME:
+            text = (
+                f"source and pair_type must be given under training: only the names {', '.join(IMPLIED_BY_NAME)} "
+                f"imply them{did_you_mean(name, IMPLIED_BY_NAME)}"
+            )
+            self.problems.append(Problem(self.document.line_of(location), location, text))
+            return None
+        source, pair_type = IMPLIED_BY_NAME[name]
+        options = {key: value for key, value in table.items() if key in _Options.model_fields}
+        return self._typed(Training, {"source": source, "pair_type": pair_type, **options}, location)
+
+
+def check_input_dimensions(recipe: Recipe, model: str, dims: int) -> None:
+    """Check every input dimension that the recipe gives against the model's.
+
+    Args:
+        recipe: The recipe.
+        model: Name of the base model, for the message.
+        dims: Length of the model's vectors.
+
+    Raises:
+        PatinaError: A projection's input is not `dims`; names both numbers.
+    """
+    for projection in recipe.projections:
+        if projection.input not in (None, dims):
+            text = (
+                f"the input is {projection.input}, but the vectors of {model} have {dims} dimensions: "
+                f"write [{dims}, {projection.hidden}, {projection.output}]"
+            )
+            location = ("projections", projection.name, "layers")
+            raise problem_error(recipe.path, Problem(projection.layers_line, location, text))
+
+
+def _is_flat(table: Mapping[str, object]) -> bool:
+    """Tell whether training keys stand beside `layers`, judging misspelt ones by what they were meant to be."""
+    others = [key for key in table if key not in _Shape.model_fields]
+    if "training" in table or did_you_mean("training", others):
+        return False
+    return any(key in table or did_you_mean(key, others) for key in _Options.model_fields)
+
+
+def _asset_name(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _why_unusable(name: str, seen: Mapping[str, str]) -> str | None:
+    """Return what is wrong with a projection's name, if anything; `seen` has the earlier ones by asset name."""
+    if len(name) > MAX_NAME_LENGTH or not _NAME.fullmatch(name):
+        return (
+            "not a usable name: expected words of lower-case letters and digits joined by '-' or '_', "
+            f"starting with a letter, at most {MAX_NAME_LENGTH} characters"
+        )
+    asset_name = _asset_name(name)
+    if asset_name in RESERVED_NAMES:
+        return f"the name is reserved: expected another than {', '.join(sorted(RESERVED_NAMES))}"
+    if asset_name in seen:
+        return f"the same name as {seen[asset_name]} once '-' is read as '_': rename one of them"
+    return None
+
+
+def _one_of(word: str, known: Collection[str]) -> str:
+    return f"{shown(word)}{did_you_mean(word, known)}: expected {' or '.join(known)}"
