@@ -1,0 +1,48 @@
+# `make demo` and `make test` need python3 (3.11 or newer), make and git; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+QUESTION := where do we decide what is stale
+
+.PHONY: demo test lint types check format lock clean
+.DEFAULT_GOAL := demo
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/patina init
+	$(BIN)/patina materialize
+	$(BIN)/patina oxidize
+	$(BIN)/patina scry "$(QUESTION)" -k 5
+	@printf '\nTry next:\n  %s\n  %s\n  %s\n' \
+	  '$(BIN)/patina scry "how are events read" --projection temporal' \
+	  '$(BIN)/patina oxidize --dry-run' \
+	  '$(BIN)/patina ui'
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Writes down the versions that a fresh install resolves to today.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	build/lock/bin/python -m pip freeze --exclude patina-assets > constraints.txt
+
+clean:
+	rm -rf $(VENV) build

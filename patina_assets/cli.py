@@ -1,0 +1,136 @@
+"""The `patina` command. It translates between a terminal and the rest of the program, and computes nothing itself."""
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from patina_resources.errors import PatinaError
+from patina_resources.project import find_project
+
+EXIT_OK, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 is success, 1 a build in which something failed, 2 wrong input (one sentence on stderr).
+    """
+    options = parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except PatinaError as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"patina: {error}", file=sys.stderr)
+        return EXIT_WRONG_INPUT
+    except KeyboardInterrupt:
+        print("patina: interrupted; what was built before is untouched", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (`head`) has seen enough; Python would complain again at exit.
+        sys.stderr.close()
+        return EXIT_OK
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(prog="patina", description="Search what your project knows.")
+    top.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    init = commands.add_parser("init", help="prepare this repository: .patina/config.toml, .patina/oxidize.yaml")
+    init.add_argument("path", nargs="?", type=Path, default=Path(), help="the repository (default: here)")
+    init.set_defaults(command=_init)
+
+    materialize = commands.add_parser("materialize", help="append what happened in the repository to the eventlog")
+    materialize.add_argument("path", nargs="?", type=Path, help="the repository (default: this project)")
+    materialize.add_argument("--full", action="store_true", help="read everything again, not only what is new")
+    materialize.add_argument("--only", type=_names, help="comma-separated: git,sessions,code")
+    materialize.add_argument("--oxidize", action="store_true", help="then rebuild what is stale")
+    materialize.set_defaults(command=_materialize)
+
+    oxidize = commands.add_parser("oxidize", help="build what is stale: pairs, embeddings, weights, indexes")
+    oxidize.add_argument("--only", nargs="+", metavar="NAME", help="only these projections")
+    oxidize.add_argument("--full", action="store_true", help="build everything, the corpus model included")
+    oxidize.add_argument("--dry-run", action="store_true", help="show what would be built, and why")
+    oxidize.add_argument("--yes", action="store_true", help="add a missing model without asking")
+    oxidize.set_defaults(command=_oxidize)
+
+    scry = commands.add_parser("scry", help="search")
+    scry.add_argument("query", help="what you are looking for, in your own words")
+    scry.add_argument("--projection", help="search one projection, or `base` (default: all, merged)")
+    scry.add_argument("-k", type=_positive, default=10, help="number of results (default 10)")
+    scry.add_argument("--json", action="store_true", help="print JSON")
+    scry.set_defaults(command=_scry)
+
+    ui = commands.add_parser("ui", help="open the Dagster web UI of this project on 127.0.0.1")
+    ui.add_argument("--port", type=_port, default=3000)
+    ui.set_defaults(command=_ui)
+    return top
+
+
+def _init(options: argparse.Namespace) -> int:
+    from patina_assets.initialise import initialise
+
+    for line in initialise(options.path):
+        print(line)
+    return EXIT_OK
+
+
+def _materialize(options: argparse.Namespace) -> int:
+    from patina_assets.terminal import report_table
+    from patina_resources.materialize.run import materialize
+
+    project = find_project(options.path)
+    reports = materialize(project.root, project.eventlog(), only=options.only, full=options.full)
+    print(report_table(reports))
+    return _oxidize(parser().parse_args(["oxidize"])) if options.oxidize else EXIT_OK
+
+
+def _oxidize(options: argparse.Namespace) -> int:
+    from patina_assets.oxidize import oxidize
+
+    project = find_project()
+    return EXIT_OK if oxidize(project, only=options.only, full=options.full, dry_run=options.dry_run) else EXIT_FAILED
+
+
+def _scry(options: argparse.Namespace) -> int:
+    from patina_assets.search import Searcher
+    from patina_assets.terminal import hit_document, hit_lines
+
+    hits = Searcher(find_project()).search(options.query, options.projection, options.k)
+    if options.json:
+        print(json.dumps([hit_document(rank, hit) for rank, hit in enumerate(hits, 1)], indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(line for rank, hit in enumerate(hits, 1) for line in hit_lines(rank, hit)))
+    return EXIT_OK
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from patina_assets.instance import serve
+
+    return serve(find_project(), options.port)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The contents of artifact files: values to bytes and back. No paths."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from patina_assets.pairs.relations import Int32, Item, Relations
+from patina_resources.errors import PatinaError
+
+SEARCH_SCHEMA = """
+CREATE TABLE item (key INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NULL,
+                   file TEXT, session TEXT, "commit" TEXT, seq INTEGER NOT NULL);
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE weights (name TEXT PRIMARY KEY, content BLOB NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class RelationsFile:
+    """What the weights stage needs of the pairs.
+
+    Attributes:
+        relations: Contexts over rows of the unique texts.
+        triplets: int32 [m, 3] from all contexts.
+        training_triplets: int32 [k, 3] from the training contexts only.
+    """
+
+    relations: Relations
+    triplets: Int32
+    training_triplets: Int32
+
+
+def encode_items(items: Iterable[Item]) -> bytes:
+    """Return items as JSON lines."""
+    return "".join(json.dumps(asdict(item)) + "\n" for item in items).encode()
+
+
+def decode_items(data: bytes) -> list[Item]:
+    """Return the items of `encode_items`; their order is their row."""
+    return [Item(**json.loads(line)) for line in data.splitlines()]
+
+
+def encode_pairs(texts: Sequence[str], triplets: Int32) -> bytes:
+    """Return triplets as JSON lines of texts: the layout that sentence-transformers' trainer reads."""
+    lines = (
+        json.dumps({"anchor": texts[anchor], "positive": texts[positive], "negative": texts[negative]})
+        for anchor, positive, negative in triplets.tolist()
+    )
+    return "".join(line + "\n" for line in lines).encode()
+
+
+def encode_relations(file: RelationsFile) -> bytes:
+    """Return contexts and triplets as safetensors."""
+    return save(
+        {
+            "context.offsets": file.relations.offsets,
+            "context.members": file.relations.members,
+            "context.split": file.relations.split,
+            "texts": np.array([file.relations.texts], np.int64),
+            "triplets": file.triplets,
+            "training_triplets": file.training_triplets,
+        }
+    )
+
+
+def decode_relations(data: bytes) -> RelationsFile:
+    """Return what `encode_relations` was given."""
+    tensors = load(data)
+    relations = Relations(
+        texts=int(tensors["texts"][0]),
+        offsets=tensors["context.offsets"],
+        members=tensors["context.members"],
+        split=tensors["context.split"],
+    )
+    return RelationsFile(relations, tensors["triplets"], tensors["training_triplets"])
+
+
+def encode_embeddings(vectors: NDArray[np.float32]) -> bytes:
+    """Return float32 [texts, dim] as safetensors; row r is the vector of the r-th of the sorted unique texts."""
+    return save({"vectors": np.ascontiguousarray(vectors, np.float32)})
+
+
+def decode_embeddings(data: bytes) -> NDArray[np.float32]:
+    """Return float32 [texts, dim]."""
+    vectors: NDArray[np.float32] = load(data)["vectors"]
+    return vectors
+
+
+def encode_search(items: Sequence[Item], facts: Mapping[str, str], weights: bytes | None) -> bytes:
+    """Return an SQLite file with what search needs beside the index.
+
+    Args:
+        items: The items; their row is their key in the index.
+        facts: Model name, model digest and so on.
+        weights: The projection (safetensors) whose outputs the index holds; None for raw embeddings.
+    """
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.executescript(SEARCH_SCHEMA)
+        rows = ((key, i.kind, i.text, i.file, i.session, i.commit, i.seq) for key, i in enumerate(items))
+        connection.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        connection.executemany("INSERT INTO fact VALUES (?, ?)", sorted(facts.items()))
+        if weights is not None:
+            connection.execute("INSERT INTO weights VALUES ('projection', ?)", (weights,))
+        connection.commit()
+        return connection.serialize()
+    finally:
+        connection.close()
+
+
+class SearchFile:
+    """The open content of `encode_search`."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        """Open the verified bytes of the file called `name`.
+
+        Raises:
+            PatinaError: It is not such a file.
+        """
+        self._connection = sqlite3.connect(":memory:", check_same_thread=False)
+        try:
+            self._connection.deserialize(data)
+            self.facts = dict(self._connection.execute("SELECT name, value FROM fact").fetchall())
+            row = self._connection.execute("SELECT content FROM weights").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise PatinaError(f"{name}: not a search file ({error}): run `patina oxidize --full`") from error
+        self.weights: bytes | None = row[0] if row else None
+
+    def item(self, key: int) -> Item:
+        """Return the item of an index key.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+        query = 'SELECT kind, text, file, session, "commit", seq FROM item WHERE key = ?'
+        row = self._connection.execute(query, (key,)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return Item(*row)

@@ -1,0 +1,150 @@
+"""`patina init`: writes settings, .gitignore lines, and a recipe of the projections that the eventlog has signal for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from patina_assets.build import MINIMUM_PAIRS
+from patina_assets.pairs import PAIR_TYPES
+from patina_assets.pairs.relations import relate, related_texts, unique_texts
+from patina_resources.artifacts import write_atomic
+from patina_resources.errors import PatinaError
+from patina_resources.eventlog import Eventlog
+from patina_resources.project import Project, read_config
+
+GITIGNORE_LINES = (".patina/data/", ".patina/local/")
+CONFIG = """# Settings of Patina for this repository; shared through git.
+[project]
+name = {name}
+
+[embeddings]
+# The base model. corpus-static is built from this project's own texts; `patina model list` shows the others.
+model = {model}
+
+# [eventlog]
+# path = ".patina/data/patina.db"
+"""
+RECIPE_HEAD = """# What Patina learns from this repository: each projection becomes a search index.
+# Change a line and run `patina oxidize`: only what depends on it is built again.
+version: 2
+
+projections:
+"""
+PROJECTION = """  {name}:  # {purpose}
+    layers: [{hidden}, {output}]
+    training:
+      source: {source}
+      pair_type: {pair_type}
+      epochs: 10
+"""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A projection that `init` may put into a recipe."""
+
+    name: str
+    pair_type: str
+    purpose: str
+    without_eventlog: bool = False
+
+
+SUGGESTIONS = (
+    Suggestion("semantic", "same_session", "notes that belong to the same work session"),
+    Suggestion("temporal", "co_changed", "files that change together", without_eventlog=True),
+    Suggestion("dependency", "caller_callee", "functions that call each other"),
+)
+HIDDEN, OUTPUT = 1024, 256
+
+
+def initialise(path: Path, model: str = "corpus-static") -> list[str]:
+    """Prepare the repository at or above `path` and return what was done, a line each. Nothing is overwritten.
+
+    Args:
+        path: The repository or a folder in it.
+        model: The base model to write into config.toml.
+
+    Raises:
+        PatinaError: The folder does not exist, or cannot be written.
+    """
+    if not path.is_dir():
+        raise PatinaError(f"{path}: not a folder: expected a repository")
+    root = repository_root(path.absolute())
+    project = Project(root, read_config(root / ".patina" / "config.toml"))
+    lines = [
+        _write_new(project.config_file, CONFIG.format(name=_toml_text(root.name), model=_toml_text(model))),
+        _write_new(project.recipe, recipe_text(project)),
+        _ignore(root / ".gitignore"),
+    ]
+    next_step = "patina oxidize" if project.eventlog().exists() else "patina materialize"
+    return [*lines, f"next: {next_step}"]
+
+
+def repository_root(path: Path) -> Path:
+    """Return the folder at or above `path` that holds `.git`, else `path` itself."""
+    return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), path)
+
+
+def recipe_text(project: Project) -> str:
+    """Return a recipe: projections with signal as they are, the others commented out with what they lack."""
+    signal = _signal(project)
+    blocks = []
+    for suggestion in SUGGESTIONS:
+        pair_type = PAIR_TYPES[suggestion.pair_type]
+        block = PROJECTION.format(
+            name=suggestion.name,
+            purpose=suggestion.purpose,
+            hidden=HIDDEN,
+            output=OUTPUT,
+            source=pair_type.source.name,
+            pair_type=pair_type.name,
+        )
+        if signal[suggestion.name]:
+            blocks.append(block)
+        else:
+            lacking = f"  # {suggestion.name} needs {pair_type.missing}; take the # away when the eventlog has them.\n"
+            blocks.append(lacking + "".join(f"  # {line[2:]}\n" for line in block.splitlines()))
+    return RECIPE_HEAD + "\n".join(blocks)
+
+
+def _signal(project: Project) -> Mapping[str, bool]:
+    """Return which suggestions the eventlog has enough related pairs for."""
+    path = project.eventlog()
+    if not path.exists():
+        return {suggestion.name: suggestion.without_eventlog for suggestion in SUGGESTIONS}
+    return {
+        suggestion.name: _related_pairs(Eventlog(path), suggestion.pair_type) >= MINIMUM_PAIRS
+        for suggestion in SUGGESTIONS
+    }
+
+
+def _related_pairs(eventlog: Eventlog, pair_type_name: str) -> int:
+    pair_type = PAIR_TYPES[pair_type_name]
+    rows = {name: read.rows for name, read in eventlog.read(pair_type.sources).items()}
+    data = pair_type.derive(rows)
+    return related_texts(relate(unique_texts(data.items)[0], data.contexts)).keys.size // 2
+
+
+def _write_new(path: Path, text: str) -> str:
+    if path.exists():
+        return f"kept     {path}"
+    write_atomic(path, text.encode())
+    return f"written  {path}"
+
+
+def _ignore(path: Path) -> str:
+    present = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
+    missing = [line for line in GITIGNORE_LINES if line not in present.splitlines()]
+    if not missing:
+        return f"kept     {path}"
+    separator = "" if not present or present.endswith("\n") else "\n"
+    write_atomic(path, (present + separator + "\n".join(missing) + "\n").encode("utf-8", "surrogateescape"))
+    return f"written  {path} ({', '.join(missing)})"
+
+
+def _toml_text(text: str) -> str:
+    escaped = "".join(
+        f"\\u{ord(letter):04x}" if ord(letter) < 32 or ord(letter) == 127 else letter
+        for letter in text.encode("utf-8", "replace").decode().replace("\\", "\\\\").replace('"', '\\"')
+    )
+    return f'"{escaped}"'

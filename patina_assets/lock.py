@@ -1,0 +1,68 @@
+"""`oxidize.lock`: the provenance of the last build, composed from the manifests alone."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from patina_assets.recipe import Recipe
+from patina_assets.staleness import BASE
+from patina_resources.artifacts import Manifest
+
+HEADER = "# Provenance of the last build, written by `patina oxidize`. Do not edit.\n"
+
+
+def compose_lock(recipe: Recipe, model: str, manifests: Mapping[str, Manifest]) -> bytes:
+    """Return the lock as YAML. A pure function of what is built: equal manifests give equal bytes.
+
+    Args:
+        recipe: The recipe; projections without a built index are left out.
+        model: Name of the base model.
+        manifests: By projection name, and for `base`.
+    """
+    names = [entry.name for entry in recipe.projections if "index" in manifests.get(entry.name, {})]
+    built = {name: manifests[name] for name in [*names, BASE] if "index" in manifests.get(name, {})}
+    events = {
+        source: entry.value
+        for manifest in built.values()
+        for stage in ("pairs", "items")
+        if stage in manifest
+        for source, entry in manifest[stage].inputs.items()
+        if entry.rows is not None
+    }
+    models = {manifest["embeddings"].inputs["model"].value for manifest in built.values() if "embeddings" in manifest}
+    times = [record.built_at for manifest in built.values() for record in manifest.values()]
+    document: dict[str, Any] = {
+        "embedding_model": model,
+        "model_hash": min(models, default=""),
+        "events_hash": hashlib.sha256(repr(sorted(events.items())).encode()).hexdigest(),
+        "recipe_version": recipe.version,
+        "built_at": max(times, default=""),
+        "projections": {name: _projection_entry(built[name]) for name in names},
+    }
+    if BASE in built:
+        document["base"] = _index_entry(built[BASE])
+    return HEADER.encode() + yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()
+
+
+def _projection_entry(manifest: Manifest) -> dict[str, Any]:
+    weights = manifest.get("weights")
+    entry: dict[str, Any] = {}
+    if weights is not None:
+        entry["weights_hash"] = weights.digest
+        entry["training_pairs"] = weights.facts.get("training_pairs")
+        entry["epochs_completed"] = weights.facts.get("epochs_completed")
+        entry["best_epoch"] = weights.facts.get("best_epoch")
+    entry["index"] = _index_entry(manifest)
+    entry["metrics"] = _rounded(weights.facts.get("metrics", {})) if weights is not None else {}
+    return entry
+
+
+def _index_entry(manifest: Manifest) -> dict[str, Any]:
+    facts = manifest["index"].facts
+    return {"items": facts.get("items"), "bytes": facts.get("index_bytes"), "recall_at_10": facts.get("recall_at_10")}
+
+
+def _rounded(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in metrics.items()}

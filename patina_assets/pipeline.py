@@ -1,0 +1,350 @@
+"""Looks at a project, decides what is stale, and builds one stage at a time. Dagster and the CLI both stand on it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from patina_resources.embedding_cache import EmbeddingCache, embed_with_cache
+
+from patina_assets.build import (
+    Built,
+    build_embeddings,
+    build_items,
+    build_pairs,
+    build_search_index,
+    build_weights,
+)
+from patina_assets.corpus import build_model, corpus_sources, model_state
+from patina_assets.formats import decode_embeddings, decode_items, decode_relations
+from patina_assets.lock import compose_lock
+from patina_assets.models import embedder, model_files, model_name, settings_text
+from patina_assets.pairs import PAIR_TYPES, pair_types_by_source
+from patina_assets.pairs.relations import unique_texts
+from patina_assets.recipe import ProjectionRecipe, Recipe, check_input_dimensions, read_recipe
+from patina_assets.staleness import (
+    BASE,
+    LOCK,
+    ModelState,
+    ProjectionState,
+    StageVerdict,
+    built_from_others,
+    fingerprint,
+    pair_types_of,
+    plan,
+    stage_inputs,
+    stage_verdict,
+)
+from patina_resources.artifacts import (
+    Manifest,
+    StageInput,
+    StageRecord,
+    damages,
+    exclusive,
+    publish_stage,
+    read_manifest,
+    read_outputs,
+    settle,
+    write_if_changed,
+)
+from patina_resources.errors import PatinaError
+from patina_resources.eventlog import Eventlog, Look, SourceDigest
+from patina_resources.project import Mothership, Project, ProjectionPaths, mothership
+from patina_resources.registry import CORPUS_STATIC, ModelSpec
+from patina_resources.registry_files import load_registry
+
+# Another process may be training: its stage is waited for.
+MUTEX_WAIT_SECONDS = 900.0
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """All that a build needs from outside, read once.
+
+    Attributes:
+        project: The project.
+        recipe: Its recipe.
+        spec: The base model's description.
+        eventlog: Its eventlog.
+        home: The user's mothership.
+    """
+
+    project: Project
+    recipe: Recipe
+    spec: ModelSpec
+    eventlog: Eventlog
+    home: Mothership
+
+    @property
+    def model_settings(self) -> str:
+        """What beside the model's bytes decides a vector."""
+        return settings_text(self.spec)
+
+    def paths(self, name: str) -> ProjectionPaths:
+        """Return the files of a projection, or of `base`."""
+        if name == BASE:
+            return self.project.base_paths(self.spec.name)
+        return self.project.projection_paths(self.spec.name, name)
+
+    def projection(self, name: str) -> ProjectionRecipe | None:
+        """Return a projection of the recipe; None for `base`."""
+        return next((entry for entry in self.recipe.projections if entry.name == name), None)
+
+    def names(self) -> list[str]:
+        """Return the names of all projections, and `base`."""
+        return [*(entry.name for entry in self.recipe.projections), BASE]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at the whole project found."""
+
+    look: Look
+    model: ModelState
+    verdicts: list[StageVerdict]
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """What became of one stage.
+
+    Attributes:
+        record: Its manifest entry.
+        reused: Nothing had changed, nothing was built.
+        reasons: Why it was built.
+        seconds: How long that took.
+    """
+
+    record: StageRecord
+    reused: bool
+    reasons: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ModelOutcome:
+    """What became of the model; the fields mean what they mean in `StageOutcome`."""
+
+    state: ModelState
+    reused: bool
+    reasons: tuple[str, ...]
+    seconds: float
+
+
+def open_workspace(project: Project) -> Workspace:
+    """Return the workspace of a project.
+
+    Raises:
+        PatinaError: The recipe cannot be read, names an unknown model, or disagrees with the model's dimensions.
+    """
+    recipe = read_recipe(project.recipe, pair_types_by_source())
+    home = mothership()
+    registry = load_registry(home, project.config.models, project.config_file)
+    spec = registry.resolve(model_name(recipe, project))
+    check_input_dimensions(recipe, spec.name, spec.dims)
+    return Workspace(project, recipe, spec, Eventlog(project.eventlog()), home)
+
+
+def survey(workspace: Workspace) -> Survey:
+    """Look at the eventlog, the model and everything built, and say what is stale.
+
+    Raises:
+        PatinaError: The eventlog or the model cannot be read.
+    """
+    look = look_at_sources(workspace)
+    model = model_state(workspace.project, workspace.home, workspace.spec, workspace.eventlog, look)
+    states = {name: projection_state(workspace.paths(name)) for name in workspace.names()}
+    verdicts = plan(workspace.recipe, look.digests, model, states)
+    return Survey(look, model, [*verdicts, _lock_verdict(workspace, states, verdicts)])
+
+
+def look_at_sources(workspace: Workspace) -> Look:
+    """Return the digests of all sources, remembered from the last look where the eventlog has not changed."""
+    used = [source for pair_type in pair_types_of(workspace.recipe) for source in pair_type.sources]
+    everything = {source.name: source for source in [*used, *corpus_sources()]}
+    memory = workspace.project.source_digests
+    remembered = memory.read_bytes() if memory.is_file() else b""
+    look = workspace.eventlog.look(list(everything.values()), remembered)
+    write_if_changed(memory, look.document)
+    return look
+
+
+def projection_state(paths: ProjectionPaths) -> ProjectionState:
+    """Return what is on disk of a projection, every file's digest checked."""
+    try:
+        manifest = read_manifest(paths.manifest)
+    except PatinaError:
+        return ProjectionState(manifest_damage=f"{paths.manifest.name} is damaged")
+    return ProjectionState(manifest, {stage: damages(paths, record) for stage, record in manifest.items()})
+
+
+def run_model(workspace: Workspace, report: Report, *, full: bool = False) -> ModelOutcome:
+    """Make sure that the model is ready: build the corpus model where it must be, verify any other.
+
+    Raises:
+        PatinaError: The model is missing or damaged, or the eventlog has no text to build it from.
+    """
+    started = time.monotonic()
+    state = _model(workspace)
+    if workspace.spec.name == CORPUS_STATIC and (state.reasons or full):
+        with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, "building the model"):
+            latest = _model(workspace)
+            if latest.reasons or full:
+                build_model(workspace.project, workspace.eventlog, report)
+                reasons = latest.reasons or ("--full",)
+                state = replace(_model(workspace), reasons=())
+                return ModelOutcome(state, False, reasons, time.monotonic() - started)
+            state = latest
+    return ModelOutcome(state, True, (), time.monotonic() - started)
+
+
+def run_stage(workspace: Workspace, name: str, stage: str, report: Report, *, full: bool = False) -> StageOutcome:
+    """Build one stage of a projection (or of `base`) unless it is fresh; what is fresh returns at once.
+
+    Args:
+        workspace: The project.
+        name: The projection.
+        stage: Its stage.
+        report: Called with lines of progress.
+        full: Build it even if it is fresh.
+
+    Raises:
+        PatinaError: An input is missing or damaged, or the eventlog holds no signal. What was built before stays.
+    """
+    started = time.monotonic()
+    record, verdict = _decide(workspace, name, stage)
+    if record is not None and verdict.status == "fresh" and not full:
+        return StageOutcome(record, reused=True, reasons=(), seconds=time.monotonic() - started)
+    with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, f"building {name}/{stage}"):
+        settle(workspace.paths(name))
+        record, verdict = _decide(workspace, name, stage)  # another process may have built it meanwhile
+        if record is not None and verdict.status == "fresh" and not full:
+            return StageOutcome(record, reused=True, reasons=(), seconds=time.monotonic() - started)
+        record = _build(workspace, name, stage, report)
+        if stage == "index":
+            publish_lock(workspace)
+    return StageOutcome(record, False, verdict.reasons or ("--full",), time.monotonic() - started)
+
+
+def publish_lock(workspace: Workspace) -> bool:
+    """Write oxidize.lock from the manifests, unless it says the same already; return whether it was written."""
+    manifests = {name: projection_state(workspace.paths(name)).manifest for name in workspace.names()}
+    return write_if_changed(workspace.project.lock, compose_lock(workspace.recipe, workspace.spec.name, manifests))
+
+
+def _lock_verdict(
+    workspace: Workspace, states: Mapping[str, ProjectionState], verdicts: Sequence[StageVerdict]
+) -> StageVerdict:
+    path = workspace.project.lock
+    if not path.is_file():
+        return StageVerdict(LOCK, LOCK, "missing", ("never written",))
+    if any(verdict.status != "fresh" for verdict in verdicts):
+        return StageVerdict(LOCK, LOCK, "stale", ("follows what is rebuilt",))
+    manifests = {name: state.manifest for name, state in states.items()}
+    if path.read_bytes() != compose_lock(workspace.recipe, workspace.spec.name, manifests):
+        return StageVerdict(LOCK, LOCK, "stale", ("says something else than the manifests",))
+    return StageVerdict(LOCK, LOCK, "fresh")
+
+
+def _model(workspace: Workspace) -> ModelState:
+    look = look_at_sources(workspace)
+    return model_state(workspace.project, workspace.home, workspace.spec, workspace.eventlog, look)
+
+
+def _decide(workspace: Workspace, name: str, stage: str) -> tuple[StageRecord | None, StageVerdict]:
+    """Return what is built of a stage, and whether it must be built again. Only this stage's files are hashed."""
+    paths = workspace.paths(name)
+    try:
+        manifest = read_manifest(paths.manifest)
+    except PatinaError:
+        return None, StageVerdict(name, stage, "missing", (f"{paths.manifest.name} is damaged",))
+    record = manifest.get(stage)
+    sources = look_at_sources(workspace).digests if stage in {"pairs", "items"} else {}
+    inputs = _inputs(workspace, name, stage, sources, manifest)
+    state = ProjectionState(manifest, {stage: damages(paths, record)} if record else {})
+    return record, stage_verdict(name, stage, inputs, state)
+
+
+def _inputs(
+    workspace: Workspace, name: str, stage: str, sources: Mapping[str, SourceDigest], manifest: Manifest
+) -> dict[str, StageInput]:
+    """Return a stage's inputs; the model counts as it is on disk, whether or not it should be rebuilt."""
+    digest = None
+    if stage == "embeddings":
+        digest = model_files(workspace.project, workspace.home, workspace.spec).digest
+    model = ModelState(workspace.spec.name, digest, workspace.model_settings)
+    return stage_inputs(workspace.recipe, workspace.projection(name), stage, sources, model, manifest)
+
+
+def _build(workspace: Workspace, name: str, stage: str, report: Report) -> StageRecord:
+    """Compute a stage and publish it. The caller holds the mutex."""
+    paths = workspace.paths(name)
+    manifest = read_manifest(paths.manifest) if paths.manifest.is_file() and stage not in {"pairs", "items"} else {}
+    mixed = built_from_others(name, manifest, stage)
+    if mixed is not None:
+        raise PatinaError(f"{name}/{mixed} was built from other inputs than there are now: build {name}/{mixed} first")
+    sources: Mapping[str, SourceDigest] = {}
+    if stage in {"pairs", "items"}:
+        built, sources = _from_events(workspace, name)
+    elif stage == "embeddings":
+        built = _embed(workspace, paths, report)
+    elif stage == "weights":
+        built = _train(workspace, name, paths, report)
+    else:
+        built = _index(workspace, name, paths)
+    inputs = _inputs(workspace, name, stage, sources, manifest)
+    record = StageRecord(fingerprint(inputs), inputs, built.digest, {}, built.facts)
+    contents = {paths.folder / f"{paths.name}.{role}": data for role, data in built.contents.items()}
+    return publish_stage(paths, stage, record, contents)
+
+
+def _from_events(workspace: Workspace, name: str) -> tuple[Built, Mapping[str, SourceDigest]]:
+    projection = workspace.projection(name)
+    pair_types = pair_types_of(workspace.recipe) if projection is None else [PAIR_TYPES[projection.training.pair_type]]
+    sources = {source.name: source for pair_type in pair_types for source in pair_type.sources}
+    read = workspace.eventlog.read(list(sources.values()))
+    digests = {source: SourceDigest(rows.digest, len(rows.rows)) for source, rows in read.items()}
+    rows = {source: entry.rows for source, entry in read.items()}
+    built = build_items(pair_types, rows) if projection is None else build_pairs(projection, rows)
+    return built, digests
+
+
+def _embed(workspace: Workspace, paths: ProjectionPaths, report: Report) -> Built:
+    _, (items,) = read_outputs(paths, _items_stage(paths), ("items.jsonl",))
+    texts, _ = unique_texts(decode_items(items))
+    files = model_files(workspace.project, workspace.home, workspace.spec)
+    with EmbeddingCache(workspace.project.embedding_cache(workspace.spec.name)) as cache:
+        result = embed_with_cache(
+            cache,
+            embedder(workspace.spec, files),
+            files.digest,
+            texts,
+            lambda done, total: report(f"{paths.name}/embeddings: {done} of {total} new texts"),
+        )
+    return build_embeddings(result.vectors, result.new, result.seconds)
+
+
+def _train(workspace: Workspace, name: str, paths: ProjectionPaths, report: Report) -> Built:
+    projection = workspace.projection(name)
+    if projection is None:
+        raise PatinaError(f"{name}: not a projection of {workspace.project.recipe}")
+    _, (relations,) = read_outputs(paths, "pairs", ("relations.safetensors",))
+    _, (embeddings,) = read_outputs(paths, "embeddings", ("embeddings.safetensors",))
+    return build_weights(projection, decode_relations(relations), decode_embeddings(embeddings), report)
+
+
+def _index(workspace: Workspace, name: str, paths: ProjectionPaths) -> Built:
+    _, (items,) = read_outputs(paths, _items_stage(paths), ("items.jsonl",))
+    record, (embeddings,) = read_outputs(paths, "embeddings", ("embeddings.safetensors",))
+    weights = None if name == BASE else read_outputs(paths, "weights", ("safetensors",))[1][0]
+    facts = {
+        "model": workspace.spec.name,
+        "model_digest": record.inputs["model"].value,
+        "model_settings": record.inputs["model settings"].value,
+    }
+    return build_search_index(name, items, decode_embeddings(embeddings), weights, facts)
+
+
+def _items_stage(paths: ProjectionPaths) -> str:
+    return "items" if paths.name == BASE else "pairs"

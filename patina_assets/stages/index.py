@@ -1,0 +1,96 @@
+"""A USearch HNSW index over unit vectors, and how much of the exact answer it finds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from usearch.index import Index
+
+from patina_resources.errors import PatinaError
+
+METRIC = "cos"
+DTYPE = "f16"
+CONNECTIVITY = 32
+EXPANSION_ADD = 256
+EXPANSION_SEARCH = 256
+RECALL_QUERIES = 200
+RECALL_AT = 10
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """What shapes an index (Malkov and Yashunin 2018, HNSW): graph degree, effort to build, effort to search."""
+
+    connectivity: int = CONNECTIVITY
+    expansion_add: int = EXPANSION_ADD
+    expansion_search: int = EXPANSION_SEARCH
+    dtype: str = DTYPE
+
+    def text(self) -> str:
+        """Return the options as they enter a fingerprint."""
+        return f"{METRIC} {self.dtype} M={self.connectivity} ef={self.expansion_add}/{self.expansion_search}"
+
+
+def build_index(vectors: NDArray[np.float32], options: IndexOptions) -> bytes:
+    """Return a serialised USearch index whose keys are the row numbers of `vectors`.
+
+    One thread adds the rows in order, so that equal vectors give an equal graph.
+
+    Args:
+        vectors: float32 [n, dim].
+        options: How to build.
+    """
+    index = Index(
+        ndim=vectors.shape[1],
+        metric=METRIC,
+        dtype=options.dtype,
+        connectivity=options.connectivity,
+        expansion_add=options.expansion_add,
+        expansion_search=options.expansion_search,
+    )
+    if len(vectors):
+        index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=1, copy=True)
+    serialised: bytearray = index.save()
+    return bytes(serialised)
+
+
+def load_index(data: bytes, name: str) -> Index:
+    """Return a searchable index.
+
+    Args:
+        data: What `build_index` returned; its digest must have been checked, since the native loader trusts it.
+        name: The file, for the error.
+
+    Raises:
+        PatinaError: USearch cannot read it.
+    """
+    try:
+        index = Index.restore(data)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise PatinaError(f"{name}: USearch cannot read it ({error}): run `patina oxidize --full`") from error
+    if index is None:
+        raise PatinaError(f"{name}: USearch cannot read it: run `patina oxidize --full`")
+    index.expansion_search = EXPANSION_SEARCH  # the file does not keep it
+    return index
+
+
+def recall_at_10(index: Index, vectors: NDArray[np.float32]) -> float:
+    """Return the share of the exact 10 nearest neighbours that the index finds, over up to 200 of its own vectors.
+
+    A neighbour as near as the tenth (to float16 precision) counts: equal texts are interchangeable.
+
+    Args:
+        index: An index over `vectors`.
+        vectors: float32 [n, dim], unit rows.
+    """
+    if not len(vectors):
+        return 1.0
+    count = min(RECALL_AT, len(vectors))
+    sample = np.unique(np.linspace(0, len(vectors) - 1, min(RECALL_QUERIES, len(vectors))).astype(np.int64))
+    exact = vectors[sample] @ vectors.T
+    threshold = np.partition(exact, -count, axis=1)[:, -count]
+    hits = 0
+    for row, query in enumerate(sample):
+        keys = np.asarray(index.search(vectors[query], count).keys, np.int64)
+        hits += int((exact[row, keys] >= threshold[row] - 1e-3).sum())
+    return hits / (count * len(sample))

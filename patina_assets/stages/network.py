@@ -1,0 +1,111 @@
+"""The network of a projection in training: forward pass and backpropagation, in any float dtype.
+
+`Projection.apply` is the same function for use; here all that the way back needs is kept.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+
+# Inputs have unit length, so an output this short is rounding error: its direction must not steer the weights.
+NOISE_LENGTH = 1e-6
+
+
+class Parameters(NamedTuple):
+    """The network's weights, or the gradients of the loss in them; any float dtype.
+
+    Attributes:
+        w1: [hidden, input].
+        b1: [hidden].
+        w2: [output, hidden].
+        b2: [output].
+    """
+
+    w1: Floats
+    b1: Floats
+    w2: Floats
+    b2: Floats
+
+    def flat(self) -> Floats:
+        """Return a copy of all values as one vector."""
+        return np.concatenate([values.ravel() for values in self])
+
+    def views_of(self, flat: Floats) -> "Parameters":
+        """Return views of `flat`, which is laid out as `flat()` does it, in the shapes of these parameters."""
+        ends = np.cumsum([values.size for values in self])[:-1]
+        parts = np.split(flat, ends)
+        return Parameters(*(part.reshape(values.shape) for part, values in zip(parts, self, strict=True)))
+
+
+class Layers(NamedTuple):
+    """What the network holds for the different rows of one batch.
+
+    Attributes:
+        inputs: [rows, input].
+        hidden: [rows, hidden], after ReLU; backpropagation replaces it by the gradient in it.
+        active: [rows, hidden], the derivative of ReLU: 1 where a unit lets its value through, else 0.
+        outputs: [rows, output], unit length.
+    """
+
+    inputs: Floats
+    hidden: Floats
+    active: Floats
+    outputs: Floats
+
+
+class Buffers:
+    """Arrays that all batches share: allocating them anew for each costs more than filling them."""
+
+    def __init__(self, parameters: Parameters, rows: int) -> None:
+        """Make room for batches of at most `rows` different rows."""
+        dtype = parameters.w1.dtype
+        (hidden, dims), output = parameters.w1.shape, len(parameters.b2)
+        self._layers = Layers(*(np.empty((rows, width), dtype) for width in (dims, hidden, hidden, output)))
+        self.flat_gradients = np.empty(sum(values.size for values in parameters), dtype)
+        self.gradients = parameters.views_of(self.flat_gradients)
+
+    def layers(self, rows: int) -> Layers:
+        """Return room for `rows` rows."""
+        return Layers(*(values[:rows] for values in self._layers))
+
+
+def forward(parameters: Parameters, layers: Layers) -> Floats:
+    """Fill `layers` from its inputs; return what gave the outputs unit length, [rows, 1] (0 for rounding error)."""
+    inputs, hidden, active, outputs = layers
+    np.matmul(inputs, parameters.w1.T, out=hidden)
+    hidden += parameters.b1
+    np.greater(hidden, 0, out=active)
+    hidden *= active
+    np.matmul(hidden, parameters.w2.T, out=outputs)
+    outputs += parameters.b2
+    lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
+    inverse_lengths: Floats = (lengths > NOISE_LENGTH) / np.maximum(lengths, NOISE_LENGTH)
+    outputs *= inverse_lengths
+    return inverse_lengths
+
+
+def backward(
+    slopes: Floats, inverse_lengths: Floats, parameters: Parameters, layers: Layers, gradients: Parameters
+) -> None:
+    """Fill `gradients` by backpropagation; uses up `slopes` and `layers.hidden`.
+
+    Args:
+        slopes: [rows, output], the gradient in the outputs.
+        inverse_lengths: [rows, 1], from `forward`.
+        parameters: The network.
+        layers: As `forward` left them.
+        gradients: Where the result goes.
+    """
+    inputs, hidden, active, outputs = layers
+    # y = z / |z|: what points along y would only change the length, so it has no effect.
+    slopes -= outputs * np.einsum("ij,ij->i", slopes, outputs)[:, None]
+    slopes *= inverse_lengths
+    np.matmul(slopes.T, hidden, out=gradients.w2)
+    np.sum(slopes, axis=0, out=gradients.b2)
+    hidden_slopes = np.matmul(slopes, parameters.w2, out=hidden)
+    hidden_slopes *= active
+    np.matmul(hidden_slopes.T, inputs, out=gradients.w1)
+    np.sum(hidden_slopes, axis=0, out=gradients.b1)

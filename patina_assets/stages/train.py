@@ -1,0 +1,227 @@
+"""Training of a projection in numpy: contrastive loss, backpropagation, Adam, and the choice of the epoch."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_assets.stages.adam import Adam
+from patina_assets.stages.losses import Floats, Integers, Mask, hinge, infonce
+from patina_assets.stages.network import Buffers, Parameters, backward, forward
+from patina_assets.stages.projection import Projection, pca_identity
+from patina_resources.errors import PatinaError
+
+RelatedMask = Callable[[Integers, Integers], Mask]
+"""`related(rows, columns)`: bool [rows, columns], True where two rows of `vectors` are known to belong together."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes:
+        hidden: Number of hidden units.
+        output: Length of a projected vector.
+        epochs: Passes over all triplets; 0 gives the PCA-identity start.
+        batch_size: Most triplets in a batch; batches of an epoch are equally large, give or take one.
+        learning_rate: Adam's step size.
+        loss: `infonce` (in-batch softmax) or `triplet` (hinge).
+        margin: Of the triplet loss: by how much a positive should be closer than a negative, in cosine.
+        temperature: Of InfoNCE: cosines are divided by it before the softmax.
+        seed: Seed of the random part of the start and of the shuffling.
+    """
+
+    hidden: int
+    output: int
+    epochs: int
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    loss: Literal["infonce", "triplet"] = "infonce"
+    margin: float = 0.2
+    temperature: float = 0.05
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of the training history.
+
+    Attributes:
+        epoch: 0 is the start, before any training.
+        loss: Mean loss of the epoch's triplets, measured while they were trained on; None for epoch 0.
+        mrr: What `validate` said after the epoch; None without `validate`.
+        seconds: Wall-clock time of the epoch with its validation.
+    """
+
+    epoch: int
+    loss: float | None
+    mrr: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The projection of the best epoch, and how it got there (`history` begins with epoch 0)."""
+
+    projection: Projection
+    best_epoch: int
+    history: tuple[EpochRecord, ...]
+
+
+def train(
+    vectors: NDArray[np.float32],
+    triplets: NDArray[np.int32],
+    options: TrainingOptions,
+    *,
+    related: RelatedMask | None = None,
+    validate: Callable[[Projection], float] | None = None,
+    progress: Callable[[EpochRecord], None] | None = None,
+) -> TrainingResult:
+    """Return the trained projection; byte-identical from run to run on one machine.
+
+    Starts at `pca_identity`. With `validate` the projection of the epoch that it values most is returned
+    (epoch 0 included, the earliest of equals), without it that of the last epoch.
+
+    Args:
+        vectors: float32 [n, input], rows of unit length; triplets with an all-zero row are left out.
+        triplets: int32 [m, 3], rows of `vectors` as (anchor, positive, negative).
+        options: How to train.
+        related: Which rows belong together, so that they do not count as negatives of each other.
+        validate: Returns the held-out MRR of a projection.
+        progress: Called after each epoch, 0 included.
+
+    Raises:
+        PatinaError: No usable triplets, rows out of range, vectors that are not finite, or divergence.
+    """
+    triplets = _usable(triplets, vectors)
+    if options.epochs > 0 and not len(triplets):
+        raise PatinaError("training: there are no triplets to learn from: expected at least one")
+    history: list[EpochRecord] = []
+    best_epoch, best_score = 0, -np.inf
+    started = time.perf_counter()
+    for epoch, (loss, projection) in enumerate(_epochs(vectors, triplets, options, related)):
+        mrr = validate(projection) if validate else None
+        score = float(epoch) if mrr is None else mrr
+        if epoch == 0 or score > best_score:
+            best, best_epoch, best_score = projection, epoch, score
+        now = time.perf_counter()
+        history.append(EpochRecord(epoch, loss, mrr, now - started))
+        started = now
+        if progress:
+            progress(history[-1])
+    return TrainingResult(best, best_epoch, tuple(history))
+
+
+def _usable(triplets: NDArray[np.int32], vectors: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return the triplets whose three vectors have a direction."""
+    if len(triplets) and (triplets.min() < 0 or triplets.max() >= len(vectors)):
+        raise PatinaError(
+            f"training: triplets name rows {triplets.min()} to {triplets.max()}, but there are {len(vectors)} "
+            f"vectors: pairs and embeddings come from different builds, run `patina oxidize --full`"
+        )
+    # A row's sum is finite if its values are, and needs no copy of them.
+    if not np.isfinite(vectors.sum(axis=1)).all():
+        raise PatinaError("training: vectors hold values that are not finite: run `patina oxidize --full`")
+    has_direction = np.asarray(vectors.any(axis=1))
+    return triplets[has_direction[triplets].all(axis=1)]
+
+
+def _epochs(
+    vectors: NDArray[np.float32],
+    triplets: NDArray[np.int32],
+    options: TrainingOptions,
+    related: RelatedMask | None,
+) -> Iterator[tuple[float | None, Projection]]:
+    """Yield mean loss and projection of each epoch, beginning with the start."""
+    start = pca_identity(vectors, options.hidden, options.output, options.seed)
+    yield None, start
+    shaped = Parameters(start.w1, start.b1, start.w2, start.b2)
+    flat = shaped.flat()
+    parameters = shaped.views_of(flat)
+    adam = Adam(flat, options.learning_rate)
+    buffers = Buffers(parameters, min(3 * options.batch_size, len(vectors)))
+    rng = np.random.default_rng(options.seed)
+    batch_count = -(-len(triplets) // options.batch_size)
+    for epoch in range(1, options.epochs + 1):
+        total = 0.0
+        # Overflow shows as a loss or a weight that is not finite, which is reported below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for batch in np.array_split(triplets[rng.permutation(len(triplets))], batch_count):
+                loss, _ = loss_and_gradients(parameters, vectors, batch, options, related, buffers)
+                adam.step(flat, buffers.flat_gradients)
+                total += loss * len(batch)
+        if not (np.isfinite(total) and np.isfinite(flat).all()):
+            raise PatinaError(
+                f"training diverged in epoch {epoch}: lower learning_rate (now {options.learning_rate:g})"
+            )
+        yield total / len(triplets), Projection(*shaped.views_of(flat.copy()))
+
+
+def loss_and_gradients(
+    parameters: Parameters,
+    vectors: Floats,
+    triplets: Integers,
+    options: TrainingOptions,
+    related: RelatedMask | None = None,
+    buffers: Buffers | None = None,
+) -> tuple[float, Parameters]:
+    """Return the mean loss of one batch and its gradient in each parameter, by backpropagation.
+
+    Each different row goes through the network once, however many triplets name it. Works in the dtype of
+    `parameters`; with `buffers` the gradients are views of `buffers.gradients`, else new arrays.
+
+    Args:
+        parameters: The network.
+        vectors: [n, input], not all zero in the rows that are used.
+        triplets: int [batch, 3], rows of `vectors` as (anchor, positive, negative).
+        options: Which loss, and its margin or temperature.
+        related: Which rows belong together.
+        buffers: Room for at least as many different rows as `triplets` has.
+    """
+    rows, positions = np.unique(triplets, return_inverse=True)
+    buffers = buffers or Buffers(parameters, len(rows))
+    layers = buffers.layers(len(rows))
+    # mode="clip" because "raise" goes through a second copy; the rows were checked.
+    np.take(vectors, rows, axis=0, out=layers.inputs, mode="clip")
+    inverse_lengths = forward(parameters, layers)
+    loss, slopes = _contrast(layers.outputs, rows, positions, options, related)
+    backward(slopes, inverse_lengths, parameters, layers, buffers.gradients)
+    return loss, buffers.gradients
+
+
+def _contrast(
+    units: Floats, rows: Integers, positions: Integers, options: TrainingOptions, related: RelatedMask | None
+) -> tuple[float, Floats]:
+    """Return the mean loss and its gradient in `units` [u, output].
+
+    Each anchor is compared with the batch's different positives and negatives, the *candidates*. Candidates
+    that belong to the anchor are no evidence against it, nor is its own text: they are excluded.
+    """
+    anchors, positives, negatives = positions.T
+    candidates = np.unique(positions[:, 1:])
+    positive_columns = np.searchsorted(candidates, positives)
+    negative_columns = np.searchsorted(candidates, negatives)
+    excluded = anchors[:, None] == candidates
+    if related is not None:
+        excluded |= related(rows[anchors], rows[candidates])
+    excluded[np.arange(len(anchors)), positive_columns] = False
+    anchor_units, candidate_units = units[anchors], units[candidates]
+    cosines = anchor_units @ candidate_units.T
+    if options.loss == "infonce":
+        loss, slopes = infonce(cosines, positive_columns, excluded, options.temperature)
+    else:
+        loss, slopes = hinge(cosines, positive_columns, negative_columns, excluded, options.margin)
+    gradient = np.zeros_like(units)
+    gradient[candidates] = slopes.T @ anchor_units
+    _add_by_row(gradient, anchors, slopes @ candidate_units)
+    return loss, gradient
+
+
+def _add_by_row(target: Floats, rows: Integers, addends: Floats) -> None:
+    """Do `target[rows[i]] += addends[i]` for every i, also where rows repeat."""
+    order = np.argsort(rows, kind="stable")
+    distinct, starts = np.unique(rows[order], return_index=True)
+    target[distinct] += np.add.reduceat(addends[order], starts, axis=0)

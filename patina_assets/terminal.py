@@ -1,0 +1,86 @@
+"""How results and reports read on a terminal: values to lines of text."""
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from patina_assets.search import Hit
+
+if TYPE_CHECKING:  # search prints without loading the recipe
+    from patina_assets.staleness import StageVerdict
+    from patina_resources.materialize.report import ScraperReport
+
+TEXT_LINES = 3
+
+
+def hit_lines(rank: int, hit: Hit) -> list[str]:
+    """Return a search result as lines: rank, score, kind and place, then the first lines of its text."""
+    item = hit.item
+    place = item.file or (f"session {item.session}" if item.session else f"commit {item.commit}")
+    lists = ", ".join(f"{name} #{position}" for name, position in hit.ranks.items())
+    width = max(40, min(shutil.get_terminal_size().columns, 120))
+    body = textwrap.wrap(item.text, width - 6, max_lines=TEXT_LINES, placeholder=" ...")
+    return [f"{rank:3}. {item.kind}  {place}  (score {hit.score:.4f}; {lists})", *(f"     {line}" for line in body)]
+
+
+def hit_document(rank: int, hit: Hit) -> dict[str, Any]:
+    """Return a search result for JSON output."""
+    item = hit.item
+    return {
+        "rank": rank,
+        "score": round(hit.score, 6),
+        "kind": item.kind,
+        "text": item.text,
+        "file": item.file,
+        "session": item.session,
+        "commit": item.commit,
+        "seq": item.seq,
+        "ranks": hit.ranks,
+    }
+
+
+def verdict_lines(verdicts: "Iterable[StageVerdict]") -> list[str]:
+    """Return one line per stage: its name, fresh, stale or missing, and why."""
+    rows = [
+        (v.projection if v.projection == v.stage else f"{v.projection}/{v.stage}", v.status, "; ".join(v.reasons))
+        for v in verdicts
+    ]
+    width = max(len(name) for name, _, _ in rows)
+    return [f"{name:<{width}}  {status:<7}  {reasons}".rstrip() for name, status, reasons in rows]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an aligned text table; numbers stand to the right."""
+    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(_aligned(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def report_table(reports: "Iterable[ScraperReport]") -> str:
+    """Return what `patina materialize` did: events by type, new, already known, retracted; then what was skipped."""
+    lines = []
+    rows = []
+    for report in reports:
+        for kind in sorted({*report.new, *report.known, *report.retracted}):
+            counts = (report.new.get(kind, 0), report.known.get(kind, 0), report.retracted.get(kind, 0))
+            rows.append((kind, *counts))
+        lines += [f"skipped {reason}" for reason in report.skipped]
+    return "\n".join([table(("event", "new", "known", "retracted"), rows), *lines])
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes for people, such as `1.5 MB`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def _aligned(cell: str, width: int) -> str:
+    number = cell.replace(".", "", 1).replace("-", "", 1).isdecimal()
+    return cell.rjust(width) if number else cell.ljust(width)
