@@ -179,12 +179,11 @@ def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
         description="Provenance of the last build (`.patina/data/oxidize.lock`). Untouched when nothing was rebuilt.",
     )
     def oxidize_lock(eventlog: EventlogResource, models: ModelCacheResource) -> dg.MaterializeResult:
-        written = _stated(lambda: publish_lock(_with_resources(workspace, eventlog, models)))
+        _stated(lambda: publish_lock(_with_resources(workspace, eventlog, models)))
         path = workspace.project.lock
         return dg.MaterializeResult(
             data_version=dg.DataVersion(file_sha256(path)),
             metadata={
-                "reused": not written,
                 "path": dg.MetadataValue.path(path),
                 "lock": dg.MetadataValue.md(f"```yaml\n{path.read_text('utf-8')}```"),
             },

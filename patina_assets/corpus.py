@@ -7,8 +7,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from patina_resources.corpus_model import UNKNOWN_SHARE_LIMIT, build_corpus_model, unknown_share
-
 from patina_assets.models import MODEL_STAGE, corpus_model_paths, settings_text
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.staleness import ModelState
@@ -22,6 +20,7 @@ from patina_resources.artifacts import (
     verified_path,
     write_if_changed,
 )
+from patina_resources.corpus_model import REBUILD_ABOVE, build_corpus_model, unknown_share
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import NOT_RETRACTED, Eventlog, Look, Row, Source
 from patina_resources.model_cache import cached_model
@@ -91,8 +90,8 @@ def model_state(
     if damage:
         return ModelState(spec.name, None, settings, damage)
     share = _unknown_share(project, eventlog, look, record)
-    if share > UNKNOWN_SHARE_LIMIT:
-        reason = f"{share:.0%} of the words are unknown to it (limit {UNKNOWN_SHARE_LIMIT:.0%})"
+    if share > REBUILD_ABOVE:
+        reason = f"{share:.0%} of the words are unknown to it (limit {REBUILD_ABOVE:.0%})"
         return ModelState(spec.name, record.digest, settings, (reason,))
     return ModelState(spec.name, record.digest, settings)
 

@@ -48,4 +48,3 @@ def broken_recipe(reason: str) -> dg.Definitions:
         return dg.AssetCheckResult(passed=False, description=reason, metadata={"reason": reason})
 
     return dg.Definitions(assets=[recipe], asset_checks=[readable], executor=dg.in_process_executor)
-

@@ -127,7 +127,7 @@ class SearchFile:
             self._connection.deserialize(data)
             self.facts = dict(self._connection.execute("SELECT name, value FROM fact").fetchall())
             row = self._connection.execute("SELECT content FROM weights").fetchone()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, MemoryError) as error:  # MemoryError: there are no bytes at all
             raise PatinaError(f"{name}: not a search file ({error}): run `patina oxidize --full`") from error
         self.weights: bytes | None = row[0] if row else None
 

@@ -1,4 +1,4 @@
-"""`patina init`: writes settings, .gitignore lines, and a recipe of the projections that the eventlog has signal for."""
+"""`patina init`: writes settings, .gitignore lines, and a recipe of what the eventlog has signal for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from usearch.index import Index
 
 from patina_assets.formats import SearchFile
 from patina_assets.models import embedder, model_files, settings_text
 from patina_assets.pairs.relations import Item
-from patina_assets.stages.index import load_index
+from patina_assets.stages.index import Index, load_index
 from patina_assets.stages.projection import Projection, from_safetensors
 from patina_resources.artifacts import read_outputs
 from patina_resources.errors import PatinaError, did_you_mean

@@ -186,7 +186,7 @@ def stage_verdict(
     if following:
         reasons.append(f"follows {', '.join(following)}")
     elif record.fingerprint != fingerprint(inputs):
-        reasons += differences(record.inputs, inputs)
+        reasons += differences(record.inputs, inputs) or ["its fingerprint is not that of its inputs"]
     return StageVerdict(projection, stage, "stale" if reasons else "fresh", tuple(reasons))
 
 
@@ -231,7 +231,8 @@ def built_from_others(projection: str, manifest: Manifest, stage: str) -> str | 
     before = upstream_of(projection)
     for upstream in before[stage]:
         for origin in before[upstream] if upstream in manifest else ():
-            if origin in manifest and manifest[upstream].inputs[origin].value != manifest[origin].digest:
+            used = manifest[upstream].inputs.get(origin)
+            if origin in manifest and (used is None or used.value != manifest[origin].digest):
                 return upstream
     return None
 
@@ -258,7 +259,7 @@ def _difference(name: str, before: StageInput, after: StageInput) -> str:
         added = after.rows - before.rows
         if added > 0:
             return f"{name}: {added} new row{'s' if added > 1 else ''}"
-        return f"{name}: {-added} rows fewer" if added else f"{name}: rows changed"
+        return f"{name}: {-added} row{'s' if added < -1 else ''} fewer" if added else f"{name}: rows changed"
     if _is_digest(before.value) or _is_digest(after.value):
         return f"{name} changed"
     return f"{name} {before.value} -> {after.value}"

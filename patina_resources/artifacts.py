@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 def write_if_changed(path: Path, data: bytes) -> bool:
     """Write `data` to `path` unless it is there already, byte for byte; return whether anything was written."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         if path.read_bytes() == data:
             return False
     write_atomic(path, data)
@@ -133,7 +134,7 @@ def read_manifest(path: Path) -> Manifest:
         return {str(stage): _record(entry) for stage, entry in document["stages"].items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise PatinaError(
             f"{path}: the manifest is damaged ({type(error).__name__}: {error}): "
             "run `patina oxidize` to build what it described again"
@@ -164,7 +165,7 @@ def publish_stage(
         write_atomic(_pending(paths, path.name, sha256(data)), data)
     write_atomic(paths.manifest, _manifest_document({**manifest, stage: record}))
     for path, data in contents.items():
-        _pending(paths, path.name, sha256(data)).replace(path)
+        _move(_pending(paths, path.name, sha256(data)), path)
     _sync_folder(paths.folder)
     return record
 
@@ -182,7 +183,7 @@ def settle(paths: ProjectionPaths) -> Manifest:
         for output in record.outputs.values():
             pending = _pending(paths, output.file, output.sha256)
             if pending.exists():
-                pending.replace(paths.folder / output.file)
+                _move(pending, paths.folder / output.file)
     if paths.folder.exists():
         for leftover in paths.folder.glob(f"{paths.name}.*{PENDING_SUFFIX}"):
             leftover.unlink(missing_ok=True)
@@ -200,7 +201,7 @@ def damages(paths: ProjectionPaths, record: StageRecord) -> tuple[str, ...]:
     found = []
     for output in record.outputs.values():
         path = paths.folder / output.file
-        candidates = (path, _pending(paths, output.file, output.sha256))
+        candidates = _candidates(paths, output)
         if not any(file.is_file() and file_sha256(file) == output.sha256 for file in candidates):
             found.append(f"{output.file} is {'damaged' if path.exists() else 'missing'}")
     return tuple(found)
@@ -229,8 +230,8 @@ def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes
     except KeyError:
         raise PatinaError(f"{paths.manifest}: names no {role} file: run `patina oxidize` to build it again") from None
     path = paths.folder / output.file
-    for candidate in (path, _pending(paths, output.file, output.sha256)):
-        with suppress(FileNotFoundError):
+    for candidate in _candidates(paths, output):
+        with suppress(OSError):
             data = candidate.read_bytes()
             if sha256(data) == output.sha256:
                 return data
@@ -281,8 +282,9 @@ def exclusive(path: Path, wait_seconds: float, doing: str) -> Iterator[None]:
                 if time.monotonic() >= deadline:
                     raise PatinaError(_busy(path, doing)) from None
                 time.sleep(MUTEX_POLL_SECONDS)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # only for the message of who waits: a full disk is no reason to stop here
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -295,6 +297,19 @@ def _busy(path: Path, doing: str) -> str:
 
 def _pending(paths: ProjectionPaths, file: str, digest: str) -> Path:
     return paths.folder / f"{paths.name}.{file}.{digest[:16]}{PENDING_SUFFIX}"
+
+
+def _candidates(paths: ProjectionPaths, output: OutputFile) -> tuple[Path, ...]:
+    """Return where a file may be; its final place again, since it may move there after the first look."""
+    final = paths.folder / output.file
+    return (final, _pending(paths, output.file, output.sha256), final)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.replace(target)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -345,7 +360,7 @@ def _record(entry: Mapping[str, Any]) -> StageRecord:
         },
         digest=_text(entry["digest"]),
         outputs={
-            str(role): OutputFile(_file_name(value["file"]), _text(value["sha256"]), int(value["bytes"]))
+            str(role): OutputFile(_file_name(value["file"]), _digest(value["sha256"]), int(value["bytes"]))
             for role, value in entry["outputs"].items()
         },
         facts=dict(entry["facts"]),
@@ -357,6 +372,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected text, got {value!r}")
     return value
+
+
+def _digest(value: object) -> str:
+    digest = _text(value)
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):  # it becomes part of a file name
+        raise ValueError(f"expected a SHA-256, got {digest!r}")
+    return digest
 
 
 def _optional_count(value: object) -> int | None:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import NullPool
+from typing import TYPE_CHECKING, Any
 
 from patina_resources.errors import PatinaError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.exc import DatabaseError
 
 REQUIRED_COLUMNS = ("seq", "event_type", "timestamp", "source_id", "source_file", "data")
 BUSY_TIMEOUT_SECONDS = 60.0
@@ -81,12 +81,17 @@ class Eventlog:
     path: Path
 
     @contextmanager
-    def connect(self) -> Iterator[Connection]:
+    def connect(self) -> "Iterator[Connection]":
         """Yield a read-only connection in one read transaction: every query in it sees the same events.
 
         Raises:
             PatinaError: The file is missing, not a database, without the expected table or columns, or locked.
         """
+        # Imported when an eventlog is opened: search needs none, and must start quickly.
+        from sqlalchemy import create_engine
+        from sqlalchemy.exc import DatabaseError
+        from sqlalchemy.pool import NullPool
+
         if not self.path.is_file():
             raise PatinaError(f"no eventlog at {self.path}: run `patina materialize`")
         # Not pooled: a run must not keep a handle on a file that may be replaced.
@@ -107,7 +112,7 @@ class Eventlog:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         return connection
 
-    def _check_schema(self, connection: Connection) -> None:
+    def _check_schema(self, connection: "Connection") -> None:
         columns = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(eventlog)")}
         if not columns:
             raise PatinaError(
@@ -120,7 +125,7 @@ class Eventlog:
                 f"{', '.join(missing)}: expected {', '.join(REQUIRED_COLUMNS)}"
             )
 
-    def _explain(self, error: DatabaseError) -> str:
+    def _explain(self, error: "DatabaseError") -> str:
         reason = str(error.orig)
         if "not a database" in reason:
             return "is not an SQLite database: point [eventlog] path in .patina/config.toml at the eventlog"
@@ -199,12 +204,12 @@ def rows_digest(rows: Iterable[Row]) -> str:
     """Return the SHA-256 (hex) of the rows: each as a line of JSON."""
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(json.dumps(row).encode())
+        digest.update(json.dumps(row, default=repr).encode())  # a BLOB where text belongs is told by its repr
         digest.update(b"\n")
     return digest.hexdigest()
 
 
-def _read(connection: Connection, source: Source) -> SourceRows:
+def _read(connection: "Connection", source: Source) -> SourceRows:
     rows = [tuple(row) for row in connection.exec_driver_sql(source.sql)]
     return SourceRows(rows, rows_digest(rows))
 
@@ -229,5 +234,5 @@ def _remembered(document: bytes, probe: str) -> tuple[dict[str, SourceDigest], s
             for key, entry in content["digests"].items()
         }
         return digests, str(content["warning"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}, ""

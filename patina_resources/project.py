@@ -34,9 +34,23 @@ class Mothership:
         """The user's own additions to the model registry (TOML, optional)."""
         return self.home / "registry.toml"
 
+    @property
+    def projects(self) -> Path:
+        """The projects that use these models, one path a line."""
+        return self.home / "projects.txt"
+
+    @property
+    def models(self) -> Path:
+        """The cache: one folder a model."""
+        return self.home / "cache" / "models"
+
     def model_folder(self, folder_name: str) -> Path:
         """Folder of one cached model."""
-        return self.home / "cache" / "models" / folder_name
+        return self.models / folder_name
+
+    def incoming_folder(self, folder_name: str) -> Path:
+        """Where a model's files wait until they are complete and checked; beside the cache, to be moved into it."""
+        return self.models / ".incoming" / folder_name
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,28 @@
-"""Which base models exist: `ModelSpec` and the registry that names them."""
+"""Which base models exist: `ModelSpec`, and the registry that finds one by name.
 
-from dataclasses import dataclass
+A name is a registry name (`all-minilm-l6-v2`), an alias (`bge-small`), or a repository on the model hub
+(`hf:org/name`, `hf:org/name@revision`), whose shape is known once it has been added.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from patina_resources.errors import PatinaError, did_you_mean
 
 Pooling = Literal["mean", "cls", "model"]
+Precision = Literal["int8", "fp32"]
 CORPUS_STATIC = "corpus-static"
+DEFAULT_PRECISION: Precision = "int8"
+HUB_PREFIX = "hf:"
+HUB_FOLDER_PREFIX = "hf--"
+# Hub names never contain two dashes in a row, so a repository's folder name leads back to the repository.
+_HUB_PART = r"(?!.*(?:\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+_HUB_NAME = re.compile(rf"({_HUB_PART})/({_HUB_PART})(?:@([A-Za-z0-9][A-Za-z0-9._-]{{0,79}}))?")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -13,7 +30,7 @@ class ModelSpec:
     """What the embedder has to know of a base model, beside its bytes.
 
     Attributes:
-        name: Registry name, such as `all-minilm-l6-v2`.
+        name: Registry name, such as `all-minilm-l6-v2`; always usable as a folder name.
         dims: Length of a vector.
         max_tokens: Longer token sequences are cut here, special tokens included.
         pooling: `mean` or `cls` over token vectors; `model` where the graph already gives one vector per text.
@@ -27,6 +44,11 @@ class ModelSpec:
     pooling: Pooling
     query_prefix: str = ""
     passage_prefix: str = ""
+
+    @property
+    def reference(self) -> str:
+        """How a recipe or a command names this model: the name, or `hf:org/name[@revision]`."""
+        return reference_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -42,3 +64,176 @@ class ModelFiles:
     onnx: Path
     tokenizer: Path
     digest: str
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """Where a model's files are on the model hub.
+
+    Attributes:
+        repository: `org/name`.
+        revision: Branch, tag or commit; None for the default branch.
+        onnx: The ONNX file of each precision; empty where the repository has to be looked through.
+        tokenizer: The tokenizer file.
+        sha256: Known SHA-256 (hex) by file name: what comes down must have it.
+    """
+
+    repository: str
+    revision: str | None = None
+    onnx: Mapping[Precision, str] = field(default_factory=dict)
+    tokenizer: str = "tokenizer.json"
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """A Python package that carries a sentence-transformers folder.
+
+    Attributes:
+        requirement: `name==version`.
+        folder: The sentence-transformers folder inside the package.
+        sha256_weights: SHA-256 (hex) of its `model.safetensors`.
+        sha256_tokenizer: SHA-256 (hex) of its `tokenizer.json`.
+    """
+
+    requirement: str
+    folder: str
+    sha256_weights: str
+    sha256_tokenizer: str
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """All that the registry knows of a model.
+
+    Attributes:
+        spec: What the embedder needs.
+        description: One line for people.
+        aliases: Other names of the same model.
+        similarity: How its vectors are meant to be compared.
+        licence: Licence of the weights.
+        size_mb: Download size in megabytes (10^6 bytes) by precision.
+        hub: Its place on the model hub, if it has one.
+        package: The package that carries it, if one does.
+        origin: The file that defines it.
+    """
+
+    spec: ModelSpec
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+    similarity: str = "cosine"
+    licence: str = "not stated"
+    size_mb: Mapping[Precision, int] = field(default_factory=dict)
+    hub: HubSource | None = None
+    package: PackageSource | None = None
+    origin: str = "registry.toml"
+
+
+def model_digest(sha256_model: str, sha256_tokenizer: str) -> str:
+    """Return a model's identity: SHA-256 (hex) over the hex digests of its ONNX file and its tokenizer."""
+    return hashlib.sha256(f"{sha256_model} {sha256_tokenizer}".encode()).hexdigest()
+
+
+def check_model_name(name: str, where: str = "model name") -> str:
+    """Return `name` if it can name a model and its folder: letters, digits, dots, dashes, underscores.
+
+    Raises:
+        PatinaError: It cannot (a path, `..`, an empty or over-long name).
+    """
+    if _PLAIN_NAME.fullmatch(name) and ".." not in name:
+        return name
+    raise PatinaError(
+        f"{where}: {name!r} cannot name a model: expected at most 64 letters, digits, dots, dashes or underscores, "
+        f"or {HUB_PREFIX}org/name[@revision]"
+    )
+
+
+def hub_reference(reference: str) -> HubSource:
+    """Return the repository and revision that `hf:org/name[@revision]` names.
+
+    Raises:
+        PatinaError: It has another form.
+    """
+    match = _HUB_NAME.fullmatch(reference.removeprefix(HUB_PREFIX))
+    if match is None:
+        raise PatinaError(f"model name: {reference!r} is not a hub repository: expected hf:org/name[@revision]")
+    organisation, repository, revision = match.groups()
+    return HubSource(f"{organisation}/{repository}", revision)
+
+
+def folder_name_of(reference: str) -> str:
+    """Return the name that `hf:org/name[@revision]` has as a folder: `hf--org--name[@revision]`."""
+    hub_reference(reference)
+    return HUB_FOLDER_PREFIX + reference.removeprefix(HUB_PREFIX).replace("/", "--", 1)
+
+
+def reference_of(name: str) -> str:
+    """Return how a recipe names the model of that folder name (the inverse of `folder_name_of`)."""
+    if not name.startswith(HUB_FOLDER_PREFIX):
+        return name
+    return HUB_PREFIX + name.removeprefix(HUB_FOLDER_PREFIX).replace("--", "/", 1)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The models that can be named, by registry name.
+
+    Attributes:
+        entries: Everything that the registry files define.
+        added: Models that only models.lock describes (hub repositories, folders), as their own files did.
+        settings: What the user's tables say of hub repositories that are not added yet.
+    """
+
+    entries: Mapping[str, RegistryEntry]
+    added: Mapping[str, RegistryEntry] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def names(self) -> tuple[str, ...]:
+        """Return every model's name as a recipe writes it, the registry's first, then those that were only added."""
+        return (*self.entries, *(reference_of(name) for name in self.added if name not in self.entries))
+
+    def resolve(self, name: str) -> ModelSpec:
+        """Return the spec of the model that `name` means: a name, an alias, or `hf:org/name[@revision]`.
+
+        Raises:
+            PatinaError: There is no such model, or it is a hub repository that has not been added.
+        """
+        return self.entry(name).spec
+
+    def entry(self, name: str) -> RegistryEntry:
+        """Return all that is known of the model that `name` means.
+
+        Raises:
+            PatinaError: There is no such model, or it is a hub repository that has not been added.
+        """
+        if name.startswith((HUB_PREFIX, HUB_FOLDER_PREFIX)):
+            return self._hub_entry(reference_of(name))
+        check_model_name(name)
+        found = self.entries.get(name) or self._by_other_name(name.lower()) or self.added.get(name)
+        if found is None:
+            hint = did_you_mean(name.lower(), self._all_words())
+            raise PatinaError(
+                f"unknown model {name!r}{hint}: `patina model list` shows the known ones; a hub repository is named "
+                f"{HUB_PREFIX}org/name, and your own goes into [models.{name}] of ~/.patina/registry.toml"
+            )
+        return found
+
+    def knows(self, name: str) -> bool:
+        """Return whether a plain name or an alias means a model."""
+        return name in self.entries or name in self.added or self._by_other_name(name.lower()) is not None
+
+    def _hub_entry(self, reference: str) -> RegistryEntry:
+        folder = folder_name_of(reference)
+        found = self.entries.get(folder) or self.added.get(folder)
+        if found is None:
+            raise PatinaError(f"model {reference} is not in the cache: run `patina model add {reference}`")
+        return found
+
+    def _by_other_name(self, lowered: str) -> RegistryEntry | None:
+        for name, entry in self.entries.items():
+            if lowered == name.lower() or lowered in entry.aliases:
+                return entry
+        return None
+
+    def _all_words(self) -> list[str]:
+        return [*self.entries, *(alias for entry in self.entries.values() for alias in entry.aliases)]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from patina_assets.pairs.code_text import function_text, normal_path
+from patina_assets.pairs.code_text import function_text, normal_path, normal_path_sql
 from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_hash
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
 
@@ -35,16 +35,19 @@ WITH event AS (
     WHERE event_type = 'code.function' AND {NOT_RETRACTED}
 ), function AS (
     SELECT seq,
-           COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS file,
+           COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS path,
            json_extract(data, '$.name') AS name,
            CASE json_type(data, '$.parameters') WHEN 'array' THEN json_extract(data, '$.parameters') END AS parameters,
            CASE json_type(data, '$.return_type') WHEN 'text' THEN json_extract(data, '$.return_type') END AS returned
     FROM event
+), placed AS (
+    SELECT *, {normal_path_sql("path")} AS file
+    FROM function
+    WHERE typeof(path) = 'text' AND typeof(name) = 'text'
 ), ranked AS (
     SELECT MIN(seq) OVER (PARTITION BY file, name) AS first_seq, file, name, parameters, returned,
            ROW_NUMBER() OVER (PARTITION BY file, name ORDER BY seq DESC) AS age
-    FROM function
-    WHERE typeof(file) = 'text' AND typeof(name) = 'text'
+    FROM placed
 )
 SELECT first_seq, file, name, parameters, returned
 FROM ranked
@@ -64,9 +67,8 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     first_seq: dict[tuple[str, str], int] = {}
     signature: dict[tuple[str, str], tuple[str, str]] = {}
     for seq, file, name, parameters, returned in rows[FUNCTIONS.name]:
-        key = (normal_path(file), name)
-        first_seq[key] = min(seq, first_seq.get(key, seq))
-        signature[key] = (_plain(parameters), returned or "")
+        first_seq[(file, name)] = seq
+        signature[(file, name)] = (_plain(parameters), returned or "")
     for seq, file, caller, _ in rows[CALL_GRAPH.name]:
         first_seq.setdefault((normal_path(file), caller), seq)
     items = {
@@ -108,7 +110,7 @@ def _resolved_calls(
 def _resolve(callee: str, home: str, files_of: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
     """Return file and name of the function that `callee` means when called in the file `home`, or None."""
     name = _last_part(callee)
-    files = files_of.get(name, ())
+    files = files_of.get(callee) or files_of.get(name, ())
     if home in files:
         return home, name
     parts = callee.replace("::", ".").split(".")

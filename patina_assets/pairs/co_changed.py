@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from patina_assets.pairs.code_text import file_text, normal_path
+from patina_assets.pairs.code_text import file_text, normal_path_sql
 from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_time
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
 
@@ -19,13 +19,13 @@ WITH event AS (
            CASE file.type WHEN 'text' THEN file.value
                           WHEN 'object' THEN COALESCE(json_extract(file.value, '$.path'),
                                                       json_extract(file.value, '$.file_path')) END AS path
-    FROM event, json_each(COALESCE(json_extract(event.data, '$.files'),
-                                   json_extract(event.data, '$.files_changed'), '[]')) AS file
+    FROM event, json_each(event.data, CASE json_type(event.data, '$.files') WHEN 'array' THEN '$.files'
+                                      ELSE '$.files_changed' END) AS file
 ), first_seen AS (
-    SELECT MIN(seq) AS seq, MIN(timestamp) AS timestamp, sha, path
+    SELECT MIN(seq) AS seq, MIN(timestamp) AS timestamp, sha, {normal_path_sql("path")} AS path
     FROM changed
     WHERE typeof(path) = 'text' AND path <> ''
-    GROUP BY sha, path
+    GROUP BY 3, 4
 )
 SELECT seq, timestamp, sha, path
 FROM first_seen
@@ -42,9 +42,8 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     first_seq: dict[str, int] = {}
     commits: dict[tuple[str, str], set[str]] = defaultdict(set)
     for seq, timestamp, sha, path in rows[CO_CHANGES.name]:
-        name = normal_path(path)
-        first_seq[name] = min(seq, first_seq.get(name, seq))
-        commits[(_utc(timestamp), str(sha))].add(name)
+        first_seq[path] = min(seq, first_seq.get(path, seq))
+        commits[(_utc(timestamp), str(sha))].add(path)
     items = {name: Item(kind="file", text=file_text(name), file=name, seq=seq) for name, seq in first_seq.items()}
     splits = split_by_time(time for time, _ in commits)
     return PairData(
@@ -57,9 +56,10 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
 
 
 def _utc(timestamp: str) -> str:
-    """Return a time in UTC, sortable as text; what is not a time sorts by its own text."""
+    """Return a time in UTC (which one without a zone is taken for), sortable as text; other text as it is."""
     try:
-        return datetime.fromisoformat(timestamp).astimezone(UTC).isoformat()
+        time = datetime.fromisoformat(timestamp)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
     except (ValueError, TypeError, OverflowError):
         return str(timestamp)
 

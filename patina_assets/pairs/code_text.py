@@ -21,6 +21,11 @@ def normal_path(path: str) -> str:
     return path[2:] if path.startswith("./") else path
 
 
+def normal_path_sql(column: str) -> str:
+    """Return `normal_path` of a column as an SQL expression."""
+    return f"CASE WHEN {column} LIKE './%' THEN substr({column}, 3) ELSE {column} END"
+
+
 def file_text(path: str) -> str:
     """Return the text of a file, such as `File: src/eventlog.rs (Rust source)`."""
     suffix = PurePosixPath(path).suffix.lower()

@@ -15,7 +15,7 @@ WITH event AS (
                          'session.work', 'session.context', 'session.observation') AND {NOT_RETRACTED}
 ), note AS (
     SELECT seq, kind, COALESCE(json_extract(data, '$.session_id'), source_id) AS session,
-           trim(json_extract(data, '$.content')) AS content
+           trim(json_extract(data, '$.content'), char(9, 10, 11, 12, 13, 32)) AS content
     FROM event
     WHERE json_type(data, '$.content') = 'text'
 )

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+
+# The two native libraries share symbols: loading onnxruntime after usearch crashes the interpreter
+# (seen with onnxruntime 1.31.1 and usearch 2.26.6), so usearch is imported here only, and after it.
+import onnxruntime  # noqa: F401
 from numpy.typing import NDArray
 from usearch.index import Index
 
@@ -50,8 +54,7 @@ def build_index(vectors: NDArray[np.float32], options: IndexOptions) -> bytes:
     )
     if len(vectors):
         index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=1, copy=True)
-    serialised: bytearray = index.save()
-    return bytes(serialised)
+    return bytes(index.save() or b"")
 
 
 def load_index(data: bytes, name: str) -> Index:
@@ -65,12 +68,12 @@ def load_index(data: bytes, name: str) -> Index:
         PatinaError: USearch cannot read it.
     """
     try:
-        index = Index.restore(data)
+        # The file does not keep the effort of a search.
+        index = Index.restore(data, expansion_search=EXPANSION_SEARCH)
     except (RuntimeError, ValueError, TypeError) as error:
         raise PatinaError(f"{name}: USearch cannot read it ({error}): run `patina oxidize --full`") from error
     if index is None:
         raise PatinaError(f"{name}: USearch cannot read it: run `patina oxidize --full`")
-    index.expansion_search = EXPANSION_SEARCH  # the file does not keep it
     return index
 
 

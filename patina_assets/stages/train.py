@@ -216,12 +216,7 @@ def _contrast(
         loss, slopes = hinge(cosines, positive_columns, negative_columns, excluded, options.margin)
     gradient = np.zeros_like(units)
     gradient[candidates] = slopes.T @ anchor_units
-    _add_by_row(gradient, anchors, slopes @ candidate_units)
+    # Anchors repeat. For so few and long rows a loop is faster than np.add.at or np.add.reduceat.
+    for anchor, addend in zip(anchors.tolist(), slopes @ candidate_units, strict=True):
+        gradient[anchor] += addend
     return loss, gradient
-
-
-def _add_by_row(target: Floats, rows: Integers, addends: Floats) -> None:
-    """Do `target[rows[i]] += addends[i]` for every i, also where rows repeat."""
-    order = np.argsort(rows, kind="stable")
-    distinct, starts = np.unique(rows[order], return_index=True)
-    target[distinct] += np.add.reduceat(addends[order], starts, axis=0)

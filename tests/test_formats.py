@@ -1,0 +1,142 @@
+"""Artifact formats: what is written comes back, and other tools can read it."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from refusals import refusal
+from safetensors.numpy import load
+
+from patina_assets.formats import (
+    RelationsFile,
+    SearchFile,
+    decode_embeddings,
+    decode_items,
+    decode_relations,
+    encode_embeddings,
+    encode_items,
+    encode_pairs,
+    encode_relations,
+    encode_search,
+)
+from patina_assets.pairs.relations import Context, Item, Relations, Split, relate, related_texts
+from patina_assets.pairs.triplet import sample_triplets
+
+ODD_TEXT = "line\nbreaks\r\n\u2028 and \x00 \x85 \"quotes\" 'and' \\ é 日本 \U0001f600"
+ITEMS = [
+    Item("decision", ODD_TEXT, session="2025-01-01", seq=5),
+    Item("file", "File: a.py (Python source)", file="a.py", commit="c0ffee", seq=1),
+    Item("function", "", file="./b.py"),
+]
+FACTS = {"model": "corpus-static", "model_digest": "5e" * 32}
+
+
+def some_relations() -> Relations:
+    members = [tuple(Item("note", letter) for letter in word) for word in ("abc", "cd", "ef", "ag")]
+    return relate(list("abcdefg"), [Context(each, Split(place % 3)) for place, each in enumerate(members)])
+
+
+def test_items_come_back_in_order() -> None:
+    content = encode_items(ITEMS)
+    assert decode_items(content) == ITEMS
+    assert content.count(b"\n") == len(ITEMS)
+    assert [json.loads(line)["kind"] for line in content.decode().split("\n")[:-1]] == ["decision", "file", "function"]
+    assert decode_items(encode_items([])) == []
+
+
+def test_pairs_are_lines_of_anchor_positive_and_negative() -> None:
+    content = encode_pairs(["a", ODD_TEXT, "c"], np.array([[0, 1, 2], [2, 0, 1]], np.int32))
+    assert [json.loads(line) for line in content.decode().split("\n")[:-1]] == [
+        {"anchor": "a", "positive": ODD_TEXT, "negative": "c"},
+        {"anchor": "c", "positive": "a", "negative": ODD_TEXT},
+    ]
+    assert encode_pairs(["a"], np.zeros((0, 3), np.int32)) == b""
+
+
+def test_relations_come_back() -> None:
+    relations = some_relations()
+    triplets = sample_triplets(relations, related_texts(relations), 50, 0)
+    file = RelationsFile(relations, triplets, triplets[triplets[:, 0] < 3])
+    content = encode_relations(file)
+    back = decode_relations(content)
+    assert back.relations.texts == 7
+    for name in ("offsets", "members", "split"):
+        written, read = getattr(relations, name), getattr(back.relations, name)
+        assert np.array_equal(written, read)
+        assert written.dtype == read.dtype
+    assert np.array_equal(back.triplets, triplets)
+    assert np.array_equal(back.training_triplets, file.training_triplets)
+    assert encode_relations(back) == content
+
+
+def test_relations_of_nothing_come_back() -> None:
+    nothing = np.zeros((0, 3), np.int32)
+    back = decode_relations(encode_relations(RelationsFile(relate([], []), nothing, nothing)))
+    assert back.relations.texts == 0
+    assert back.triplets.shape == back.training_triplets.shape == (0, 3)
+    assert back.relations.only(Split.TRAIN).member_rows().tolist() == []
+
+
+def test_embeddings_come_back() -> None:
+    vectors = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    content = encode_embeddings(vectors)
+    assert np.array_equal(decode_embeddings(content), vectors)
+    assert encode_embeddings(np.asfortranarray(vectors)) == content
+    assert np.array_equal(load(content)["vectors"], vectors)
+    assert decode_embeddings(encode_embeddings(np.zeros((0, 3), np.float32))).shape == (0, 3)
+
+
+def test_a_search_file_answers_by_key() -> None:
+    file = SearchFile(encode_search(ITEMS, FACTS, b"\x00weights"), "temporal.search.db")
+    assert [file.item(key) for key in (2, 0, 1)] == [ITEMS[2], ITEMS[0], ITEMS[1]]
+    assert file.facts == FACTS
+    assert file.weights == b"\x00weights"
+    for key in (-1, 3):
+        with pytest.raises(KeyError):
+            file.item(key)
+
+
+def test_raw_embeddings_have_no_weights() -> None:
+    assert SearchFile(encode_search([], {}, None), "base.search.db").weights is None
+
+
+def test_a_search_file_is_an_sqlite_file(tmp_path: Path) -> None:
+    path = tmp_path / "temporal.search.db"
+    path.write_bytes(encode_search(ITEMS, FACTS, None))
+    connection = sqlite3.connect(path)
+    assert connection.execute('SELECT key, "commit" FROM item WHERE kind = ?', ("file",)).fetchall() == [(1, "c0ffee")]
+    connection.close()
+
+
+def test_equal_input_gives_equal_bytes() -> None:
+    shuffled = dict(reversed(FACTS.items()))
+    assert encode_search(ITEMS, FACTS, b"weights") == encode_search(ITEMS, shuffled, b"weights")
+    assert encode_search(ITEMS, FACTS, b"weights") != encode_search(ITEMS[::-1], FACTS, b"weights")
+
+
+def _truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def _without_table(content: bytes) -> bytes:
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(content)
+    connection.execute("DROP TABLE fact")
+    changed = connection.serialize()
+    connection.close()
+    return changed
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _: b"", lambda _: b"text" * 2000, lambda content: content[100:], _truncated, _without_table],
+    ids=["empty", "text", "no header", "truncated", "no table"],
+)
+def test_what_is_no_search_file_is_refused(damage: Callable[[bytes], bytes]) -> None:
+    content = damage(encode_search(ITEMS, FACTS, b"w" * 50_000))
+    sentence = refusal(lambda: SearchFile(content, "temporal.search.db"))
+    assert sentence.startswith("temporal.search.db: not a search file (")
+    assert sentence.endswith("run `patina oxidize --full`")

@@ -1,0 +1,112 @@
+"""oxidize.lock: composed from the manifests alone, so it changes exactly when they do."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from patina_assets.lock import compose_lock
+from patina_assets.recipe import ProjectionRecipe, Recipe, Training
+from patina_resources.artifacts import Manifest, StageInput, StageRecord, sha256
+
+MODEL = sha256(b"model")
+TRAINING = Training.model_validate({"source": "git.co_changes", "pair_type": "co_changed", "epochs": 10})
+RECIPE = Recipe(
+    2,
+    None,
+    tuple(ProjectionRecipe(name, "dimension", None, 1024, 256, TRAINING, line=1) for name in ("temporal", "another")),
+    Path("oxidize.yaml"),
+)
+
+
+def record(digest: str, built_at: str, facts: dict[str, Any], **inputs: StageInput) -> StageRecord:
+    return StageRecord("fingerprint", inputs, sha256(digest.encode()), {}, facts, built_at)
+
+
+def manifest(rows: str = "rows") -> Manifest:
+    source = {"git.co_changes": StageInput(sha256(rows.encode()), 70), "seed": StageInput("0")}
+    weights = {
+        "training_pairs": 5000,
+        "epochs_completed": 10,
+        "best_epoch": 7,
+        "metrics": {"base_mrr": 0.123456, "mrr": 0.234567, "test_queries": 80, "validation_mrr": None},
+        "history": [{"epoch": 0}],
+    }
+    return {
+        "pairs": record("pairs", "2025-01-01T00:00:00Z", {}, **source),
+        "embeddings": record("embeddings", "2025-01-04T00:00:00Z", {}, model=StageInput(MODEL)),
+        "weights": record("weights", "2025-01-03T00:00:00Z", weights),
+        "index": record("index", "2025-01-02T00:00:00Z", {"items": 60, "index_bytes": 9000, "recall_at_10": 0.9995}),
+    }
+
+
+def base() -> Manifest:
+    items = {"git.co_changes": StageInput(sha256(b"rows"), 70), "pair types": StageInput("co_changed@1")}
+    return {
+        "items": record("items", "2024-01-01T00:00:00Z", {}, **items),
+        "embeddings": record("embeddings", "2024-01-01T00:00:00Z", {}, model=StageInput(MODEL)),
+        "index": record("index", "2024-01-01T00:00:00Z", {"items": 60, "index_bytes": 12000, "recall_at_10": 1.0}),
+    }
+
+
+def lock(manifests: dict[str, Manifest], recipe: Recipe = RECIPE) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(compose_lock(recipe, "corpus-static", manifests))
+    return document
+
+
+def test_a_lock_says_what_was_built() -> None:
+    document = lock({"temporal": manifest(), "base": base()})
+    events_hash = document.pop("events_hash")
+    assert len(events_hash) == 64
+    assert document == {
+        "embedding_model": "corpus-static",
+        "model_hash": MODEL,
+        "recipe_version": 2,
+        "built_at": "2025-01-04T00:00:00Z",
+        "projections": {
+            "temporal": {
+                "weights_hash": sha256(b"weights"),
+                "training_pairs": 5000,
+                "epochs_completed": 10,
+                "best_epoch": 7,
+                "index": {"items": 60, "bytes": 9000, "recall_at_10": 0.9995},
+                "metrics": {"base_mrr": 0.1235, "mrr": 0.2346, "test_queries": 80, "validation_mrr": None},
+            }
+        },
+        "base": {"items": 60, "bytes": 12000, "recall_at_10": 1.0},
+    }
+
+
+def test_the_first_line_tells_a_reader_not_to_edit() -> None:
+    content = compose_lock(RECIPE, "corpus-static", {"base": base()})
+    assert content.startswith(b"# Provenance of the last build, written by `patina oxidize`. Do not edit.\n")
+    assert content.endswith(b"\n")
+
+
+def test_equal_manifests_give_equal_bytes() -> None:
+    one = {"temporal": manifest(), "another": manifest(), "base": base()}
+    other = {name: dict(reversed(list(one[name].items()))) for name in reversed(one)}
+    assert compose_lock(RECIPE, "corpus-static", one) == compose_lock(RECIPE, "corpus-static", other)
+
+
+def test_projections_stand_in_the_order_of_the_recipe() -> None:
+    manifests = {"another": manifest(), "temporal": manifest(), "removed": manifest()}
+    assert list(lock(manifests)["projections"]) == ["temporal", "another"]
+
+
+def test_only_projections_with_an_index_are_named() -> None:
+    without = {stage: entry for stage, entry in manifest().items() if stage != "index"}
+    document = lock({"temporal": without, "another": {}})
+    assert document["projections"] == {}
+    assert document["model_hash"] == document["built_at"] == ""
+    assert "base" not in document
+
+
+def test_the_events_hash_follows_the_sources() -> None:
+    first = lock({"temporal": manifest()})["events_hash"]
+    assert lock({"temporal": manifest(), "base": base()})["events_hash"] == first
+    assert lock({"temporal": manifest("other rows")})["events_hash"] != first
+    retrained = {**manifest(), "weights": replace(manifest()["weights"], digest=sha256(b"others"))}
+    assert lock({"temporal": retrained})["events_hash"] == first
+    assert lock({"temporal": retrained})["projections"]["temporal"]["weights_hash"] == sha256(b"others")

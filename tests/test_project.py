@@ -1,0 +1,212 @@
+"""Where a project is found, what its config.toml may say, and where its eventlog is."""
+
+from pathlib import Path
+
+import pytest
+from refusals import refusal
+
+from patina_resources.project import (
+    Mothership,
+    Project,
+    ProjectConfig,
+    ProjectionPaths,
+    find_project,
+    mothership,
+    read_config,
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with a `.patina` folder."""
+    (tmp_path / "repository" / ".patina" / "data").mkdir(parents=True)
+    return tmp_path / "repository"
+
+
+def configured(root: Path, text: str) -> Project:
+    (root / ".patina" / "config.toml").write_text(text)
+    return find_project(root)
+
+
+# Finding the project
+
+
+def test_a_project_is_found_from_any_folder_or_file_in_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = root / "src" / "deep"
+    deep.mkdir(parents=True)
+    (deep / "file.py").touch()
+    for start in (root, deep, deep / "file.py", deep / "not made yet"):
+        assert find_project(start).root == root
+    monkeypatch.chdir(deep)
+    assert find_project().root == root
+    assert find_project(Path("..")).root.resolve() == root
+
+
+def test_the_nearest_project_wins(root: Path) -> None:
+    inner = root / "vendored"
+    (inner / ".patina").mkdir(parents=True)
+    assert find_project(inner / "src").root == inner
+
+
+def test_the_variable_names_the_project(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATINA_PROJECT", str(root))
+    assert find_project().root == root
+    monkeypatch.setenv("PATINA_PROJECT", "")
+    assert f"no .patina folder in {tmp_path} or above it" in refusal(find_project)
+
+
+def test_a_file_called_patina_is_no_project(tmp_path: Path) -> None:
+    (tmp_path / ".patina").touch()
+    sentence = refusal(lambda: find_project(tmp_path))
+    assert sentence == f"no .patina folder in {tmp_path} or above it: run `patina init` in your repository"
+
+
+def test_the_mothership_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PATINA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".patina").mkdir()
+    assert mothership() == Mothership(tmp_path / ".patina")
+    refusal(lambda: find_project(tmp_path / "somewhere"))
+
+
+def test_the_mothership_can_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATINA_HOME", "~/models here")
+    assert mothership().home == tmp_path / "models here"
+    assert mothership().model_folder("minilm") == tmp_path / "models here" / "cache" / "models" / "minilm"
+
+
+@pytest.mark.parametrize("variable", ["PATINA_HOME", "PATINA_PROJECT"])
+def test_a_variable_that_names_an_unknown_user_is_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "~no-such-user/folder")
+    assert "~no-such-user/folder" in refusal(find_project)
+
+
+# config.toml
+
+
+def test_settings_are_read(root: Path) -> None:
+    project = configured(
+        root,
+        '[project]\nname = "demo"\n[embeddings]\nmodel = "all-minilm-l6-v2"\n[eventlog]\npath = "log.db"\n'
+        "[models.mine]\ndims = 4\n",
+    )
+    assert project.config == ProjectConfig("demo", "all-minilm-l6-v2", "log.db", None, {"mine": {"dims": 4}})
+
+
+def test_no_file_and_an_empty_file_give_defaults(root: Path) -> None:
+    assert find_project(root).config == ProjectConfig()
+    assert configured(root, "").config == ProjectConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '[embedings]\nmodel = "x"',
+            "unknown section [embedings] (did you mean 'embeddings'?): expected one of project, embeddings, eventlog, "
+            "models",
+        ),
+        ('[embeddings]\nmodle = "x"', "[embeddings] unknown key 'modle' (did you mean 'model'?): expected model"),
+        ('[eventlog]\nfile = "x"', "[eventlog] unknown key 'file': expected path, url"),
+        ("[project]\nname = 5", "[project] name: expected a non-empty string, got 5"),
+        ('[project]\nname = " "', "[project] name: expected a non-empty string, got ' '"),
+        ('project = "demo"', "project: expected a table [project], got 'demo'"),
+        ("models = 3", "models: expected tables such as [models.my-model]"),
+        ('[eventlog]\npath = "a"\nurl = "sqlite:///b"', "[eventlog] has both path and url: keep one of them"),
+    ],
+)
+def test_wrong_settings_are_refused(root: Path, text: str, expected: str) -> None:
+    assert refusal(lambda: configured(root, text)) == f"{root / '.patina' / 'config.toml'}: {expected}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[project\n", b"name = 'a'\nname = 'b'", b"\xff\xfe", b"x = " + b"[" * 100_000],
+    ids=["syntax", "duplicate", "not UTF-8", "too deep"],
+)
+def test_what_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    assert refusal(lambda: read_config(path)).startswith(f"{path}: ")
+
+
+def test_a_folder_instead_of_the_settings_is_refused(root: Path) -> None:
+    (root / ".patina" / "config.toml").mkdir()
+    assert "expected a UTF-8 TOML file" in refusal(lambda: find_project(root))
+
+
+# The eventlog
+
+
+def test_the_eventlog_is_in_the_data_folder(root: Path) -> None:
+    assert find_project(root).eventlog() == root / ".patina" / "data" / "patina.db"
+
+
+def test_the_older_place_counts_where_only_it_has_an_eventlog(root: Path) -> None:
+    older = root / ".patina" / "local" / "data" / "patina.db"
+    older.parent.mkdir(parents=True)
+    older.touch()
+    project = find_project(root)
+    assert project.eventlog() == older
+    project.default_eventlog.touch()
+    assert project.eventlog() == project.default_eventlog
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ('path = "logs/patina.db"', "{root}/logs/patina.db"),
+        ('path = "/srv/patina.db"', "/srv/patina.db"),
+        ('path = "~/patina.db"', "{home}/patina.db"),
+        ('url = "sqlite:///logs/patina.db"', "{root}/logs/patina.db"),
+        ('url = "sqlite:////srv/patina.db"', "/srv/patina.db"),
+    ],
+)
+def test_settings_say_where_the_eventlog_is(root: Path, setting: str, expected: str) -> None:
+    project = configured(root, f"[eventlog]\n{setting}\n")
+    project.default_eventlog.touch()
+    assert str(project.eventlog()) == expected.format(root=root, home=Path.home())
+
+
+@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite://", "sqlite:///", "logs/patina.db"])
+def test_a_url_of_something_else_is_refused(root: Path, url: str) -> None:
+    project = configured(root, f'[eventlog]\nurl = "{url}"\n')
+    assert refusal(project.eventlog) == (
+        f"{project.config_file}: [eventlog] url: expected sqlite:///relative/path.db or "
+        f"sqlite:////absolute/path.db, got {url!r}"
+    )
+
+
+def test_an_eventlog_of_an_unknown_user_is_refused(root: Path) -> None:
+    project = configured(root, '[eventlog]\npath = "~no-such-user/patina.db"\n')
+    assert f"{project.config_file}: [eventlog] path" in refusal(project.eventlog)
+
+
+# Paths
+
+
+def test_every_derived_file_has_a_place_of_its_own(root: Path) -> None:
+    project = find_project(root)
+    files = ["pairs", "items", "relations", "embeddings", "weights", "onnx", "index", "search", "manifest"]
+    places: list[Path] = [project.lock, project.mutex, project.source_digests, project.dagster_home]
+    places += [project.default_eventlog, project.corpus_model_folder()]
+    for model in ("first", "second"):
+        places.append(project.embedding_cache(model))
+        for paths in (
+            project.base_paths(model),
+            project.projection_paths(model, "a"),
+            project.projection_paths(model, "b"),
+        ):
+            places += [getattr(paths, file) for file in files]
+    assert len(set(places)) == len(places)
+    assert all(place.is_relative_to(project.data) for place in places)
+
+
+def test_a_projections_files_carry_its_name() -> None:
+    paths = ProjectionPaths(Path("folder"), "temporal")
+    assert paths.pairs == Path("folder/temporal.pairs.jsonl")
+    assert paths.weights == Path("folder/temporal.safetensors")
+    assert paths.index == Path("folder/temporal.usearch")
+    assert paths.manifest == Path("folder/temporal.manifest.json")
