@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
     init = commands.add_parser("init", help="prepare this repository: .patina/config.toml, .patina/oxidize.yaml")
     init.add_argument("path", nargs="?", type=Path, default=Path(), help="the repository (default: here)")
+    init.add_argument("--model", help="the base model (default: asked for on a terminal, else corpus-static)")
     init.set_defaults(command=_init)
 
     materialize = commands.add_parser("materialize", help="append what happened in the repository to the eventlog")
@@ -67,16 +68,77 @@ def parser() -> argparse.ArgumentParser:
     scry.add_argument("--json", action="store_true", help="print JSON")
     scry.set_defaults(command=_scry)
 
+    _add_model_parser(commands.add_parser("model", help="base models: list, add, remove, status, verify"))
+
     ui = commands.add_parser("ui", help="open the Dagster web UI of this project on 127.0.0.1")
     ui.add_argument("--port", type=_port, default=3000)
     ui.set_defaults(command=_ui)
     return top
 
 
+def _add_model_parser(model: argparse.ArgumentParser) -> None:
+    actions = model.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="the registry, and what is in the cache")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(command=_model_list)
+    add = actions.add_parser("add", help="bring a model into the cache")
+    add.add_argument("name", help="a name of the list, an alias, or hf:org/name[@revision]")
+    add.add_argument("--precision", choices=("int8", "fp32"))
+    add.add_argument("--from", dest="folder", type=Path, metavar="FOLDER", help="take the files from a folder")
+    add.set_defaults(command=_model_add)
+    remove = actions.add_parser("remove", help="delete a model's files from the cache")
+    remove.add_argument("name")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    remove.set_defaults(command=_model_remove)
+    actions.add_parser("status", help="the cache, and what each known project needs").set_defaults(
+        command=_model_status
+    )
+    verify = actions.add_parser("verify", help="hash every file again")
+    verify.add_argument("name", nargs="?", help="one model (default: all)")
+    verify.set_defaults(command=_model_verify)
+
+
+def _model_list(options: argparse.Namespace) -> int:
+    from patina_assets.model_commands import list_models
+
+    print(list_models(as_json=options.json))
+    return EXIT_OK
+
+
+def _model_add(options: argparse.Namespace) -> int:
+    from patina_assets.model_commands import add
+
+    print(add(options.name, options.precision, options.folder))
+    return EXIT_OK
+
+
+def _model_remove(options: argparse.Namespace) -> int:
+    from patina_assets.model_commands import remove
+
+    print(remove(options.name, yes=options.yes))
+    return EXIT_OK
+
+
+def _model_status(_: argparse.Namespace) -> int:
+    from patina_assets.model_commands import status
+
+    text, ready = status()
+    print(text)
+    return EXIT_OK if ready else EXIT_FAILED
+
+
+def _model_verify(options: argparse.Namespace) -> int:
+    from patina_assets.model_commands import verify
+
+    text, intact = verify(options.name)
+    print(text)
+    return EXIT_OK if intact else EXIT_FAILED
+
+
 def _init(options: argparse.Namespace) -> int:
     from patina_assets.initialise import initialise
 
-    for line in initialise(options.path):
+    for line in initialise(options.path, options.model):
         print(line)
     return EXIT_OK
 
@@ -94,8 +156,10 @@ def _materialize(options: argparse.Namespace) -> int:
 def _oxidize(options: argparse.Namespace) -> int:
     from patina_assets.oxidize import oxidize
 
-    project = find_project()
-    return EXIT_OK if oxidize(project, only=options.only, full=options.full, dry_run=options.dry_run) else EXIT_FAILED
+    fresh = oxidize(
+        find_project(), only=options.only, full=options.full, dry_run=options.dry_run, may_add_model=options.yes
+    )
+    return EXIT_OK if fresh else EXIT_FAILED
 
 
 def _scry(options: argparse.Namespace) -> int:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patina_assets.build import MINIMUM_PAIRS
+from patina_assets.model_commands import ask, confirm, model_here, prepare_model, registry_of, say_on_stderr
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import relate, related_texts, unique_texts
 from patina_resources.artifacts import write_atomic
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog
-from patina_resources.project import Project, read_config
+from patina_resources.known_projects import register_project
+from patina_resources.project import Project, mothership, read_config
+from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX
 
 GITIGNORE_LINES = (".patina/data/", ".patina/local/")
 CONFIG = """# Settings of Patina for this repository; shared through git.
@@ -57,27 +60,52 @@ SUGGESTIONS = (
 HIDDEN, OUTPUT = 1024, 256
 
 
-def initialise(path: Path, model: str = "corpus-static") -> list[str]:
+def initialise(path: Path, model: str | None = None) -> list[str]:
     """Prepare the repository at or above `path` and return what was done, a line each. Nothing is overwritten.
 
     Args:
         path: The repository or a folder in it.
-        model: The base model to write into config.toml.
+        model: The base model to write into config.toml; None asks on a terminal, and takes corpus-static elsewhere.
 
     Raises:
-        PatinaError: The folder does not exist, or cannot be written.
+        PatinaError: The folder does not exist or cannot be written, or the model is unknown.
     """
     if not path.is_dir():
         raise PatinaError(f"{path}: not a folder: expected a repository")
     root = repository_root(path.absolute())
     project = Project(root, read_config(root / ".patina" / "config.toml"))
+    model = _chosen_model(project, model)
     lines = [
         _write_new(project.config_file, CONFIG.format(name=_toml_text(root.name), model=_toml_text(model))),
         _write_new(project.recipe, recipe_text(project)),
         _ignore(root / ".gitignore"),
     ]
+    register_project(mothership(), root)
+    _offer_model(project, model)
     next_step = "patina oxidize" if project.eventlog().exists() else "patina materialize"
     return [*lines, f"next: {next_step}"]
+
+
+def _chosen_model(project: Project, asked_for: str | None) -> str:
+    """Return the model: what was asked for, what config.toml has, what the user types, or corpus-static."""
+    configured = project.config.embedding_model
+    model = asked_for or configured or ask("base model", default=CORPUS_STATIC)
+    if asked_for and configured and asked_for != configured:
+        raise PatinaError(f"{project.config_file}: [embeddings] model is {configured!r}: change it there")
+    if not model.startswith(HUB_PREFIX):
+        registry_of(project, mothership()).resolve(model)
+    return model
+
+
+def _offer_model(project: Project, model: str) -> None:
+    """Bring a model that is not in the cache into it, if the user agrees."""
+    if model == CORPUS_STATIC:
+        return
+    prepare_model(project, model, may_add=False)
+    if not model_here(project, model) and confirm(f"{model} is not in the cache: add it now?", default=True):
+        prepare_model(project, model, may_add=True)
+    if not model_here(project, model):
+        say_on_stderr(f"{model} is not in the cache: run `patina model add {model}`")
 
 
 def repository_root(path: Path) -> Path:

@@ -4,17 +4,33 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from patina_assets.instance import prepare_home
+from patina_assets.models import model_name
+from patina_assets.pairs import pair_types_by_source
 from patina_assets.pipeline import Survey, Workspace, open_workspace, survey
+from patina_assets.recipe import read_recipe
 from patina_assets.staleness import LOCK, MODEL, StageVerdict
 from patina_assets.terminal import size_text, table, verdict_lines
 from patina_resources.artifacts import read_manifest
 from patina_resources.errors import PatinaError, did_you_mean
-from patina_resources.project import PROJECT_VARIABLE, Project
+from patina_resources.known_projects import register_project
+from patina_resources.project import PROJECT_VARIABLE, Project, mothership
+from patina_resources.registry import CORPUS_STATIC
+
+# Where projects kept their models before there was a mothership.
+OLD_MODELS = Path("resources") / "models"
 
 
-def oxidize(project: Project, *, only: Sequence[str] | None = None, full: bool = False, dry_run: bool = False) -> bool:
+def oxidize(
+    project: Project,
+    *,
+    only: Sequence[str] | None = None,
+    full: bool = False,
+    dry_run: bool = False,
+    may_add_model: bool = False,
+) -> bool:
     """Build what is stale and print what was done; return whether everything that was asked for is now fresh.
 
     Args:
@@ -22,10 +38,12 @@ def oxidize(project: Project, *, only: Sequence[str] | None = None, full: bool =
         only: Names of projections; None for all, and base.
         full: Build it all, fresh or not.
         dry_run: Only print what would be built, and why.
+        may_add_model: Bring a missing base model into the cache.
 
     Raises:
         PatinaError: The recipe, the eventlog or a name is wrong; nothing was built then.
     """
+    _prepare_model(project, may_add=may_add_model)
     workspace = open_workspace(project)
     names = _chosen(workspace, only)
     if not workspace.eventlog.last_seq():
@@ -45,6 +63,17 @@ def oxidize(project: Project, *, only: Sequence[str] | None = None, full: bool =
         return succeeded
     _report_orphans(workspace)
     return True
+
+
+def _prepare_model(project: Project, *, may_add: bool) -> None:
+    """Bring the recipe's model into the cache where that needs no question; `survey` refuses a missing one."""
+    register_project(mothership(), project.root)
+    name = model_name(read_recipe(project.recipe, pair_types_by_source()), project)
+    if name != CORPUS_STATIC and (may_add or (project.root / OLD_MODELS).is_dir()):
+        # Imported late: a build whose model is here must not wait for the network code.
+        from patina_assets.model_commands import prepare_model
+
+        prepare_model(project, name, may_add=may_add)
 
 
 def _chosen(workspace: Workspace, only: Sequence[str] | None) -> list[str]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from patina_assets.formats import SearchFile
 from patina_assets.models import embedder, model_files, settings_text
 from patina_assets.pairs.relations import Item
-from patina_assets.stages.index import Index, load_index
+from patina_assets.stages.index import load_index
 from patina_assets.stages.projection import Projection, from_safetensors
 from patina_resources.artifacts import read_outputs
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.project import Project, mothership
 from patina_resources.registry import ModelSpec
 from patina_resources.registry_files import load_registry
+
+if TYPE_CHECKING:
+    from usearch.index import Index
 
 BASE = "base"
 # Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): score = sum over lists of 1 / (60 + rank).
@@ -45,7 +49,7 @@ class OpenIndex:
     """An index in memory with what belongs to it."""
 
     name: str
-    index: Index
+    index: "Index"
     file: SearchFile
     projection: Projection | None
 

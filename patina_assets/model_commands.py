@@ -1,0 +1,188 @@
+"""`patina model ...`: what each command does, and how it reads on a terminal."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from patina_assets.models import model_name
+from patina_assets.pairs import pair_types_by_source
+from patina_assets.recipe import read_recipe
+from patina_assets.terminal import size_text, table
+from patina_resources.errors import PatinaError
+from patina_resources.known_projects import known_projects
+from patina_resources.model_add import add_model, import_project_model
+from patina_resources.model_cache import cached_models, model_state, remove_model, verify_model
+from patina_resources.model_status import model_row, model_rows
+from patina_resources.project import Mothership, Project, find_project, mothership
+from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX, Precision, Registry
+from patina_resources.registry_files import load_registry
+
+Say = Callable[[str], None]
+
+
+def say_on_stderr(line: str) -> None:
+    """Print a line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def registry_here(home: Mothership) -> Registry:
+    """Return the registry as the project of the working folder sees it, or the user's own outside of projects."""
+    try:
+        project = find_project()
+    except PatinaError:
+        return load_registry(home)
+    return registry_of(project, home)
+
+
+def registry_of(project: Project, home: Mothership) -> Registry:
+    """Return the registry with a project's own models."""
+    return load_registry(home, project.config.models, project.config_file)
+
+
+def list_models(*, as_json: bool) -> str:
+    """Return the registry beside the cache, as a table or as JSON."""
+    home = mothership()
+    rows = model_rows(home, registry_here(home))
+    if as_json:
+        return json.dumps([asdict(row) for row in rows], indent=2)
+    lines = [
+        (
+            row.name,
+            row.dims,
+            row.state,
+            row.precision or "-",
+            size_text(row.bytes_on_disk) if row.bytes_on_disk else f"{row.download_mb} MB" if row.download_mb else "-",
+            row.downloaded[:10] or "-",
+            row.licence,
+            row.description,
+        )
+        for row in rows
+    ]
+    total = sum(row.bytes_on_disk for row in rows)
+    header = ("model", "dims", "state", "precision", "size", "downloaded", "licence", "description")
+    return f"{table(header, lines)}\ncache: {size_text(total)} in {home.home}"
+
+
+def add(name: str, precision: Precision | None, folder: Path | None) -> str:
+    """Bring a model into the cache and return what was done."""
+    home = mothership()
+    if name == CORPUS_STATIC:
+        raise PatinaError(
+            f"{CORPUS_STATIC} is built from each project's own texts: `patina oxidize` builds it, "
+            "`patina oxidize --full` builds it again"
+        )
+    added = add_model(home, registry_here(home), name, precision, folder, say_on_stderr)
+    where = home.model_folder(added.spec.name)
+    if not added.downloaded:
+        return f"{added.spec.reference} is in the cache already: {where}"
+    shape = f"{added.record.precision}, {added.spec.dims} dimensions"
+    return f"added {added.spec.reference} ({shape}) from {added.source}: {where}"
+
+
+def remove(name: str, *, yes: bool) -> str:
+    """Delete a model's files and return what was freed; its record stays in models.lock.
+
+    Raises:
+        PatinaError: There is no such model in the cache, or nobody is there to confirm.
+    """
+    home = mothership()
+    spec = registry_here(home).resolve(name)
+    if model_state(home, spec.name) is None:
+        raise PatinaError(f"{spec.reference} is not in the cache: `patina model list` shows what is")
+    users = [str(root) for root, used in _project_models() if used == spec.reference]
+    if users:
+        say_on_stderr(f"{spec.reference} is used by {', '.join(users)}: their next build has to add it again")
+    if not yes and not confirm(f"remove {spec.reference} from the cache?", default=False):
+        raise PatinaError(f"{spec.reference} was not removed: confirm with `patina model remove {name} --yes`")
+    freed = remove_model(home, spec.name)
+    return f"removed {spec.reference}, {size_text(freed)} freed; its record stays in {home.models_lock}"
+
+
+def status() -> tuple[str, bool]:
+    """Return every known project with its model and the command that is due, and whether all are ready."""
+    home = mothership()
+    rows: list[tuple[str, str, str, str]] = []
+    for root, used in _project_models():
+        try:
+            row = model_row(home, registry_of(find_project(root), home), used)
+            rows.append((str(root), row.name, row.state, row.command or "-"))
+        except PatinaError as error:
+            rows.append((str(root), used or "-", "unknown", str(error)))
+    cache = table(
+        ("model", "state", "size"), [(m.name, m.state, size_text(m.bytes_on_disk)) for m in cached_models(home)]
+    )
+    projects = table(("project", "model", "state", "command"), rows)
+    return f"{cache}\n\n{projects}", all(state in {"ready", "built in"} for _, _, state, _ in rows)
+
+
+def verify(name: str | None) -> tuple[str, bool]:
+    """Re-hash one model or all of them; return a table and whether all are intact."""
+    home = mothership()
+    names = [registry_here(home).resolve(name).name] if name else [model.name for model in cached_models(home)]
+    checked = [verify_model(home, entry) for entry in names]
+    lines = [(model.name, model.state, model.problem or "-") for model in checked]
+    return table(("model", "state", "problem"), lines), all(model.state == "ready" for model in checked)
+
+
+def prepare_model(project: Project, name: str, *, may_add: bool) -> None:
+    """Make sure that a model that a project names is in the cache, if that may be done without asking.
+
+    A model that an older project keeps beside its sources is copied to the cache in any case.
+
+    Raises:
+        PatinaError: There is no such model, or it could not be added.
+    """
+    home = mothership()
+    registry = registry_of(project, home)
+    if not name.startswith(HUB_PREFIX) and import_project_model(home, registry, project.root, name, say_on_stderr):
+        return
+    if may_add and name != CORPUS_STATIC and not model_here(project, name):
+        add_model(home, registry, name, say=say_on_stderr)
+
+
+def model_here(project: Project, name: str) -> bool:
+    """Return whether a model that a project names is in the cache, as far as file sizes tell."""
+    try:
+        return not model_row(mothership(), registry_of(project, mothership()), name).command
+    except PatinaError:
+        return False
+
+
+def ask(question: str, *, default: str) -> str:
+    """Ask for a line on the terminal; without a terminal, or for an empty line, return the default."""
+    if not _somebody_there():
+        return default
+    print(f"{question} [{default}]: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() or default
+
+
+def confirm(question: str, *, default: bool) -> bool:
+    """Ask on the terminal and return the answer; without a terminal nothing is asked and the answer is no."""
+    if not _somebody_there():
+        return False
+    print(f"{question} [{'Y/n' if default else 'y/N'}] ", end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline().strip().lower()
+    return default if not answer else answer in {"y", "yes"}
+
+
+def _somebody_there() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _project_models() -> list[tuple[Path, str]]:
+    """Return every known project that still exists, and the model that it names ("" where that cannot be read)."""
+    found: list[tuple[Path, Any]] = []
+    for root in known_projects(mothership()):
+        try:
+            project = find_project(root)
+            if project.root != root:
+                continue
+            recipe = read_recipe(project.recipe, pair_types_by_source())
+            found.append((root, model_name(recipe, project)))
+        except PatinaError:
+            if (root / ".patina").is_dir():
+                found.append((root, ""))
+    return found
