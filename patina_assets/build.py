@@ -24,7 +24,8 @@ from patina_assets.recipe import ProjectionRecipe
 from patina_assets.stages.evaluate import ranking_task
 from patina_assets.stages.fit import fit_projection
 from patina_assets.stages.index import IndexOptions, build_index, load_index, recall_at_10
-from patina_assets.stages.projection import from_safetensors, to_onnx, to_safetensors
+from patina_assets.stages.projection import from_safetensors, to_safetensors
+from patina_assets.stages.projection_onnx import to_onnx
 from patina_assets.stages.train import EpochRecord, TrainingOptions
 from patina_resources.artifacts import sha256
 from patina_resources.errors import PatinaError
@@ -171,6 +172,7 @@ def build_weights(
         "layers": [int(vectors.shape[1]), projection.hidden, projection.output],
         "training_pairs": len(relations.triplets),
         "epochs_completed": len(fit.history) - 1,
+        "start": fit.start,
         "best_epoch": fit.best_epoch,
         "history": [
             {"epoch": record.epoch, "loss": record.loss, "mrr": record.mrr, "seconds": round(record.seconds, 3)}

@@ -144,13 +144,25 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _materialize(options: argparse.Namespace) -> int:
-    from patina_assets.terminal import report_table
+    from patina_assets.terminal import ProgressLine, report_table
     from patina_resources.materialize.run import materialize
 
     project = find_project(options.path)
-    reports = materialize(project.root, project.eventlog(), only=options.only, full=options.full)
+    with ProgressLine() as progress:
+        reports = materialize(
+            project.root,
+            project.eventlog(),
+            only=options.only,
+            full=options.full,
+            progress=progress.show,
+            session_globs=project.config.session_globs,
+        )
     print(report_table(reports))
-    return _oxidize(parser().parse_args(["oxidize"])) if options.oxidize else EXIT_OK
+    if not options.oxidize:
+        return EXIT_OK
+    from patina_assets.oxidize import oxidize
+
+    return EXIT_OK if oxidize(project) else EXIT_FAILED
 
 
 def _oxidize(options: argparse.Namespace) -> int:

@@ -184,6 +184,10 @@ def stage_verdict(
         return StageVerdict(projection, stage, "missing", (reason,))
     reasons = list(state.damages.get(stage, ()))
     if following:
+        # Its own changes, beside those of what it follows, which are not known before that is built.
+        others = {*upstream_of(projection), *following}
+        own = {name: entry for name, entry in inputs.items() if name not in others}
+        reasons += differences({name: entry for name, entry in record.inputs.items() if name in own}, own)
         reasons.append(f"follows {', '.join(following)}")
     elif record.fingerprint != fingerprint(inputs):
         reasons += differences(record.inputs, inputs) or ["its fingerprint is not that of its inputs"]

@@ -1,7 +1,9 @@
 """How results and reports read on a terminal: values to lines of text."""
 
 import shutil
+import sys
 import textwrap
+import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,31 @@ if TYPE_CHECKING:  # search prints without loading the recipe
     from patina_resources.materialize.report import ScraperReport
 
 TEXT_LINES = 3
+PROGRESS_SECONDS = 0.1
+
+
+class ProgressLine:
+    """One line on stderr that is written over as work goes on; says nothing where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+        self._shown = False
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def show(self, doing: str, done: int, total: int | None) -> None:
+        """Show what is being done and how far it is, at most ten times a second."""
+        now = time.monotonic()
+        if not sys.stderr.isatty() or now - self._last < PROGRESS_SECONDS:
+            return
+        self._last, self._shown = now, True
+        amount = f"{done} of {total}" if total else str(done or "")
+        print(f"\r\x1b[K{doing} {amount}", end="", file=sys.stderr, flush=True)
 
 
 def hit_lines(rank: int, hit: Hit) -> list[str]:

@@ -15,7 +15,11 @@ CONFIG_KEYS: Mapping[str, frozenset[str]] = {
     "project": frozenset({"name"}),
     "embeddings": frozenset({"model"}),
     "eventlog": frozenset({"path", "url"}),
+    "sessions": frozenset({"globs"}),
 }
+# Keys whose value is a list of strings; every other one is a string.
+LISTS = frozenset({("sessions", "globs")})
+DEFAULT_SESSION_GLOBS = ("layer/sessions/*.md",)
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ class ProjectConfig:
         embedding_model: `[embeddings] model`, or None.
         eventlog_path: `[eventlog] path`, relative to the project root, or None.
         eventlog_url: `[eventlog] url`, an SQLAlchemy SQLite URL, or None.
+        session_globs: `[sessions] globs`: where session notes are, relative to the project root.
         models: `[models.NAME]` tables as they are written: additions to the model registry.
     """
 
@@ -122,6 +127,7 @@ class ProjectConfig:
     embedding_model: str | None = None
     eventlog_path: str | None = None
     eventlog_url: str | None = None
+    session_globs: tuple[str, ...] = DEFAULT_SESSION_GLOBS
     models: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -186,7 +192,7 @@ class Project:
         if self.config.eventlog_url is not None:
             return self.root / _sqlite_url_path(self.config.eventlog_url, self.config_file)
         if self.config.eventlog_path is not None:
-            return self.root / Path(self.config.eventlog_path).expanduser()
+            return self.root / _expanded(self.config.eventlog_path, f"{self.config_file}: [eventlog] path")
         older = self.patina / "local" / "data" / "patina.db"
         return older if older.exists() and not self.default_eventlog.exists() else self.default_eventlog
 
@@ -214,7 +220,7 @@ class Project:
 def mothership() -> Mothership:
     """Return the user's mothership: `PATINA_HOME`, else `~/.patina`."""
     chosen = os.environ.get(HOME_VARIABLE)
-    return Mothership(Path(chosen).expanduser().absolute() if chosen else Path.home() / ".patina")
+    return Mothership(_expanded(chosen or "~/.patina", HOME_VARIABLE).absolute())
 
 
 def find_project(start: Path | None = None) -> Project:
@@ -223,8 +229,8 @@ def find_project(start: Path | None = None) -> Project:
     Raises:
         PatinaError: There is no `.patina` folder there, or its config.toml is wrong.
     """
-    chosen = start or Path(os.environ.get(PROJECT_VARIABLE) or Path.cwd())
-    chosen = chosen.expanduser().absolute()
+    chosen = start or _expanded(os.environ.get(PROJECT_VARIABLE) or ".", PROJECT_VARIABLE)
+    chosen = chosen.absolute()
     shared = mothership().home
     for folder in (chosen, *chosen.parents):
         marker = folder / ".patina"
@@ -260,17 +266,18 @@ def read_config(path: Path) -> ProjectConfig:
         embedding_model=values["embeddings"].get("model"),
         eventlog_path=values["eventlog"].get("path"),
         eventlog_url=values["eventlog"].get("url"),
+        session_globs=tuple(values["sessions"].get("globs", DEFAULT_SESSION_GLOBS)),
         models=models,
     )
 
 
-def _checked_sections(document: dict[str, Any], path: Path) -> dict[str, dict[str, str]]:
+def _checked_sections(document: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
     known = [*CONFIG_KEYS, "models"]
     for section in document:
         if section not in known:
             hint = did_you_mean(section, known)
             raise PatinaError(f"{path}: unknown section [{section}]{hint}: expected one of {', '.join(known)}")
-    values: dict[str, dict[str, str]] = {}
+    values: dict[str, dict[str, Any]] = {}
     for section, keys in CONFIG_KEYS.items():
         table = document.get(section, {})
         if not isinstance(table, dict):
@@ -280,10 +287,20 @@ def _checked_sections(document: dict[str, Any], path: Path) -> dict[str, dict[st
                 hint = did_you_mean(key, keys)
                 expected = ", ".join(sorted(keys))
                 raise PatinaError(f"{path}: [{section}] unknown key {key!r}{hint}: expected {expected}")
-            if not isinstance(value, str) or not value.strip():
-                raise PatinaError(f"{path}: [{section}] {key}: expected a non-empty string, got {value!r}")
+            in_list = (section, key) in LISTS
+            texts = value if in_list and isinstance(value, list) else [None] if in_list else [value]
+            if not all(isinstance(text, str) and text.strip() for text in texts):
+                expected = "a list of non-empty strings" if in_list else "a non-empty string"
+                raise PatinaError(f"{path}: [{section}] {key}: expected {expected}, got {value!r}")
         values[section] = table
     return values
+
+
+def _expanded(path: str, where: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise PatinaError(f"{where}: no home folder is known for {path!r}: write an absolute path") from error
 
 
 def _sqlite_url_path(url: str, config: Path) -> Path:

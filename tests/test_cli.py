@@ -115,7 +115,8 @@ def test_an_empty_eventlog(project: Project) -> None:
     refused(patina("oxidize"), "the eventlog is empty", "patina materialize")
 
 
-def test_unknown_projection(project: Project) -> None:
+@pytest.mark.usefixtures("project")
+def test_unknown_projection() -> None:
     refused(patina("oxidize", "--only", "temporl"), "temporl", "did you mean 'temporal'", "semantic")
 
 
@@ -124,7 +125,8 @@ def test_unknown_model(project: Project) -> None:
     refused(patina("oxidize"), "corpus-statik", "corpus-static")
 
 
-def test_nothing_built_yet(project: Project) -> None:
+@pytest.mark.usefixtures("project")
+def test_nothing_built_yet() -> None:
     refused(patina("scry", "anything"), "nothing is built yet", "patina oxidize")
 
 

@@ -90,9 +90,12 @@ def test_settings_are_read(root: Path) -> None:
     project = configured(
         root,
         '[project]\nname = "demo"\n[embeddings]\nmodel = "all-minilm-l6-v2"\n[eventlog]\npath = "log.db"\n'
+        '[sessions]\nglobs = ["notes/*.md"]\n'
         "[models.mine]\ndims = 4\n",
     )
-    assert project.config == ProjectConfig("demo", "all-minilm-l6-v2", "log.db", None, {"mine": {"dims": 4}})
+    assert project.config == ProjectConfig(
+        "demo", "all-minilm-l6-v2", "log.db", None, ("notes/*.md",), {"mine": {"dims": 4}}
+    )
 
 
 def test_no_file_and_an_empty_file_give_defaults(root: Path) -> None:
@@ -106,10 +109,12 @@ def test_no_file_and_an_empty_file_give_defaults(root: Path) -> None:
         (
             '[embedings]\nmodel = "x"',
             "unknown section [embedings] (did you mean 'embeddings'?): expected one of project, embeddings, eventlog, "
-            "models",
+            "sessions, models",
         ),
         ('[embeddings]\nmodle = "x"', "[embeddings] unknown key 'modle' (did you mean 'model'?): expected model"),
         ('[eventlog]\nfile = "x"', "[eventlog] unknown key 'file': expected path, url"),
+        ('[sessions]\nglobs = "x"', "[sessions] globs: expected a list of non-empty strings, got 'x'"),
+        ("[sessions]\nglobs = [1]", "[sessions] globs: expected a list of non-empty strings, got [1]"),
         ("[project]\nname = 5", "[project] name: expected a non-empty string, got 5"),
         ('[project]\nname = " "', "[project] name: expected a non-empty string, got ' '"),
         ('project = "demo"', "project: expected a table [project], got 'demo'"),

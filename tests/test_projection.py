@@ -14,9 +14,10 @@ from patina_assets.stages.projection import (
     from_safetensors,
     pca_identity,
     principal_directions,
-    to_onnx,
     to_safetensors,
+    whitened_pca,
 )
+from patina_assets.stages.projection_onnx import to_onnx
 from patina_resources.errors import PatinaError
 
 
@@ -191,3 +192,30 @@ class TestOnnx:
 
     def test_equal_input_gives_equal_bytes(self) -> None:
         assert to_onnx(random_projection(4, 6, 3)) == to_onnx(random_projection(4, 6, 3))
+
+
+class TestWhitenedPca:
+    """The other start of training."""
+
+    def test_takes_the_mean_away_and_keeps_every_direction(self) -> None:
+        random = np.random.default_rng(0)
+        vectors = (random.standard_normal((200, 12)) * np.linspace(3, 0.1, 12) + 5).astype(np.float32)
+        projected = whitened_pca(vectors, 64, 12, 0).apply(vectors)
+        assert np.linalg.matrix_rank(projected - projected.mean(axis=0)) == 12
+        cosines = projected @ projected.T
+        assert abs(float(cosines.mean())) < 0.05
+        plain = pca_identity(vectors, 64, 12, 0).apply(vectors)
+        assert float((plain @ plain.T).mean()) > 0.8
+
+    def test_evens_out_the_spread_by_the_stated_power(self) -> None:
+        random = np.random.default_rng(1)
+        vectors = (random.standard_normal((5000, 2)) * [16.0, 1.0]).astype(np.float32)
+        start = whitened_pca(vectors, 8, 2, 0)
+        hidden = np.maximum(vectors @ start.w1.T + start.b1, 0)
+        spread = (hidden @ start.w2.T).std(axis=0)
+        assert spread.max() / spread.min() == pytest.approx(16**0.75, rel=0.05)
+
+    def test_equal_vectors_and_tiny_layers_do_not_divide_by_zero(self) -> None:
+        equal = np.full((5, 4), 0.5, dtype=np.float32)
+        assert np.isfinite(whitened_pca(equal, 8, 4, 0).apply(equal)).all()
+        assert whitened_pca(equal, 2, 4, 0).output_dims == 4

@@ -190,13 +190,15 @@ def test_how_to_train_concerns_weights_and_index(world: World, values: dict[str,
     assert world.stale() == after_weights("temporal", *reasons)
 
 
-@pytest.mark.parametrize(
-    ("values", "reasons"),
-    [({"seed": 1}, ["seed 0 -> 1"]), ({"pairs": 5000}, ["pairs 10000 -> 5000"])],
-)
-def test_what_to_sample_concerns_the_whole_projection(world: World, values: dict[str, Any], reasons: list[str]) -> None:
-    world.change("temporal", **values)
-    assert world.stale() == after_pairs("temporal", *reasons)
+def test_what_to_sample_concerns_the_whole_projection(world: World) -> None:
+    world.change("temporal", pairs=5000)
+    assert world.stale() == after_pairs("temporal", "pairs 10000 -> 5000")
+
+
+def test_a_stage_names_its_own_changes_beside_what_it_follows(world: World) -> None:
+    world.change("temporal", seed=1)
+    expected = after_pairs("temporal", "seed 0 -> 1")
+    assert world.stale() == expected | {"temporal/weights": ["seed 0 -> 1", *expected["temporal/weights"]]}
 
 
 def test_the_margin_counts_for_the_triplet_loss_only(world: World) -> None:

@@ -22,7 +22,7 @@ WITH event AS (
 )
 SELECT MIN(seq), file, caller, callee
 FROM call
-WHERE typeof(file) = 'text' AND typeof(caller) = 'text' AND typeof(callee) = 'text'
+WHERE typeof(file) = 'text' AND typeof(caller) = 'text' AND typeof(callee) = 'text' AND caller <> '<module>'
 GROUP BY file, caller, callee
 ORDER BY MIN(seq)
 """
@@ -30,20 +30,23 @@ ORDER BY MIN(seq)
 # A later scan emits a function again: its latest form counts, at the place where it was first seen.
 FUNCTIONS_SQL = f"""
 WITH event AS (
-    SELECT seq, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+    SELECT seq, source_id, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
     FROM eventlog
     WHERE event_type = 'code.function' AND {NOT_RETRACTED}
 ), function AS (
-    SELECT seq,
+    SELECT seq, source_id,
            COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS path,
-           json_extract(data, '$.name') AS name,
+           json_extract(data, '$.name') AS plain_name,
            CASE json_type(data, '$.parameters') WHEN 'array' THEN json_extract(data, '$.parameters') END AS parameters,
            CASE json_type(data, '$.return_type') WHEN 'text' THEN json_extract(data, '$.return_type') END AS returned
     FROM event
 ), placed AS (
-    SELECT *, {normal_path_sql("path")} AS file
+    SELECT *, {normal_path_sql("path")} AS file,
+           -- `path::Class.method` holds the name as callers have it.
+           CASE WHEN substr(source_id, 1, length(path) + 2) = path || '::' THEN substr(source_id, length(path) + 3)
+                ELSE plain_name END AS name
     FROM function
-    WHERE typeof(path) = 'text' AND typeof(name) = 'text'
+    WHERE typeof(path) = 'text' AND typeof(plain_name) = 'text'
 ), ranked AS (
     SELECT MIN(seq) OVER (PARTITION BY file, name) AS first_seq, file, name, parameters, returned,
            ROW_NUMBER() OVER (PARTITION BY file, name ORDER BY seq DESC) AS age

@@ -45,7 +45,8 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
         first_seq[path] = min(seq, first_seq.get(path, seq))
         commits[(_utc(timestamp), str(sha))].add(path)
     items = {name: Item(kind="file", text=file_text(name), file=name, seq=seq) for name, seq in first_seq.items()}
-    splits = split_by_time(time for time, _ in commits)
+    # The sha breaks ties: an import of many commits may give all of them one time.
+    splits = split_by_time(f"{time} {sha}" for time, sha in commits)
     return PairData(
         items=list(items.values()),
         contexts=[

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from patina_assets.pairs.relations import Int32, Relations, Split, related_texts
 from patina_assets.stages.evaluate import RankingTask, mean_reciprocal_rank, ranking_task
-from patina_assets.stages.projection import Projection
+from patina_assets.stages.projection import Projection, pca_identity, whitened_pca
 from patina_assets.stages.train import EpochRecord, TrainingOptions, train
 
 
@@ -18,12 +18,14 @@ class Fit:
 
     Attributes:
         projection: Trained on all pairs for `best_epoch` epochs.
-        best_epoch: The epoch with the highest validation MRR; 0 is the PCA of the embeddings.
+        start: What epoch 0 is: the `pca` of the embeddings or the `whitened pca`, whichever validates better.
+        best_epoch: The epoch with the highest validation MRR, 0 included.
         history: Loss and validation MRR of each epoch of the first fit.
         metrics: `base_mrr` and `mrr` on the test part (None without queries), `validation_mrr`, `test_queries`.
     """
 
     projection: Projection
+    start: str
     best_epoch: int
     history: tuple[EpochRecord, ...]
     metrics: Mapping[str, float | int | None]
@@ -49,16 +51,26 @@ def fit_projection(
         options: The recipe's values.
         progress: Called after each epoch.
     """
+
+    def mrr(task: RankingTask, projection: Projection) -> float:
+        return _projected_mrr(vectors, task, projection) or 0.0
+
     trained_on = related_texts(relations.only(Split.TRAIN))
     validation = ranking_task(relations.only(Split.VALIDATION), trained_on)
     if not validation.queries.size:
         options = replace(options, epochs=0)
+    starts = {
+        name: make(vectors, options.hidden, options.output, options.seed)
+        for name, make in (("pca", pca_identity), ("whitened pca", whitened_pca))
+    }
+    chosen = max(starts, key=lambda name: mrr(validation, starts[name]))
     first = train(
         vectors,
         training_triplets,
         options,
+        start=starts[chosen],
         related=trained_on.mask,
-        validate=lambda projection: _projected_mrr(vectors, validation, projection) or 0.0,
+        validate=lambda projection: mrr(validation, projection),
         progress=progress,
     )
     test = ranking_task(relations.only(Split.TEST), related_texts(relations.only(Split.TRAIN, Split.VALIDATION)))
@@ -66,6 +78,7 @@ def fit_projection(
         vectors,
         triplets,
         replace(options, epochs=first.best_epoch),
+        start=starts[chosen],
         related=related_texts(relations).mask,
         progress=progress,
     )
@@ -77,7 +90,7 @@ def fit_projection(
         "validation_queries": int(validation.queries.size),
         "test_queries": int(test.queries.size),
     }
-    return Fit(final.projection, first.best_epoch, first.history, metrics)
+    return Fit(final.projection, chosen, first.best_epoch, first.history, metrics)
 
 
 def _projected_mrr(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> float | None:

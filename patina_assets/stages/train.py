@@ -76,19 +76,21 @@ def train(
     triplets: NDArray[np.int32],
     options: TrainingOptions,
     *,
+    start: Projection | None = None,
     related: RelatedMask | None = None,
     validate: Callable[[Projection], float] | None = None,
     progress: Callable[[EpochRecord], None] | None = None,
 ) -> TrainingResult:
     """Return the trained projection; byte-identical from run to run on one machine.
 
-    Starts at `pca_identity`. With `validate` the projection of the epoch that it values most is returned
+    Starts at `start`, or at `pca_identity`. With `validate` the projection of the epoch that it values most is returned
     (epoch 0 included, the earliest of equals), without it that of the last epoch.
 
     Args:
         vectors: float32 [n, input], rows of unit length; triplets with an all-zero row are left out.
         triplets: int32 [m, 3], rows of `vectors` as (anchor, positive, negative).
         options: How to train.
+        start: Epoch 0; None for the PCA of `vectors`.
         related: Which rows belong together, so that they do not count as negatives of each other.
         validate: Returns the held-out MRR of a projection.
         progress: Called after each epoch, 0 included.
@@ -99,10 +101,11 @@ def train(
     triplets = _usable(triplets, vectors)
     if options.epochs > 0 and not len(triplets):
         raise PatinaError("training: there are no triplets to learn from: expected at least one")
+    start = start or pca_identity(vectors, options.hidden, options.output, options.seed)
     history: list[EpochRecord] = []
     best_epoch, best_score = 0, -np.inf
     started = time.perf_counter()
-    for epoch, (loss, projection) in enumerate(_epochs(vectors, triplets, options, related)):
+    for epoch, (loss, projection) in enumerate(_epochs(start, vectors, triplets, options, related)):
         mrr = validate(projection) if validate else None
         score = float(epoch) if mrr is None else mrr
         if epoch == 0 or score > best_score:
@@ -130,13 +133,13 @@ def _usable(triplets: NDArray[np.int32], vectors: NDArray[np.float32]) -> NDArra
 
 
 def _epochs(
+    start: Projection,
     vectors: NDArray[np.float32],
     triplets: NDArray[np.int32],
     options: TrainingOptions,
     related: RelatedMask | None,
 ) -> Iterator[tuple[float | None, Projection]]:
     """Yield mean loss and projection of each epoch, beginning with the start."""
-    start = pca_identity(vectors, options.hidden, options.output, options.seed)
     yield None, start
     shaped = Parameters(start.w1, start.b1, start.w2, start.b2)
     flat = shaped.flat()

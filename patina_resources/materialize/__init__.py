@@ -1,1 +1,1 @@
-"""The only writers of the eventlog."""
+"""The only writers of the eventlog. The entry is `run.materialize`."""

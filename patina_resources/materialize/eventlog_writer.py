@@ -1,0 +1,246 @@
+"""The one way into the eventlog: opens or creates it, and appends in transactions. Nothing is ever updated or deleted.
+
+What no longer holds is taken back by an appended `git.removed`, `session.removed` or `code.removed` event, whose
+payload names the events it takes back: `{"seqs": [17, 18], ...}`. `schema.LIVE_SQL` is the query for the others.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from patina_resources.errors import PatinaError
+from patina_resources.materialize.schema import EVENTLOG_SQL, LIVE_SQL, STATE_SQL, VIEWS_SQL
+
+COLUMNS = ("seq", "event_type", "timestamp", "source_id", "source_file", "data")
+QUIET_WAIT_SECONDS = 1.0
+WAIT_SECONDS = 600.0
+CACHE_KIBIBYTES = 65_536
+
+INSERT_SQL = "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) VALUES (?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row of the eventlog before it has a seq; `data` is the payload as canonical JSON."""
+
+    event_type: str
+    timestamp: str
+    source_id: str
+    source_file: str | None
+    data: str
+
+    @property
+    def fact(self) -> tuple[str, str, str]:
+        """What the event says, without when: two scans that see the same thing have equal facts."""
+        return self.event_type, self.source_id, self.data
+
+
+def payload(fields: Mapping[str, Any]) -> str:
+    """Return the fields as canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class LiveEvent:
+    """An event that no later event took back."""
+
+    seq: int
+    event_type: str
+    source_id: str
+    timestamp: str
+    data: str
+
+    @property
+    def fact(self) -> tuple[str, str, str]:
+        """See `Event.fact`."""
+        return self.event_type, self.source_id, self.data
+
+
+class EventlogWriter:
+    """An open eventlog. Use `open_eventlog`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, waiting: Callable[[], None]) -> None:
+        self._connection = connection
+        self._path = path
+        self._waiting = waiting
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the write lock; commit at the end, or leave everything as it was on any error.
+
+        Raises:
+            PatinaError: Another process keeps writing, or the disk is full.
+        """
+        self._begin()
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise PatinaError(explain(self._path, error)) from error
+            raise
+
+    def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise PatinaError(explain(self._path, error)) from error
+            self._waiting()
+            self._connection.execute(f"PRAGMA busy_timeout = {int(WAIT_SECONDS * 1000)}")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as still:
+                raise PatinaError(explain(self._path, still)) from still
+
+    def append(self, events: Iterable[Event]) -> None:
+        """Append the events in order."""
+        self._connection.executemany(
+            INSERT_SQL, ((e.event_type, e.timestamp, e.source_id, e.source_file, e.data) for e in events)
+        )
+
+    def retract(self, event_type: str, timestamp: str, key: str, fields: Mapping[str, Any], seqs: list[int]) -> None:
+        """Append one event that takes back the events `seqs`; `key` is its source_id."""
+        data = payload({**fields, "seqs": sorted(seqs)})
+        self.append([Event(event_type, timestamp, key, fields.get("file"), data)])
+
+    def live_counts(self, kind: str) -> dict[str, int]:
+        """Return the number of live events of each type of a kind (`git`, `session`, `code`)."""
+        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type ORDER BY event_type"
+        return dict(self._connection.execute(query, (f"{kind}.*",)))
+
+    def live_sources(self, event_type: str) -> dict[str, list[int]]:
+        """Return the seqs of the live events of this type, by source_id."""
+        query = "SELECT source_id, seq FROM live WHERE event_type = ? ORDER BY seq"
+        found: dict[str, list[int]] = defaultdict(list)
+        for source_id, seq in self._connection.execute(query, (event_type,)):
+            found[source_id].append(seq)
+        return dict(found)
+
+    def live_files(self, kind: str) -> set[str]:
+        """Return every source_file with a live event of a kind."""
+        query = "SELECT DISTINCT source_file FROM live WHERE event_type GLOB ? AND source_file IS NOT NULL"
+        return {file for (file,) in self._connection.execute(query, (f"{kind}.*",))}
+
+    def live_events(self, kind: str, files: Collection[str]) -> dict[str, list[LiveEvent]]:
+        """Return the live events of a kind by source_file, for these files only, in order of seq."""
+        columns = "source_file, seq, event_type, source_id, timestamp, data"
+        query = f"SELECT {columns} FROM live WHERE event_type GLOB ? ORDER BY seq"  # noqa: S608 - constants
+        found: dict[str, list[LiveEvent]] = defaultdict(list)
+        if files:
+            for file, *row in self._connection.execute(query, (f"{kind}.*",)):
+                if file in files:
+                    found[file].append(LiveEvent(*row))
+        return found
+
+    def state(self, key: str) -> str | None:
+        """Return what `set_state` stored under the key, or None."""
+        row = self._connection.execute("SELECT value FROM scrape_meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_state(self, key: str, value: str) -> None:
+        """Remember a value for the next run."""
+        self._connection.execute("INSERT OR REPLACE INTO scrape_meta (key, value) VALUES (?, ?)", (key, value))
+
+    def file_digests(self, scraper: str) -> dict[str, str]:
+        """Return the digest of every file as the scraper last saw it."""
+        query = "SELECT path, digest FROM scraped_files WHERE scraper = ?"
+        return dict(self._connection.execute(query, (scraper,)))
+
+    def set_file_digest(self, scraper: str, path: str, digest: str | None) -> None:
+        """Remember a file's digest for the next run; None forgets the file."""
+        if digest is None:
+            query = "DELETE FROM scraped_files WHERE scraper = ? AND path = ?"
+            self._connection.execute(query, (scraper, path))
+        else:
+            query = "INSERT OR REPLACE INTO scraped_files (scraper, path, digest) VALUES (?, ?, ?)"
+            self._connection.execute(query, (scraper, path, digest))
+
+    def last_seq(self, kind: str) -> int:
+        """Return the last seq among the events of a kind, retractions included; 0 for none."""
+        query = "SELECT COALESCE(MAX(seq), 0) FROM eventlog WHERE event_type GLOB ?"
+        return int(self._connection.execute(query, (f"{kind}.*",)).fetchone()[0])
+
+    def run(self, statement: str) -> None:
+        """Run one statement that fills or empties a derived table."""
+        self._connection.execute(statement)
+
+
+@contextmanager
+def open_eventlog(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[EventlogWriter]:
+    """Open the eventlog for appending, and create what is missing of it.
+
+    Args:
+        path: The SQLite file; its folder is made where it is missing.
+        waiting: Called once when another process is writing and this one begins to wait.
+
+    Raises:
+        PatinaError: The file is not an eventlog or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PatinaError(f"{path.parent}: cannot be made ({error.strerror}): give yourself permission") from error
+    try:
+        connection = sqlite3.connect(path, timeout=QUIET_WAIT_SECONDS, isolation_level=None)
+    except sqlite3.Error as error:
+        raise PatinaError(explain(path, error)) from error
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    writer = EventlogWriter(connection, path, waiting)
+    try:
+        _prepare(connection, path)
+        with writer.transaction():
+            _create_schema(connection, path)
+        yield writer
+    except sqlite3.Error as error:
+        raise PatinaError(explain(path, error)) from error
+    finally:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+    # A file that someone else holds open keeps its journal mode: slower for readers, and nothing else.
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise PatinaError(explain(path, error)) from error
+
+
+def _create_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Create the tables that are not there. Statement by statement: `executescript` would end the transaction."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(eventlog)")}
+    missing = [column for column in COLUMNS if column not in columns]
+    if columns and missing:
+        raise PatinaError(
+            f"{path}: table eventlog lacks {', '.join(missing)}: expected {', '.join(COLUMNS)}; "
+            "move the file away to begin a new eventlog"
+        )
+    for script in (EVENTLOG_SQL, STATE_SQL, VIEWS_SQL):
+        statement = ""
+        for line in script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                connection.execute(statement)
+                statement = ""
+    connection.execute(LIVE_SQL)
+
+
+def explain(path: Path, error: sqlite3.Error) -> str:
+    """Return an SQLite error as one sentence for the user."""
+    reason = str(error)
+    if "not a database" in reason or "malformed" in reason:
+        return f"{path}: is not an SQLite eventlog ({reason}): move it away, or restore it from a copy"
+    if "locked" in reason:
+        return f"{path}: another process is writing to it: try again when it is done"
+    if "full" in reason:
+        return f"{path}: the disk is full: free some space and run it again; what was there before is untouched"
+    return f"{path}: cannot be written ({reason}): check the file and its folder's permissions"

@@ -1,0 +1,68 @@
+"""Brings the eventlog's facts about a file in line with what the file says now: appends and takes back, no more.
+
+A fact that still holds keeps its event, so its seq stays. Used for the files of every scraper.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from patina_resources.materialize.eventlog_writer import Event, EventlogWriter, LiveEvent
+
+
+@dataclass
+class Changes:
+    """Events appended and taken back, by event type."""
+
+    new: Counter[str] = field(default_factory=Counter)
+    retracted: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Compares files with their live events.
+
+    Attributes:
+        writer: The eventlog, in a transaction.
+        kind: `session` or `code`.
+        now: The time of the checked-out commit (ISO 8601), which is the time of retractions.
+        changes: Counts what was done.
+    """
+
+    writer: EventlogWriter
+    kind: str
+    now: str
+    changes: Changes = field(default_factory=Changes)
+
+    def update(self, file: str, events: Iterable[Event], live: Sequence[LiveEvent], owned: Collection[str]) -> None:
+        """Take back what `file` no longer says and append what it newly says.
+
+        Args:
+            file: The file's source_file.
+            events: All that the file says now.
+            live: The file's live events.
+            owned: The event types that this scraper writes; others are left alone.
+        """
+        held: dict[tuple[str, str, str], list[LiveEvent]] = defaultdict(list)
+        for known in reversed(live):
+            if known.event_type in owned:
+                held[known.fact].append(known)
+        fresh = []
+        for event in events:
+            if held.get(event.fact):
+                held[event.fact].pop()
+            else:
+                fresh.append(event)
+        self._take_back(file, [event for left in held.values() for event in left])
+        self.writer.append(fresh)
+        self.changes.new.update(event.event_type for event in fresh)
+
+    def remove(self, file: str, live: Sequence[LiveEvent]) -> None:
+        """Take back everything about a file that is gone."""
+        self._take_back(file, live)
+
+    def _take_back(self, file: str, events: Sequence[LiveEvent]) -> None:
+        if events:
+            seqs = [event.seq for event in events]
+            self.writer.retract(f"{self.kind}.removed", self.now, file, {"file": file}, seqs)
+            self.changes.retracted.update(event.event_type for event in events)

@@ -1,0 +1,30 @@
+"""What a scraper tells about its run, and how it shows progress."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+# Called with what is being done, how much of it is done, and the total where it is known.
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class ScraperReport:
+    """What one scraper did.
+
+    Attributes:
+        scraper: `git`, `sessions` or `code`.
+        new: Events appended, by event type.
+        known: Events that were there before and still hold, by event type.
+        retracted: Events taken back, by event type.
+        skipped: One sentence for everything that was left out: `path: reason`.
+    """
+
+    scraper: str
+    new: Mapping[str, int] = field(default_factory=dict)
+    known: Mapping[str, int] = field(default_factory=dict)
+    retracted: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+
+def no_progress(doing: str, done: int, total: int | None) -> None:
+    """Show nothing."""

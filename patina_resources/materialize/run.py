@@ -1,0 +1,65 @@
+"""`materialize`: reads a repository and appends to its eventlog; the only entry to this folder."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.materialize.code import scrape_code
+from patina_resources.materialize.derived_views import rebuild_views
+from patina_resources.materialize.eventlog_writer import open_eventlog
+from patina_resources.materialize.git import scrape_git
+from patina_resources.materialize.report import Progress, ScraperReport, no_progress
+from patina_resources.materialize.repository import find_repository
+from patina_resources.materialize.sessions import SESSION_GLOBS, scrape_sessions
+
+SCRAPERS = ("git", "sessions", "code")
+
+
+def materialize(
+    repository: Path,
+    eventlog: Path,
+    *,
+    only: Collection[str] | None = None,
+    full: bool = False,
+    progress: Progress | None = None,
+    session_globs: Sequence[str] = SESSION_GLOBS,
+) -> tuple[ScraperReport, ...]:
+    """Append what is new in a repository to its eventlog, and return one report per scraper.
+
+    A second run with nothing new appends nothing. Each scraper is one transaction: a run that is killed leaves whole
+    scrapers or nothing, and the next run completes it. While another process writes, this one waits.
+
+    Args:
+        repository: A folder in a git repository.
+        eventlog: The SQLite file; made where it is missing.
+        only: Names of the scrapers to run; None runs all.
+        full: Compare everything, whatever the last run remembered. Still appends only what is new.
+        progress: Called with (what is being done, how much is done, total or None).
+        session_globs: Which files are session notes, relative to `repository`.
+
+    Raises:
+        PatinaError: An unknown name in `only`, no git repository, git failed, a glob that leads out of the repository,
+            or the eventlog cannot be written.
+    """
+    chosen = _chosen(only)
+    show = progress or no_progress
+    found = find_repository(repository)
+    folder = repository.resolve()
+    reports: list[ScraperReport] = []
+    with open_eventlog(eventlog, waiting=lambda: show("waiting for another process", 0, None)) as writer:
+        if "git" in chosen:
+            reports.append(scrape_git(found, writer, full=full, progress=show))
+        if "sessions" in chosen:
+            reports.append(scrape_sessions(found, folder, writer, globs=session_globs, full=full, progress=show))
+        if "code" in chosen:
+            reports.append(scrape_code(found, folder, writer, full=full, progress=show))
+        rebuild_views(writer)
+    return tuple(reports)
+
+
+def _chosen(only: Collection[str] | None) -> Collection[str]:
+    for name in only or ():
+        if name not in SCRAPERS:
+            hint = did_you_mean(name, SCRAPERS)
+            raise PatinaError(f"unknown scraper {name!r}{hint}: expected some of {', '.join(SCRAPERS)}")
+    return SCRAPERS if only is None else only

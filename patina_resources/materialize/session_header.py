@@ -1,0 +1,120 @@
+"""The head of a session file or decision record: title, start, branch, from YAML front matter or `**Field**: value`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+MAXIMUM_FRONT_MATTER = 65_536
+FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
+SESSION_TITLE = re.compile(r"^# Session: (.+)$", re.MULTILINE)
+ANY_TITLE = re.compile(r"^# +(.+)$", re.MULTILINE)
+PLAIN_DATE = re.compile(r"^[*-]?\s*\**(?:Date|Initialized on)\**:\**\s*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+WORK_TYPE = re.compile(r"Work Type:\s*([\w-]+)")
+TIME_IN_NAME = re.compile(r"(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})")
+DATE_IN_NAME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself, and the body that follows.
+
+    Attributes:
+        title: The title, else the name of the file.
+        started_at: As it is written; None where it is not.
+        ended_at: As it is written; None where it is not.
+        branch: The git branch; None where it is not said.
+        classification: The kind of work; None where it is not said.
+        files_changed: How many files the session changed, 0 where it is not said.
+        commits_made: How many commits the session made, 0 where it is not said.
+        body: The text after the front matter.
+        problem: What is wrong with the front matter, or "".
+    """
+
+    title: str
+    started_at: str | None
+    ended_at: str | None
+    branch: str | None
+    classification: str | None
+    files_changed: int
+    commits_made: int
+    body: str
+    problem: str = ""
+
+
+def read_header(text: str, name: str) -> Header:
+    """Return the head of a file whose name, without its ending, is `name`."""
+    found = FRONT_MATTER.match(text)
+    body = text[found.end() :] if found else text
+    values, problem = _front_matter(found[1]) if found else ({}, "")
+    git = values.get("git")
+    branch = git.get("branch") if isinstance(git, Mapping) else values.get("branch")
+    title = SESSION_TITLE.search(body) or ANY_TITLE.search(body)
+    plain_date = PLAIN_DATE.search(body)
+    work_type = WORK_TYPE.search(body)
+    return Header(
+        title=_text(values.get("title")) or (title[1].strip() if title else "") or name,
+        started_at=_text(values.get("created") or values.get("date")) or field(body, "Started")
+        or (plain_date[1].strip() if plain_date else None),
+        ended_at=_text(values.get("ended")) or field(body, "Ended"),
+        branch=_text(branch) or field(body, "Git Branch") or field(body, "Branch"),
+        classification=work_type[1] if work_type else None,
+        files_changed=_count(body, "Files Changed"),
+        commits_made=_count(body, "Commits"),
+        body=body,
+        problem=problem,
+    )  # fmt: skip
+
+
+def field(body: str, name: str) -> str | None:
+    """Return the value of the first `**name**: value` line, or None."""
+    found = re.search(rf"\*\*{re.escape(name)}\*\*:[ \t]*(\S.*)", body)
+    return found[1].strip() if found else None
+
+
+def _count(body: str, name: str) -> int:
+    found = re.search(rf"{name}:\s*(\d{{1,9}})", body)
+    return int(found[1]) if found else 0
+
+
+def session_time(header: Header, name: str, otherwise: str) -> str:
+    """Return when a session began (ISO 8601): as it says, else as its file's name says, else `otherwise`."""
+    if header.started_at is not None:
+        for part in (header.started_at, header.started_at.split(" ")[0]):
+            try:
+                moment = datetime.fromisoformat(part)
+            except ValueError:
+                continue
+            return part if "T" in part else moment.isoformat()
+    if found := TIME_IN_NAME.match(name):
+        year, month, day, hour, minute, second = found.groups()
+        return _if_valid(f"{year}-{month}-{day}T{hour}:{minute}:{second}Z", otherwise)
+    if found := DATE_IN_NAME.match(name):
+        return _if_valid(f"{found[1]}-{found[2]}-{found[3]}T00:00:00Z", otherwise)
+    return otherwise
+
+
+def _if_valid(moment: str, otherwise: str) -> str:
+    try:
+        datetime.fromisoformat(moment)
+    except ValueError:
+        return otherwise
+    return moment
+
+
+def _front_matter(text: str) -> tuple[Mapping[str, Any], str]:
+    if len(text) > MAXIMUM_FRONT_MATTER:
+        return {}, f"front matter is longer than {MAXIMUM_FRONT_MATTER} characters"
+    try:
+        # Every value stays the text that it is: a time must not be rewritten.
+        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - builds texts, lists and mappings only
+    except (yaml.YAMLError, RecursionError):
+        return {}, "front matter is not valid YAML"
+    return (document, "") if isinstance(document, Mapping) else ({}, "front matter is not a mapping")
+
+
+def _text(value: object) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None

@@ -1,0 +1,267 @@
+"""The whole of `materialize`: five steps in the life of a repository, determinism, and two or killed writers."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from materialize_helpers import GitFolder, after, last_seq, live, rows
+
+from patina_resources.materialize.report import ScraperReport
+from patina_resources.materialize.run import materialize
+
+NOTE = """# Session: First steps
+**Started**: 2024-01-02T03:04:05Z
+
+## Goals
+- [ ] add a parser
+
+**Key Decisions:**
+- keep it small
+"""
+RUN = """
+import sys
+from pathlib import Path
+from patina_resources.errors import PatinaError
+from patina_resources.materialize.run import materialize
+{before}
+try:
+    materialize(Path(sys.argv[1]), Path(sys.argv[2]), progress={progress})
+except PatinaError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> GitFolder:
+    folder = GitFolder(tmp_path / "project")
+    folder.write(".gitignore", ".patina/data/\n")
+    return folder
+
+
+def run(folder: GitFolder) -> tuple[Counter[str], dict[str, ScraperReport]]:
+    """Return the events that a run appended, by type, and its reports."""
+    seq = last_seq(folder.eventlog) if folder.eventlog.exists() else 0
+    reports = materialize(folder.path, folder.eventlog)
+    return after(folder.eventlog, seq), {report.scraper: report for report in reports}
+
+
+def start_process(folder: GitFolder, before: str = "", progress: str = "None") -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", RUN.format(before=before, progress=progress), str(folder.path)]
+    return subprocess.Popen([*command, str(folder.eventlog)], stderr=subprocess.PIPE)
+
+
+def test_five_steps(folder: GitFolder) -> None:
+    folder.write("app.py", "import os\n\n\ndef main():\n    parse()\n\n\ndef parse():\n    os.getcwd()\n")
+    folder.write("old.py", "class Old:\n    def go(self):\n        main()\n")
+    folder.write("lib.rs", "pub fn add() {}\n")
+    folder.commit("feat: begin")
+
+    appended, _ = run(folder)
+    assert appended == {"git.commit": 1, "code.function": 4, "code.class": 1, "code.import": 1, "code.call": 3}
+    assert run(folder)[0] == {}
+
+    # 1. A commit that touches no source.
+    folder.write("README.md", "# Read me\n")
+    folder.commit("docs: read me")
+    assert run(folder)[0] == {"git.commit": 1}
+
+    # 2. A note, not committed.
+    folder.write("layer/sessions/20240102-030405.md", NOTE)
+    assert run(folder)[0] == {"session.started": 1, "session.goal": 1, "session.decision": 1}
+
+    # 3. A function is edited: it takes a parameter and calls something else; its neighbour stays as it is.
+    folder.write("app.py", "import os\n\n\ndef main(path):\n    read()\n\n\ndef parse():\n    os.getcwd()\n")
+    folder.commit("fix: read")
+    appended, reports = run(folder)
+    assert appended == {"git.commit": 1, "code.removed": 1, "code.function": 1, "code.call": 1}
+    assert reports["code"].retracted == {"code.function": 1, "code.call": 1}
+    assert {row["source_id"] for row in live(folder.eventlog, "code.call")} == {
+        "./app.py::main→read",
+        "./app.py::parse→os.getcwd",
+        "./old.py::Old.go→main",
+    }
+
+    # 4. A file is deleted.
+    (folder.path / "old.py").unlink()
+    folder.commit("refactor: drop old")
+    appended, reports = run(folder)
+    assert appended == {"git.commit": 1, "code.removed": 1}
+    assert reports["code"].retracted == {"code.function": 1, "code.class": 1, "code.call": 1}
+
+    # 5. A rebase: the last two commits become one.
+    folder.git("reset", "-q", "--soft", "HEAD~2")
+    folder.commit("fix: read, and drop old")
+    appended, reports = run(folder)
+    assert appended == {"git.removed": 2, "git.commit": 1}
+    assert reports["git"].known == {"git.commit": 2}
+    assert [row["data"]["message"] for row in live(folder.eventlog, "git")] == [
+        "feat: begin",
+        "docs: read me",
+        "fix: read, and drop old",
+    ]
+    assert run(folder)[0] == {}
+
+
+def test_the_eventlog_only_grows(folder: GitFolder) -> None:
+    folder.write("a.py", "def f():\n    g()\n")
+    folder.write("layer/sessions/n.md", NOTE)
+    folder.commit("one")
+    folder.commit("two")
+    run(folder)
+    before = rows(folder.eventlog)
+    folder.git("reset", "-q", "--hard", "HEAD~1")
+    (folder.path / "a.py").unlink()
+    (folder.path / "layer/sessions/n.md").unlink()
+    run(folder)
+    assert rows(folder.eventlog)[: len(before)] == before
+    assert len(rows(folder.eventlog)) > len(before)
+
+
+def test_the_same_commit_gives_the_same_rows(folder: GitFolder, tmp_path: Path) -> None:
+    folder.write("src/b.py", "class B:\n    def f(self):\n        g()\n")
+    folder.write("a.go", "package a\nfunc F() { g() }\n")
+    folder.write("layer/sessions/20240102-030405.md", NOTE)
+    folder.commit("feat(x): one (#2)")
+    folder.git("clone", "-q", str(folder.path), str(tmp_path / "clone"))
+    folder.git("config", "core.autocrlf", "false")
+    materialize(folder.path, tmp_path / "first.db")
+    os.environ["TZ"] = "Asia/Tokyo"
+    try:
+        materialize(tmp_path / "clone", tmp_path / "second.db")
+    finally:
+        del os.environ["TZ"]
+    assert len(rows(tmp_path / "first.db")) == 9
+    assert rows(tmp_path / "first.db") == rows(tmp_path / "second.db")
+
+
+def test_three_writers_at_once(folder: GitFolder) -> None:
+    for number in range(10):
+        folder.write(f"m{number}.py", f"def f{number}():\n    g()\n")
+        folder.commit(f"commit {number}")
+    folder.write("layer/sessions/n.md", NOTE)
+    processes = [start_process(folder) for _ in range(3)]
+    for process in processes:
+        assert process.communicate(timeout=60)[1] == b""
+        assert process.returncode == 0
+    assert Counter(row["event_type"] for row in rows(folder.eventlog)) == {
+        "git.commit": 10,
+        "session.started": 1,
+        "session.goal": 1,
+        "session.decision": 1,
+        "code.function": 10,
+        "code.call": 10,
+    }
+
+
+def test_one_writer_waits_for_another_and_says_so(folder: GitFolder) -> None:
+    folder.commit("one")
+    run(folder)
+    folder.commit("two")
+    other = sqlite3.connect(folder.eventlog, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    told: list[str] = []
+
+    def progress(doing: str, *_: object) -> None:
+        if doing.startswith("waiting"):
+            told.append(doing)
+            other.execute("ROLLBACK")
+
+    materialize(folder.path, folder.eventlog, only=["git"], progress=progress)
+    other.close()
+    assert told == ["waiting for another process"]
+    assert len(rows(folder.eventlog)) == 2
+
+
+@pytest.mark.parametrize("scraper", ["git", "sessions", "code"])
+def test_killed_in_any_scraper_the_next_run_completes(folder: GitFolder, scraper: str) -> None:
+    folder.write("a.py", "def f():\n    g()\n")
+    folder.write("layer/sessions/n.md", NOTE)
+    folder.commit("one")
+    kill = f"lambda doing, done, total: os.kill(os.getpid(), 9) if doing == '{scraper}' and done else None"
+    process = start_process(folder, before="import os", progress=kill)
+    process.communicate(timeout=60)
+    assert process.returncode == -9
+    kinds = {row["event_type"].split(".")[0] for row in rows(folder.eventlog)}
+    assert kinds == {"git": set(), "sessions": {"git"}, "code": {"git", "session"}}[scraper]
+    run(folder)
+    assert len(rows(folder.eventlog)) == 6
+    assert run(folder)[0] == {}
+
+
+def test_a_full_disk_leaves_the_eventlog_as_it_was(folder: GitFolder) -> None:
+    folder.write("a.py", "def f():\n    g()\n")
+    folder.commit("one")
+    run(folder)
+    before = rows(folder.eventlog)
+    for number in range(40):
+        folder.write(f"m{number}.py", "".join(f"def f{line}():\n    g{line}()\n" for line in range(100)))
+    folder.commit("many")
+    limit = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"
+    )
+    process = start_process(folder, before=limit)
+    errors = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 1
+    assert errors.startswith(f"{folder.eventlog}: ")
+    assert "Traceback" not in errors
+    assert rows(folder.eventlog)[: len(before)] == before
+    assert not any(row["event_type"].startswith("code") for row in rows(folder.eventlog)[len(before) :])
+    run(folder)
+    assert len(live(folder.eventlog, "code.function")) == 4001
+
+
+def test_readers_are_not_disturbed(folder: GitFolder) -> None:
+    folder.commit("one")
+    run(folder)
+    folder.commit("two")
+    seen: list[int] = []
+    materialize(folder.path, folder.eventlog, progress=lambda *_: seen.append(len(rows(folder.eventlog, "git"))))
+    assert set(seen) == {1, 2}
+
+
+def test_an_eventlog_of_another_tool_is_continued(folder: GitFolder) -> None:
+    """Another tool has neither this one's state nor its views, and does not write merges."""
+    folder.write("a.py", "def f():\n    g()\n")
+    folder.write("layer/sessions/n.md", NOTE)
+    folder.commit("one")
+    run(folder)
+    connection = sqlite3.connect(folder.eventlog)
+    for table in ("scrape_meta", "scraped_files", "commits", "call_graph"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+    folder.commit("two")
+    appended, reports = run(folder)
+    assert appended == {"git.commit": 1}
+    assert reports["code"].known == {"code.function": 1, "code.call": 1}
+    connection = sqlite3.connect(folder.eventlog)
+    assert connection.execute("SELECT COUNT(*) FROM commits").fetchone() == (2,)
+    assert connection.execute("SELECT caller, callee FROM call_graph").fetchall() == [("f", "g")]
+    assert connection.execute("SELECT content, completed FROM goals").fetchall() == [("add a parser", 0)]
+    assert connection.execute("SELECT content, observation_type FROM observations").fetchall() == [
+        ("keep it small", "decision")
+    ]
+    assert connection.execute("SELECT name, parameter_count FROM function_facts").fetchall() == [("f", 0)]
+    connection.close()
+
+
+def test_a_row_that_is_not_json_stops_nothing(folder: GitFolder) -> None:
+    folder.commit("one")
+    run(folder)
+    connection = sqlite3.connect(folder.eventlog)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    for kind in ("git.commit", "code.call", "code.removed", "session.goal"):
+        connection.execute(
+            "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) VALUES (?, '', 'x', 'x', '{')",
+            (kind,),
+        )
+    connection.commit()
+    connection.close()
+    folder.commit("two")
+    git, _, _ = materialize(folder.path, folder.eventlog)
+    assert git.new == {"git.commit": 1}
