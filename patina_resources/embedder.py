@@ -193,7 +193,8 @@ def pool(output: Vectors, mask: NDArray[np.int64], pooling: Pooling) -> Vectors:
 def unit_rows(vectors: Vectors) -> Vectors:
     """Return rows of unit length, float32 [n, dims]; a row of zeros stays one."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Vectors = vectors / np.where(norms > 0, norms, np.float32(1.0))
+    norms[norms == 0] = 1
+    scaled: Vectors = vectors / norms
     return scaled
 
 

@@ -107,6 +107,13 @@ def test_the_events_hash_follows_the_sources() -> None:
     first = lock({"temporal": manifest()})["events_hash"]
     assert lock({"temporal": manifest(), "base": base()})["events_hash"] == first
     assert lock({"temporal": manifest("other rows")})["events_hash"] != first
+    calls = {"code.call_graph": StageInput(sha256(b"calls"), 9)}
+    both = {
+        "temporal": manifest(),
+        "another": {**manifest(), "pairs": record("calls", "2025-01-01T00:00:00Z", {}, **calls)},
+    }
+    swapped = replace(RECIPE, projections=RECIPE.projections[::-1])
+    assert lock(both, swapped)["events_hash"] == lock(both)["events_hash"] != first
     retrained = {**manifest(), "weights": replace(manifest()["weights"], digest=sha256(b"others"))}
     assert lock({"temporal": retrained})["events_hash"] == first
     assert lock({"temporal": retrained})["projections"]["temporal"]["weights_hash"] == sha256(b"others")

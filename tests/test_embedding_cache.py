@@ -1,0 +1,308 @@
+"""A text is embedded once per model, and no damage to the file gives a wrong vector."""
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from patina_resources.embedding_cache import (
+    CHUNK_TEXTS,
+    EmbeddingCache,
+    EmbeddingResult,
+    embed_with_cache,
+    text_digest,
+)
+from patina_resources.errors import PatinaError
+from patina_resources.registry import ModelSpec
+from tests.refusals import refusal
+
+DIMS = 16
+SPEC = ModelSpec("counting", DIMS, 64, "mean", passage_prefix="passage: ")
+TEXTS = [f"text {number}" for number in range(40)]
+KEYS = [text_digest(text) for text in TEXTS]
+
+
+class CountingEmbedder:
+    """Gives seeded vectors, and remembers what it was asked for."""
+
+    def __init__(self, spec: ModelSpec = SPEC, fail_after: int | None = None) -> None:
+        self.spec = spec
+        self.asked: list[list[str]] = []
+        self._fail_after = fail_after
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if len(self.asked) == self._fail_after:
+            raise KeyboardInterrupt
+        self.asked.append(list(texts))
+        return np.stack([seeded(text) for text in texts])
+
+
+def seeded(text: str) -> NDArray[np.float32]:
+    seed = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:4])
+    return np.random.default_rng(seed).standard_normal(DIMS).astype(np.float32)
+
+
+VECTORS = np.stack([seeded(text) for text in TEXTS])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "embeddings" / "cache.db"
+
+
+@pytest.fixture
+def filled(path: Path) -> Path:
+    with EmbeddingCache(path) as cache:
+        cache.put_many("model", KEYS, VECTORS)
+    return path
+
+
+def embed(path: Path, embedder: CountingEmbedder, texts: Sequence[str], model: str = "model") -> EmbeddingResult:
+    with EmbeddingCache(path) as cache:
+        return embed_with_cache(cache, embedder, model, texts)
+
+
+def test_what_was_put_is_found_by_another_connection(filled: Path) -> None:
+    with EmbeddingCache(filled) as cache:
+        vectors, found = cache.get_many("model", [KEYS[3], text_digest("never seen"), KEYS[1]], DIMS)
+    assert found.tolist() == [True, False, True]
+    np.testing.assert_array_equal(vectors, [VECTORS[3], np.zeros(DIMS), VECTORS[1]])
+    assert vectors.dtype == np.float32
+
+
+def test_models_do_not_share_vectors(filled: Path) -> None:
+    with EmbeddingCache(filled) as cache:
+        cache.put_many("other", KEYS[:1], -VECTORS[:1])
+        assert not cache.get_many("third", KEYS, DIMS)[1].any()
+        np.testing.assert_array_equal(cache.get_many("model", KEYS[:1], DIMS)[0], VECTORS[:1])
+        np.testing.assert_array_equal(cache.get_many("other", KEYS[:1], DIMS)[0], -VECTORS[:1])
+
+
+def test_more_keys_than_one_query_takes(path: Path) -> None:
+    keys = [text_digest(str(number)) for number in range(2345)]
+    vectors = np.arange(2345 * 2, dtype=np.float32).reshape(-1, 2)
+    with EmbeddingCache(path) as cache:
+        cache.put_many("model", keys, vectors)
+        read, found = cache.get_many("model", keys[::-1], 2)
+    assert found.all()
+    np.testing.assert_array_equal(read, vectors[::-1])
+
+
+def test_a_text_is_embedded_once(path: Path) -> None:
+    first, second, third = CountingEmbedder(), CountingEmbedder(), CountingEmbedder()
+    result = embed(path, first, [*TEXTS[:10], TEXTS[0]])
+    assert (result.new, result.reused) == (10, 0)
+    assert sorted(first.asked[0]) == sorted(TEXTS[:10])
+    np.testing.assert_array_equal(result.vectors, [seeded(text) for text in [*TEXTS[:10], TEXTS[0]]])
+    result = embed(path, second, TEXTS[5:15])
+    assert (result.new, result.reused) == (5, 5)
+    assert sorted(second.asked[0]) == sorted(TEXTS[10:15])
+    np.testing.assert_array_equal(result.vectors, [seeded(text) for text in TEXTS[5:15]])
+    assert embed(path, third, TEXTS[:15]).reused == 15
+    assert third.asked == []
+
+
+def test_no_texts_give_no_vectors(path: Path) -> None:
+    result = embed(path, CountingEmbedder(), [])
+    assert result.vectors.shape == (0, DIMS)
+    assert (result.new, result.reused) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ModelSpec("counting", DIMS, 64, "mean", passage_prefix="other: "),
+        ModelSpec("counting", DIMS, 64, "cls", passage_prefix="passage: "),
+        ModelSpec("counting", DIMS, 32, "mean", passage_prefix="passage: "),
+    ],
+    ids=["prefix", "pooling", "length limit"],
+)
+def test_another_reading_of_the_same_bytes_is_embedded_anew(spec: ModelSpec, path: Path) -> None:
+    embed(path, CountingEmbedder(), TEXTS)
+    assert embed(path, CountingEmbedder(spec), TEXTS).new == len(TEXTS)
+    renamed = ModelSpec("renamed", DIMS, 64, "mean", query_prefix="query: ", passage_prefix="passage: ")
+    assert embed(path, CountingEmbedder(renamed), TEXTS).new == 0
+
+
+def test_an_interrupted_run_keeps_its_chunks(path: Path) -> None:
+    texts = [f"text {number}" for number in range(2 * CHUNK_TEXTS + 10)]
+    with pytest.raises(KeyboardInterrupt):
+        embed(path, CountingEmbedder(fail_after=2), texts)
+    result = embed(path, CountingEmbedder(), texts)
+    assert (result.new, result.reused) == (10, 2 * CHUNK_TEXTS)
+    np.testing.assert_array_equal(result.vectors, [seeded(text) for text in texts])
+
+
+def test_progress_counts_new_texts(path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    texts = [f"text {number}" for number in range(CHUNK_TEXTS + 5)]
+    with EmbeddingCache(path) as cache:
+        embed_with_cache(cache, CountingEmbedder(), "model", texts, lambda *at: calls.append(at))
+        embed_with_cache(cache, CountingEmbedder(), "model", texts, lambda *at: calls.append(at))
+    assert calls == [(CHUNK_TEXTS, CHUNK_TEXTS + 5), (CHUNK_TEXTS + 5, CHUNK_TEXTS + 5)]
+
+
+def test_any_python_string_is_a_key(path: Path) -> None:
+    texts = ["\ud800", "\ud801", "a\0b", "", "😀"]
+    assert embed(path, CountingEmbedder(), texts).new == len(texts)
+    assert embed(path, CountingEmbedder(), texts).reused == len(texts)
+
+
+def damage_row(path: Path, statement: str, *values: object) -> None:
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        ("UPDATE vector SET vector = ? WHERE text = ?", VECTORS[7, :-1].tobytes()),
+        ("UPDATE vector SET vector = ? WHERE text = ?", b""),
+        ("UPDATE vector SET vector = ? WHERE text = ?", VECTORS[8].tobytes()),
+        ("UPDATE vector SET vector = ? WHERE text = ?", "not bytes"),
+        ("UPDATE vector SET vector = ? WHERE text = ?", 7),
+        ("UPDATE vector SET check_value = ? WHERE text = ?", "0"),
+        ("UPDATE vector SET check_value = check_value + ? WHERE text = ?", 1),
+    ],
+    ids=["short", "empty", "another text's", "text", "number", "text check", "wrong check"],
+)
+def test_a_damaged_row_is_embedded_again(statement: str, value: object, path: Path) -> None:
+    embed(path, CountingEmbedder(), TEXTS)
+    damage_row(path, statement, value, text_digest("passage: " + TEXTS[7]))
+    embedder = CountingEmbedder()
+    result = embed(path, embedder, TEXTS)
+    assert embedder.asked == [[TEXTS[7]]]
+    assert (result.new, result.reused) == (1, len(TEXTS) - 1)
+    np.testing.assert_array_equal(result.vectors, VECTORS)
+    assert embed(path, CountingEmbedder(), TEXTS).new == 0
+
+
+def test_a_flipped_byte_of_a_vector_in_the_file_is_found(filled: Path) -> None:
+    content = bytearray(filled.read_bytes())
+    content[content.index(VECTORS[20].tobytes()) + 9] ^= 0x10
+    filled.write_bytes(content)
+    with EmbeddingCache(filled) as cache:
+        vectors, found = cache.get_many("model", KEYS, DIMS)
+    assert np.flatnonzero(~found).tolist() == [20]
+    np.testing.assert_array_equal(vectors[found], VECTORS[found])
+
+
+def test_no_damage_gives_a_wrong_vector(filled: Path) -> None:
+    content = filled.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = missed = 0
+    for place in rng.integers(0, len(content), 150).tolist():
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        filled.write_bytes(flipped)
+        try:
+            with EmbeddingCache(filled) as cache:
+                vectors, found = cache.get_many("model", KEYS, DIMS)
+        except PatinaError as error:
+            assert str(filled) in str(error)
+            refused += 1
+            continue
+        missed += int(not found.all())
+        np.testing.assert_array_equal(vectors[found], VECTORS[found])
+    assert refused > 0
+    assert missed > 0
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def other_database(path: Path) -> None:
+    path.unlink()
+    damage_row(path, "CREATE TABLE vector (something TEXT)")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        other_database,
+        lambda path: path.write_bytes(b"a text file, not a database " * 400),
+        lambda path: damage_row(path, "PRAGMA user_version = 7"),
+    ],
+    ids=["truncated", "other tables", "text", "another format"],
+)
+def test_a_damaged_file_is_named_and_may_be_deleted(damage: Callable[[Path], None], filled: Path) -> None:
+    damage(filled)
+    sentence = refusal(lambda: embed(filled, CountingEmbedder(), TEXTS))
+    assert sentence.startswith(f"{filled}: the embedding cache is damaged")
+    assert "delete it and run `patina oxidize` again" in sentence
+    filled.unlink()
+    assert embed(filled, CountingEmbedder(), TEXTS).new == len(TEXTS)
+
+
+def test_a_place_that_cannot_be_written_is_no_reason_to_delete(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    sentence = refusal(lambda: EmbeddingCache(tmp_path / "file" / "cache.db"))
+    assert "cannot be used" in sentence
+    assert "delete" not in sentence
+
+
+def test_a_failed_write_adds_nothing_and_the_cache_goes_on(filled: Path) -> None:
+    with EmbeddingCache(filled) as cache:
+        with pytest.raises(ValueError, match="argument"):
+            cache.put_many("model", [text_digest("new"), text_digest("newer")], VECTORS[:1])
+        cache.put_many("model", [text_digest("new")], VECTORS[:1])
+        assert cache.get_many("model", [text_digest("new"), text_digest("newer")], DIMS)[1].tolist() == [True, False]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from patina_resources.embedding_cache import EmbeddingCache, text_digest
+path, writer = Path(sys.argv[1]), int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+with EmbeddingCache(path) as cache:
+    for chunk in range(15):
+        keys = [text_digest(f"{writer % 2} {chunk} {row}") for row in range(20)]
+        vectors = np.full((20, 8), chunk, np.float32)
+        cache.put_many("model", keys, vectors)
+        read, found = cache.get_many("model", keys, 8)
+        assert found.all() and (read == vectors).all()
+"""
+
+
+def test_processes_write_and_read_one_new_file_at_once(path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for number in range(4)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    results = []
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        _, errors = writer.communicate(timeout=60)
+        results.append((writer.returncode, errors))
+    assert results == [(0, "")] * 4
+    keys = [text_digest(f"{half} {chunk} {row}") for half in range(2) for chunk in range(15) for row in range(20)]
+    with EmbeddingCache(path) as cache:
+        assert cache.get_many("model", keys, 8)[1].all()
