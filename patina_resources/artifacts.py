@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -210,13 +211,23 @@ def damages(paths: ProjectionPaths, record: StageRecord) -> tuple[str, ...]:
 def verified_path(paths: ProjectionPaths, record: StageRecord, role: str) -> Path:
     """Return where one of a stage's files is, its digest checked: for loaders that want a path.
 
+    A file is hashed once in a process, and again when its size, time or inode changes.
+
     Raises:
         PatinaError: The file is missing or is not what the manifest names.
     """
-    read_output(paths, record, role)
-    output = record.outputs[role]
-    path = paths.folder / output.file
-    return path if path.exists() and file_sha256(path) == output.sha256 else _pending(paths, output.file, output.sha256)
+    output = _output(paths, record, role)
+    for candidate in _candidates(paths, output):
+        with suppress(OSError):
+            status = candidate.stat()
+            if _sha256_of_state(candidate, status.st_size, status.st_mtime_ns, status.st_ino) == output.sha256:
+                return candidate
+    raise _not_intact(paths.folder / output.file)
+
+
+@lru_cache(maxsize=64)
+def _sha256_of_state(path: Path, _size: int, _mtime_ns: int, _inode: int) -> str:
+    return file_sha256(path)
 
 
 def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes:
@@ -225,18 +236,25 @@ def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes
     Raises:
         PatinaError: The file is missing or is not what the manifest names.
     """
-    try:
-        output = record.outputs[role]
-    except KeyError:
-        raise PatinaError(f"{paths.manifest}: names no {role} file: run `patina oxidize` to build it again") from None
-    path = paths.folder / output.file
+    output = _output(paths, record, role)
     for candidate in _candidates(paths, output):
         with suppress(OSError):
             data = candidate.read_bytes()
             if sha256(data) == output.sha256:
                 return data
+    raise _not_intact(paths.folder / output.file)
+
+
+def _output(paths: ProjectionPaths, record: StageRecord, role: str) -> OutputFile:
+    try:
+        return record.outputs[role]
+    except KeyError:
+        raise PatinaError(f"{paths.manifest}: names no {role} file: run `patina oxidize` to build it again") from None
+
+
+def _not_intact(path: Path) -> PatinaError:
     state = "damaged (its digest is not the manifest's)" if path.exists() else "missing"
-    raise PatinaError(f"{path}: {state}: run `patina oxidize` to build it again")
+    return PatinaError(f"{path}: {state}: run `patina oxidize` to build it again")
 
 
 def read_outputs(paths: ProjectionPaths, stage: str, roles: tuple[str, ...]) -> tuple[StageRecord, list[bytes]]:
