@@ -93,12 +93,13 @@ def remove(name: str, *, yes: bool) -> str:
     if model_state(home, spec.name) is None:
         raise PatinaError(f"{spec.reference} is not in the cache: `patina model list` shows what is")
     users = [str(root) for root, used in _project_models() if used == spec.reference]
-    if users:
-        say_on_stderr(f"{spec.reference} is used by {', '.join(users)}: their next build has to add it again")
-    if not yes and not confirm(f"remove {spec.reference} from the cache?", default=False):
-        raise PatinaError(f"{spec.reference} was not removed: confirm with `patina model remove {name} --yes`")
+    used_by = f" (used by {', '.join(users)})" if users else ""
+    if not yes and not confirm(f"remove {spec.reference}{used_by} from the cache?", default=False):
+        confirmed = f"patina model remove {name} --yes"
+        raise PatinaError(f"{spec.reference}{used_by} was not removed: confirm with `{confirmed}`")
     freed = remove_model(home, spec.name)
-    return f"removed {spec.reference}, {size_text(freed)} freed; its record stays in {home.models_lock}"
+    consequence = f"; {', '.join(users)} must add it again before the next build" if users else ""
+    return f"removed {spec.reference}, {size_text(freed)} freed; its record stays in {home.models_lock}{consequence}"
 
 
 def status() -> tuple[str, bool]:
