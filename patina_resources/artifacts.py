@@ -174,7 +174,8 @@ def publish_stage(
 def settle(paths: ProjectionPaths) -> Manifest:
     """Finish what an interrupted `publish_stage` left, and return the manifest (empty where it is damaged).
 
-    Files that the manifest names move from their pending to their final names; other pending files go.
+    Files that the manifest names move from their pending to their final names; other pending files go, and what
+    killed writers left half-written in the folder. The caller holds the project mutex.
     """
     try:
         manifest = read_manifest(paths.manifest)
@@ -186,15 +187,10 @@ def settle(paths: ProjectionPaths) -> Manifest:
             if pending.exists():
                 _move(pending, paths.folder / output.file)
     if paths.folder.exists():
-        for leftover in paths.folder.glob(f"{paths.name}.*{PENDING_SUFFIX}"):
-            leftover.unlink(missing_ok=True)
+        for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}*"):
+            for leftover in paths.folder.glob(pattern):
+                leftover.unlink(missing_ok=True)
     return manifest
-
-
-def sweep_temporaries(folder: Path) -> None:
-    """Remove what killed writers left below `folder`. The caller holds the project mutex."""
-    for leftover in folder.rglob(f"{TEMPORARY_PREFIX}*"):
-        leftover.unlink(missing_ok=True)
 
 
 def damages(paths: ProjectionPaths, record: StageRecord) -> tuple[str, ...]:

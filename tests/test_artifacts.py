@@ -27,7 +27,6 @@ from patina_resources.artifacts import (
     read_outputs,
     settle,
     sha256,
-    sweep_temporaries,
     verified_path,
     write_atomic,
     write_if_changed,
@@ -156,16 +155,6 @@ def test_a_read_only_folder_keeps_the_old_file() -> None:
     ]
 
 
-def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
-    for kept in ("model/a.usearch", "model/projections/b.tmp-x"):
-        write_atomic(tmp_path / kept, b"data")
-    for left in ("model/.tmp-1", "model/projections/.tmp-2"):
-        (tmp_path / left).write_bytes(b"half")
-    sweep_temporaries(tmp_path)
-    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
-    assert files == ["model/a.usearch", "model/projections/b.tmp-x"]
-
-
 # A stage
 
 
@@ -280,8 +269,8 @@ def test_a_killed_writer_leaves_the_old_or_the_new_build(killed: list[Projection
 def test_what_a_killed_writer_leaves_is_settled(killed: list[ProjectionPaths]) -> None:
     for paths in killed:
         before = contents_of(paths)
+        (paths.folder / ".tmp-half").write_bytes(b"half")
         settle(paths)
-        sweep_temporaries(paths.folder)
         assert names(paths.folder) == ["temporal.manifest.json", "temporal.search.db", "temporal.usearch"]
         assert contents_of(paths) == before
         assert {role: (paths.folder / f"temporal.{role}").read_bytes() for role in ROLES} == before
