@@ -19,6 +19,8 @@ def _terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
     logger.setLevel(logging.INFO)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_MessageOnly())
+    # Dagster's own lines are of other levels; failures are said once, in one sentence, when the run is over.
+    handler.addFilter(lambda record: record.levelno == logging.INFO)
     logger.handlers = [handler]
     logger.propagate = False
     return logger
