@@ -4,7 +4,7 @@ WordPiece vocabulary -> co-occurrence within a text -> PPMI -> truncated SVD -> 
 a text is the sum of its pieces' vectors, scaled to unit length.
 
 Sources: Levy, Goldberg and Dagan 2015 (TACL 3) for PPMI and the weighted eigenvalues; Halko, Martinsson and
-Tropp 2011 (SIAM Review 53) for the randomised SVD; Mu and Viswanath 2018 (ICLR) for leaving out the component
+Tropp 2011 (SIAM Review 53) for the randomised SVD; Mu and Viswanath 2018 (ICLR) for taking away from the component
 that all vectors share.
 """
 
@@ -35,6 +35,9 @@ MAX_TEXT_CHARACTERS = 8_000
 # Pieces co-occur within a text; in a long one, within as many consecutive pieces.
 WINDOW_PIECES = 128
 EIGENVALUE_POWER = 0.25
+# The first component points the same way for nearly all pieces, so that unlike texts look alike. It is weakened and
+# not left out, because in a corpus of few texts it may be all that one of them has.
+FIRST_COMPONENT = 0.25
 POWER_ITERATIONS = 2
 OVERSAMPLING = 16
 # Elements of one block of rows of the co-occurrence matrix (float32: 32 MB), and pairs counted at once.
@@ -222,11 +225,10 @@ def _contexts(tokenizer: "Tokenizer", texts: Sequence[str]) -> _Contexts:
 def _learn_directions(contexts: _Contexts, pieces: int, dims: int, seed: int) -> Floats:
     """Return a unit vector for each piece, float32 [pieces, dims]; zeros where nothing can be learned."""
     blocks = list(_ppmi_blocks(contexts, pieces))
-    wanted = min(dims + 1, pieces)
-    eigenvalues, vectors = _top_eigenvectors(blocks, pieces, wanted, seed)
-    # The first component points the same way for all pieces. It goes only where there are others to spare.
-    first = 1 if wanted > dims else 0
-    scaled = vectors[:, first:] * np.abs(eigenvalues[first:]) ** EIGENVALUE_POWER
+    eigenvalues, vectors = _top_eigenvectors(blocks, pieces, min(dims, pieces), seed)
+    scales = np.abs(eigenvalues) ** EIGENVALUE_POWER
+    scales[0] *= FIRST_COMPONENT
+    scaled = vectors * scales
     norms = np.linalg.norm(scaled, axis=1, keepdims=True)
     unit = np.where(norms > np.finfo(np.float32).eps, scaled / np.maximum(norms, 1e-30), 0)
     directions = np.zeros((pieces, dims), np.float32)

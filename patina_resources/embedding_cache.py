@@ -134,13 +134,9 @@ class EmbeddingCache:
         blobs = [row.tobytes() for row in np.asarray(vectors, np.float32)]
         rows = [(model, text, blob, _check_value(text, blob)) for text, blob in zip(digests, blobs, strict=True)]
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
                 self._connection.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?, ?, ?)", rows)
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise self._refusal(error) from error
 
@@ -223,11 +219,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     if _format(connection) == FORMAT:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    if _format(connection) == 0:  # no other process was first
-        connection.execute(SCHEMA)
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
-    connection.execute("COMMIT")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if _format(connection) == 0:  # no other process was first
+            connection.execute(SCHEMA)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
     if _format(connection) != FORMAT:
         error = sqlite3.DatabaseError(f"format {_format(connection)}, expected {FORMAT}")
         error.sqlite_errorcode = sqlite3.SQLITE_NOTADB

@@ -47,10 +47,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GitFolder:
             made.write(f"tests/test_{topic}.py", f"# turn {turn}\n")
             made.write(f"docs/{topic}.md", f"turn {turn}\n")
             made.commit(f"feat({topic}): turn {turn}")
-    for day, (topic, words) in enumerate(
-        zip(TOPICS + TOPICS[:2], itertools.permutations("keys rows words lines".split(), 2)), 1
-    ):
-        one, two = words
+    words = itertools.permutations(("keys", "rows", "words", "lines"), 2)
+    for day, topic in enumerate(TOPICS + TOPICS[:2], 1):
+        one, two = next(words)
         made.write(f"layer/sessions/2024010{day}-000000.md", NOTE.format(topic=topic, day=day, one=one, two=two))
     made.commit("docs: sessions")
     monkeypatch.chdir(made.path)
