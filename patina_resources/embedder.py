@@ -52,6 +52,9 @@ class OnnxEmbedder:
         """
         self.spec = spec
         self._onnx = files.onnx
+        # Dynamic quantisation scales activations over the whole batch, so an int8 graph runs each text alone: the
+        # same text must have the same vector whatever stands beside it.
+        self._batch_tokens = 0 if files.precision == "int8" else BATCH_TOKENS
         self._tokenizer = _load_tokenizer(files.tokenizer, spec)
         self._session = _load_session(files.onnx, threads or _processors())
         self._inputs = _graph_inputs(self._session, files.onnx)
@@ -88,7 +91,7 @@ class OnnxEmbedder:
         for start in range(0, len(by_length), CHUNK_TEXTS):
             chunk = by_length[start : start + CHUNK_TEXTS]
             token_ids = self._tokenize([prefixed[row] for row in chunk])
-            for batch in length_batches([len(ids) for ids in token_ids]):
+            for batch in length_batches([len(ids) for ids in token_ids], self._batch_tokens):
                 rows = [chunk[position] for position in batch]
                 vectors[rows] = self._run([token_ids[position] for position in batch])
                 done += len(batch)
@@ -226,6 +229,7 @@ def _load_session(path: Path, threads: int) -> "InferenceSession":
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what fails is raised; the log on stderr would only repeat it
     options.add_session_config_entry("session.force_spinning_stop", "1")  # between batches others compute
+    options.add_session_config_entry("session.x64quantprecision", "1")  # int8 must not saturate without VNNI
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no narrower base class

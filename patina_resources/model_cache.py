@@ -75,7 +75,8 @@ def cached_model(mothership: Mothership, spec: ModelSpec) -> ModelFiles:
         tokenizer = _find(folder, (TOKENIZER_NAME,), record.sha256_tokenizer)
         if onnx is not None and tokenizer is not None:
             _check_dimensions(spec, record, mothership.models_lock)
-            return ModelFiles(onnx, tokenizer, model_digest(record.sha256_model, record.sha256_tokenizer))
+            digest = model_digest(record.sha256_model, record.sha256_tokenizer)
+            return ModelFiles(onnx, tokenizer, digest, _precision(onnx))
         # Another process may have replaced the model between the record and the files: then read both again.
         if read_lock(mothership.models_lock).get(spec.name) == record:
             raise PatinaError(f"model {spec.reference}: {_problem(folder, record)} in {folder}: {command}")
@@ -213,6 +214,10 @@ def _find(folder: Path, names: tuple[str, ...], digest: str) -> Path | None:
             if _sha256(candidate) == digest:
                 return candidate
     return None
+
+
+def _precision(onnx: Path) -> Precision | None:
+    return next((precision for precision, name in ONNX_NAMES.items() if onnx.name.startswith(name)), None)
 
 
 def _onnx_names(record: LockRecord) -> tuple[str, ...]:

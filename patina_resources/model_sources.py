@@ -184,7 +184,7 @@ def _staged(wanted: Wanted, folder: Path, onnx: Path | None, tokenizer: Path) ->
     if wanted.precision is not None and precision != wanted.precision:
         raise PatinaError(f"model {spec.reference}: {onnx} is {precision}, {wanted.precision} was asked for")
     # Whatever does not fit its description is better found now than in the middle of a build.
-    OnnxEmbedder(spec, ModelFiles(target, tokenizer, digest=""))
+    OnnxEmbedder(spec, ModelFiles(target, tokenizer, "", precision))
     return Staged(spec, precision, target, tokenizer, "", "", "")
 
 

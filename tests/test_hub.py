@@ -150,7 +150,8 @@ def test_a_refusal_is_one_sentence(hub: Hub, tmp_path: Path, status: int, senten
     assert everything_below(tmp_path) == []
 
 
-def test_missing_repository_revision_and_file_are_told_apart(hub: Hub, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("hub")
+def test_missing_repository_revision_and_file_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(client.HubUnavailableError, match="does not show it"):
         client.fetch("tiny/absent", None, "model.onnx", tmp_path / "m")
     with pytest.raises(client.HubUnavailableError, match="no such revision"):

@@ -14,24 +14,16 @@ from patina_resources import hub as client
 from patina_resources.artifacts import file_sha256
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError
-from patina_resources.model_add import add_model, import_project_model
+from patina_resources.model_add import add_model
 from patina_resources.model_cache import cached_model, remove_model
 from patina_resources.models_lock import read_lock
 from patina_resources.project import Mothership
-from patina_resources.registry import Registry
 from patina_resources.registry_files import load_registry
-from tests.hub_server import COMMIT, Hub, running_hub
+from tests.hub_server import COMMIT, Hub
 from tests.refusals import refusal
-from tests.tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder, write_tokenizer
+from tests.tiny_hub import PLACE, REPOSITORY, TABLE, in_cache, tiny_hub, tiny_registry
+from tests.tiny_models import TEXTS, write_encoder, write_model
 
-REPOSITORY = "tiny/encoder"
-TABLE = {
-    "dims": 16,
-    "max_tokens": 32,
-    "pooling": "mean",
-    "query_prefix": "query : ",
-    "hub": {"repository": REPOSITORY, "int8": "onnx/model_quantized.onnx", "fp32": "onnx/model.onnx"},
-}
 # What a second process runs: adds the model `tiny`, says what happened.
 ADD = f"""
 import resource, sys
@@ -61,28 +53,8 @@ def home(tmp_path: Path) -> Mothership:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    monkeypatch.setattr(client, "RETRY_WAITS", ())
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    folder = tmp_path / "published"
-    write_encoder(folder / "onnx" / "model.onnx", seed=1)
-    write_encoder(folder / "onnx" / "model_quantized.onnx", seed=1, quantized=True)
-    write_tokenizer(folder / "tokenizer.json")
-    with running_hub() as running:
-        running.add_folder(REPOSITORY, folder)
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
+    with tiny_hub(tmp_path / "published", monkeypatch) as running:
         yield running
-
-
-def registry(home: Mothership, **changes: object) -> Registry:
-    return load_registry(home, {"tiny": {**TABLE, **changes}}, Path("config.toml"))
-
-
-def files_of(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def in_cache(home: Mothership) -> list[str]:
-    return [name for name in files_of(home.models) if not name.endswith(".mutex")] if home.models.exists() else []
 
 
 def start_adding(home: Mothership, limit: int = 0) -> "subprocess.Popen[str]":
@@ -92,7 +64,7 @@ def start_adding(home: Mothership, limit: int = 0) -> "subprocess.Popen[str]":
 
 def test_a_registered_model_comes_from_the_hub(hub: Hub, home: Mothership) -> None:
     said: list[str] = []
-    added = add_model(home, registry(home), "tiny", say=said.append)
+    added = add_model(home, tiny_registry(home), "tiny", say=said.append)
     assert added.downloaded
     record = read_lock(home.models_lock)["tiny"]
     assert record == added.record
@@ -106,64 +78,64 @@ def test_a_registered_model_comes_from_the_hub(hub: Hub, home: Mothership) -> No
 
 
 def test_a_model_that_is_there_is_not_downloaded_again(hub: Hub, home: Mothership) -> None:
-    add_model(home, registry(home), "tiny")
+    add_model(home, tiny_registry(home), "tiny")
     asked = len(hub.requests)
-    again = add_model(home, registry(home), "tiny")
+    again = add_model(home, tiny_registry(home), "tiny")
     assert not again.downloaded
     assert len(hub.requests) == asked
 
 
 @pytest.mark.usefixtures("hub")
 def test_the_other_precision_is_another_download(home: Mothership) -> None:
-    add_model(home, registry(home), "tiny")
-    fp32 = add_model(home, registry(home), "tiny", precision="fp32")
+    add_model(home, tiny_registry(home), "tiny")
+    fp32 = add_model(home, tiny_registry(home), "tiny", precision="fp32")
     assert fp32.downloaded
     assert fp32.record.precision == "fp32"
     assert in_cache(home) == ["tiny/model.onnx", "tiny/tokenizer.json"]
 
 
 def test_a_damaged_model_is_repaired_from_the_recorded_commit(hub: Hub, home: Mothership) -> None:
-    first = add_model(home, registry(home), "tiny", precision="fp32")
+    first = add_model(home, tiny_registry(home), "tiny", precision="fp32")
     path = cached_model(home, first.spec).onnx
     path.write_bytes(bytes(path.stat().st_size))
     with pytest.raises(PatinaError, match="run `patina model add tiny`"):
         cached_model(home, first.spec)
-    repaired = add_model(home, registry(home), "tiny")
+    repaired = add_model(home, tiny_registry(home), "tiny")
     assert repaired.downloaded
     assert replace(repaired.record, downloaded="") == replace(first.record, downloaded="")
     assert f"/{REPOSITORY}/resolve/{COMMIT}/onnx/model.onnx" in [request.path for request in hub.requests]
 
 
 def test_a_removed_model_comes_back_from_the_recorded_commit(hub: Hub, home: Mothership) -> None:
-    first = add_model(home, registry(home), "tiny")
+    first = add_model(home, tiny_registry(home), "tiny")
     remove_model(home, "tiny")
     hub.requests.clear()
-    assert add_model(home, registry(home), "tiny").record.sha256_model == first.record.sha256_model
+    assert add_model(home, tiny_registry(home), "tiny").record.sha256_model == first.record.sha256_model
     assert all("/resolve/main/" not in request.path for request in hub.requests)
 
 
 def test_other_bytes_than_recorded_are_told(hub: Hub, home: Mothership, tmp_path: Path) -> None:
-    add_model(home, registry(home), "tiny", precision="fp32")
+    add_model(home, tiny_registry(home), "tiny", precision="fp32")
     remove_model(home, "tiny")
     hub.add_folder(REPOSITORY, tmp_path / "published")
     other = write_encoder(tmp_path / "other.onnx", seed=2)
     hub.repositories[REPOSITORY]["onnx/model.onnx"] = other.read_bytes()
     said: list[str] = []
-    add_model(home, registry(home), "tiny", say=said.append)
+    add_model(home, tiny_registry(home), "tiny", say=said.append)
     assert said[-1] == "tiny: these are other bytes than were recorded before: texts will be embedded again"
 
 
 def test_wrong_bytes_leave_nothing(hub: Hub, home: Mothership) -> None:
     hub.wrong_bytes.add("onnx/model_quantized.onnx")
-    assert "refused, nothing was kept" in refusal(lambda: add_model(home, registry(home), "tiny"))
+    assert "refused, nothing was kept" in refusal(lambda: add_model(home, tiny_registry(home), "tiny"))
     assert in_cache(home) == []
     assert read_lock(home.models_lock) == {}
 
 
 @pytest.mark.usefixtures("hub")
 def test_a_pin_in_the_registry_is_checked(home: Mothership) -> None:
-    place = {**TABLE["hub"], "sha256": {"tokenizer.json": "0" * 64}}  # type: ignore[dict-item]
-    sentence = refusal(lambda: add_model(home, registry(home, hub=place), "tiny"))
+    place = {**PLACE, "sha256": {"tokenizer.json": "0" * 64}}
+    sentence = refusal(lambda: add_model(home, tiny_registry(home, hub=place), "tiny"))
     assert "the registry pins" in sentence
     assert in_cache(home) == []
 
@@ -173,8 +145,8 @@ def test_cut_at_ten_random_bytes_every_next_try_goes_on(hub: Hub, home: Mothersh
     whole = len(hub.repositories[REPOSITORY]["onnx/model_quantized.onnx"])
     for _ in range(10):
         hub.cuts.append(rng.randrange(1, whole // 12))
-        assert "it goes on where it ended" in refusal(lambda: add_model(home, registry(home), "tiny"))
-    added = add_model(home, registry(home), "tiny")
+        assert "it goes on where it ended" in refusal(lambda: add_model(home, tiny_registry(home), "tiny"))
+    added = add_model(home, tiny_registry(home), "tiny")
     expected = client.hashlib.sha256(hub.repositories[REPOSITORY]["onnx/model_quantized.onnx"]).hexdigest()
     assert added.record.sha256_model == expected
     starts = [request.range for request in hub.downloads("model_quantized.onnx") if "/storage/" in request.path]
@@ -202,8 +174,8 @@ def test_a_killed_download_goes_on(hub: Hub, home: Mothership) -> None:
     worker.send_signal(signal.SIGKILL)
     worker.communicate()
     hub.pause.set()
-    assert "run `patina model add tiny`" in refusal(lambda: cached_model(home, registry(home).resolve("tiny")))
-    assert add_model(home, registry(home), "tiny").downloaded
+    assert "run `patina model add tiny`" in refusal(lambda: cached_model(home, tiny_registry(home).resolve("tiny")))
+    assert add_model(home, tiny_registry(home), "tiny").downloaded
     assert (hub.downloads("storage/tiny--encoder/onnx/model_quantized.onnx")[-1].range or "").startswith("bytes=")
     assert in_cache(home) == ["tiny/model_quantized.onnx", "tiny/tokenizer.json"]
 
@@ -216,110 +188,7 @@ def test_a_full_disk_is_said_and_nothing_is_kept(home: Mothership) -> None:
     assert "cannot store onnx/model_quantized.onnx of tiny/encoder (File too large)" in problem
     assert "Traceback" not in problem
     assert in_cache(home) == []
-    assert add_model(home, registry(home), "tiny").downloaded
-
-
-def test_a_repository_without_a_registry_entry_is_read_from_its_files(
-    hub: Hub, home: Mothership, tmp_path: Path
-) -> None:
-    hub.add_folder("org/bert", write_sentence_folder(tmp_path / "bert", pooling="cls"))
-    added = add_model(home, load_registry(home), "hf:org/bert")
-    assert (added.spec.name, added.spec.dims, added.spec.max_tokens) == ("hf--org--bert", 16, 24)
-    assert (added.spec.pooling, added.spec.query_prefix, added.spec.passage_prefix) == ("cls", "query : ", "passage : ")
-    assert added.record.revision == COMMIT
-    later = load_registry(home)
-    assert later.resolve("hf:org/bert") == added.spec
-    assert "hf:org/bert" in later.names()
-    assert OnnxEmbedder(added.spec, cached_model(home, added.spec)).embed_passages(TEXTS).shape == (4, 16)
-    assert not add_model(home, later, "hf:org/bert").downloaded
-
-
-def test_a_revision_is_part_of_the_name(hub: Hub, home: Mothership, tmp_path: Path) -> None:
-    hub.add_folder("org/bert", write_sentence_folder(tmp_path / "bert"))
-    added = add_model(home, load_registry(home), f"hf:org/bert@{COMMIT}", precision="fp32")
-    assert added.spec.name == f"hf--org--bert@{COMMIT}"
-    assert "no such revision" in refusal(lambda: add_model(home, load_registry(home), "hf:org/bert@other"))
-
-
-@pytest.mark.usefixtures("hub")
-def test_onnx_in_a_repository_without_pooling_says_what_to_set(home: Mothership) -> None:
-    reference = f"hf:{REPOSITORY}"
-    sentence = refusal(lambda: add_model(home, load_registry(home), reference))
-    assert f'[models."{reference}"]' in sentence
-    described = load_registry(home, {reference: {"pooling": "mean", "query_prefix": "q "}})
-    added = add_model(home, described, reference)
-    assert (added.spec.pooling, added.spec.query_prefix, added.record.precision) == ("mean", "q ", "int8")
-
-
-def test_a_repository_without_a_usable_file_says_what_was_looked_for(hub: Hub, home: Mothership) -> None:
-    hub.repositories["org/other"] = {"pytorch_model.bin": b"x", "tokenizer.json": b"{}"}
-    sentence = refusal(lambda: add_model(home, load_registry(home), "hf:org/other"))
-    assert "onnx/model.onnx" in sentence
-    assert "no model.safetensors" in sentence
-
-
-def test_a_hostile_modules_file_is_refused(hub: Hub, home: Mothership, tmp_path: Path) -> None:
-    folder = write_sentence_folder(tmp_path / "bert")
-    modules = (folder / "modules.json").read_text().replace("1_Pooling", "../../x")
-    (folder / "modules.json").write_text(modules)
-    hub.add_folder("org/bert", folder)
-    sentence = refusal(lambda: add_model(home, load_registry(home), "hf:org/bert"))
-    assert "the pooling module's path is '../../x'" in sentence
-    assert in_cache(home) == []
-
-
-def test_a_folder_is_copied(home: Mothership, tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "here")
-    added = add_model(home, registry(home), "tiny", folder=folder)
-    assert added.record.precision == "fp32"
-    assert added.record.source_model == str(folder / "model.onnx")
-    assert files_of(folder) == ["model.onnx", "tokenizer.json"]
-    assert file_sha256(cached_model(home, added.spec).onnx) == file_sha256(folder / "model.onnx")
-
-
-def test_a_new_name_can_be_given_to_a_folder(home: Mothership, tmp_path: Path) -> None:
-    folder = write_sentence_folder(tmp_path / "bert")
-    said: list[str] = []
-    added = add_model(home, load_registry(home), "mine", folder=folder, say=said.append)
-    assert added.record.precision == "int8"
-    assert "kept per-channel" in said[-1] or "kept per-tensor" in said[-1]
-    assert load_registry(home).resolve("mine") == added.spec
-    assert load_registry(home).names()[-1] == "mine"
-    sentence = refusal(lambda: add_model(home, load_registry(home), "mine", precision="fp32"))
-    assert "--from FOLDER" in sentence
-
-
-@pytest.mark.parametrize("precision", ["int8", "fp32"])
-def test_a_folder_with_both_precisions_gives_the_wanted_one(home: Mothership, tmp_path: Path, precision: str) -> None:
-    folder = write_model(tmp_path / "here")
-    write_encoder(folder / "any name.onnx", quantized=True)
-    added = add_model(home, registry(home), "tiny", precision=precision, folder=folder)  # type: ignore[arg-type]
-    assert added.record.precision == precision
-
-
-def test_a_folder_of_another_model_is_refused(home: Mothership, tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "here", dims=24)
-    sentence = refusal(lambda: add_model(home, registry(home), "tiny", folder=folder))
-    assert "vectors of 24 numbers, the registry says 16" in sentence
-    pooled = write_model(tmp_path / "pooled", pooled=True)
-    assert "correct the model's pooling" in refusal(lambda: add_model(home, registry(home), "tiny", folder=pooled))
-    assert in_cache(home) == []
-
-
-def test_what_a_folder_lacks_is_named(home: Mothership, tmp_path: Path) -> None:
-    def adding(folder: Path) -> str:
-        return refusal(lambda: add_model(home, registry(home), "tiny", folder=folder))
-
-    assert "not a folder" in adding(tmp_path / "absent")
-    (tmp_path / "empty").mkdir()
-    assert "holds neither an ONNX file nor model.safetensors" in adding(tmp_path / "empty")
-    write_encoder(tmp_path / "half" / "model.onnx")
-    assert "tokenizer.json: missing" in adding(tmp_path / "half")
-    (tmp_path / "half" / "tokenizer.json").write_text("{}")
-    assert "not a usable tokenizer.json" in adding(tmp_path / "half")
-    (tmp_path / "half" / "model.onnx").write_bytes(b"not onnx")
-    assert "not an ONNX file" in adding(tmp_path / "half")
-    assert in_cache(home) == []
+    assert add_model(home, tiny_registry(home), "tiny").downloaded
 
 
 def test_names_without_a_source_are_errors(home: Mothership) -> None:
@@ -331,24 +200,20 @@ def test_names_without_a_source_are_errors(home: Mothership) -> None:
     assert "config.toml names no place" in refusal(lambda: add_model(home, without, "own"))
 
 
-def test_an_older_projects_model_is_taken_over(home: Mothership, tmp_path: Path) -> None:
-    said: list[str] = []
-    assert import_project_model(home, registry(home), tmp_path, "tiny", said.append) is None
-    folder = write_model(tmp_path / "resources" / "models" / "tiny")
-    added = import_project_model(home, registry(home), tmp_path, "tiny", said.append)
-    assert added is not None
-    assert added.record.source_model == str(folder / "model.onnx")
-    assert "the old folder may go" in said[-1]
-    assert "resources/models/" in said[-1]
-    assert folder.exists()
-    assert import_project_model(home, registry(home), tmp_path, "tiny", said.append) is None
-
-
 def test_a_cache_that_cannot_be_written_is_one_sentence(home: Mothership, tmp_path: Path) -> None:
     folder = write_model(tmp_path / "here")
     home.home.mkdir()
     (home.home / "cache").write_text("a file where a folder has to be")
-    assert str(home.home / "cache") in refusal(lambda: add_model(home, registry(home), "tiny", folder=folder))
+    assert str(home.home / "cache") in refusal(lambda: add_model(home, tiny_registry(home), "tiny", folder=folder))
+
+
+def test_hf_hub_offline_is_honoured_by_a_fresh_process(
+    hub: Hub, home: Mothership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    _, problem = start_adding(home).communicate(timeout=60)
+    assert "the hub is not asked, since HF_HUB_OFFLINE is set" in problem
+    assert hub.requests == []
 
 
 def _sized(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from patina_resources.embedder import OnnxEmbedder
 from patina_resources.model_add import add_model
 from patina_resources.model_cache import cached_model
 from patina_resources.project import Mothership
-from patina_resources.registry import CORPUS_STATIC, ModelSpec, Precision
+from patina_resources.registry import CORPUS_STATIC, ModelSpec, Precision, Registry
 from patina_resources.registry_files import load_registry
 from tests.hub_server import Hub, running_hub
 from tests.tiny_models import TEXTS, VOCABULARY, write_encoder, write_tokenizer
@@ -54,14 +54,23 @@ def test_it_embeds_queries_and_passages_as_the_registry_says(
         place = tmp_path / "published" / file
         write_encoder(place, entry.spec.dims, 5, inputs, quantized=precision == "int8", rows=len(VOCABULARY))
     hub.add_folder(entry.hub.repository, tmp_path / "published")
+    # The tiny files are not the pinned ones, so the place is told again without pins.
+    place = {"repository": entry.hub.repository, **entry.hub.onnx}
+    registry = load_registry(home, {name: {"hub": place}})
     for precision, tolerance in (("int8", 0.1), ("fp32", 1e-5)):
-        _check(home, name, precision, tolerance, tokenizer, inputs)  # type: ignore[arg-type]
+        _check(home, registry, name, precision, tolerance, tokenizer, inputs)  # type: ignore[arg-type]
 
 
 def _check(
-    home: Mothership, name: str, precision: Precision, tolerance: float, tokenizer: Path, inputs: tuple[str, ...]
+    home: Mothership,
+    registry: Registry,
+    name: str,
+    precision: Precision,
+    tolerance: float,
+    tokenizer: Path,
+    inputs: tuple[str, ...],
 ) -> None:
-    added = add_model(home, load_registry(home), name, precision)
+    added = add_model(home, registry, name, precision)
     assert added.record.precision == precision
     spec = load_registry(home).resolve(name)
     embedder = OnnxEmbedder(spec, cached_model(home, spec))

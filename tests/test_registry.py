@@ -77,6 +77,7 @@ def test_every_downloadable_model_names_both_precisions(home: Mothership) -> Non
             assert entry.hub is not None
             assert set(entry.hub.onnx) == {"int8", "fp32"}
             assert set(entry.size_mb) == {"int8", "fp32"}
+            assert set(entry.hub.sha256) <= {*entry.hub.onnx.values(), entry.hub.tokenizer}
 
 
 def test_an_unknown_name_is_an_error_with_a_hint(home: Mothership) -> None:

@@ -1,0 +1,43 @@
+"""A hub on loopback with one tiny encoder in both precisions, and the registry entry `tiny` that names it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from patina_resources import hub as client
+from patina_resources.project import Mothership
+from patina_resources.registry import Registry
+from patina_resources.registry_files import load_registry
+from tests.hub_server import Hub, running_hub
+from tests.tiny_models import write_encoder, write_tokenizer
+
+REPOSITORY = "tiny/encoder"
+PLACE = {"repository": REPOSITORY, "int8": "onnx/model_quantized.onnx", "fp32": "onnx/model.onnx"}
+TABLE = {"dims": 16, "max_tokens": 32, "pooling": "mean", "query_prefix": "query : ", "hub": PLACE}
+
+
+@contextmanager
+def tiny_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Serve the encoder until the block ends, and let the client ask this hub only, once each time."""
+    monkeypatch.setattr(client, "RETRY_WAITS", ())
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    write_encoder(folder / "onnx" / "model.onnx", seed=1)
+    write_encoder(folder / "onnx" / "model_quantized.onnx", seed=1, quantized=True)
+    write_tokenizer(folder / "tokenizer.json")
+    with running_hub() as running:
+        running.add_folder(REPOSITORY, folder)
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+def tiny_registry(home: Mothership, **changes: object) -> Registry:
+    """Return the registry with `tiny`, its table changed as told."""
+    return load_registry(home, {"tiny": {**TABLE, **changes}}, Path("config.toml"))
+
+
+def in_cache(home: Mothership) -> list[str]:
+    """Return the names of all files in the cache but mutexes."""
+    files = (path for path in home.models.rglob("*") if path.is_file() and path.suffix != ".mutex")
+    return sorted(path.relative_to(home.models).as_posix() for path in files)
