@@ -10,9 +10,8 @@ from patina_resources.project import Mothership, Project, ProjectionPaths
 from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec
 
 if TYPE_CHECKING:  # search answers without loading what trains and parses
-    from patina_resources.embedder import OnnxEmbedder
-
     from patina_assets.recipe import Recipe
+    from patina_resources.embedder import OnnxEmbedder
 
 MODEL_STAGE = "model"
 

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from patina_resources.embedding_cache import EmbeddingCache, embed_with_cache
-
 from patina_assets.build import (
     Built,
     build_embeddings,
@@ -46,6 +44,7 @@ from patina_resources.artifacts import (
     settle,
     write_if_changed,
 )
+from patina_resources.embedding_cache import EmbeddingCache, embed_with_cache
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog, Look, SourceDigest
 from patina_resources.project import Mothership, Project, ProjectionPaths, mothership
