@@ -27,6 +27,7 @@ from patina_assets.stages.index import IndexOptions, build_index, load_index, re
 from patina_assets.stages.projection import from_safetensors, to_safetensors
 from patina_assets.stages.projection_onnx import to_onnx
 from patina_assets.stages.train import EpochRecord, TrainingOptions
+from patina_assets.staleness import BASE
 from patina_resources.artifacts import sha256
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Row
@@ -203,7 +204,7 @@ def build_search_index(
     options = IndexOptions()
     content = build_index(rows, options)
     recall = recall_at_10(load_index(content, f"{name}.usearch"), rows)
-    search_file = encode_search(items, model_facts, weights)
+    search_file = encode_search(items, model_facts, weights, lexical=name == BASE)
     facts = {
         "items": len(items),
         "dimensions": int(rows.shape[1]),

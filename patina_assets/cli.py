@@ -63,8 +63,9 @@ def parser() -> argparse.ArgumentParser:
 
     scry = commands.add_parser("scry", help="search")
     scry.add_argument("query", help="what you are looking for, in your own words")
-    scry.add_argument("--projection", help="search one projection, or `base` (default: all, merged)")
+    scry.add_argument("--projection", help="search one projection, `base` or `lexical` (default: all, merged)")
     scry.add_argument("-k", type=_positive, default=10, help="number of results (default 10)")
+    scry.add_argument("--explain", action="store_true", help="show the rank and score that each list gave")
     scry.add_argument("--json", action="store_true", help="print JSON")
     scry.set_defaults(command=_scry)
 
@@ -176,13 +177,14 @@ def _oxidize(options: argparse.Namespace) -> int:
 
 def _scry(options: argparse.Namespace) -> int:
     from patina_assets.search import Searcher
-    from patina_assets.terminal import hit_document, hit_lines
+    from patina_assets.terminal import answer_lines, hit_document
 
-    hits = Searcher(find_project()).search(options.query, options.projection, options.k)
+    answer = Searcher(find_project()).answer(options.query, options.projection, options.k)
     if options.json:
-        print(json.dumps([hit_document(rank, hit) for rank, hit in enumerate(hits, 1)], indent=2, ensure_ascii=False))
+        documents = [hit_document(rank, hit) for rank, hit in enumerate(answer.hits, 1)]
+        print(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        print("\n".join(line for rank, hit in enumerate(hits, 1) for line in hit_lines(rank, hit)))
+        print("\n".join(answer_lines(answer, explain=options.explain)))
     return EXIT_OK
 
 

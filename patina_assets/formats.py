@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from patina_assets.fusion import KINDS_NOT_ASKED_FOR
+from patina_assets.lexical import index_text
 from patina_assets.pairs.relations import Int32, Item, Relations
 from patina_resources.errors import PatinaError
 
@@ -17,6 +19,16 @@ CREATE TABLE item (key INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NU
                    file TEXT, session TEXT, "commit" TEXT, seq INTEGER NOT NULL);
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE weights (name TEXT PRIMARY KEY, content BLOB NOT NULL);
+"""
+# The index alone, without a second copy of the texts; a row number is an item's key. Words are reduced to their stems.
+LEXICAL_SCHEMA = """
+CREATE VIRTUAL TABLE lexical USING fts5(place, text, content = '', tokenize = 'porter unicode61 remove_diacritics 2')
+"""
+LEXICAL_QUERY = """
+SELECT rowid, -rank AS score FROM lexical WHERE lexical MATCH ? ORDER BY rank, rowid LIMIT ?
+"""
+ITEMS_QUERY = """
+SELECT key, kind, text, file, session, "commit", seq FROM item WHERE key IN (SELECT value FROM json_each(?))
 """
 
 
@@ -91,13 +103,16 @@ def decode_embeddings(data: bytes) -> NDArray[np.float32]:
     return vectors
 
 
-def encode_search(items: Sequence[Item], facts: Mapping[str, str], weights: bytes | None) -> bytes:
+def encode_search(
+    items: Sequence[Item], facts: Mapping[str, str], weights: bytes | None, *, lexical: bool = False
+) -> bytes:
     """Return an SQLite file with what search needs beside the index.
 
     Args:
         items: The items; their row is their key in the index.
         facts: Model name, model digest and so on.
         weights: The projection (safetensors) whose outputs the index holds; None for raw embeddings.
+        lexical: Index the words of items that a question may ask for; left out where this SQLite has no FTS5.
     """
     connection = sqlite3.connect(":memory:")
     try:
@@ -107,10 +122,28 @@ def encode_search(items: Sequence[Item], facts: Mapping[str, str], weights: byte
         connection.executemany("INSERT INTO fact VALUES (?, ?)", sorted(facts.items()))
         if weights is not None:
             connection.execute("INSERT INTO weights VALUES ('projection', ?)", (weights,))
+        if lexical and has_fts5(connection):
+            _index_words(connection, items)
         connection.commit()
         return connection.serialize()
     finally:
         connection.close()
+
+
+def has_fts5(connection: sqlite3.Connection) -> bool:
+    """Return whether this SQLite was compiled with FTS5."""
+    return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
+
+
+def _index_words(connection: sqlite3.Connection, items: Sequence[Item]) -> None:
+    connection.execute(LEXICAL_SCHEMA)
+    rows = (
+        (key, index_text((item.file, item.session, item.commit)), index_text((item.text,)))
+        for key, item in enumerate(items)
+        if item.kind not in KINDS_NOT_ASKED_FOR
+    )
+    connection.executemany("INSERT INTO lexical (rowid, place, text) VALUES (?, ?, ?)", rows)
+    connection.execute("INSERT INTO lexical (lexical) VALUES ('optimize')")
 
 
 class SearchFile:
@@ -137,8 +170,31 @@ class SearchFile:
         Raises:
             KeyError: There is no such key.
         """
-        query = 'SELECT kind, text, file, session, "commit", seq FROM item WHERE key = ?'
-        row = self._connection.execute(query, (key,)).fetchone()
-        if row is None:
-            raise KeyError(key)
-        return Item(*row)
+        return self.items([key])[0]
+
+    def items(self, keys: Sequence[int]) -> list[Item]:
+        """Return the items of some index keys, in their order.
+
+        Raises:
+            KeyError: One of them is not a key.
+        """
+        rows = self._connection.execute(ITEMS_QUERY, (json.dumps(keys),))
+        found = {key: Item(*values) for key, *values in rows}
+        return [found[key] for key in keys]
+
+    def matches(self, expression: str, k: int) -> list[tuple[int, float]] | None:
+        """Return the keys of the k items that match best, and their BM25 scores (more is better), best first.
+
+        Args:
+            expression: An FTS5 expression, as `match_expression` makes it.
+            k: Number of results.
+
+        Returns:
+            None where the file has no lexical index, or this SQLite no FTS5.
+        """
+        try:
+            return self._connection.execute(LEXICAL_QUERY, (expression, k)).fetchall()
+        except sqlite3.OperationalError as error:
+            if str(error).startswith("no such"):  # table: lexical, or module: fts5
+                return None
+            raise

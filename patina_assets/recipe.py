@@ -27,7 +27,7 @@ IMPLIED_BY_NAME: Mapping[str, tuple[str, str]] = {
 }
 MAX_NAME_LENGTH = 64
 # Asset keys and files of these names already mean something else.
-RESERVED_NAMES = frozenset({"base", "model", "source", "lock", "oxidize_lock"})
+RESERVED_NAMES = frozenset({"base", "lexical", "model", "source", "lock", "oxidize_lock"})
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _LAYERS = "whole numbers >= 1 and <= 65536, such as [384, 1024, 256]"
 _MODEL_NAME = (

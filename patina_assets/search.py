@@ -1,8 +1,7 @@
 """The query side: text -> vector -> neighbours -> items. Starts quickly: no Dagster, no recipe, no training code."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,8 @@ import yaml
 from numpy.typing import NDArray
 
 from patina_assets.formats import SearchFile
+from patina_assets.fusion import KINDS_NOT_ASKED_FOR, Hit, Place, Ranked, distinct, fuse
+from patina_assets.lexical import match_expression
 from patina_assets.models import embedder, model_files, settings_text
 from patina_assets.pairs.relations import Item
 from patina_assets.stages.index import load_index
@@ -24,24 +25,16 @@ if TYPE_CHECKING:
     from usearch.index import Index
 
 BASE = "base"
-# Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): score = sum over lists of 1 / (60 + rank).
-FUSION_CONSTANT = 60
+LEXICAL = "lexical"
+# How many items of each list are fused.
 FUSION_DEPTH = 50
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One search result.
-
-    Attributes:
-        item: What was found.
-        score: Cosine in one projection; the fused score where several lists were merged.
-        ranks: Its rank (from 1) in each list that found it.
-    """
-
-    item: Item
-    score: float
-    ranks: dict[str, int] = field(default_factory=dict)
+# A thing may stand several times among the items of all projections, worded for each, so more of them is read.
+READ_PER_RESULT = 3
+NO_LEXICAL = (
+    "words cannot be searched: this Python's SQLite has no FTS5, or the index was built without it: "
+    "run `patina oxidize --full` with a Python whose SQLite has it"
+)
+SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
@@ -58,8 +51,31 @@ class OpenIndex:
         if self.projection is not None:
             vector = self.projection.apply(vector[None, :])[0]
         matches = self.index.search(vector, min(k, max(len(self.index), 1)))
-        keys, distances = matches.keys.tolist(), matches.distances.tolist()
-        return [(self.file.item(key), 1.0 - distance) for key, distance in zip(keys, distances, strict=True)]
+        items = self.file.items(matches.keys.tolist())
+        return [(item, 1.0 - distance) for item, distance in zip(items, matches.distances.tolist(), strict=True)]
+
+    def nearest(self, vector: NDArray[np.float32], k: int) -> list[tuple[Item, float]]:
+        """Return the result of `search`, longer for `base`: enough for k different things, or nearly."""
+        return self.search(vector, READ_PER_RESULT * k if self.name == BASE else k)
+
+    def answers_questions(self) -> bool:
+        """Return whether its items read like something a person would ask for."""
+        return len(self.index) > 0 and self.file.item(0).kind not in KINDS_NOT_ASKED_FOR
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query found, and how.
+
+    Attributes:
+        hits: Best first.
+        found: By name of a list: how many items it gave to the fusion.
+        left_out: By name of a list: why it took no part.
+    """
+
+    hits: list[Hit]
+    found: Mapping[str, int]
+    left_out: Mapping[str, str]
 
 
 class Searcher:
@@ -79,38 +95,92 @@ class Searcher:
         self._open: dict[str, OpenIndex] = {}
 
     def search(self, query: str, projection: str | None = None, k: int = 10) -> list[Hit]:
+        """Return the hits of `answer`."""
+        return self.answer(query, projection, k).hits
+
+    def answer(self, query: str, projection: str | None = None, k: int = 10) -> Answer:
         """Return the best k items for a query, best first.
 
         Args:
             query: Free text.
-            projection: One projection, or `base`; None merges all of them by reciprocal rank.
+            projection: One projection, `base` or `lexical`; None merges all of them by reciprocal rank.
             k: Number of results.
 
         Raises:
-            PatinaError: The projection is unknown or not built, a file is damaged, or the query is empty.
+            PatinaError: The projection is unknown or not built, a file is damaged, the query is empty, or no word of
+                it is known.
         """
         if not query.strip():
             raise PatinaError("the query is empty: expected some words to search for")
-        names = [self._known(projection)] if projection is not None else [*self.projections, BASE]
-        opened = [self._opened(name) for name in names]
-        files = model_files(self._project, self._home, self._spec)
+        if projection is not None:
+            return self._one_list(query, self._known(projection), k)
+        lists, left_out = self._lists(query, max(k, FUSION_DEPTH))
+        if not lists:
+            raise PatinaError(
+                f"no word of {_shown(query)} is known to {self._spec.name} or stands in an item: try other words"
+            )
+        hits = fuse(lists, k, list_weights(lists))
+        return Answer(hits, {name: len(ranked) for name, ranked in lists.items()}, left_out)
+
+    def _one_list(self, query: str, name: str, k: int) -> Answer:
+        if name == LEXICAL:
+            words = self._lexical(query, READ_PER_RESULT * k)
+            if words is None:
+                raise PatinaError(NO_LEXICAL)
+            ranked = distinct(words, k)
+        else:
+            index = self._opened(name)
+            vector = self._vector(query)
+            if not vector.any():
+                raise PatinaError(f"no word of {_shown(query)} is known to {self._spec.name}: try other words")
+            ranked = distinct(index.nearest(vector, k), k)
+        hits = [Hit(item, score, {name: Place(rank, score)}) for rank, (item, score) in enumerate(ranked, 1)]
+        return Answer(hits, {name: len(hits)}, {})
+
+    def _lists(self, query: str, depth: int) -> tuple[dict[str, Ranked], dict[str, str]]:
+        """Return what each list finds, the lists that find nothing left out, and why."""
+        lists: dict[str, Ranked] = {}
+        left_out: dict[str, str] = {}
+        opened = [self._opened(name) for name in (BASE, *self.projections)]
+        vector = self._vector(query)
         for index in opened:
+            if not vector.any():
+                left_out[index.name] = f"no word of the query is known to {self._spec.name}"
+            elif not index.answers_questions():
+                left_out[index.name] = "its items are not worded like a question"
+            else:
+                lists[index.name] = distinct(index.nearest(vector, depth), depth, KINDS_NOT_ASKED_FOR)
+        words = self._lexical(query, READ_PER_RESULT * depth)
+        if words:
+            lists[LEXICAL] = distinct(words, depth)
+        else:
+            left_out[LEXICAL] = NO_LEXICAL if words is None else "no word of the query stands in an item"
+        return lists, left_out
+
+    def _lexical(self, query: str, k: int) -> Ranked | None:
+        """Return the items that share words with the query; None where the build or this SQLite has no FTS5."""
+        base = self._opened(BASE)
+        expression = match_expression(query)
+        matches = base.file.matches(expression, min(k, len(base.index))) if expression else []
+        if matches is None:
+            return None
+        items = base.file.items([key for key, _ in matches])
+        return [(item, score) for item, (_, score) in zip(items, matches, strict=True)]
+
+    def _vector(self, query: str) -> NDArray[np.float32]:
+        """Return the query's base-model vector, float32 [dim]; zeros where no word is known."""
+        files = model_files(self._project, self._home, self._spec)
+        for index in self._open.values():
             if index.file.facts["model_digest"] != files.digest or (
                 index.file.facts["model_settings"] != settings_text(self._spec)
             ):
                 raise PatinaError(
                     f"{index.name} was built with other bytes or settings of {self._spec.name}: run `patina oxidize`"
                 )
-        vector = embedder(self._spec, files).embed_query(query)
-        if not vector.any():
-            raise PatinaError(f"no word of {query!r} is known to {self._spec.name}: try other words")
-        if projection is not None:
-            found = opened[0].search(vector, k)
-            return [Hit(item, score, {projection: rank}) for rank, (item, score) in enumerate(found, 1)]
-        return fuse({index.name: [item for item, _ in index.search(vector, FUSION_DEPTH)] for index in opened}, k)
+        return embedder(self._spec, files).embed_query(query)
 
     def _known(self, name: str) -> str:
-        known = [*self.projections, BASE]
+        known = [*self.projections, BASE, LEXICAL]
         if name not in known:
             hint = did_you_mean(name, known)
             raise PatinaError(f"no projection {name!r} is built{hint}: expected one of {', '.join(known)}")
@@ -128,24 +198,18 @@ class Searcher:
         return self._open[name]
 
 
-def fuse(lists: dict[str, Sequence[Item]] | dict[str, list[Item]], k: int) -> list[Hit]:
-    """Return the k items with the highest reciprocal-rank sum over several ranked lists, best first.
+def list_weights(names: Iterable[str]) -> dict[str, float]:
+    """Return the weight of each list in the fusion: raw vectors, words and all projections together count the same.
 
-    Args:
-        lists: Ranked items by the name of their list.
-        k: Number of results.
+    So a project of nine projections is not answered by them alone.
     """
-    ranks: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
-    items: dict[tuple[str, ...], Item] = {}
-    for name, ranked in lists.items():
-        for rank, item in enumerate(ranked, 1):
-            items.setdefault(item.order(), item)
-            ranks[item.order()].setdefault(name, rank)
-    hits = [
-        Hit(items[key], sum(1 / (FUSION_CONSTANT + rank) for rank in found.values()), found)
-        for key, found in ranks.items()
-    ]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.item.order()))[:k]
+    projections = [name for name in names if name not in {BASE, LEXICAL}]
+    return {name: 1 / len(projections) for name in projections}
+
+
+def _shown(query: str) -> str:
+    """Return a query for a message: quoted, the start of a long one."""
+    return repr(query if len(query) <= SHOWN_CHARACTERS else query[:SHOWN_CHARACTERS] + "...")
 
 
 def _read_lock(project: Project) -> tuple[str, list[str]]:

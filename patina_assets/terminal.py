@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from patina_assets.search import Hit
-
 if TYPE_CHECKING:  # search prints without loading the recipe
+    from patina_assets.fusion import Hit
+    from patina_assets.search import Answer
     from patina_assets.staleness import StageVerdict
     from patina_resources.materialize.report import ScraperReport
 
 TEXT_LINES = 3
+MEASURES = {"lexical": "BM25"}
 PROGRESS_SECONDS = 0.1
 
 
@@ -41,18 +42,38 @@ class ProgressLine:
         print(f"\r\x1b[K{doing} {amount}", end="", file=sys.stderr, flush=True)
 
 
-def hit_lines(rank: int, hit: Hit) -> list[str]:
-    """Return a search result as lines: rank, score, kind and place, then the first lines of its text."""
+def answer_lines(answer: "Answer", *, explain: bool) -> list[str]:
+    """Return search results as lines; with `explain` also what each list found, and which took no part."""
+    lines = [line for rank, hit in enumerate(answer.hits, 1) for line in hit_lines(rank, hit, explain=explain)]
+    if explain:
+        lines += ["", *(f"{name}: {count} items" for name, count in answer.found.items())]
+        lines += [f"{name}: left out, {reason}" for name, reason in answer.left_out.items()]
+    return lines
+
+
+def hit_lines(rank: int, hit: "Hit", *, explain: bool = False) -> list[str]:
+    """Return a search result as lines: rank, score, kind and place, then the first lines of its text.
+
+    With `explain` the rank and the score in each list stand on lines of their own.
+    """
     item = hit.item
     place = item.file or (f"session {item.session}" if item.session else f"commit {item.commit}")
-    lists = ", ".join(f"{name} #{position}" for name, position in hit.ranks.items())
+    lists = "" if explain else "; " + ", ".join(f"{name} #{found.rank}" for name, found in hit.places.items())
     width = max(40, min(shutil.get_terminal_size().columns, 120))
     body = textwrap.wrap(item.text, width - 6, max_lines=TEXT_LINES, placeholder=" ...")
-    return [f"{rank:3}. {item.kind}  {place}  (score {hit.score:.4f}; {lists})", *(f"     {line}" for line in body)]
+    reasons = [
+        f"     {name:<12} #{found.rank:<4} {MEASURES.get(name, 'cosine')} {found.score:.4f}"
+        for name, found in (hit.places.items() if explain else ())
+    ]
+    return [
+        f"{rank:3}. {item.kind}  {place}  (score {hit.score:.4f}{lists})",
+        *(f"     {line}" for line in body),
+        *reasons,
+    ]
 
 
-def hit_document(rank: int, hit: Hit) -> dict[str, Any]:
-    """Return a search result for JSON output."""
+def hit_document(rank: int, hit: "Hit") -> dict[str, Any]:
+    """Return a search result for JSON output; `ranks` and `scores` are those of each list that found it."""
     item = hit.item
     return {
         "rank": rank,
@@ -63,7 +84,8 @@ def hit_document(rank: int, hit: Hit) -> dict[str, Any]:
         "session": item.session,
         "commit": item.commit,
         "seq": item.seq,
-        "ranks": hit.ranks,
+        "ranks": {name: place.rank for name, place in hit.places.items()},
+        "scores": {name: round(place.score, 6) for name, place in hit.places.items()},
     }
 
 

@@ -1,6 +1,7 @@
 """The commands as a user types them, on real input and on wrong input."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -166,7 +167,8 @@ def test_without_sessions_the_others_are_built(project: Project) -> None:
 def test_nothing_stale_launches_nothing(built_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(built_root)
     command = [sys.executable, "-X", "importtime", "-m", "patina_assets.cli", "oxidize"]
-    done = subprocess.run(command, cwd=built_root, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, cwd=built_root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "nothing is stale" in done.stdout
     assert "| dagster\n" not in done.stderr

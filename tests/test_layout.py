@@ -23,9 +23,12 @@ MAY_IMPORT_DAGSTER = {
 }
 # What knows of runs and of the terminal; everything that computes must do without.
 OUTER = {f"patina_assets.{name}" for name in ("assets", "checks", "sensors", "definitions", "run", "oxidize", "cli")}
-INNER = ("recipe", "pairs", "stages", "staleness", "formats", "lock", "build", "models", "corpus", "pipeline", "search")
+INNER = (
+    "recipe", "pairs", "stages", "staleness", "formats", "lock", "build", "models", "corpus", "pipeline", "search",
+    "lexical", "fusion",
+)  # fmt: skip
 STARTS_QUICKLY = ("patina_assets.search", "patina_assets.cli")
-SLOW_TO_IMPORT = {"dagster", "pydantic"}
+SLOW_TO_IMPORT = {"dagster", "pydantic", "sqlalchemy", "onnx", "huggingface_hub"}
 
 NETWORK = {"socket", "ssl", "urllib", "http", "httpx", "httpx2", "requests", "aiohttp", "ftplib", "huggingface_hub"}
 MAY_USE_NETWORK = {"patina_resources.hub"}

@@ -171,7 +171,7 @@ def test_projection_names_that_are_refused(tmp_path: Path, name: str) -> None:
     assert "not a usable name: expected words of lower-case letters and digits" in message
 
 
-@pytest.mark.parametrize("name", ["base", "model", "source", "lock", "oxidize_lock", "oxidize-lock"])
+@pytest.mark.parametrize("name", ["base", "lexical", "model", "source", "lock", "oxidize_lock", "oxidize-lock"])
 def test_reserved_projection_names(tmp_path: Path, name: str) -> None:
     assert f"3: projections.{name}: the name is reserved" in _error(tmp_path, VERSION_2.replace("temporal", name))
 

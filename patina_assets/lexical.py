@@ -1,0 +1,48 @@
+"""Words for lexical search: what an index holds for a text, and what a query asks for. Pure text."""
+
+import re
+from collections.abc import Iterable
+
+# An expression of thousands of terms overflows SQLite's parser stack; nobody writes so many on purpose.
+MAX_QUERY_TERMS = 64
+MAX_QUERY_CHARACTERS = 20_000
+# Words of a question that say nothing of its subject; used only where other words are left.
+QUESTION_WORDS = frozenset({
+    "a", "about", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",
+    "does", "for", "from", "had", "has", "have", "how", "i", "in", "into", "is", "it", "its", "me", "my", "no",
+    "not", "of", "on", "or", "our", "should", "so", "than", "that", "the", "their", "them", "then", "there",
+    "these", "they", "this", "to", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will",
+    "with", "would", "you", "your",
+})  # fmt: skip
+_RUN = re.compile(r"\w+")
+# readRecipe -> read Recipe, HTTPServer -> HTTP Server, read_recipe -> read recipe
+_PART_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
+
+
+def terms(text: str) -> list[str]:
+    """Return the words of a text, their case folded, in order; an identifier gives its parts and itself without joints.
+
+    `read_recipe` and `readRecipe` both give read, recipe, readrecipe; `::`, `/` and `.` separate words like a space.
+    """
+    found = []
+    for run in _RUN.findall(text):
+        parts = [part.casefold() for part in _PART_BOUNDARY.split(run) if part]
+        found += parts
+        if len(parts) > 1:
+            found.append("".join(parts))
+    return found
+
+
+def index_text(texts: Iterable[str | None]) -> str:
+    """Return the words of some texts as FTS5 is to see them, separated by spaces."""
+    return " ".join(term for text in texts if text for term in terms(text))
+
+
+def match_expression(query: str) -> str | None:
+    """Return the FTS5 expression that finds any word of a free text; None where it has no word.
+
+    Every word is quoted, so that nothing in the text is taken for FTS5 syntax (SQLite, FTS5 extension, 3.1).
+    """
+    unique = list(dict.fromkeys(terms(query[:MAX_QUERY_CHARACTERS])))
+    telling = [term for term in unique if term not in QUESTION_WORDS]
+    return " OR ".join(f'"{term}"' for term in (telling or unique)[:MAX_QUERY_TERMS]) or None
