@@ -65,7 +65,7 @@ def build_pairs(projection: ProjectionRecipe, rows: Mapping[str, Sequence[Row]])
     data = pair_type.derive(rows)
     items = sorted(data.items, key=Item.order)
     texts, _ = unique_texts(items)
-    relations = relate(texts, data.contexts)
+    relations = relate(texts, data.contexts, data.apart)
     related = related_texts(relations)
     positives = related.keys.size // 2
     if positives < MINIMUM_PAIRS:
@@ -74,7 +74,7 @@ def build_pairs(projection: ProjectionRecipe, rows: Mapping[str, Sequence[Row]])
     triplets = sample_triplets(relations, related, training.pairs, training.seed)
     if not triplets.size:
         raise PatinaError(
-            f"{projection.name}: no negatives: every text of {pair_type.source.name} is related to every other, "
+            f"{projection.name}: no negatives: every text of {pair_type.source.name} belongs with every other, "
             f"so {training.pair_type} has nothing to tell apart; remove {projection.name} from the recipe"
         )
     training_triplets = sample_triplets(fitting, related_texts(fitting), training.pairs, training.seed)

@@ -73,6 +73,7 @@ def encode_relations(file: RelationsFile) -> bytes:
             "context.offsets": file.relations.offsets,
             "context.members": file.relations.members,
             "context.split": file.relations.split,
+            "apart": file.relations.apart,
             "texts": np.array([file.relations.texts], np.int64),
             "triplets": file.triplets,
             "training_triplets": file.training_triplets,
@@ -88,6 +89,7 @@ def decode_relations(data: bytes) -> RelationsFile:
         offsets=tensors["context.offsets"],
         members=tensors["context.members"],
         split=tensors["context.split"],
+        apart=tensors["apart"],
     )
     return RelationsFile(relations, tensors["triplets"], tensors["training_triplets"])
 

@@ -8,6 +8,8 @@ from patina_assets.build import MINIMUM_PAIRS
 from patina_assets.model_commands import ask, confirm, model_here, prepare_model, registry_of, say_on_stderr
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import relate, related_texts, unique_texts
+from patina_assets.pairs.triplet import sample_triplets
+from patina_assets.recipe import ProjectionType
 from patina_resources.artifacts import write_atomic
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog
@@ -34,7 +36,7 @@ version: 2
 projections:
 """
 PROJECTION = """  {name}:  # {purpose}
-    layers: [{hidden}, {output}]
+{type}    layers: [{hidden}, {output}]
     training:
       source: {source}
       pair_type: {pair_type}
@@ -44,18 +46,35 @@ PROJECTION = """  {name}:  # {purpose}
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A projection that `init` may put into a recipe."""
+    """A projection that `init` may put into a recipe.
+
+    Attributes:
+        name: Its name in the recipe.
+        pair_type: What it learns from.
+        purpose: What it finds, for the comment.
+        type: As in a recipe; `dimension` is the default and not written.
+        without_eventlog: Propose it where there is no eventlog yet.
+        instead_of: A pair type: this one is proposed only where that has no signal and this has.
+    """
 
     name: str
     pair_type: str
     purpose: str
+    type: ProjectionType = "dimension"
     without_eventlog: bool = False
+    instead_of: str | None = None
 
 
 SUGGESTIONS = (
     Suggestion("semantic", "same_session", "notes that belong to the same work session"),
+    Suggestion("semantic", "commit_touches", "files that a commit's subject line means", instead_of="same_session"),
     Suggestion("temporal", "co_changed", "files that change together", without_eventlog=True),
     Suggestion("dependency", "caller_callee", "functions that call each other"),
+    Suggestion("syntactic", "ast_similar", "functions with a similar signature"),
+    Suggestion("architectural", "same_module", "functions of the same module"),
+    Suggestion("social", "same_author", "commits and files of the same author"),
+    Suggestion("state-encoder", "state_similarity", "times when the same files were worked on", "world-model"),
+    Suggestion("action-encoder", "effect_similarity", "commits with a similar effect", "world-model"),
 )
 HIDDEN, OUTPUT = 1024, 256
 
@@ -117,17 +136,18 @@ def recipe_text(project: Project) -> str:
     """Return a recipe: projections with signal as they are, the others commented out with what they lack."""
     signal = _signal(project)
     blocks = []
-    for suggestion in SUGGESTIONS:
+    for suggestion in _not_replaced(signal):
         pair_type = PAIR_TYPES[suggestion.pair_type]
         block = PROJECTION.format(
             name=suggestion.name,
             purpose=suggestion.purpose,
+            type="" if suggestion.type == "dimension" else f"    type: {suggestion.type}\n",
             hidden=HIDDEN,
             output=OUTPUT,
             source=pair_type.source.name,
             pair_type=pair_type.name,
         )
-        if signal[suggestion.name]:
+        if signal[suggestion.pair_type]:
             blocks.append(block)
         else:
             lacking = f"  # {suggestion.name} needs {pair_type.missing}; take the # away when the eventlog has them.\n"
@@ -135,22 +155,35 @@ def recipe_text(project: Project) -> str:
     return RECIPE_HEAD + "\n".join(blocks)
 
 
+def _not_replaced(signal: Mapping[str, bool]) -> list[Suggestion]:
+    """Return one suggestion for each name: a substitute where it has signal and the first choice has none."""
+    substitutes = {
+        suggestion.instead_of: suggestion
+        for suggestion in SUGGESTIONS
+        if suggestion.instead_of and signal[suggestion.pair_type] and not signal[suggestion.instead_of]
+    }
+    return [
+        substitutes.get(suggestion.pair_type, suggestion) for suggestion in SUGGESTIONS if not suggestion.instead_of
+    ]
+
+
 def _signal(project: Project) -> Mapping[str, bool]:
-    """Return which suggestions the eventlog has enough related pairs for."""
+    """Return which of the suggested pair types the eventlog has enough related pairs for."""
     path = project.eventlog()
     if not path.exists():
-        return {suggestion.name: suggestion.without_eventlog for suggestion in SUGGESTIONS}
-    return {
-        suggestion.name: _related_pairs(Eventlog(path), suggestion.pair_type) >= MINIMUM_PAIRS
-        for suggestion in SUGGESTIONS
-    }
+        return {suggestion.pair_type: suggestion.without_eventlog for suggestion in SUGGESTIONS}
+    return {suggestion.pair_type: _has_signal(Eventlog(path), suggestion.pair_type) for suggestion in SUGGESTIONS}
 
 
-def _related_pairs(eventlog: Eventlog, pair_type_name: str) -> int:
+def _has_signal(eventlog: Eventlog, pair_type_name: str) -> bool:
+    """Return whether there are enough related pairs, and something to tell them apart from."""
     pair_type = PAIR_TYPES[pair_type_name]
     rows = {name: read.rows for name, read in eventlog.read(pair_type.sources).items()}
     data = pair_type.derive(rows)
-    return related_texts(relate(unique_texts(data.items)[0], data.contexts)).keys.size // 2
+    relations = relate(unique_texts(data.items)[0], data.contexts, data.apart)
+    related = related_texts(relations)
+    enough = related.keys.size // 2 >= MINIMUM_PAIRS
+    return enough and bool(sample_triplets(relations, related, MINIMUM_PAIRS, seed=0).size)
 
 
 def _write_new(path: Path, text: str) -> str:

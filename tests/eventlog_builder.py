@@ -35,6 +35,15 @@ TOPICS = (
     "parser token grammar syntax node visitor operator literal scope",
     "release package wheel changelog tag build artifact signing upload",
 )
+# Functions begin with one of these verbs, which decides their parameters and return type.
+SIGNATURES: Mapping[str, tuple[list[str], str | None]] = {
+    "read": (["path"], "Result"),
+    "write": (["path", "value"], "Result"),
+    "check": (["value"], "bool"),
+    "merge": (["first", "second"], None),
+}
+# Each has modules of his or her own.
+AUTHORS = ("ada", "grace", "linus")
 FILLER = [
     "because",
     "however",
@@ -94,10 +103,13 @@ def note(content: str, session: str = "session-a", kind: str = "decision") -> Ev
     return Event(f"session.{kind}", data, source_id=session)
 
 
-def commit(sha: str, *files: str, hour: int = 0, message: str = "Change things") -> Event:
-    """Return a commit of some files, `hour` hours after the first moment."""
-    changes = [{"path": file, "change_type": "modified", "lines_added": 1, "lines_removed": 0} for file in files]
-    data = {"sha": sha, "message": message, "author_name": "Ada", "author_email": "ada@example.org", "files": changes}
+def commit(
+    sha: str, *files: str, hour: int = 0, message: str = "Change things", author: str = "ada", lines: int = 1
+) -> Event:
+    """Return a commit of some files, `hour` hours after the first moment, with `lines` changed in each."""
+    changes = [{"path": file, "change_type": "modified", "lines_added": lines, "lines_removed": 0} for file in files]
+    person = {"author_name": author.title(), "author_email": f"{author}@example.org"}
+    data = {"sha": sha, "message": message, **person, "files": changes}
     return Event("git.commit", data, _time(hour), sha)
 
 
@@ -119,7 +131,7 @@ def removal(kind: str, *seqs: object) -> Event:
 
 
 def project_history(seed: int = 0) -> list[Event]:
-    """Return 40 sessions of 6 notes, 120 commits over 60 files, and 80 functions that call each other.
+    """Return 40 sessions of 6 notes, 120 commits by 3 authors over 60 files, and 80 functions that call each other.
 
     There is something to learn: a session's notes share words that other sessions seldom use, commits stay mostly in
     one module, and so do calls.
@@ -167,20 +179,20 @@ def _commits(random_source: random.Random) -> list[Event]:
         if random_source.random() < 0.15:
             changed.add(random_source.choice(modules[random_source.choice(names)]))
         message = f"Change {random_source.choice(TOPICS[number % len(names)].split())} of {module}"
-        events.append(commit(f"{number:040x}", *sorted(changed), hour=number, message=message))
+        author = AUTHORS[number % len(names) % len(AUTHORS)]
+        events.append(commit(f"{number:040x}", *sorted(changed), hour=number, message=message, author=author))
     return events
 
 
 def _functions(random_source: random.Random) -> list[Event]:
-    verbs = ["read", "write", "check", "merge"]
     sources = {module: [file for file in files if file.endswith(".py")] for module, files in module_files().items()}
     places = [
-        (file, f"{verbs[turn]}_{Path(file).stem}", module)
-        for turn in range(len(verbs))
+        (file, f"{verb}_{Path(file).stem}", module)
+        for verb in SIGNATURES
         for module, files in sources.items()
         for file in files
     ][:80]
-    events = [function(file, name, ["path", "value"], "Result") for file, name, _ in places]
+    events = [function(file, name, *SIGNATURES[name.split("_")[0]]) for file, name, _ in places]
     for file, name, module in places:
         near = [other for _, other, its_module in places if its_module == module and other != name]
         for callee in random_source.sample(near, 3):

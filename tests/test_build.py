@@ -153,10 +153,10 @@ def test_commits_of_one_moment_can_be_built(tmp_path: Path) -> None:
 def test_items_of_all_projections_come_once(history: Rows) -> None:
     built = build_items(TYPES, history)
     items = decode_items(built.contents["items.jsonl"])
-    assert len(items) == len({item.order() for item in items}) == 380
+    assert len(items) == len({item.order() for item in items}) == 754
     assert items == sorted(items, key=lambda item: item.order())
     kinds = dict.fromkeys(["decision", "pattern", "goal", "work", "context", "observation"], 40)
-    assert built.facts == {"items": 380, "kinds": {**kinds, "file": 60, "function": 80}}
+    assert built.facts == {"items": 754, "kinds": {**kinds, "commit": 120, "file": 114, "function": 160, "state": 120}}
     assert build_items([TYPES[0], *TYPES], history).digest == built.digest
 
 

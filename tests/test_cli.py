@@ -6,9 +6,11 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from eventlog_builder import Event, build_eventlog, project_history
 from small_project import RECIPE, Ran, delete_events, make_project, patina
 
@@ -245,8 +247,27 @@ def test_init_suggests_what_the_eventlog_has_signal_for(tmp_path: Path, monkeypa
     build_eventlog(tmp_path / ".patina/data/patina.db", project_history())
     patina("init")
     recipe = (tmp_path / ".patina/oxidize.yaml").read_text()
-    for name in ("semantic", "temporal", "dependency"):
-        assert f"\n  {name}:" in recipe
+    dimensions = ["semantic", "temporal", "dependency", "syntactic", "architectural", "social"]
+    world_models = ["state-encoder", "action-encoder"]
+    projections = yaml.safe_load(recipe)["projections"]
+    assert list(projections) == [*dimensions, *world_models]
+    assert [name for name in projections if projections[name].get("type") == "world-model"] == world_models
+    assert projections["semantic"]["training"]["source"] == "sessions.observations"
+    assert patina("oxidize", "--dry-run").code == 0
+
+
+def test_init_without_sessions_suggests_to_learn_from_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    commits = [event for event in project_history() if event.kind == "git.commit" and isinstance(event.data, dict)]
+    commits = [replace(event, data={**event.data, "author_email": "ada@example.org"}) for event in commits]
+    build_eventlog(tmp_path / ".patina/data/patina.db", commits)
+    patina("init")
+    recipe = (tmp_path / ".patina/oxidize.yaml").read_text()
+    projections = yaml.safe_load(recipe)["projections"]
+    assert list(projections) == ["semantic", "temporal", "state-encoder", "action-encoder"]
+    assert projections["semantic"]["training"]["pair_type"] == "commit_touches"
+    assert "\n  # social needs two authors" in recipe
+    assert "\n  # syntactic needs functions" in recipe
     assert patina("oxidize", "--dry-run").code == 0
 
 

@@ -38,6 +38,23 @@ def task_for_a(candidates: str, relevant: str, known: str = "") -> RankingTask:
     )
 
 
+def test_candidates_that_share_a_key_are_neither_right_nor_wrong() -> None:
+    contexts = [
+        Context((Item("note", "a"), Item("note", "d")), Split.TEST),
+        Context((Item("note", "b"), Item("note", "c")), Split.TEST),
+    ]
+    scored = vectors({"b": 0.75, "c": 0.5, "d": 0.25})
+    for keys, rank in (
+        ({}, 3),
+        ({"a": ["x"], "b": ["x"]}, 2),
+        ({"a": ["x", "y"], "b": ["x"], "c": ["y"], "d": ["y"]}, 1),
+    ):
+        held_out = relate(list(LETTERS), contexts, keys)
+        task = ranking_task(held_out, related_texts(held_out.only()))
+        assert task.queries.tolist() == [0, 1, 2, 3]
+        assert reciprocal_ranks(scored, task)[0] == 1 / rank
+
+
 @pytest.mark.parametrize(
     ("relevant", "known", "scores", "expected"),
     [

@@ -20,7 +20,7 @@ from patina_resources.eventlog import NOT_RETRACTED, Eventlog, Row, Source, rows
 EVERYTHING = Source("everything", "SELECT seq, event_type, source_id, data FROM eventlog ORDER BY seq")
 GOALS = Source("goals", "SELECT seq, data FROM eventlog WHERE event_type = 'session.goal' ORDER BY seq")
 LIVE = Source("live", f"SELECT seq FROM eventlog WHERE {NOT_RETRACTED} ORDER BY seq")
-ALL_SOURCES = [source for pair_type in PAIR_TYPES.values() for source in pair_type.sources]
+ALL_SOURCES = list({source.name: source for pair_type in PAIR_TYPES.values() for source in pair_type.sources}.values())
 EVENTS = [
     note("The recipe is read once and then handed on", kind="goal"),
     note("A damaged file is named in the error", kind="decision"),

@@ -3,15 +3,15 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from deriver import Derived, Deriver, TextPairs
 from eventlog_builder import (
     Event,
-    build_eventlog,
     call,
     commit,
     function,
@@ -27,57 +27,18 @@ from patina_assets.pairs.code_text import file_text, function_text, normal_path
 from patina_assets.pairs.relations import (
     MAX_CONTEXT_MEMBERS,
     Context,
-    Int32,
     Item,
     PairData,
-    Relations,
     Split,
-    relate,
     related_texts,
-    unique_texts,
 )
 from patina_assets.pairs.triplet import sample_triplets
-from patina_resources.eventlog import Eventlog
+from patina_assets.stages.evaluate import ranking_task
 
-TextPairs = set[tuple[str, str]]
 NAMES = sorted(PAIR_TYPES)
+# Those whose relation is an equality or a membership, and is worked out again here.
+PLAIN = ["caller_callee", "co_changed", "same_session"]
 LONG = "a note that is long enough"
-
-
-@dataclass(frozen=True)
-class Derived:
-    """What a pair type makes of an eventlog."""
-
-    data: PairData
-    texts: list[str]
-    relations: Relations
-
-    def related(self) -> TextPairs:
-        keys = related_texts(self.relations).keys
-        return {(self.texts[key // len(self.texts)], self.texts[key % len(self.texts)]) for key in keys.tolist()}
-
-    def triplets(self, seed: int = 0) -> Int32:
-        return sample_triplets(self.relations, related_texts(self.relations), 500, seed)
-
-    def labels(self) -> set[str]:
-        """Items without what all of one kind have in common."""
-        return {item.text for item in self.data.items}
-
-
-class Deriver:
-    """Makes an eventlog of events and derives one pair type from it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._made = 0
-
-    def __call__(self, name: str, events: Iterable[Event], *, checked: bool = True) -> Derived:
-        self._made += 1
-        path = build_eventlog(self._folder / f"{self._made}.db", events, checked=checked)
-        rows = Eventlog(path).read(PAIR_TYPES[name].sources)
-        data = PAIR_TYPES[name].derive({source: read.rows for source, read in rows.items()})
-        texts, _ = unique_texts(data.items)
-        return Derived(data, texts, relate(texts, data.contexts))
 
 
 @pytest.fixture
@@ -112,7 +73,12 @@ def expected_relations(name: str) -> TextPairs:
         commits = [[change["path"] for change in data["files"]] for data in payloads["git"]]  # type: ignore[attr-defined]
         return both_ways([file_text(path) for path in files] for files in commits if len(files) >= 2)
     text = {
-        data["name"]: function_text(str(data["name"]), str(data["file"]), "path, value", "Result")
+        data["name"]: function_text(
+            str(data["name"]),
+            str(data["file"]),
+            ", ".join(data["parameters"]),
+            str(data["return_type"] or ""),  # type: ignore[arg-type]
+        )
         for data in payloads["code"]
     }
     calls = [(data["caller"], data["callee"]) for data in payloads["call"]]
@@ -125,8 +91,12 @@ def expected_relations(name: str) -> TextPairs:
 def test_each_source_names_its_pair_types() -> None:
     assert pair_types_by_source() == {
         "sessions.observations": ["same_session"],
+        "git.commits": ["commit_touches", "effect_similarity"],
         "git.co_changes": ["co_changed"],
         "code.call_graph": ["caller_callee"],
+        "code.functions": ["ast_similar", "same_module"],
+        "git.authors": ["same_author"],
+        "git.transitions": ["state_similarity"],
     }
 
 
@@ -135,17 +105,23 @@ def test_the_synthetic_history_is_of_the_expected_size(histories: Mapping[str, D
         "same_session": 240,
         "co_changed": 60,
         "caller_callee": 80,
+        "ast_similar": 80,
+        "same_module": 80,
+        "commit_touches": 180,
+        "same_author": 180,
+        "state_similarity": 120,
+        "effect_similarity": 120,
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PLAIN)
 def test_texts_are_related_exactly_where_the_definition_says(histories: Mapping[str, Derived], name: str) -> None:
     expected = expected_relations(name)
     assert len(expected) > 200
     assert histories[name].related() == expected
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PLAIN)
 def test_positives_share_a_context_and_negatives_never_do(histories: Mapping[str, Derived], name: str) -> None:
     derived = histories[name]
     expected = expected_relations(name)
@@ -211,6 +187,17 @@ def test_what_is_taken_back_is_no_item(histories: Mapping[str, Derived], derive:
     removals = [removal(kind, *seqs) for kind in ("session", "git", "code")]
     assert derive(name, [*history, last, *removals]).data == PairData([], [])
     assert derive(name, [*history, last, *removals, *history]).texts == histories[name].texts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_tested_pair_is_in_training(histories: Mapping[str, Derived], name: str) -> None:
+    relations = histories[name].relations
+    trained = relations.only(Split.TRAIN)
+    fitted = sample_triplets(trained, related_texts(trained), 5000, 0)[:, :2].tolist()
+    test = ranking_task(relations.only(Split.TEST), related_texts(relations.only(Split.TRAIN, Split.VALIDATION)))
+    asked = {divmod(key, relations.texts) for key in test.relevant.keys.tolist()}
+    assert asked
+    assert asked.isdisjoint({tuple(pair) for pair in fitted} | {tuple(reversed(pair)) for pair in fitted})
 
 
 # same_session

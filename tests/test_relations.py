@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from patina_assets.pairs.relations import (
+    MAX_APART_BITS,
     MAX_CONTEXT_MEMBERS,
     Context,
     Item,
@@ -134,6 +135,31 @@ def test_a_relation_over_many_texts_does_not_overflow() -> None:
     related = related_texts(relate(texts, [Context(items(texts[-1], texts[-2], texts[0]), Split.TRAIN)]))
     assert related.neighbours(99_999).tolist() == [0, 99_998]
     assert related.contains(np.array([99_999], np.int32), np.array([99_998], np.int32)).tolist() == [True]
+
+
+# What is neither related nor a negative
+
+
+def test_texts_that_share_a_key_are_never_negatives() -> None:
+    apart = {"a": ["x"], "b": ["x", "y"], "c": ["y"], "d": ["z"]}
+    related = related_texts(relate(list("abcde"), [Context(items("a", "d"), Split.TRAIN)], apart))
+    expected = {frozenset(pair) for pair in ("ab", "bc", "ad")}
+    mask = related.never_negative_mask(np.arange(5), np.arange(5))
+    found = {(first, second) for first in range(5) for second in range(5) if first != second and mask[first, second]}
+    assert {frozenset("abcde"[row] for row in pair) for pair in found} == expected
+    assert related.contains(np.array([0]), np.array([1])).tolist() == [False]
+
+
+@pytest.mark.parametrize("keys", [1, 63, 64, 65, MAX_APART_BITS, MAX_APART_BITS + 100])
+def test_many_keys_share_bits_but_none_is_lost(keys: int) -> None:
+    texts = sorted(f"{number:05}{side}" for number in range(keys) for side in "ab")
+    apart = {text: [text[:5]] for text in texts}
+    relations = relate(texts, [Context(items(texts[0], texts[1]), Split.TRAIN)], apart)
+    assert relations.apart.shape[1] == min(-(-keys // 64), MAX_APART_BITS // 64)
+    mask = related_texts(relations).never_negative(np.arange(0, 2 * keys, 2), np.arange(1, 2 * keys, 2))
+    assert mask.all()
+    everything = related_texts(relations).never_negative_mask(np.arange(2 * keys), np.arange(2 * keys))
+    assert everything.sum() <= 4 * keys + 8 * max(0, keys - MAX_APART_BITS)
 
 
 # Splits

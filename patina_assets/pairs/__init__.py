@@ -2,13 +2,30 @@
 
 from collections.abc import Mapping
 
+from patina_assets.pairs.ast_similar import AST_SIMILAR
 from patina_assets.pairs.caller_callee import CALLER_CALLEE
 from patina_assets.pairs.co_changed import CO_CHANGED
+from patina_assets.pairs.commit_touches import COMMIT_TOUCHES
+from patina_assets.pairs.effect_similarity import EFFECT_SIMILARITY
 from patina_assets.pairs.relations import PairType
+from patina_assets.pairs.same_author import SAME_AUTHOR
+from patina_assets.pairs.same_module import SAME_MODULE
 from patina_assets.pairs.same_session import SAME_SESSION
+from patina_assets.pairs.state_similarity import STATE_SIMILARITY
 
 PAIR_TYPES: Mapping[str, PairType] = {
-    pair_type.name: pair_type for pair_type in (SAME_SESSION, CO_CHANGED, CALLER_CALLEE)
+    pair_type.name: pair_type
+    for pair_type in (
+        SAME_SESSION,
+        COMMIT_TOUCHES,
+        CO_CHANGED,
+        CALLER_CALLEE,
+        AST_SIMILAR,
+        SAME_MODULE,
+        SAME_AUTHOR,
+        STATE_SIMILARITY,
+        EFFECT_SIMILARITY,
+    )
 }
 
 

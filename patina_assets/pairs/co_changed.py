@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from patina_assets.pairs.code_text import file_text, normal_path_sql
+from patina_assets.pairs.commits import current_path, utc_time
 from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_time
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
 
@@ -41,9 +41,10 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     """
     first_seq: dict[str, int] = {}
     commits: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for seq, timestamp, sha, path in rows[CO_CHANGES.name]:
+    for seq, timestamp, sha, written in rows[CO_CHANGES.name]:
+        path = current_path(written)
         first_seq[path] = min(seq, first_seq.get(path, seq))
-        commits[(_utc(timestamp), str(sha))].add(path)
+        commits[(utc_time(timestamp), str(sha))].add(path)
     items = {name: Item(kind="file", text=file_text(name), file=name, seq=seq) for name, seq in first_seq.items()}
     # The sha breaks ties: an import of many commits may give all of them one time.
     splits = split_by_time(f"{time} {sha}" for time, sha in commits)
@@ -56,20 +57,11 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     )
 
 
-def _utc(timestamp: str) -> str:
-    """Return a time in UTC (which one without a zone is taken for), sortable as text; other text as it is."""
-    try:
-        time = datetime.fromisoformat(timestamp)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-    except (ValueError, TypeError, OverflowError):
-        return str(timestamp)
-
-
 CO_CHANGES = Source("git.co_changes", CO_CHANGES_SQL)
 CO_CHANGED = PairType(
     name="co_changed",
     source=CO_CHANGES,
     derive=derive,
-    version=1,
+    version=2,
     missing="commits that touch 2 to 50 files",
 )

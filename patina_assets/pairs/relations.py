@@ -1,8 +1,8 @@
 """What belongs together: items, contexts, splits, and the relation between texts that follows from them."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -12,8 +12,12 @@ from patina_resources.eventlog import Row, Source
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
 # One context relates every pair of its members, so a session of a million notes must not ask for 10^12 pairs.
 MAX_CONTEXT_MEMBERS = 256
+# Keys of `PairData.apart` are bits. Where there are more keys some share a bit, which only costs negatives.
+MAX_APART_BITS = 1024
+BITS_PER_WORD = 64
 
 
 class Split(IntEnum):
@@ -29,7 +33,7 @@ class Item:
     """One thing that search can return.
 
     Attributes:
-        kind: decision, pattern, goal, work, context, observation, file, function.
+        kind: decision, pattern, goal, work, context, observation, file, function, commit, state.
         text: What is embedded and shown.
         file: Path in the repository, or None.
         session: Session id, or None.
@@ -64,10 +68,18 @@ class Context:
 
 @dataclass(frozen=True)
 class PairData:
-    """What a pair type makes of its sources' rows: all items, and which of them belong together."""
+    """What a pair type makes of its sources' rows.
+
+    Attributes:
+        items: All items.
+        contexts: Which of them belong together.
+        apart: Keys by text. Two texts that share a key are never each other's negative, related or not: a negative
+            of a function, say, has to be of another module. A text without keys may be a negative of all.
+    """
 
     items: Sequence[Item]
     contexts: Sequence[Context]
+    apart: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,12 +117,14 @@ class Relations:
         offsets: int64 [contexts + 1]; context c has `members[offsets[c] : offsets[c + 1]]`.
         members: int32; rows of texts, ascending in each context, at least two.
         split: int8 [contexts]; a `Split` each.
+        apart: uint64 [texts, words]; the bits of each text's keys in `PairData.apart`.
     """
 
     texts: int
     offsets: Int64
     members: Int32
     split: NDArray[np.int8]
+    apart: UInt64
 
     def only(self, *splits: Split) -> "Relations":
         """Return the relations of some splits."""
@@ -118,7 +132,7 @@ class Relations:
         sizes = np.diff(self.offsets)
         members = self.members[np.repeat(keep, sizes)]
         offsets = np.concatenate([[0], np.cumsum(sizes[keep])]).astype(np.int64)
-        return Relations(self.texts, offsets, members, self.split[keep])
+        return Relations(self.texts, offsets, members, self.split[keep], self.apart)
 
     def member_rows(self) -> Int32:
         """Return the rows of all texts that stand in a context, ascending, each once."""
@@ -132,10 +146,12 @@ class RelatedTexts:
     Attributes:
         keys: int64, ascending, each once: `first * texts + second` for every ordered pair.
         texts: Number of unique texts.
+        apart: uint64 [texts, words]; texts with a bit in common are no evidence against each other.
     """
 
     keys: Int64
     texts: int
+    apart: UInt64 = field(default_factory=lambda: np.zeros((0, 0), np.uint64))
 
     def contains(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return bool, broadcast over `first` and `second`: do the two texts share a context?"""
@@ -154,6 +170,17 @@ class RelatedTexts:
         """Return bool [len(rows), len(columns)]: does row r's text share a context with column c's?"""
         return self.contains(np.asarray(rows)[:, None], np.asarray(columns)[None, :])
 
+    def never_negative(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return bool, broadcast over `first` and `second`: do the texts share a context or an `apart` key?"""
+        found = self.contains(first, second)
+        for word in self.apart.T:
+            found |= (word[first] & word[second]) != 0
+        return found
+
+    def never_negative_mask(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return bool [len(rows), len(columns)]: `never_negative` of row r's text and column c's."""
+        return self.never_negative(np.asarray(rows)[:, None], np.asarray(columns)[None, :])
+
 
 def unique_texts(items: Sequence[Item]) -> tuple[list[str], Int32]:
     """Return the unique texts, sorted, and int32 [items]: each item's row among them."""
@@ -162,8 +189,16 @@ def unique_texts(items: Sequence[Item]) -> tuple[list[str], Int32]:
     return texts, np.fromiter((row_of[item.text] for item in items), np.int32, len(items))
 
 
-def relate(texts: Sequence[str], contexts: Sequence[Context]) -> Relations:
-    """Return the contexts over rows of `texts`: thinned, sorted by content, those with one text left out."""
+def relate(
+    texts: Sequence[str], contexts: Sequence[Context], apart: Mapping[str, Collection[str]] | None = None
+) -> Relations:
+    """Return the contexts over rows of `texts`: thinned, sorted by content, those with one text left out.
+
+    Args:
+        texts: Unique texts, sorted.
+        contexts: Which items belong together.
+        apart: As in `PairData`.
+    """
     row_of = {text: row for row, text in enumerate(texts)}
     rows = set()
     for context in contexts:
@@ -177,6 +212,7 @@ def relate(texts: Sequence[str], contexts: Sequence[Context]) -> Relations:
         offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         members=np.fromiter((row for _, members in ordered for row in members), np.int32, sum(sizes)),
         split=np.fromiter((split for split, _ in ordered), np.int8, len(ordered)),
+        apart=_apart_bits(texts, apart or {}),
     )
 
 
@@ -188,7 +224,15 @@ def related_texts(relations: Relations) -> RelatedTexts:
         keys.append((members[:, None] * relations.texts + members[None, :]).ravel())
     merged = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
     itself = merged // max(relations.texts, 1) == merged % max(relations.texts, 1)
-    return RelatedTexts(merged[~itself], relations.texts)
+    return RelatedTexts(merged[~itself], relations.texts, relations.apart)
+
+
+def dealt(items: Iterable[Item], most: int = 32) -> list[tuple[Item, ...]]:
+    """Return items in groups of at most `most`, mixed by a hash of their text: a large context in linear parts."""
+    mixed = sorted(
+        set(items), key=lambda item: (hashlib.sha256(item.text.encode("utf-8", "replace")).digest(), item.order())
+    )
+    return [tuple(mixed[start : start + most]) for start in range(0, len(mixed), most)]
 
 
 def split_by_hash(name: str) -> Split:
@@ -215,6 +259,19 @@ def split_by_time(times: Iterable[str]) -> list[Split]:
     return [
         Split.TEST if stamp >= test else Split.VALIDATION if stamp >= validation else Split.TRAIN for stamp in stamps
     ]
+
+
+def _apart_bits(texts: Sequence[str], apart: Mapping[str, Collection[str]]) -> UInt64:
+    """Return uint64 [texts, words]: a bit for each key, in the order of the keys; no words where there are none."""
+    keys = sorted({key for text in texts for key in apart.get(text, ())})
+    bits = min(len(keys), MAX_APART_BITS)
+    place_of = {key: place % MAX_APART_BITS for place, key in enumerate(keys)}
+    table = np.zeros((len(texts), -(-bits // BITS_PER_WORD)), np.uint64)
+    for row, text in enumerate(texts):
+        for key in apart.get(text, ()):
+            word, bit = divmod(place_of[key], BITS_PER_WORD)
+            table[row, word] |= np.uint64(1 << bit)
+    return table
 
 
 def _thin(members: list[int]) -> list[int]:

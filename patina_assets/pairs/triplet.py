@@ -13,7 +13,7 @@ def sample_triplets(relations: Relations, related: RelatedTexts, count: int, see
 
     Anchors are drawn evenly over all texts that have a context, then one of the anchor's contexts, then another
     member of it: so neither a huge commit nor a function that everybody calls drowns the rest. Negatives are
-    drawn evenly over the same texts and are never related to the anchor.
+    drawn evenly over the same texts, are never related to the anchor and share no `apart` key with it.
 
     Args:
         relations: Contexts to draw anchors and positives from.
@@ -42,10 +42,10 @@ def sample_triplets(relations: Relations, related: RelatedTexts, count: int, see
     anchors, positives = rows[chosen], relations.members[partner]
     negatives = rows[random.integers(0, rows.size, count)]
     for _ in range(NEGATIVE_ATTEMPTS):
-        wrong = (negatives == anchors) | related.contains(anchors, negatives)
+        wrong = (negatives == anchors) | related.never_negative(anchors, negatives)
         if not wrong.any():
             break
         negatives[wrong] = rows[random.integers(0, rows.size, int(wrong.sum()))]
-    wrong = (negatives == anchors) | related.contains(anchors, negatives)
+    wrong = (negatives == anchors) | related.never_negative(anchors, negatives)
     triplets: Int32 = np.column_stack([anchors, positives, negatives])[~wrong].astype(np.int32)
     return triplets

@@ -20,7 +20,8 @@ class RankingTask:
         queries: int32 [q]; rows of texts, each with at least one relevant candidate.
         candidates: int32 [c]; rows of texts.
         relevant: Pairs of texts that the held-out contexts relate and training does not know.
-        known: Pairs that training knows: neither right nor wrong, so left out of the ranking.
+        known: Pairs that training knows, or that share an `apart` key: neither right nor wrong, so left out of the
+            ranking.
     """
 
     queries: Int32
@@ -46,7 +47,7 @@ def ranking_task(held_out: Relations, known: RelatedTexts) -> RankingTask:
     return RankingTask(
         queries=_evenly(queries, MAX_QUERIES),
         candidates=_evenly(held_out.member_rows(), MAX_CANDIDATES),
-        relevant=RelatedTexts(new_keys, held_out.texts),
+        relevant=RelatedTexts(new_keys, held_out.texts, held_out.apart),
         known=known,
     )
 
@@ -64,7 +65,7 @@ def reciprocal_ranks(vectors: NDArray[np.float32], task: RankingTask) -> NDArray
         queries = task.queries[start : start + QUERY_BLOCK]
         scores = vectors[queries] @ candidates.T
         relevant = task.relevant.mask(queries, task.candidates)
-        scores[task.known.mask(queries, task.candidates) & ~relevant] = -np.inf
+        scores[task.known.never_negative_mask(queries, task.candidates) & ~relevant] = -np.inf
         scores[queries[:, None] == task.candidates[None, :]] = -np.inf
         best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
         above = (scores > best).sum(axis=1)

@@ -69,7 +69,7 @@ def fit_projection(
         training_triplets,
         options,
         start=starts[chosen],
-        related=trained_on.mask,
+        related=trained_on.never_negative_mask,
         validate=lambda projection: mrr(validation, projection),
         progress=progress,
     )
@@ -79,7 +79,7 @@ def fit_projection(
         triplets,
         replace(options, epochs=first.best_epoch),
         start=starts[chosen],
-        related=related_texts(relations).mask,
+        related=related_texts(relations).never_negative_mask,
         progress=progress,
     )
     metrics = {
