@@ -240,7 +240,7 @@ def _metadata(workspace: Workspace, name: str, outcome: StageOutcome) -> dict[st
         "files": dg.MetadataValue.md("\n".join(f"- `{path}`" for path in _files(workspace, name, record))),
     }
     facts = dict(record.facts)
-    for fact, columns in (("samples", ("anchor", "positive", "negative")), ("history", ())):
+    for fact, columns in (("samples", ("anchor", "positive", "negative")), ("history", ()), ("evaluation", ())):
         rows = facts.pop(fact, [])
         if rows:
             metadata[fact] = _table(

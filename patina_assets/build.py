@@ -21,7 +21,7 @@ from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import Item, PairType, Split, relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.recipe import ProjectionRecipe
-from patina_assets.stages.evaluate import ranking_task
+from patina_assets.stages.evaluate import held_out_task
 from patina_assets.stages.fit import fit_projection
 from patina_assets.stages.index import IndexOptions, build_index, load_index, recall_at_10
 from patina_assets.stages.projection import from_safetensors, to_safetensors
@@ -35,6 +35,8 @@ from patina_resources.eventlog import Row
 # With fewer related pairs there is nothing to learn from and nothing to measure on.
 MINIMUM_PAIRS = 20
 SAMPLE_TRIPLETS = 10
+# Role of the projection as it was measured: trained on the training part alone, so that more can be measured with it.
+MEASURED = "measured.safetensors"
 
 Report = Callable[[str], None]
 
@@ -78,7 +80,7 @@ def build_pairs(projection: ProjectionRecipe, rows: Mapping[str, Sequence[Row]])
             f"so {training.pair_type} has nothing to tell apart; remove {projection.name} from the recipe"
         )
     training_triplets = sample_triplets(fitting, related_texts(fitting), training.pairs, training.seed)
-    test = ranking_task(relations.only(Split.TEST), related_texts(relations.only(Split.TRAIN, Split.VALIDATION)))
+    test = held_out_task(relations)
     facts: dict[str, Any] = {
         "items": len(items),
         "unique_texts": len(texts),
@@ -180,9 +182,15 @@ def build_weights(
             for record in fit.history
         ],
         "metrics": dict(fit.metrics),
+        "evaluation": [dict(row) for row in fit.evaluation],
         "training_seconds": round(time.monotonic() - started, 2),
     }
-    return Built({"safetensors": content, "onnx": to_onnx(fit.projection)}, sha256(content), facts)
+    contents = {
+        "safetensors": content,
+        "onnx": to_onnx(fit.projection),
+        MEASURED: to_safetensors(fit.measured, metadata),
+    }
+    return Built(contents, sha256(content), facts)
 
 
 def build_search_index(

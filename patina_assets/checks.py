@@ -7,6 +7,7 @@ import numpy as np
 
 from patina_assets.formats import decode_embeddings, decode_items, decode_relations
 from patina_assets.pairs.relations import related_texts, unique_texts
+from patina_assets.stages.evaluate import held_out_task, leaked_pairs
 from patina_assets.stages.index import load_index
 from patina_assets.stages.projection import from_safetensors
 from patina_assets.staleness import BASE
@@ -15,6 +16,7 @@ from patina_resources.project import ProjectionPaths
 
 POSITIVES_ARE_RELATED = "positives_are_related"
 NEGATIVES_ARE_UNRELATED = "negatives_are_unrelated"
+TEST_IS_UNSEEN = "test_pairs_are_not_in_training"
 ITEMS_ARE_UNIQUE = "items_are_unique"
 ONE_VECTOR_PER_TEXT = "one_vector_per_text"
 UNIT_LENGTH = "unit_length"
@@ -28,7 +30,7 @@ RECALL_WANTED = 0.95
 LENGTH_TOLERANCE = 1e-3
 
 CHECKS: Mapping[str, tuple[str, ...]] = {
-    "pairs": (POSITIVES_ARE_RELATED, NEGATIVES_ARE_UNRELATED),
+    "pairs": (POSITIVES_ARE_RELATED, NEGATIVES_ARE_UNRELATED, TEST_IS_UNSEEN),
     "items": (ITEMS_ARE_UNIQUE,),
     "embeddings": (ONE_VECTOR_PER_TEXT, UNIT_LENGTH),
     "weights": (SHAPES_MATCH_RECIPE, BEATS_BASE),
@@ -74,12 +76,15 @@ def _check_pairs(paths: ProjectionPaths) -> list[dg.AssetCheckResult]:
     anchors, positives, negatives = file.triplets.T
     unrelated = int((~related.contains(anchors, positives)).sum())
     wrong = int((related.contains(anchors, negatives) | (anchors == negatives)).sum())
+    leaked = leaked_pairs(file.relations, file.training_triplets)
+    asked = held_out_task(file.relations).relevant.keys.size // 2
     total = len(file.triplets)
     return [
         result(
             POSITIVES_ARE_RELATED, unrelated == 0, f"{unrelated} of {total} positives share no context with the anchor"
         ),
         result(NEGATIVES_ARE_UNRELATED, wrong == 0, f"{wrong} of {total} negatives are positives of the anchor"),
+        result(TEST_IS_UNSEEN, leaked == 0, f"{leaked} of {asked} test pairs are in training, in either order"),
     ]
 
 
@@ -121,7 +126,9 @@ def _beats_base(record: StageRecord) -> dg.AssetCheckResult:
     trained, base = metrics.get("mrr"), metrics.get("base_mrr")
     if trained is None or base is None:
         return result(BEATS_BASE, False, "no held-out queries: the eventlog is too small to measure", warn=True)
-    return result(BEATS_BASE, trained >= base, f"held-out MRR {trained:.4f}, base {base:.4f}", warn=True)
+    gain = next((row for row in record.facts.get("evaluation", []) if row["vectors"] == "gain"), None)
+    interval = f"; gain [{gain['mrr_low']:+.4f}, {gain['mrr_high']:+.4f}] at 95 %" if gain else ""
+    return result(BEATS_BASE, trained >= base, f"held-out MRR {trained:.4f}, base {base:.4f}{interval}", warn=True)
 
 
 def _check_index(paths: ProjectionPaths) -> list[dg.AssetCheckResult]:

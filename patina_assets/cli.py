@@ -61,6 +61,11 @@ def parser() -> argparse.ArgumentParser:
     oxidize.add_argument("--yes", action="store_true", help="add a missing model without asking")
     oxidize.set_defaults(command=_oxidize)
 
+    evaluate = commands.add_parser("evaluate", help="how well each projection ranks what it has not seen")
+    evaluate.add_argument("--only", nargs="+", metavar="NAME", help="only these projections")
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    evaluate.set_defaults(command=_evaluate)
+
     scry = commands.add_parser("scry", help="search")
     scry.add_argument("query", help="what you are looking for, in your own words")
     scry.add_argument("--projection", help="search one projection, `base` or `lexical` (default: all, merged)")
@@ -68,6 +73,14 @@ def parser() -> argparse.ArgumentParser:
     scry.add_argument("--explain", action="store_true", help="show the rank and score that each list gave")
     scry.add_argument("--json", action="store_true", help="print JSON")
     scry.set_defaults(command=_scry)
+
+    export = commands.add_parser("export", help="write a projection with its base model for other programs")
+    export.add_argument("name", help="a projection that is built")
+    export.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="a new folder")
+    export.add_argument(
+        "--weights", type=Path, metavar="FOLDER", help="the base model's original config.json and model.safetensors"
+    )
+    export.set_defaults(command=_export)
 
     _add_model_parser(commands.add_parser("model", help="base models: list, add, remove, status, verify"))
 
@@ -175,6 +188,12 @@ def _oxidize(options: argparse.Namespace) -> int:
     return EXIT_OK if fresh else EXIT_FAILED
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    from patina_assets.evaluation import evaluate
+
+    return EXIT_OK if evaluate(find_project(), options.only, as_json=options.json) else EXIT_FAILED
+
+
 def _scry(options: argparse.Namespace) -> int:
     from patina_assets.search import Searcher
     from patina_assets.terminal import answer_lines, hit_document
@@ -185,6 +204,13 @@ def _scry(options: argparse.Namespace) -> int:
         print(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
         print("\n".join(answer_lines(answer, explain=options.explain)))
+    return EXIT_OK
+
+
+def _export(options: argparse.Namespace) -> int:
+    from patina_assets.export import export
+
+    print("\n".join(export(find_project(), options.name, options.to, options.weights)))
     return EXIT_OK
 
 

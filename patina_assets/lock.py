@@ -1,7 +1,7 @@
 """`oxidize.lock`: the provenance of the last build, composed from the manifests alone."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -43,7 +43,9 @@ def compose_lock(recipe: Recipe, model: str, manifests: Mapping[str, Manifest]) 
     }
     if BASE in built:
         document["base"] = _index_entry(built[BASE])
-    return HEADER.encode() + yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()
+    # A table of plain values on one line: an interval reads as [low, high].
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    return HEADER.encode() + text.encode()
 
 
 def _projection_entry(manifest: Manifest) -> dict[str, Any]:
@@ -56,7 +58,19 @@ def _projection_entry(manifest: Manifest) -> dict[str, Any]:
         entry["best_epoch"] = weights.facts.get("best_epoch")
     entry["index"] = _index_entry(manifest)
     entry["metrics"] = _rounded(weights.facts.get("metrics", {})) if weights is not None else {}
+    entry["intervals"] = _intervals(weights.facts.get("evaluation", [])) if weights is not None else {}
     return entry
+
+
+def _intervals(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[float]]]:
+    """Return by kind of vectors and by metric the ends of the 95 % interval."""
+    metrics = {name.removesuffix("_low") for row in rows for name in row if name.endswith("_low")}
+    return {
+        row["vectors"]: {
+            metric: [round(row[f"{metric}_low"], 4), round(row[f"{metric}_high"], 4)] for metric in sorted(metrics)
+        }
+        for row in rows
+    }
 
 
 def _index_entry(manifest: Manifest) -> dict[str, Any]:

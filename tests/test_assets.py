@@ -92,7 +92,7 @@ def test_builds_then_reuses_with_the_same_data_versions(project: Project, instan
 def test_checks_pass_and_give_reasons(project: Project, instance: dg.DagsterInstance) -> None:
     result = run(project, instance)
     checks = result.get_asset_check_evaluations()
-    assert len(checks) == 3 * 8 + 5 + 4
+    assert len(checks) == 3 * 9 + 5 + 4
     assert all(check.description for check in checks)
     assert all(check.passed for check in checks if check.severity == dg.AssetCheckSeverity.ERROR)
 

@@ -6,10 +6,24 @@ from numpy.typing import NDArray
 
 from patina_assets.pairs.relations import Context, Item, RelatedTexts, Relations, Split, relate, related_texts
 from patina_assets.stages import evaluate
-from patina_assets.stages.evaluate import RankingTask, mean_reciprocal_rank, ranking_task, reciprocal_ranks
+from patina_assets.stages.evaluate import (
+    METRICS,
+    RankingTask,
+    bootstrap_interval,
+    evaluation_rows,
+    held_out_task,
+    leaked_pairs,
+    mean_reciprocal_rank,
+    query_scores,
+    ranking_task,
+)
 
 LETTERS = "abcdefgh"
 NOTHING = RelatedTexts(np.zeros(0, np.int64), len(LETTERS))
+
+
+def reciprocal_ranks(table: NDArray[np.float32], task: RankingTask) -> NDArray[np.float64]:
+    return query_scores(table, task)[:, 0]
 
 
 def relations(*contexts: str) -> Relations:
@@ -148,3 +162,112 @@ def test_vectors_are_left_as_they_are() -> None:
     before = table.copy()
     reciprocal_ranks(table, ranking_task(relations("abc", "de"), NOTHING))
     assert np.array_equal(table, before)
+
+
+@pytest.mark.parametrize(
+    ("relevant", "known", "scores", "recall", "accuracy"),
+    [
+        ("b", "", {"b": 0.75, "c": 0.5, "d": 0.25}, 1.0, 1.0),
+        ("d", "", {"b": 0.75, "c": 0.5, "d": 0.25}, 1.0, 0.0),
+        ("c", "", {"b": 0.75, "c": 0.5, "d": 0.25}, 1.0, 1 / 2),
+        ("bd", "", {"b": 0.75, "c": 0.5, "d": 0.25}, 1.0, 1 / 2),
+        ("b", "", {"b": 0.5, "c": 0.5, "d": 0.25}, 1.0, 3 / 4),
+        ("c", "b", {"b": 0.75, "c": 0.5, "d": 0.25}, 1.0, 1.0),
+        ("bcd", "", {"b": 0.75, "c": 0.5, "d": 0.25}, 1.0, 1.0),
+    ],
+)
+def test_recall_and_triplet_accuracy_of_few_candidates(
+    relevant: str, known: str, scores: dict[str, float], recall: float, accuracy: float
+) -> None:
+    found = query_scores(vectors(scores), task_for_a("abcd", relevant, known))[0]
+    assert found[METRICS.index("recall_at_10")] == pytest.approx(recall)
+    assert found[METRICS.index("triplet_accuracy")] == pytest.approx(accuracy)
+
+
+def test_recall_is_the_share_found_among_the_first_ten() -> None:
+    """Of 16 texts on a quarter circle, the query at 0 degrees is related to the 3rd, 10th and 11th nearest."""
+    angles = np.linspace(0, np.pi / 2, 16)
+    table = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    task = RankingTask(
+        queries=np.zeros(1, np.int32),
+        candidates=np.arange(16, dtype=np.int32),
+        relevant=RelatedTexts(np.array([3, 10, 11], np.int64), 16),
+        known=RelatedTexts(np.zeros(0, np.int64), 16),
+    )
+    ranked, recall, accuracy = query_scores(table, task)[0]
+    assert ranked == 1 / 3
+    assert recall == pytest.approx(2 / 3)
+    # 12 irrelevant candidates: of them 10, 4 and 4 are farther than each of the three.
+    assert accuracy == pytest.approx((10 + 4 + 4) / 36)
+
+
+def test_triplet_accuracy_is_what_counting_triplets_gives() -> None:
+    rng = np.random.default_rng(1)
+    table = rng.standard_normal((8, 4)).astype(np.float32)
+    table /= np.linalg.norm(table, axis=1, keepdims=True)
+    task = ranking_task(relations("abc", "de", "fgh", "ah"), related_texts(relations("ad")))
+    for query, score in zip(task.queries.tolist(), query_scores(table, task), strict=True):
+        related = set(task.relevant.neighbours(query).tolist())
+        others = set(task.candidates.tolist()) - related - {query} - set(task.known.neighbours(query).tolist())
+        wins = [table[query] @ table[near] > table[query] @ table[far] for near in related for far in others]
+        assert score[2] == pytest.approx(np.mean(wins))
+
+
+def test_a_query_whose_relevant_texts_are_thinned_away_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "MAX_CANDIDATES", 2)
+    task = ranking_task(relations("ab", "cd", "gh"), NOTHING)
+    assert task.candidates.tolist() == [0, 7]
+    assert task.queries.tolist() == [1, 6]
+    assert query_scores(np.eye(8, dtype=np.float32), task).shape == (2, 3)
+
+
+# Intervals
+
+
+def test_an_interval_is_the_percentiles_of_resampled_means() -> None:
+    scores = np.random.default_rng(0).normal(0.5, 0.1, (400, 2))
+    lower, upper = bootstrap_interval(scores, seed=0)
+    # The standard error of a mean of 400 is 0.1 / 20; 95 % of a normal lie within 1.96 of them.
+    assert lower == pytest.approx(scores.mean(axis=0) - 1.96 * 0.005, abs=0.001)
+    assert upper == pytest.approx(scores.mean(axis=0) + 1.96 * 0.005, abs=0.001)
+    assert np.array_equal(bootstrap_interval(scores, seed=0), [lower, upper])
+    assert not np.array_equal(bootstrap_interval(scores, seed=1), [lower, upper])
+
+
+def test_equal_scores_have_no_spread() -> None:
+    assert bootstrap_interval(np.full((5, 1), 0.25), seed=0).tolist() == [[0.25], [0.25]]
+
+
+def test_the_table_pairs_trained_with_base_query_by_query() -> None:
+    """Queries differ much, but each gains exactly 0.1: the gain is certain although both intervals are wide."""
+    base = np.repeat(np.random.default_rng(0).uniform(0, 0.9, (50, 1)), 3, axis=1)
+    rows = evaluation_rows({"base": base, "random": base * 0, "trained": base + 0.1}, seed=0)
+    table = {row["vectors"]: row for row in rows}
+    assert list(table) == ["base", "random", "trained", "gain"]
+    assert table["base"]["mrr"] == pytest.approx(base[:, 0].mean())
+    assert float(table["base"]["mrr_high"]) - float(table["base"]["mrr_low"]) > 0.1
+    for end in ("mrr", "mrr_low", "mrr_high", "recall_at_10", "triplet_accuracy_low"):
+        assert table["gain"][end] == pytest.approx(0.1)
+
+
+# Leakage
+
+
+def split_relations(train: tuple[str, ...], test: tuple[str, ...]) -> Relations:
+    contexts = [(word, Split.TRAIN) for word in train] + [(word, Split.TEST) for word in test]
+    made = [Context(tuple(Item("note", letter) for letter in word), split) for word, split in contexts]
+    return relate(list(LETTERS), made)
+
+
+@pytest.mark.parametrize(
+    ("told", "leaked"), [(("ab",), 0), (("ab", "ce"), 0), (("gh",), 1), (("hg",), 1), (("gh", "hg", "gh"), 1), ((), 0)]
+)
+def test_leaked_pairs_are_found_in_either_order(told: tuple[str, ...], leaked: int) -> None:
+    triplets = np.array([[*map(LETTERS.index, pair), 0] for pair in told], np.int32).reshape(-1, 3)
+    assert leaked_pairs(split_relations(("abce",), ("fgh",)), triplets) == leaked
+
+
+def test_a_pair_of_both_parts_is_not_asked_and_so_does_not_leak() -> None:
+    made = split_relations(("abc",), ("abd",))
+    assert leaked_pairs(made, np.array([[0, 1, 7]], np.int32)) == 0
+    assert held_out_task(made).relevant.neighbours(0).tolist() == [3]

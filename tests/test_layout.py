@@ -42,6 +42,7 @@ MAY_USE_SQLITE = {
 MAY_WRITE_FILES = {
     "patina_resources.artifacts",
     "patina_resources.embedding_cache",
+    "patina_resources.export_folder",
     # The mothership's files.
     "patina_resources.bert_onnx",
     "patina_resources.hub",

@@ -31,6 +31,10 @@ def manifest(rows: str = "rows") -> Manifest:
         "epochs_completed": 10,
         "best_epoch": 7,
         "metrics": {"base_mrr": 0.123456, "mrr": 0.234567, "test_queries": 80, "validation_mrr": None},
+        "evaluation": [
+            {"vectors": "base", "mrr": 0.123456, "mrr_low": 0.1, "mrr_high": 0.150049},
+            {"vectors": "trained", "mrr": 0.234567, "mrr_low": 0.2, "mrr_high": 0.25},
+        ],
         "history": [{"epoch": 0}],
     }
     return {
@@ -72,6 +76,7 @@ def test_a_lock_says_what_was_built() -> None:
                 "best_epoch": 7,
                 "index": {"items": 60, "bytes": 9000, "recall_at_10": 0.9995},
                 "metrics": {"base_mrr": 0.1235, "mrr": 0.2346, "test_queries": 80, "validation_mrr": None},
+                "intervals": {"base": {"mrr": [0.1, 0.15]}, "trained": {"mrr": [0.2, 0.25]}},
             }
         },
         "base": {"items": 60, "bytes": 12000, "recall_at_10": 1.0},

@@ -1,15 +1,25 @@
-"""How well vectors rank related texts first: mean reciprocal rank on held-out contexts."""
+"""How well vectors rank related texts first, on contexts that training has not seen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, related_texts
+from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, Split, related_texts
 
 MAX_QUERIES = 2000
 MAX_CANDIDATES = 20000
 QUERY_BLOCK = 256
+RECALL_DEPTH = 10
+# Texts of the same words in another order have the same vector but for rounding: such cosines are level.
+TIE_DECIMALS = 5
+RESAMPLES = 2000
+INTERVAL = (2.5, 97.5)
+# What is measured of each query, in the order of the columns of `query_scores`.
+METRICS = ("mrr", "recall_at_10", "triplet_accuracy")
+
+Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,41 +52,120 @@ def ranking_task(held_out: Relations, known: RelatedTexts) -> RankingTask:
     """
     related = related_texts(held_out)
     texts = max(held_out.texts, 1)
-    new_keys = related.keys[~known.contains(related.keys // texts, related.keys % texts)]
-    queries = np.unique(new_keys // texts).astype(np.int32)
+    candidates = _evenly(held_out.member_rows(), MAX_CANDIDATES)
+    new = ~known.contains(related.keys // texts, related.keys % texts) & np.isin(related.keys % texts, candidates)
+    keys = related.keys[new]
     return RankingTask(
-        queries=_evenly(queries, MAX_QUERIES),
-        candidates=_evenly(held_out.member_rows(), MAX_CANDIDATES),
-        relevant=RelatedTexts(new_keys, held_out.texts, held_out.apart),
+        queries=_evenly(np.unique(keys // texts).astype(np.int32), MAX_QUERIES),
+        candidates=candidates,
+        relevant=RelatedTexts(keys, held_out.texts, held_out.apart),
         known=known,
     )
 
 
-def reciprocal_ranks(vectors: NDArray[np.float32], task: RankingTask) -> NDArray[np.float64]:
-    """Return float64 [q]: 1 / rank of the first relevant candidate by cosine; equal scores share their mean rank.
+def held_out_task(relations: Relations) -> RankingTask:
+    """Return the task of the test part: what the validation part knows is left out like what training knows."""
+    return ranking_task(relations.only(Split.TEST), related_texts(relations.only(Split.TRAIN, Split.VALIDATION)))
+
+
+def leaked_pairs(relations: Relations, training_triplets: Int32) -> int:
+    """Return how many pairs of texts the test asks for although training was told of them, in either order.
+
+    Args:
+        relations: All contexts with their splits, over rows of unique texts: equal texts are one row.
+        training_triplets: int32 [k, 3]; what the measured projection is trained on.
+    """
+    anchors, positives, _ = training_triplets.T
+    asked = held_out_task(relations).relevant
+    told = np.unique(np.sort(np.stack([anchors, positives]), axis=0), axis=1)
+    return int((asked.contains(told[0], told[1]) | asked.contains(told[1], told[0])).sum())
+
+
+def query_scores(vectors: NDArray[np.float32], task: RankingTask) -> Scores:
+    """Return float64 [q, 3]: of each query, what `METRICS` names. Candidates are ranked by cosine.
+
+    - mrr: 1 / rank of the first relevant candidate (Voorhees 1999, The TREC-8 Question Answering Track Report).
+    - recall_at_10: the share of the relevant candidates that rank among the first ten.
+    - triplet_accuracy: the share of all (query, relevant, irrelevant) triplets in which the relevant one is closer;
+      the area under the query's ROC curve (Hanley and McNeil 1982).
+
+    Irrelevant candidates with the same cosine as a relevant one are counted half: their mean rank.
 
     Args:
         vectors: float32 [texts, dim], unit rows.
         task: What to rank.
     """
-    ranks = np.ones(task.queries.size)
+    scores = np.ones((task.queries.size, len(METRICS)))
     candidates = vectors[task.candidates]
     for start in range(0, task.queries.size, QUERY_BLOCK):
         queries = task.queries[start : start + QUERY_BLOCK]
-        scores = vectors[queries] @ candidates.T
+        cosines = vectors[queries] @ candidates.T
         relevant = task.relevant.mask(queries, task.candidates)
-        scores[task.known.never_negative_mask(queries, task.candidates) & ~relevant] = -np.inf
-        scores[queries[:, None] == task.candidates[None, :]] = -np.inf
-        best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
-        above = (scores > best).sum(axis=1)
-        level = ((scores == best) & ~relevant).sum(axis=1)
-        ranks[start : start + QUERY_BLOCK] = 1 + above + level / 2
-    return 1.0 / ranks
+        irrelevant = ~relevant & ~task.known.never_negative_mask(queries, task.candidates)
+        irrelevant &= queries[:, None] != task.candidates[None, :]
+        for row in range(len(queries)):
+            scores[start + row] = scores_of_query(cosines[row, relevant[row]], cosines[row, irrelevant[row]])
+    return scores
 
 
 def mean_reciprocal_rank(vectors: NDArray[np.float32], task: RankingTask) -> float | None:
-    """Return the MRR of `reciprocal_ranks`, or None for a task without queries."""
-    return float(reciprocal_ranks(vectors, task).mean()) if task.queries.size else None
+    """Return the mean of the first column of `query_scores`, or None for a task without queries."""
+    return float(query_scores(vectors, task)[:, 0].mean()) if task.queries.size else None
+
+
+def evaluation_rows(scores: Mapping[str, Scores], seed: int) -> list[dict[str, str | float]]:
+    """Return a table: a row for each kind of vectors, with each metric's mean and its 95 % interval.
+
+    The same queries are drawn for every row, and the last row, `gain`, is that of trained - base query by query: where
+    its interval is above 0, the gain is more than the luck of which queries were asked.
+
+    Args:
+        scores: `query_scores` of `base`, `random` and `trained`, with at least one query.
+        seed: Seed of the bootstrap.
+    """
+    rows: list[dict[str, str | float]] = []
+    for kind, values in {**scores, "gain": scores["trained"] - scores["base"]}.items():
+        lower, upper = bootstrap_interval(values, seed).tolist()
+        means = values.mean(axis=0).tolist()
+        row: dict[str, str | float] = {"vectors": kind}
+        for metric, mean, low, high in zip(METRICS, means, lower, upper, strict=True):
+            row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
+        rows.append(row)
+    return rows
+
+
+def bootstrap_interval(scores: Scores, seed: int) -> Scores:
+    """Return float64 [2, m]: the lower and upper end of the 95 % interval of each column's mean.
+
+    The percentile bootstrap over queries (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13).
+
+    Args:
+        scores: float64 [q, m], a row for each query, at least one.
+        seed: Same seed and number of queries, same draws.
+    """
+    random = np.random.default_rng(seed)
+    count = len(scores)
+    means = [scores[random.integers(0, count, count)].mean(axis=0) for _ in range(RESAMPLES)]
+    ends: Scores = np.percentile(np.array(means), INTERVAL, axis=0)
+    return ends
+
+
+def scores_of_query(relevant: NDArray[np.float32], irrelevant: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Return the `METRICS` of one query.
+
+    Args:
+        relevant: float32, the cosines of its relevant candidates, at least one.
+        irrelevant: float32, those of its irrelevant candidates.
+    """
+    order = np.sort(irrelevant.round(TIE_DECIMALS))
+    best_first = np.sort(relevant.round(TIE_DECIMALS))[::-1]
+    below = np.searchsorted(order, best_first, "left")
+    level = np.searchsorted(order, best_first, "right") - below
+    above = order.size - below - level
+    ranks = np.arange(1, best_first.size + 1) + above + level / 2
+    # Without an irrelevant candidate no triplet can be wrong.
+    accuracy = float((below + level / 2).mean() / order.size) if order.size else 1.0
+    return 1.0 / float(ranks[0]), float((ranks <= RECALL_DEPTH).mean()), accuracy
 
 
 def _evenly(rows: Int32, most: int) -> Int32:

@@ -1,14 +1,23 @@
 """Train a projection, choose its epoch on the validation part, measure it on the test part, refit it on everything."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.pairs.relations import Int32, Relations, Split, related_texts
-from patina_assets.stages.evaluate import RankingTask, mean_reciprocal_rank, ranking_task
-from patina_assets.stages.projection import Projection, pca_identity, whitened_pca
+from patina_assets.stages.evaluate import (
+    METRICS,
+    RankingTask,
+    Scores,
+    evaluation_rows,
+    held_out_task,
+    mean_reciprocal_rank,
+    query_scores,
+    ranking_task,
+)
+from patina_assets.stages.projection import Projection, pca_identity, random_network, whitened_pca
 from patina_assets.stages.train import EpochRecord, TrainingOptions, train
 
 
@@ -18,17 +27,22 @@ class Fit:
 
     Attributes:
         projection: Trained on all pairs for `best_epoch` epochs.
+        measured: Trained on the training part alone: what the metrics are of.
         start: What epoch 0 is: the `pca` of the embeddings or the `whitened pca`, whichever validates better.
         best_epoch: The epoch with the highest validation MRR, 0 included.
         history: Loss and validation MRR of each epoch of the first fit.
-        metrics: `base_mrr` and `mrr` on the test part (None without queries), `validation_mrr`, `test_queries`.
+        metrics: On the test part `mrr`, `recall_at_10` and `triplet_accuracy`, and the same of `base_` and `random_`
+            vectors; of the validation part the MRRs; None without queries.
+        evaluation: The test part's table with intervals (`evaluation_rows`); empty without queries.
     """
 
     projection: Projection
+    measured: Projection
     start: str
     best_epoch: int
     history: tuple[EpochRecord, ...]
     metrics: Mapping[str, float | int | None]
+    evaluation: Sequence[Mapping[str, str | float]]
 
 
 def fit_projection(
@@ -53,7 +67,7 @@ def fit_projection(
     """
 
     def mrr(task: RankingTask, projection: Projection) -> float:
-        return _projected_mrr(vectors, task, projection) or 0.0
+        return mean_reciprocal_rank(_projected(vectors, task, projection), task) or 0.0
 
     trained_on = related_texts(relations.only(Split.TRAIN))
     validation = ranking_task(relations.only(Split.VALIDATION), trained_on)
@@ -73,7 +87,8 @@ def fit_projection(
         validate=lambda projection: mrr(validation, projection),
         progress=progress,
     )
-    test = ranking_task(relations.only(Split.TEST), related_texts(relations.only(Split.TRAIN, Split.VALIDATION)))
+    test = held_out_task(relations)
+    scores = _test_scores(vectors, test, first.projection, options)
     final = train(
         vectors,
         triplets,
@@ -82,20 +97,43 @@ def fit_projection(
         related=related_texts(relations).never_negative_mask,
         progress=progress,
     )
+    evaluation = evaluation_rows(scores, options.seed) if test.queries.size else []
     metrics = {
-        "base_mrr": mean_reciprocal_rank(vectors, test),
-        "mrr": _projected_mrr(vectors, test, first.projection),
+        **_test_metrics(evaluation),
         "validation_base_mrr": mean_reciprocal_rank(vectors, validation),
-        "validation_mrr": _projected_mrr(vectors, validation, first.projection),
+        "validation_mrr": mrr(validation, first.projection) if validation.queries.size else None,
         "validation_queries": int(validation.queries.size),
         "test_queries": int(test.queries.size),
     }
-    return Fit(final.projection, chosen, first.best_epoch, first.history, metrics)
+    return Fit(final.projection, first.projection, chosen, first.best_epoch, first.history, metrics, evaluation)
 
 
-def _projected_mrr(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> float | None:
-    """Return the MRR after projection; only the texts of the task are projected."""
+def _test_scores(
+    vectors: NDArray[np.float32], test: RankingTask, trained: Projection, options: TrainingOptions
+) -> dict[str, Scores]:
+    """Return each query's scores with base vectors, with those of an untrained network, and with trained ones."""
+    random = random_network(vectors.shape[1], options.hidden, options.output, options.seed)
+    return {
+        "base": query_scores(vectors, test),
+        "random": query_scores(_projected(vectors, test, random), test),
+        "trained": query_scores(_projected(vectors, test, trained), test),
+    }
+
+
+def _test_metrics(evaluation: Sequence[Mapping[str, str | float]]) -> dict[str, float | None]:
+    """Return each metric's mean by name: `mrr` of trained vectors, `base_mrr`, `random_mrr` and so on."""
+    rows = {row["vectors"]: row for row in evaluation}
+    means = {}
+    for kind in ("base", "random", "trained"):
+        for metric in METRICS:
+            name = metric if kind == "trained" else f"{kind}_{metric}"
+            means[name] = float(rows[kind][metric]) if rows else None
+    return means
+
+
+def _projected(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> NDArray[np.float32]:
+    """Return projected vectors, float32 [texts, output]; only the texts of the task are projected."""
     rows = np.union1d(task.queries, task.candidates)
     projected = np.zeros((len(vectors), projection.output_dims), np.float32)
     projected[rows] = projection.apply(vectors[rows])
-    return mean_reciprocal_rank(projected, task)
+    return projected

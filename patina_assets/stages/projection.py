@@ -157,6 +157,27 @@ def whitened_pca(vectors: Float32, hidden: int, output: int, seed: int) -> Proje
     return Projection(w1.astype(np.float32), b1.astype(np.float32), plain.w2, plain.b2)
 
 
+def random_network(dims: int, hidden: int, output: int, seed: int) -> Projection:
+    """Return an untrained network: what a projection of the same shape is worth without any learning.
+
+    Weights are normal with variance 2 / inputs in the first layer (He et al. 2015, Delving Deep into Rectifiers) and
+    1 / inputs in the second; biases are zero.
+
+    Args:
+        dims: Length of a base embedding.
+        hidden: Number of hidden units.
+        output: Length of a projected vector.
+        seed: Seed of the weights.
+    """
+    random = np.random.default_rng(seed)
+    return Projection(
+        w1=(random.standard_normal((hidden, dims), np.float32) * np.sqrt(2 / dims)).astype(np.float32),
+        b1=np.zeros(hidden, np.float32),
+        w2=(random.standard_normal((output, hidden), np.float32) / np.sqrt(hidden)).astype(np.float32),
+        b2=np.zeros(output, np.float32),
+    )
+
+
 def principal_directions(vectors: Float32, count: int) -> NDArray[np.float64]:
     """Return the top uncentred principal directions, float64 [min(count, input), input], orthonormal rows.
 

@@ -1,0 +1,48 @@
+"""Small projects that are built as far as an export needs them."""
+
+from pathlib import Path
+
+from small_project import RECIPE, make_project, workspace_of
+
+from patina_assets.pipeline import Workspace, run_model, run_stage
+from patina_resources.model_add import add_model
+from patina_resources.project import find_project, mothership
+from patina_resources.registry import Precision
+from patina_resources.registry_files import load_registry
+from tests.tiny_models import write_sentence_folder
+
+TINY = """
+[models.tiny]
+dims = 16
+max_tokens = 24
+pooling = "mean"
+query_prefix = "query : "
+passage_prefix = "passage : "
+"""
+PROJECTION = "temporal"
+
+
+def built_with_corpus_model(root: Path) -> Workspace:
+    """Return a project whose projection `temporal` stands on the corpus model."""
+    return _built(workspace_of(make_project(root)))
+
+
+def built_with_tiny_bert(root: Path, original: Path, precision: Precision = "fp32") -> Workspace:
+    """Return a project whose projection stands on a two-layer BERT, which is written to `original` and added."""
+    return built_with_model_of(root, write_sentence_folder(original), precision)
+
+
+def built_with_model_of(root: Path, folder: Path, precision: Precision = "fp32") -> Workspace:
+    """Return a project whose projection stands on the model in `folder`, of 16 dimensions."""
+    make_project(root, f"embedding_model: tiny\n{RECIPE}").config_file.write_text(TINY)
+    project = find_project(root)
+    registry = load_registry(mothership(), project.config.models, project.config_file)
+    add_model(mothership(), registry, "tiny", precision, folder)
+    return _built(workspace_of(project))
+
+
+def _built(workspace: Workspace) -> Workspace:
+    run_model(workspace, lambda _: None)
+    for stage in ("pairs", "embeddings", "weights"):
+        run_stage(workspace, PROJECTION, stage, lambda _: None)
+    return workspace
