@@ -21,7 +21,14 @@ from tests.refusals import refusal
 WORDS = ["the", "lock", "waits", "for", "a", "database", "file", "commit", "recipe", "validate", "search", "index"]
 WORDS += ["query", ":", "passage"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
-TEXTS = ["the lock waits", "a", "commit", "validate the recipe for a database file", "search the index", "the lock waits"]
+TEXTS = [
+    "the lock waits",
+    "a",
+    "commit",
+    "validate the recipe for a database file",
+    "search the index",
+    "the lock waits",
+]
 DIMS, POSITIONS = 8, 16
 INT64, INT32 = TensorProto.INT64, TensorProto.INT32
 USUAL = {"input_ids": INT64, "attention_mask": INT64}
@@ -110,9 +117,7 @@ def test_cls_pooling_takes_the_first_token(tmp_path: Path) -> None:
 
 def test_a_graph_that_pools_is_only_normalized(tmp_path: Path) -> None:
     embedder = load(tmp_path, spec("model"), pooled=True)
-    np.testing.assert_allclose(
-        embedder.embed_query("the lock"), unit(token_rows("the lock").max(axis=0)), atol=1e-6
-    )
+    np.testing.assert_allclose(embedder.embed_query("the lock"), unit(token_rows("the lock").max(axis=0)), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [INT64, INT32], ids=["int64", "int32"])
@@ -168,14 +173,18 @@ def test_texts_without_tokens_are_zeros(tmp_path: Path) -> None:
 
 
 def test_any_python_string_has_a_vector(tmp_path: Path) -> None:
-    vectors = load(tmp_path, spec()).embed_passages(["\ud800", "the \0 lock", "a\udfff\0", "😀", "\ufeff", "[PAD]", "é" * 999])
+    vectors = load(tmp_path, spec()).embed_passages(
+        ["\ud800", "the \0 lock", "a\udfff\0", "😀", "\ufeff", "[PAD]", "é" * 999]
+    )
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert clean_text("a\ud800b\0c é😀") == "a\ufffdb\ufffdc é😀"
 
 
 def test_progress_counts_up_to_all_texts(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
-    load(tmp_path, spec()).embed_passages(["the lock " * (row % 20) for row in range(500)], lambda *at: calls.append(at))
+    load(tmp_path, spec()).embed_passages(
+        ["the lock " * (row % 20) for row in range(500)], lambda *at: calls.append(at)
+    )
     assert len(calls) > 1
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
     assert calls[-1] == (500, 500)
@@ -214,7 +223,9 @@ def test_a_pooling_that_does_not_fit_the_output_is_refused(tmp_path: Path) -> No
 
 def test_inputs_that_no_text_encoder_has_are_refused(tmp_path: Path) -> None:
     assert "pixel_values" in refusal(lambda: load(tmp_path, spec(), inputs=USUAL | {"pixel_values": INT64}))
-    assert "tensor(float)" in refusal(lambda: load(tmp_path, spec(), inputs=USUAL | {"position_ids": TensorProto.FLOAT}))
+    assert "tensor(float)" in refusal(
+        lambda: load(tmp_path, spec(), inputs=USUAL | {"position_ids": TensorProto.FLOAT})
+    )
 
 
 def test_a_graph_without_token_ids_is_refused(tmp_path: Path) -> None:
@@ -230,7 +241,9 @@ def test_a_graph_without_token_ids_is_refused(tmp_path: Path) -> None:
     assert "no input input_ids" in refusal(lambda: OnnxEmbedder(spec("model"), files))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x09\x12\x00", None], ids=["empty", "text", "head", "none"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a model", b"\x08\x09\x12\x00", None], ids=["empty", "text", "head", "none"]
+)
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
 def test_files_that_do_not_load_are_named(name: str, content: bytes | None, tmp_path: Path) -> None:
     files = ModelFiles(write_graph(tmp_path / "model.onnx"), write_tokenizer(tmp_path / "tokenizer.json"), "digest")
@@ -252,7 +265,9 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_importing_it_loads_no_native_code() -> None:
-    code = "import sys, patina_resources.embedder; print(sorted({'onnxruntime', 'tokenizers', 'onnx'} & set(sys.modules)))"
+    code = (
+        "import sys, patina_resources.embedder; print(sorted({'onnxruntime', 'tokenizers', 'onnx'} & set(sys.modules)))"
+    )
     root = str(Path(__file__).parents[1])
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": root}, check=True
