@@ -5,17 +5,27 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import dagster as dg
 
 from patina_assets.checks import ALL_ROWS_READABLE, check_specs, check_stage, result
 from patina_assets.corpus import corpus_sources
+from patina_assets.metadata import code_references, lock_metadata, source_references, stage_metadata
 from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pipeline import StageOutcome, Workspace, look_at_sources, publish_lock, run_model, run_stage
+from patina_assets.pipeline import Workspace, look_at_sources, publish_lock, run_model, run_stage
 from patina_assets.recipe import ProjectionRecipe
-from patina_assets.staleness import BASE, LOCK, MODEL, pair_types_of, recipe_inputs, sources_of, upstream_of
-from patina_resources.artifacts import StageRecord, file_sha256
+from patina_assets.staleness import (
+    BASE,
+    LOCK,
+    MODEL,
+    StageVerdict,
+    pair_types_of,
+    recipe_inputs,
+    sources_of,
+    upstream_of,
+)
+from patina_resources.artifacts import file_sha256
 from patina_resources.errors import PatinaError
 from patina_resources.resources import BuildOptions, EventlogResource, ModelCacheResource
 
@@ -67,6 +77,25 @@ def lock_key() -> dg.AssetKey:
     return dg.AssetKey([LOCK])
 
 
+def keys_to_build(workspace: Workspace, verdicts: Iterable[StageVerdict]) -> list[dg.AssetKey]:
+    """Return the keys of the stages to build, behind those of the sources whose rows they are made from."""
+    verdicts = list(verdicts)
+    reading = {verdict.projection for verdict in verdicts if verdict.stage in ("pairs", "items")}
+    sources = {
+        source
+        for projection in (*workspace.recipe.projections, None)
+        if (projection.name if projection else BASE) in reading
+        for source in sources_of(workspace.recipe, projection)
+    }
+    return [*(source_key(source) for source in sorted(sources)), *map(_verdict_key, verdicts)]
+
+
+def _verdict_key(verdict: StageVerdict) -> dg.AssetKey:
+    if verdict.projection == MODEL:
+        return model_key(verdict.stage)
+    return lock_key() if verdict.projection == LOCK else stage_key(verdict.projection, verdict.stage)
+
+
 def project_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
     """Return every asset of a project: sources, model, the stages of each projection and of base, the lock."""
     stages = [
@@ -87,12 +116,13 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
         group_name=SOURCE_GROUP,
         kinds={"sqlite"},
         code_version=_code_version({"sql": sql}),
+        metadata=source_references(name),
         description=f"Rows of the eventlog that `{name}` stands for. Materializing it takes their digest and writes "
         f"nothing; it changes exactly when its rows do.\n\n```sql{sql}```",
         check_specs=[dg.AssetCheckSpec(ALL_ROWS_READABLE, asset=key)],
     )
     def source(eventlog: EventlogResource) -> dg.MaterializeResult:
-        look = _stated(lambda: look_at_sources(replace(workspace, eventlog=eventlog.eventlog())))
+        look = stated(lambda: look_at_sources(replace(workspace, eventlog=eventlog.eventlog())))
         digest = look.digests[name]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest.digest),
@@ -122,7 +152,8 @@ def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, eventlog: EventlogResource, models: ModelCacheResource, build: BuildOptions
     ) -> dg.MaterializeResult:
         current = _with_resources(workspace, eventlog, models)
-        outcome = _stated(lambda: run_model(current, context.log.info, full=build.full))
+        forced = stated(lambda: build.forced(MODEL, [*current.names(), MODEL]))
+        outcome = stated(lambda: run_model(current, context.log.info, full=forced))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.state.digest or ""),
             metadata={
@@ -150,18 +181,20 @@ def _stage_asset(workspace: Workspace, projection: ProjectionRecipe | None, stag
         kinds=KINDS[stage],
         code_version=_stage_code_version(workspace, projection, stage, dependencies),
         description=_description(projection, name, stage),
+        metadata=code_references(workspace, projection, stage),
         check_specs=check_specs(key, stage),
     )
     def built(
         context: dg.AssetExecutionContext, eventlog: EventlogResource, models: ModelCacheResource, build: BuildOptions
     ) -> dg.MaterializeResult:
         current = _with_resources(workspace, eventlog, models)
-        outcome = _stated(lambda: run_stage(current, name, stage, context.log.info, full=build.full))
+        forced = stated(lambda: build.forced(name, [*current.names(), MODEL]))
+        outcome = stated(lambda: run_stage(current, name, stage, context.log.info, full=forced))
         layers = [projection.hidden, projection.output] if projection else None
         return dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.record.digest),
-            metadata=_metadata(current, name, outcome),
-            check_results=_stated(lambda: check_stage(current.paths(name), stage, layers)),
+            metadata=stated(lambda: stage_metadata(current, name, stage, outcome)),
+            check_results=stated(lambda: check_stage(current.paths(name), stage, layers)),
         )
 
     return built
@@ -179,14 +212,11 @@ def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
         description="Provenance of the last build (`.patina/data/oxidize.lock`). Untouched when nothing was rebuilt.",
     )
     def oxidize_lock(eventlog: EventlogResource, models: ModelCacheResource) -> dg.MaterializeResult:
-        _stated(lambda: publish_lock(_with_resources(workspace, eventlog, models)))
+        stated(lambda: publish_lock(_with_resources(workspace, eventlog, models)))
         path = workspace.project.lock
         return dg.MaterializeResult(
             data_version=dg.DataVersion(file_sha256(path)),
-            metadata={
-                "path": dg.MetadataValue.path(path),
-                "lock": dg.MetadataValue.md(f"```yaml\n{path.read_text('utf-8')}```"),
-            },
+            metadata=lock_metadata(path),
         )
 
     return oxidize_lock
@@ -227,46 +257,11 @@ def _description(projection: ProjectionRecipe | None, name: str, stage: str) -> 
     return f"{text}\n\n`{pair_type.name}` over `{pair_type.source.name}`: {definition}"
 
 
-def _metadata(workspace: Workspace, name: str, outcome: StageOutcome) -> dict[str, Any]:
-    record = outcome.record
-    metadata: dict[str, Any] = {
-        "reused": outcome.reused,
-        "reasons": "; ".join(outcome.reasons) or "nothing changed",
-        "seconds": round(outcome.seconds, 3),
-        "digest": record.digest,
-        "fingerprint": record.fingerprint,
-        "built_at": record.built_at,
-        "bytes": sum(output.bytes for output in record.outputs.values()),
-        "files": dg.MetadataValue.md("\n".join(f"- `{path}`" for path in _files(workspace, name, record))),
-    }
-    facts = dict(record.facts)
-    for fact, columns in (("samples", ("anchor", "positive", "negative")), ("history", ()), ("evaluation", ())):
-        rows = facts.pop(fact, [])
-        if rows:
-            metadata[fact] = _table(
-                [row if isinstance(row, dict) else dict(zip(columns, row, strict=True)) for row in rows]
-            )
-    for metric, value in facts.pop("metrics", {}).items():
-        if value is not None:
-            metadata[metric] = value
-    return metadata | {fact: value for fact, value in facts.items() if value is not None}
-
-
-def _files(workspace: Workspace, name: str, record: StageRecord) -> list[str]:
-    return [str(workspace.paths(name).folder / output.file) for output in record.outputs.values()]
-
-
-def _table(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(
-        [dg.TableRecord({name: "" if value is None else value for name, value in row.items()}) for row in rows]
-    )
-
-
 def _with_resources(workspace: Workspace, eventlog: EventlogResource, models: ModelCacheResource) -> Workspace:
     return replace(workspace, eventlog=eventlog.eventlog(), home=models.mothership())
 
 
-def _stated(work: Callable[[], T]) -> T:
+def stated(work: Callable[[], T]) -> T:
     """Return what `work` returns; its one-sentence error becomes the description of the failed step."""
     try:
         return work()

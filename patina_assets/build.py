@@ -20,6 +20,7 @@ from patina_assets.formats import (
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import Item, PairType, Split, relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
+from patina_assets.progress import Seldom, duration
 from patina_assets.recipe import ProjectionRecipe
 from patina_assets.stages.evaluate import held_out_task
 from patina_assets.stages.fit import fit_projection
@@ -161,13 +162,16 @@ def build_weights(
         seed=training.seed,
     )
     started = time.monotonic()
+    seldom = Seldom(report)
     fit = fit_projection(
         vectors,
         relations.relations,
         relations.triplets,
         relations.training_triplets,
         options,
-        lambda record: report(_epoch_line(projection.name, record, training.epochs)),
+        lambda record: seldom(
+            _epoch_line(projection.name, record, training.epochs), matters=record.epoch == training.epochs
+        ),
     )
     metadata = {"projection": projection.name, "pair_type": training.pair_type, "loss": training.loss}
     content = to_safetensors(fit.projection, metadata)
@@ -238,4 +242,8 @@ def _no_signal(projection: ProjectionRecipe, pair_type: PairType, pairs: int) ->
 def _epoch_line(name: str, record: EpochRecord, epochs: int) -> str:
     loss = "" if record.loss is None else f", loss {record.loss:.4f}"
     mrr = "" if record.mrr is None else f", validation MRR {record.mrr:.4f}"
-    return f"{name}/weights: epoch {record.epoch} of {epochs}{loss}{mrr} ({record.seconds:.1f} s)"
+    if record.mrr is None and record.epoch:
+        return f"{name}/weights: epoch {record.epoch} of the last fit, on all pairs{loss} ({record.seconds:.1f} s)"
+    more = (epochs - record.epoch) * record.seconds if record.epoch else 0
+    left = f", at most {duration(more)} left" if more else ""
+    return f"{name}/weights: epoch {record.epoch} of {epochs}{loss}{mrr} ({record.seconds:.1f} s{left})"

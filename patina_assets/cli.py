@@ -84,8 +84,14 @@ def parser() -> argparse.ArgumentParser:
 
     _add_model_parser(commands.add_parser("model", help="base models: list, add, remove, status, verify"))
 
-    ui = commands.add_parser("ui", help="open the Dagster web UI of this project on 127.0.0.1")
+    mapping = commands.add_parser("map", help="draw the items of a projection as a page to hover over")
+    mapping.add_argument("projection", help="a projection, or `base`")
+    mapping.add_argument("--out", type=Path, default=Path("map.html"), help="the page (default map.html)")
+    mapping.set_defaults(command=_map)
+
+    ui = commands.add_parser("ui", help="open the web UI on 127.0.0.1; what goes stale meanwhile is rebuilt")
     ui.add_argument("--port", type=_port, default=3000)
+    ui.add_argument("--project", type=Path, action="append", metavar="PATH", help="this one; again for several")
     ui.set_defaults(command=_ui)
     return top
 
@@ -214,10 +220,17 @@ def _export(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _map(options: argparse.Namespace) -> int:
+    from patina_assets.map_command import write_map
+
+    print(write_map(find_project(), options.projection, options.out))
+    return EXIT_OK
+
+
 def _ui(options: argparse.Namespace) -> int:
     from patina_assets.instance import serve
 
-    return serve(find_project(), options.port)
+    return serve([find_project(path) for path in options.project or [None]], options.port)
 
 
 def _names(text: str) -> list[str]:

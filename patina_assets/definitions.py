@@ -1,31 +1,54 @@
 """The Dagster code location: all assets of the project that `PATINA_PROJECT` or the working folder names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import dagster as dg
 
 from patina_assets.assets import project_assets
+from patina_assets.automation import definitions_digest
+from patina_assets.jobs import evaluate_job, materialize_job
 from patina_assets.pipeline import Workspace, open_workspace
+from patina_assets.sensors import OXIDIZE_JOB, Location, failure_notice, nightly_schedule, oxidize_sensor
+from patina_resources.config import AutomationConfig
 from patina_resources.errors import PatinaError
-from patina_resources.project import find_project
+from patina_resources.project import find_project, find_root, mothership
 from patina_resources.resources import BuildOptions, EventlogResource, ModelCacheResource
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the project's definitions, or where its recipe cannot be read, one asset that says why."""
+    """Return the definitions of the project that the environment names."""
+    return project_definitions()
+
+
+def project_definitions(start: Path | None = None, prefix: Sequence[str] = ()) -> dg.Definitions:
+    """Return a project's definitions, or where its recipe cannot be read, one asset that says why.
+
+    Args:
+        start: The project; None for the one that `PATINA_PROJECT` or the working folder names.
+        prefix: What stands before each asset key, where several projects share one Dagster instance.
+    """
     try:
-        return workspace_definitions(open_workspace(find_project()))
+        root = find_root(start)
     except PatinaError as error:
         return broken_recipe(str(error))
+    # Taken before the files are read: what is edited meanwhile is noticed by the sensor.
+    location = Location(root, definitions_digest(root, mothership()), tuple(prefix))
+    try:
+        workspace = open_workspace(find_project(root))
+        return dg.Definitions.merge(workspace_definitions(workspace, prefix=prefix), _automation(workspace, location))
+    except PatinaError as error:
+        sensor = oxidize_sensor(location, AutomationConfig(), broken=str(error))
+        return dg.Definitions.merge(broken_recipe(str(error), prefix), dg.Definitions(sensors=[sensor]))
 
 
 def workspace_definitions(
-    workspace: Workspace, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+    workspace: Workspace, loggers: Mapping[str, dg.LoggerDefinition] | None = None, prefix: Sequence[str] = ()
 ) -> dg.Definitions:
     """Return all assets of a project and the resources they rest on."""
     return dg.Definitions(
-        assets=project_assets(workspace),
+        assets=_prefixed(project_assets(workspace), prefix),
         resources={
             "eventlog": EventlogResource(path=str(workspace.eventlog.path)),
             "models": ModelCacheResource(home=str(workspace.home.home)),
@@ -36,10 +59,10 @@ def workspace_definitions(
     )
 
 
-def broken_recipe(reason: str) -> dg.Definitions:
+def broken_recipe(reason: str, prefix: Sequence[str] = ()) -> dg.Definitions:
     """Return definitions with the single asset `recipe`, which carries the reason and fails with it."""
 
-    @dg.asset(key="recipe", group_name="recipe", description=f"**The recipe cannot be read.** {reason}")
+    @dg.asset(key=[*prefix, "recipe"], group_name="recipe", description=f"**The recipe cannot be read.** {reason}")
     def recipe() -> None:
         raise dg.Failure(description=reason, allow_retries=False)
 
@@ -48,3 +71,28 @@ def broken_recipe(reason: str) -> dg.Definitions:
         return dg.AssetCheckResult(passed=False, description=reason, metadata={"reason": reason})
 
     return dg.Definitions(assets=[recipe], asset_checks=[readable], executor=dg.in_process_executor)
+
+
+def _automation(workspace: Workspace, location: Location) -> dg.Definitions:
+    project, automation = workspace.project, workspace.project.config.automation
+    job = dg.define_asset_job(
+        OXIDIZE_JOB,
+        selection=dg.AssetSelection.all(),
+        description="Everything: what is fresh returns at once. `patina oxidize` does the same.",
+    )
+    return dg.Definitions(
+        jobs=[job, materialize_job(workspace), evaluate_job(workspace)],
+        schedules=[nightly_schedule(location, automation, project.config_file)],
+        sensors=[
+            oxidize_sensor(location, automation),
+            failure_notice(location, automation, project.failures_log),
+        ],
+    )
+
+
+def _prefixed(assets: Iterable[dg.AssetsDefinition], prefix: Sequence[str]) -> list[dg.AssetsDefinition]:
+    assets = list(assets)
+    if not prefix:
+        return assets
+    keys = {key: dg.AssetKey([*prefix, *key.path]) for asset in assets for key in asset.keys}
+    return [asset.with_attributes(asset_key_replacements=keys) for asset in assets]

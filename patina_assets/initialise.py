@@ -11,10 +11,11 @@ from patina_assets.pairs.relations import relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.recipe import ProjectionType
 from patina_resources.artifacts import write_atomic
+from patina_resources.config import read_config
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog
 from patina_resources.known_projects import register_project
-from patina_resources.project import Project, mothership, read_config
+from patina_resources.project import Project, mothership
 from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX
 
 GITIGNORE_LINES = (".patina/data/", ".patina/local/")
@@ -28,6 +29,16 @@ model = {model}
 
 # [eventlog]
 # path = ".patina/data/patina.db"
+
+# What happens alone while `patina ui` runs, with the defaults:
+# [automation]
+# sensor = true               # rebuild what went stale
+# interval_seconds = 10       # how often it looks
+# settle_seconds = 5          # how long nothing must have been written before
+# nightly = true              # once a night, what the sensor has given up included
+# cron = "0 3 * * *"
+# timezone = "UTC"
+# webhook = "https://..."     # is told of failed runs; .patina/data/failures.log always is
 """
 RECIPE_HEAD = """# What Patina learns from this repository: each projection becomes a search index.
 # Change a line and run `patina oxidize`: only what depends on it is built again.

@@ -18,6 +18,7 @@ from patina_assets.lock import compose_lock
 from patina_assets.models import embedder, model_files, model_name, settings_text
 from patina_assets.pairs import PAIR_TYPES, pair_types_by_source
 from patina_assets.pairs.relations import unique_texts
+from patina_assets.progress import Pace
 from patina_assets.recipe import ProjectionRecipe, Recipe, check_input_dimensions, read_recipe
 from patina_assets.staleness import (
     BASE,
@@ -319,7 +320,7 @@ def _embed(workspace: Workspace, paths: ProjectionPaths, report: Report) -> Buil
             embedder(workspace.spec, files),
             files.digest,
             texts,
-            lambda done, total: report(f"{paths.name}/embeddings: {done} of {total} new texts"),
+            Pace(report, f"{paths.name}/embeddings", "new texts"),
         )
     return build_embeddings(result.vectors, result.new, result.seconds)
 

@@ -28,6 +28,8 @@ MANIFEST_VERSION = 1
 PENDING_SUFFIX = ".pending"
 TEMPORARY_PREFIX = ".tmp-"
 READ_ATTEMPTS = 20
+MAX_LOG_BYTES = 1_000_000
+MAX_LOG_LINE = 10_000
 MUTEX_POLL_SECONDS = 0.05
 
 
@@ -120,6 +122,24 @@ def write_if_changed(path: Path, data: bytes) -> bool:
             return False
     write_atomic(path, data)
     return True
+
+
+def append_line(path: Path, text: str) -> None:
+    """Append one line to a log, in one write; of a log of more than 1 MB the newer half is kept.
+
+    Raises:
+        PatinaError: The file cannot be written.
+    """
+    line = " ".join(text.split())[:MAX_LOG_LINE].encode("utf-8", "replace") + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(line)
+            size = file.tell()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    if size > MAX_LOG_BYTES:
+        write_atomic(path, path.read_bytes()[size // 2 :].split(b"\n", 1)[1])
 
 
 def read_manifest(path: Path) -> Manifest:

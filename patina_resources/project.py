@@ -1,25 +1,14 @@
-"""Where everything is: project root, `config.toml`, and every path as frozen values."""
+"""Where everything is: project root and every path, as frozen values."""
 
 import os
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.config import ProjectConfig, read_config
+from patina_resources.errors import PatinaError
 
 PROJECT_VARIABLE = "PATINA_PROJECT"
 HOME_VARIABLE = "PATINA_HOME"
-CONFIG_KEYS: Mapping[str, frozenset[str]] = {
-    "project": frozenset({"name"}),
-    "embeddings": frozenset({"model"}),
-    "eventlog": frozenset({"path", "url"}),
-    "sessions": frozenset({"globs"}),
-}
-# Keys whose value is a list of strings; every other one is a string.
-LISTS = frozenset({("sessions", "globs")})
-DEFAULT_SESSION_GLOBS = ("layer/sessions/*.md",)
 
 
 @dataclass(frozen=True)
@@ -47,6 +36,11 @@ class Mothership:
     def models(self) -> Path:
         """The cache: one folder a model."""
         return self.home / "cache" / "models"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance of `patina ui` over several projects."""
+        return self.home / "dagster_home"
 
     def model_folder(self, folder_name: str) -> Path:
         """Folder of one cached model."""
@@ -111,27 +105,6 @@ class ProjectionPaths:
 
 
 @dataclass(frozen=True)
-class ProjectConfig:
-    """What `.patina/config.toml` may say.
-
-    Attributes:
-        name: Name of the project, for display.
-        embedding_model: `[embeddings] model`, or None.
-        eventlog_path: `[eventlog] path`, relative to the project root, or None.
-        eventlog_url: `[eventlog] url`, an SQLAlchemy SQLite URL, or None.
-        session_globs: `[sessions] globs`: where session notes are, relative to the project root.
-        models: `[models.NAME]` tables as they are written: additions to the model registry.
-    """
-
-    name: str | None = None
-    embedding_model: str | None = None
-    eventlog_path: str | None = None
-    eventlog_url: str | None = None
-    session_globs: tuple[str, ...] = DEFAULT_SESSION_GLOBS
-    models: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Project:
     """One repository with a `.patina` folder."""
 
@@ -177,6 +150,11 @@ class Project:
     def dagster_home(self) -> Path:
         """This project's Dagster instance."""
         return self.data / "dagster_home"
+
+    @property
+    def failures_log(self) -> Path:
+        """One line for each failed run."""
+        return self.data / "failures.log"
 
     @property
     def default_eventlog(self) -> Path:
@@ -229,71 +207,24 @@ def find_project(start: Path | None = None) -> Project:
     Raises:
         PatinaError: There is no `.patina` folder there, or its config.toml is wrong.
     """
+    root = find_root(start)
+    return Project(root, read_config(root / ".patina" / "config.toml"))
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Return the root of the project at or above `start`, as `find_project` does, without reading its settings.
+
+    Raises:
+        PatinaError: There is no `.patina` folder there.
+    """
     chosen = start or _expanded(os.environ.get(PROJECT_VARIABLE) or ".", PROJECT_VARIABLE)
     chosen = chosen.absolute()
     shared = mothership().home
     for folder in (chosen, *chosen.parents):
         marker = folder / ".patina"
         if marker.is_dir() and marker != shared:
-            return Project(folder, read_config(marker / "config.toml"))
+            return folder
     raise PatinaError(f"no .patina folder in {chosen} or above it: run `patina init` in your repository")
-
-
-def read_config(path: Path) -> ProjectConfig:
-    """Return the settings in `path`, or defaults where the file does not exist.
-
-    Raises:
-        PatinaError: The file cannot be read, is not TOML, or holds an unknown key or a wrong type.
-    """
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        return ProjectConfig()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PatinaError(f"{path}: cannot be read ({error}): expected a UTF-8 TOML file") from error
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PatinaError(f"{path}: not valid TOML: {error}") from error
-    values = _checked_sections(document, path)
-    if values["eventlog"].get("path") is not None and values["eventlog"].get("url") is not None:
-        raise PatinaError(f"{path}: [eventlog] has both path and url: keep one of them")
-    models = document.get("models", {})
-    if not isinstance(models, dict):
-        raise PatinaError(f"{path}: models: expected tables such as [models.my-model]")
-    return ProjectConfig(
-        name=values["project"].get("name"),
-        embedding_model=values["embeddings"].get("model"),
-        eventlog_path=values["eventlog"].get("path"),
-        eventlog_url=values["eventlog"].get("url"),
-        session_globs=tuple(values["sessions"].get("globs", DEFAULT_SESSION_GLOBS)),
-        models=models,
-    )
-
-
-def _checked_sections(document: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
-    known = [*CONFIG_KEYS, "models"]
-    for section in document:
-        if section not in known:
-            hint = did_you_mean(section, known)
-            raise PatinaError(f"{path}: unknown section [{section}]{hint}: expected one of {', '.join(known)}")
-    values: dict[str, dict[str, Any]] = {}
-    for section, keys in CONFIG_KEYS.items():
-        table = document.get(section, {})
-        if not isinstance(table, dict):
-            raise PatinaError(f"{path}: {section}: expected a table [{section}], got {table!r}")
-        for key, value in table.items():
-            if key not in keys:
-                hint = did_you_mean(key, keys)
-                expected = ", ".join(sorted(keys))
-                raise PatinaError(f"{path}: [{section}] unknown key {key!r}{hint}: expected {expected}")
-            in_list = (section, key) in LISTS
-            texts = value if in_list and isinstance(value, list) else [None] if in_list else [value]
-            if not all(isinstance(text, str) and text.strip() for text in texts):
-                expected = "a list of non-empty strings" if in_list else "a non-empty string"
-                raise PatinaError(f"{path}: [{section}] {key}: expected {expected}, got {value!r}")
-        values[section] = table
-    return values
 
 
 def _expanded(path: str, where: str) -> Path:

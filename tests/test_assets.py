@@ -10,6 +10,10 @@ from small_project import add_events, delete_events, make_project, workspace_of
 
 from patina_assets.assets import stage_key
 from patina_assets.definitions import broken_recipe, workspace_definitions
+from patina_assets.metadata import stage_metadata
+from patina_assets.pipeline import StageOutcome
+from patina_assets.sensors import step_sentence
+from patina_resources.artifacts import StageRecord
 from patina_resources.project import Project
 
 
@@ -141,3 +145,21 @@ def test_a_broken_recipe_still_loads_and_shows_why(instance: dg.DagsterInstance)
     data = failure.step_failure_data.user_failure_data
     assert data is not None
     assert data.description == "oxidize.yaml:3: something is wrong"
+
+
+@pytest.mark.parametrize("stage", ["pairs", "embeddings", "weights"])
+def test_a_stage_without_facts_has_a_page_too(project: Project, stage: str) -> None:
+    record = StageRecord("fingerprint", {}, "digest", {})
+    shown = stage_metadata(workspace_of(project), "semantic", stage, StageOutcome(record, False, (), 0.0))
+    assert shown["digest"] == "digest"
+    assert None not in shown.values()
+
+
+def test_an_unexpected_error_is_told_in_one_line(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def fails() -> None:
+        raise ValueError("the disk\nis on fire")
+
+    result = dg.materialize([fails], instance=instance, raise_on_error=False)
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    assert step_sentence(event) == "fails: ValueError: the disk is on fire"

@@ -16,13 +16,20 @@ PACKAGES = ("patina_resources", "patina_assets")
 MAY_IMPORT_DAGSTER = {
     "patina_resources.resources",
     "patina_assets.assets",
+    "patina_assets.badges",
     "patina_assets.checks",
     "patina_assets.definitions",
+    "patina_assets.jobs",
+    "patina_assets.metadata",
+    "patina_assets.orphans",
     "patina_assets.run",
     "patina_assets.sensors",
 }
 # What knows of runs and of the terminal; everything that computes must do without.
-OUTER = {f"patina_assets.{name}" for name in ("assets", "checks", "sensors", "definitions", "run", "oxidize", "cli")}
+OUTER = {
+    f"patina_assets.{name}"
+    for name in ("assets", "badges", "checks", "jobs", "sensors", "definitions", "run", "oxidize", "cli")
+}
 INNER = (
     "recipe", "pairs", "stages", "staleness", "formats", "lock", "build", "models", "corpus", "pipeline", "search",
     "lexical", "fusion",
@@ -31,7 +38,7 @@ STARTS_QUICKLY = ("patina_assets.search", "patina_assets.cli")
 SLOW_TO_IMPORT = {"dagster", "pydantic", "sqlalchemy", "onnx", "huggingface_hub"}
 
 NETWORK = {"socket", "ssl", "urllib", "http", "httpx", "httpx2", "requests", "aiohttp", "ftplib", "huggingface_hub"}
-MAY_USE_NETWORK = {"patina_resources.hub"}
+MAY_USE_NETWORK = {"patina_resources.hub", "patina_resources.http_post"}
 
 MAY_USE_SQLITE = {
     "patina_resources.eventlog",

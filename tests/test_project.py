@@ -5,15 +5,8 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 
-from patina_resources.project import (
-    Mothership,
-    Project,
-    ProjectConfig,
-    ProjectionPaths,
-    find_project,
-    mothership,
-    read_config,
-)
+from patina_resources.config import AutomationConfig, ProjectConfig, read_config
+from patina_resources.project import Mothership, Project, ProjectionPaths, find_project, mothership
 
 
 @pytest.fixture
@@ -98,6 +91,12 @@ def test_settings_are_read(root: Path) -> None:
     )
 
 
+def test_automation_is_on_unless_it_is_switched_off(root: Path) -> None:
+    assert find_project(root).config.automation.sensor
+    read = configured(root, '[automation]\nsensor = false\ncron = "5 4 * * *"\nsettle_seconds = 2\n').config.automation
+    assert read == AutomationConfig(sensor=False, cron="5 4 * * *", settle_seconds=2)
+
+
 def test_no_file_and_an_empty_file_give_defaults(root: Path) -> None:
     assert find_project(root).config == ProjectConfig()
     assert configured(root, "").config == ProjectConfig()
@@ -109,7 +108,7 @@ def test_no_file_and_an_empty_file_give_defaults(root: Path) -> None:
         (
             '[embedings]\nmodel = "x"',
             "unknown section [embedings] (did you mean 'embeddings'?): expected one of project, embeddings, eventlog, "
-            "sessions, models",
+            "sessions, automation, models",
         ),
         ('[embeddings]\nmodle = "x"', "[embeddings] unknown key 'modle' (did you mean 'model'?): expected model"),
         ('[eventlog]\nfile = "x"', "[eventlog] unknown key 'file': expected path, url"),
@@ -117,6 +116,12 @@ def test_no_file_and_an_empty_file_give_defaults(root: Path) -> None:
         ("[sessions]\nglobs = [1]", "[sessions] globs: expected a list of non-empty strings, got [1]"),
         ("[project]\nname = 5", "[project] name: expected a non-empty string, got 5"),
         ('[project]\nname = " "', "[project] name: expected a non-empty string, got ' '"),
+        ("[automation]\nsensor = 1", "[automation] sensor: expected true or false, got 1"),
+        (
+            "[automation]\ninterval_seconds = 0",
+            "[automation] interval_seconds: expected a whole number >= 1 and <= 86400, got 0",
+        ),
+        ("[automation]\ncron = 3", "[automation] cron: expected a non-empty string, got 3"),
         ('project = "demo"', "project: expected a table [project], got 'demo'"),
         ("models = 3", "models: expected tables such as [models.my-model]"),
         ('[eventlog]\npath = "a"\nurl = "sqlite:///b"', "[eventlog] has both path and url: keep one of them"),

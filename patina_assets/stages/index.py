@@ -97,3 +97,15 @@ def recall_at_10(index: Index, vectors: NDArray[np.float32]) -> float:
         keys = np.asarray(index.search(vectors[query], count).keys, np.int64)
         hits += int((exact[row, keys] >= threshold[row] - 1e-3).sum())
     return hits / (count * len(sample))
+
+
+def index_vectors(index: Index, count: int) -> NDArray[np.float32]:
+    """Return float32 [count, dim]: the vectors of the keys 0 to count - 1 as the index keeps them, in float16.
+
+    Args:
+        index: An index from `load_index`.
+        count: How many items it was built over.
+    """
+    if not count:
+        return np.zeros((0, index.ndim), np.float32)
+    return np.asarray(index.get(np.arange(count, dtype=np.uint64)), np.float32).reshape(count, index.ndim)

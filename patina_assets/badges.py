@@ -1,0 +1,122 @@
+"""Tells Dagster what is on disk where it does not know: the badges of its UI then say what `plan` says.
+
+A stage may have been built by another Dagster instance, and a source changes without any run. Both are reported as
+materializations that belong to no run, with the tags from which Dagster computes staleness.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+from dagster import AssetMaterialization
+
+from patina_assets.assets import lock_key, model_key, source_key, stage_key
+from patina_assets.pipeline import Survey, Workspace
+from patina_assets.staleness import recipe_inputs, sources_of, upstream_of
+from patina_resources.artifacts import Manifest, StageRecord, file_sha256, read_manifest
+from patina_resources.errors import PatinaError
+
+DATA_VERSION = "dagster/data_version"
+CODE_VERSION = "dagster/code_version"
+INPUT_PREFIX = "dagster/input_data_version/"
+# Dagster takes an input for known only where this stands beside its version; of which event it is does not matter.
+POINTER_PREFIX = "dagster/input_event_pointer/"
+NO_POINTER = "NULL"
+# Stands where a stage was built from a recipe that is not the present one.
+OLDER_RECIPE = "an older recipe"
+
+Tags = dict[str, str]
+
+
+def report_what_is_on_disk(
+    instance: dg.DagsterInstance,
+    workspace: Workspace,
+    found: Survey,
+    code_versions: Mapping[dg.AssetKey, str | None],
+    prefix: Sequence[str] = (),
+) -> list[str]:
+    """Report every asset of which Dagster believes something else than the manifests say; return their keys as text.
+
+    Args:
+        instance: Where to report.
+        workspace: The project.
+        found: A survey of it.
+        code_versions: Of each asset as it is defined now.
+        prefix: What stands before each asset key in this instance.
+    """
+    reported = []
+    for bare, (version, inputs, current) in _states(workspace, found).items():
+        key = dg.AssetKey([*prefix, *bare.path])
+        if key not in code_versions:
+            continue
+        tags = {DATA_VERSION: version, CODE_VERSION: code_versions[key] or "" if current else OLDER_RECIPE}
+        for name, value in inputs.items():
+            tags[INPUT_PREFIX + dg.AssetKey([*prefix, *name.path]).to_user_string()] = value
+        if not _known(instance, key, tags):
+            metadata = {"found": "on disk, built or changed outside of this Dagster instance's runs"}
+            pointers = {
+                name.replace(INPUT_PREFIX, POINTER_PREFIX): NO_POINTER for name in tags if name.startswith(INPUT_PREFIX)
+            }
+            instance.report_runless_asset_event(AssetMaterialization(key, metadata=metadata, tags=tags | pointers))
+            reported.append(key.to_user_string())
+    return reported
+
+
+def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags) -> bool:
+    event = instance.get_latest_materialization_event(key)
+    if event is None or event.asset_materialization is None:
+        return False
+    believed = event.asset_materialization.tags or {}
+    if tags[CODE_VERSION] == OLDER_RECIPE:
+        # Dagster knows that it is an older one: which one does not matter.
+        tags = {**tags, CODE_VERSION: believed.get(CODE_VERSION, "")}
+    relevant = {name: value for name, value in believed.items() if name in tags or name.startswith(INPUT_PREFIX)}
+    return relevant == tags
+
+
+_State = tuple[str, dict[dg.AssetKey, str], bool]
+
+
+def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
+    """Return data version, versions of the inputs, and whether the recipe is the present one, of what is on disk."""
+    states: dict[dg.AssetKey, _State] = {
+        source_key(name): (digest.digest, {}, True) for name, digest in found.look.digests.items()
+    }
+    if found.model.digest is not None:
+        states[model_key(workspace.spec.name)] = (found.model.digest, {}, True)
+    indexes: dict[dg.AssetKey, str] = {}
+    for name in workspace.names():
+        manifest = _manifest(workspace, name)
+        for stage, record in manifest.items():
+            if stage in upstream_of(name):
+                states[stage_key(name, stage)] = _stage_state(workspace, name, stage, record)
+        if "index" in manifest:
+            indexes[stage_key(name, "index")] = manifest["index"].digest
+    if workspace.project.lock.is_file() and len(indexes) == len(workspace.names()):
+        states[lock_key()] = (file_sha256(workspace.project.lock), indexes, True)
+    return states
+
+
+def _stage_state(workspace: Workspace, name: str, stage: str, record: StageRecord) -> _State:
+    projection = workspace.projection(name)
+    wanted = recipe_inputs(workspace.recipe, projection, stage)
+    built = {key: entry.value for key, entry in record.inputs.items() if key in wanted}
+    current = built == {key: entry.value for key, entry in wanted.items()}
+    inputs: dict[dg.AssetKey, str] = {
+        stage_key(name, upstream): record.inputs[upstream].value
+        for upstream in upstream_of(name)[stage]
+        if upstream in record.inputs
+    }
+    for source in sources_of(workspace.recipe, projection) if not inputs else ():
+        if source in record.inputs:
+            inputs[source_key(source)] = record.inputs[source].value
+    if "model" in record.inputs:
+        inputs[model_key(workspace.spec.name)] = record.inputs["model"].value
+        current = current and record.inputs["model settings"].value == workspace.model_settings
+    return record.digest, inputs, current
+
+
+def _manifest(workspace: Workspace, name: str) -> Manifest:
+    try:
+        return read_manifest(workspace.paths(name).manifest)
+    except PatinaError:  # damaged: nothing is known of what is on disk, and the plan says so
+        return {}

@@ -1,0 +1,45 @@
+"""Asks the web UI on this machine to load a project's definitions again, after its recipe was edited."""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+
+from patina_resources.errors import PatinaError
+from patina_resources.http_post import post_json
+
+# Where the web UI answers; `patina ui` sets it. The default is that of `dagster dev`.
+UI_VARIABLE = "PATINA_UI"
+DEFAULT_UI = "http://127.0.0.1:3000"
+# The request is sent when the tick has been answered: the process that answers it is replaced by the reload.
+DELAY_SECONDS = 0.3
+# A process that still lives this long after it asked is not going to be replaced.
+GIVE_UP_SECONDS = 30.0
+TIMEOUT_SECONDS = 60.0
+MUTATION = "mutation Reload($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"
+
+_asked: dict[str, float] = {}
+
+
+def ask_for_reload(location: str) -> bool:
+    """Ask once, in the background; return whether it is worth waiting for.
+
+    Args:
+        location: Name of the code location.
+    """
+    now = time.monotonic()
+    if location not in _asked:
+        _asked[location] = now
+        threading.Thread(target=_send, args=(location,), daemon=True).start()
+    return now - _asked[location] < GIVE_UP_SECONDS
+
+
+def _send(location: str) -> None:
+    time.sleep(DELAY_SECONDS)
+    url = f"{os.environ.get(UI_VARIABLE, DEFAULT_UI)}/graphql"
+    document: Mapping[str, object] = {"query": MUTATION, "variables": {"name": location}}
+    try:
+        post_json(url, document, TIMEOUT_SECONDS)
+    except PatinaError:
+        # Nobody serves a UI here, or it is being stopped: the next process reads the recipe as it is.
+        _asked[location] = -GIVE_UP_SECONDS

@@ -1,0 +1,125 @@
+"""A real Chromium without a window, driven over its DevTools protocol."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+    "--window-size=1400,900",
+]
+
+
+class Page:
+    """One page of the browser."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection, self._last = connection, 0
+        self.call("Page.enable")
+        self.call("Runtime.enable")
+
+    def call(self, method: str, **parameters: object) -> dict[str, Any]:
+        """Return the answer to a command of the protocol."""
+        self._last += 1
+        self._connection.send(json.dumps({"id": self._last, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._connection.recv(timeout=60))
+            if answer.get("id") == self._last:
+                assert "error" not in answer, answer["error"]
+                return dict(answer["result"])
+
+    def value(self, script: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def open(self, url: str) -> None:
+        """Go to an address."""
+        self.call("Page.navigate", url=url)
+
+    def text(self) -> str:
+        """Return the text of the page."""
+        return str(self.value("document.body ? document.body.innerText : ''"))
+
+    def wait_for_text(self, pattern: str, seconds: float = 60) -> str:
+        """Return the text of the page once a pattern is found in it."""
+        deadline = time.monotonic() + seconds
+        while not re.search(pattern, text := self.text()):
+            assert time.monotonic() < deadline, f"waited for {pattern!r} in: {text[:3000]}"
+            time.sleep(0.3)
+        return text
+
+    def click(self, label: str, tag: str = "button,a,[role=button],[role=tab],[role=menuitem]") -> None:
+        """Click the first visible element whose text is or begins with `label`."""
+        script = f"""(() => {{
+            const fits = [...document.querySelectorAll({json.dumps(tag)})].filter(e => e.offsetParent !== null);
+            const found = fits.find(e => e.innerText.trim() === {json.dumps(label)})
+                || fits.find(e => e.innerText.trim().startsWith({json.dumps(label)}));
+            if (found) found.click();
+            return Boolean(found);
+        }})()"""
+        deadline = time.monotonic() + 30
+        while not self.value(script):
+            assert time.monotonic() < deadline, f"nothing to click says {label!r}: {self.text()[:2000]}"
+            time.sleep(0.3)
+
+    def screenshot(self, path: Path) -> None:
+        """Save what is seen as PNG."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+
+@contextmanager
+def browser(folder: Path) -> Iterator[Page]:
+    """Yield a page of a new browser with its own profile in `folder`."""
+    assert CHROMIUM is not None
+    process = subprocess.Popen(
+        [CHROMIUM, *OPTIONS, f"--user-data-dir={folder}", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        port_file = folder / "DevToolsActivePort"
+        deadline = time.monotonic() + 60
+        while not port_file.exists() or "\n" not in port_file.read_text():
+            assert time.monotonic() < deadline, "the browser did not start"
+            time.sleep(0.2)
+        port = port_file.read_text().splitlines()[0]
+        with connect(f"ws://127.0.0.1:{port}{_page_path(int(port))}", max_size=None) as connection:
+            yield Page(connection)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _page_path(port: int) -> str:
+    import urllib.request
+
+    deadline = time.monotonic() + 30
+    while True:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
+            pages = [entry for entry in json.loads(answer.read()) if entry["type"] == "page"]
+        if pages:
+            return str(pages[0]["webSocketDebuggerUrl"]).split(str(port), 1)[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

@@ -1,0 +1,84 @@
+"""The sensor as the daemon evaluates it, over a project that is built once and copied."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterInstance
+from small_project import make_project
+
+from patina_assets.definitions import project_definitions
+from patina_resources.project import Project, find_project
+
+QUIET = {"telemetry": {"enabled": False}}
+
+
+class Sensor:
+    """The sensor as the daemon evaluates it, and the runs that it asks for."""
+
+    def __init__(self, project: Project, instance: DagsterInstance) -> None:
+        self.project, self.instance, self.cursor = project, instance, None
+        self.reload()
+
+    def reload(self) -> None:
+        """Load the definitions again."""
+        self.definitions = project_definitions(self.project.root)
+        self.sensor = self.definitions.resolve_sensor_def("oxidize_sensor")
+        self.repository = self.definitions.get_repository_def()
+
+    def tick(self) -> dg.SensorResult | dg.SkipReason:
+        """Evaluate it once."""
+        context = dg.build_sensor_context(
+            self.instance, self.cursor, repository_def=self.repository, sensor_name="oxidize_sensor"
+        )
+        result = self.sensor(context)
+        if isinstance(result, dg.SensorResult):
+            self.cursor = result.cursor
+        assert isinstance(result, dg.SensorResult | dg.SkipReason)
+        return result
+
+    def settled_tick(self) -> dg.SensorResult:
+        """Evaluate it until writes have settled."""
+        for _ in range(40):
+            result = self.tick()
+            assert isinstance(result, dg.SensorResult), result
+            if result.run_requests or "waiting until" not in str(result.skip_reason):
+                return result
+            time.sleep(0.1)
+        raise AssertionError("never settled")
+
+    def requested(self) -> set[str]:
+        """Return the assets that it asks for now."""
+        requests = self.settled_tick().run_requests or []
+        return {key.to_user_string() for request in requests for key in request.asset_selection or ()}
+
+    def run(self, keys: set[str]) -> bool:
+        """Materialize these assets in this process; return whether that succeeded."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        selection = [dg.AssetKey.from_user_string(key) for key in keys]
+        config = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        return job.execute_in_process(
+            instance=self.instance, asset_selection=selection, raise_on_error=False, run_config=config
+        ).success
+
+
+def build_template(folder: Path) -> Path:
+    """Build a project and a Dagster instance in a folder, for `copied`."""
+    project = make_project(folder / "project")
+    project.config_file.write_text("[automation]\nsettle_seconds = 1\n")
+    (folder / "instance").mkdir()
+    with DagsterInstance.local_temp(str(folder / "instance"), overrides=QUIET) as instance:
+        made = Sensor(project, instance)
+        assert made.run({key.to_user_string() for key in made.repository.asset_graph.get_all_asset_keys()})
+    return folder
+
+
+@contextmanager
+def copied(template: Path, folder: Path) -> Iterator[Sensor]:
+    """Yield the sensor of a copy of the template."""
+    shutil.copytree(template, folder)
+    with DagsterInstance.local_temp(str(folder / "instance"), overrides=QUIET) as instance:
+        yield Sensor(find_project(folder / "project"), instance)

@@ -1,0 +1,143 @@
+"""Charts and maps: what is drawn, how small it is, and that nothing in it is taken for markup."""
+
+import base64
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import CHROMIUM, browser
+from refusals import refusal
+from sensor_helpers import build_template
+from small_project import patina
+
+from patina_assets.charts import LEFT_OVER, colour_groups, history_chart, image_markdown, principal_plane, scatter
+from patina_assets.map import PAGE_ITEMS, Places, group_names, page, places
+from patina_assets.metadata import neighbour_rows
+from patina_assets.pairs.relations import Item
+from patina_resources.project import Project, find_project
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 10, 1000])
+def test_a_history_fits_where_dagster_shows_images_in_the_page(epochs: int) -> None:
+    losses = [None, *(5.0 / (epoch + 1) for epoch in range(epochs))]
+    mrrs = [0.5 + 0.4 * epoch / (epochs + 1) for epoch in range(epochs + 1)]
+    chart = history_chart(losses, mrrs, epochs // 2)
+    ElementTree.fromstring(chart)
+    assert len(image_markdown(chart, "loss and validation MRR per epoch")) < 1000 or epochs > 0
+    assert ("loss" in chart) == (epochs > 0)
+    assert chart.count("<circle") == 1
+
+
+def test_a_history_without_validation_is_drawn_too() -> None:
+    ElementTree.fromstring(history_chart([None, 2.0, float("nan")], [None, None, None], 0))
+    ElementTree.fromstring(history_chart([], [], 0))
+
+
+def test_the_plane_is_that_of_the_largest_variance() -> None:
+    rng = np.random.default_rng(0)
+    vectors = np.zeros((200, 8), np.float32)
+    vectors[:, 3], vectors[:, 5] = rng.normal(0, 9, 200), rng.normal(0, 3, 200)
+    vectors += rng.normal(0, 0.01, vectors.shape).astype(np.float32)
+    plane = principal_plane(vectors)
+    assert plane.var(axis=0).sum() >= 0.999 * vectors.var(axis=0).sum()
+    assert np.corrcoef(plane[:, 0], vectors[:, 3])[0, 1] > 0.99
+    assert np.corrcoef(plane[:, 1], vectors[:, 5])[0, 1] > 0.9
+    assert np.array_equal(plane, principal_plane(vectors.copy()))
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (1, 4), (2, 4), (5, 1)])
+def test_few_vectors_have_a_plane(shape: tuple[int, int]) -> None:
+    assert principal_plane(np.ones(shape, np.float32)).shape == (shape[0], 2)
+
+
+def test_names_in_a_scatter_are_no_markup() -> None:
+    svg = scatter(np.array([[0, 0], [1, 1]], np.float32), ["<script>&", LEFT_OVER])
+    assert "<script>" not in svg
+    ElementTree.fromstring(svg)
+
+
+def test_seven_groups_have_a_colour_and_the_rest_is_left_over() -> None:
+    names = [f"g{number}" for number in range(12) for _ in range(12 - number)]
+    assert set(colour_groups(names)) == {*(f"g{number}" for number in range(7)), LEFT_OVER}
+
+
+def test_files_are_grouped_as_deep_as_tells_them_apart() -> None:
+    items = [Item("file", "text", f"src/{module}/a.py") for module in ("one", "two", "three")]
+    assert group_names(items) == ["src/one", "src/two", "src/three"]
+    assert group_names([Item("decision", "text", session="s"), Item("file", "text", "readme.md")]) == [
+        "decision",
+        "(top)",
+    ]
+    assert group_names([]) == []
+
+
+def test_neighbours_are_the_nearest_and_not_the_item_itself() -> None:
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(30, 8)).astype(np.float32)
+    items = [Item("file", f"text {number}", f"{number}.py") for number in range(30)]
+    rows = neighbour_rows(Places(items, vectors, principal_plane(vectors), ["a"] * 30))
+    assert len(rows) == 5
+    for row in rows:
+        cosines = [float(row[f"neighbour {rank}"].split()[0]) for rank in (1, 2, 3)]
+        assert cosines == sorted(cosines, reverse=True)
+        assert all(row["item"] not in row[f"neighbour {rank}"] for rank in (1, 2, 3))
+    assert neighbour_rows(Places([], np.zeros((0, 8), np.float32), np.zeros((0, 2), np.float32), [])) == []
+
+
+HOSTILE = "</script><script>document.title = 'owned'</script><!-- \u2028 &amp; '\""
+
+
+def test_texts_in_a_page_are_no_markup() -> None:
+    found = Places(
+        [Item("file", HOSTILE, HOSTILE)], np.ones((1, 2), np.float32), np.ones((1, 2), np.float32), [HOSTILE]
+    )
+    html = page(found, HOSTILE)
+    assert html.count("<script>") == 1
+    assert html.count("</script>") == 1
+    assert not re.search(r"(src|href)\s*=", html)
+    assert "http" not in html.replace("http-equiv", "")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project that is built."""
+    return find_project(build_template(tmp_path_factory.mktemp("built")) / "project")
+
+
+def test_patina_map_writes_a_page(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATINA_PROJECT", str(project.root))
+    out = tmp_path / "map.html"
+    done = patina("map", "temporal", "--out", str(out))
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"{out}: 60 items of temporal; open it in a browser\n"
+    wrong = patina("map", "temporl", "--out", str(out))
+    assert wrong.code == 2
+    assert "unknown projection 'temporl' (did you mean 'temporal'?)" in wrong.err
+    base = places(project.base_paths("corpus-static"), 10)
+    assert len(base.items) == 10
+    assert refusal(lambda: places(project.projection_paths("corpus-static", "none"), PAGE_ITEMS)).startswith(
+        "none/index"
+    )
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; .ci/run installs it")
+def test_the_page_draws_in_a_browser(tmp_path: Path) -> None:
+    points = np.array([[0, 0], [1, 1]], np.float32)
+    found = Places([Item("file", HOSTILE, "a.py"), Item("file", "b", "b.py")], points, points, [HOSTILE, "b"])
+    out = tmp_path / "map.html"
+    out.write_text(page(found, "a title"))
+    with browser(tmp_path / "profile") as shown:
+        shown.open(out.as_uri())
+        assert "a title" in shown.wait_for_text("a title")
+        assert shown.value("document.title") == "a title"
+        drawn = "document.querySelector('canvas').toDataURL().length"
+        assert shown.value(drawn) > 1000
+        assert shown.value("document.querySelectorAll('button').length") == 2
+
+
+def test_an_image_is_readable_markdown() -> None:
+    text = image_markdown("<svg/>", "alt")
+    assert text.startswith("![alt](data:image/svg+xml;base64,")
+    assert base64.b64decode(text.split("base64,")[1].rstrip(")")) == b"<svg/>"

@@ -1,0 +1,66 @@
+"""Dagster homes and the workspace file of one or several projects."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from refusals import refusal
+from small_project import make_project
+
+from patina_assets.instance import location_names, prepare_home, prepare_workspace
+from patina_resources.artifacts import MAX_LOG_BYTES, append_line
+from patina_resources.project import Project, find_project
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> list[Project]:
+    """Return three projects, two of them in folders of one name."""
+    return [make_project(tmp_path / place) for place in ("here/app", "there/app", "My Tool!")]
+
+
+def test_locations_have_names_of_their_own(projects: list[Project]) -> None:
+    assert list(location_names(projects)) == ["app", "app_2", "my_tool"]
+    projects[0].config_file.write_text('[project]\nname = "app-2"\n')
+    assert list(location_names([find_project(project.root) for project in projects])) == ["app_2", "app", "my_tool"]
+
+
+def test_one_project_keeps_its_own_home_and_bare_keys(projects: list[Project]) -> None:
+    home = prepare_workspace(projects[:1])
+    assert home == projects[0].dagster_home
+    (entry,) = yaml.safe_load((home / "workspace.yaml").read_text())["load_from"]
+    assert entry["python_file"]["location_name"] == "app"
+    assert ", [])" in (home / entry["python_file"]["relative_path"]).read_text()
+
+
+def test_several_share_a_home_and_no_key(projects: list[Project]) -> None:
+    home = prepare_workspace(projects)
+    assert all(project.root not in home.parents for project in projects)
+    files = [entry["python_file"] for entry in yaml.safe_load((home / "workspace.yaml").read_text())["load_from"]]
+    assert [file["location_name"] for file in files] == ["app", "app_2", "my_tool"]
+    for file in files:
+        assert f'["{file["location_name"]}"])' in (home / file["relative_path"]).read_text()
+        assert Path(file["relative_path"]).stem not in sys.stdlib_module_names
+
+
+def test_a_project_named_twice_is_refused(projects: list[Project]) -> None:
+    assert "named twice" in refusal(lambda: prepare_workspace([projects[0], projects[0]]))
+
+
+def test_settings_that_its_user_changed_are_kept(projects: list[Project]) -> None:
+    settings = prepare_home(projects[0]) / "dagster.yaml"
+    settings.write_text("telemetry: {enabled: false}\n")
+    prepare_home(projects[0])
+    assert settings.read_text() == "telemetry: {enabled: false}\n"
+
+
+def test_a_log_has_one_line_an_entry_and_does_not_grow_for_ever(tmp_path: Path) -> None:
+    log = tmp_path / "new" / "failures.log"
+    append_line(log, "one\n  two\x00")
+    append_line(log, "three")
+    assert log.read_bytes() == b"one two\x00\nthree\n"
+    append_line(log, "long " + "x" * MAX_LOG_BYTES)
+    for number in range(150):
+        append_line(log, f"{number} " + "x" * 9_000)
+    assert log.stat().st_size <= MAX_LOG_BYTES
+    assert log.read_text().splitlines()[-1].startswith("149 x")

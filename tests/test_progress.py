@@ -1,0 +1,49 @@
+"""Progress: not too often, and with what a person wants to know."""
+
+from patina_assets.progress import COMPLETE, Pace, Seldom, bar, duration
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_line_every_two_seconds_with_rate_and_time_left() -> None:
+    lines: list[str] = []
+    clock = Clock()
+    pace = Pace(lines.append, "semantic/embeddings", "new texts", clock)
+    for done in range(1, 101):
+        clock.now += 0.1
+        pace(done, 100)
+    assert len(lines) == 5
+    assert lines[0].startswith("semantic/embeddings: 20 of 100 new texts, 10 a second, 8 s left")
+    assert lines[-1].startswith("semantic/embeddings: 100 of 100 new texts, 10 a second")
+    assert "left" not in lines[-1]
+
+
+def test_seldom_keeps_the_first_line_and_those_that_matter() -> None:
+    lines: list[str] = []
+    clock = Clock()
+    seldom = Seldom(lines.append, clock)
+    seldom("first")
+    seldom("too soon")
+    seldom("last", matters=True)
+    clock.now = 2.5
+    seldom("later")
+    assert lines == ["first", "last", "later"]
+
+
+def test_durations_are_for_people() -> None:
+    assert [duration(seconds) for seconds in (0.4, 89, 90, 600, 7200)] == ["0 s", "89 s", "2 min", "10 min", "2.0 h"]
+
+
+def test_a_line_of_progress_becomes_a_bar() -> None:
+    half = bar("semantic/weights: epoch 5 of 10, loss 4.53 (0.5 s)")
+    assert half == "semantic/weights [############............]  50% epoch 5 of 10, loss 4.53 (0.5 s)"
+    assert COMPLETE in (bar("a/embeddings: 7 of 7 new texts") or "")
+    assert bar("model/corpus-static: learning words from 7 texts") is None
+    assert bar("a/embeddings: 0 of 0 new texts") is None
