@@ -283,8 +283,9 @@ def test_words_that_no_item_has_leave_the_lexical_list_out(searcher: Searcher) -
 
 def test_the_command_explains_each_list(built_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(built_root)
-    assert "lexical #1)" in patina("scry", "reject redis", "-k", "5").out
-    shown = patina("scry", "reject redis", "-k", "5", "--explain").out
+    # Every result of a list, as which ones come first hangs on the CPU in a corpus as small as this one.
+    assert "lexical #1)" in patina("scry", "reject redis", "-k", "50").out
+    shown = patina("scry", "reject redis", "-k", "50", "--explain").out
     assert "     lexical      #1    BM25 " in shown
     assert "     base         #1    cosine " in shown
     assert "\nlexical: " in shown
