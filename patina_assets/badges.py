@@ -4,7 +4,7 @@ A stage may have been built by another Dagster instance, and a source changes wi
 materializations that belong to no run, with the tags from which Dagster computes staleness.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 from dagster import AssetMaterialization
@@ -14,6 +14,7 @@ from patina_assets.pipeline import Survey, Workspace
 from patina_assets.staleness import recipe_inputs, sources_of, upstream_of
 from patina_resources.artifacts import Manifest, StageRecord, file_sha256, read_manifest
 from patina_resources.errors import PatinaError
+from patina_resources.eventlog import Look
 
 DATA_VERSION = "dagster/data_version"
 CODE_VERSION = "dagster/code_version"
@@ -21,10 +22,13 @@ INPUT_PREFIX = "dagster/input_data_version/"
 # Dagster takes an input for known only where this stands beside its version; of which event it is does not matter.
 POINTER_PREFIX = "dagster/input_event_pointer/"
 NO_POINTER = "NULL"
+OUTSIDE = "on disk, built or changed outside of this Dagster instance's runs"
 # Stands where a stage was built from a recipe that is not the present one.
 OLDER_RECIPE = "an older recipe"
 
 Tags = dict[str, str]
+# Data version, versions of the inputs, and whether the recipe is the present one.
+_State = tuple[str, dict[dg.AssetKey, str], bool]
 
 
 def report_what_is_on_disk(
@@ -43,8 +47,34 @@ def report_what_is_on_disk(
         code_versions: Of each asset as it is defined now.
         prefix: What stands before each asset key in this instance.
     """
-    reported = []
-    for bare, (version, inputs, current) in _states(workspace, found).items():
+    events = list(_news(instance, _states(workspace, found), code_versions, prefix, OUTSIDE))
+    for event in events:
+        instance.report_runless_asset_event(event)
+    return [event.asset_key.to_user_string() for event in events]
+
+
+def observed_sources(
+    instance: dg.DagsterInstance,
+    look: Look,
+    code_versions: Mapping[dg.AssetKey, str | None],
+    prefix: Sequence[str] = (),
+) -> list[AssetMaterialization]:
+    """Return a materialization for each source whose rows are not those that Dagster knows of, to be logged by a run.
+
+    The arguments are those of `report_what_is_on_disk`; `look` is a look at the sources.
+    """
+    return list(_news(instance, _source_states(look), code_versions, prefix, "after this run had appended events"))
+
+
+def _news(
+    instance: dg.DagsterInstance,
+    states: Mapping[dg.AssetKey, _State],
+    code_versions: Mapping[dg.AssetKey, str | None],
+    prefix: Sequence[str],
+    found: str,
+) -> Iterator[AssetMaterialization]:
+    """Yield what Dagster does not know yet; `found` says how it is told."""
+    for bare, (version, inputs, current) in states.items():
         key = dg.AssetKey([*prefix, *bare.path])
         if key not in code_versions:
             continue
@@ -52,13 +82,10 @@ def report_what_is_on_disk(
         for name, value in inputs.items():
             tags[INPUT_PREFIX + dg.AssetKey([*prefix, *name.path]).to_user_string()] = value
         if not _known(instance, key, tags):
-            metadata = {"found": "on disk, built or changed outside of this Dagster instance's runs"}
             pointers = {
                 name.replace(INPUT_PREFIX, POINTER_PREFIX): NO_POINTER for name in tags if name.startswith(INPUT_PREFIX)
             }
-            instance.report_runless_asset_event(AssetMaterialization(key, metadata=metadata, tags=tags | pointers))
-            reported.append(key.to_user_string())
-    return reported
+            yield AssetMaterialization(key, metadata={"found": found}, tags=tags | pointers)
 
 
 def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags) -> bool:
@@ -73,14 +100,9 @@ def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags) -> bool:
     return relevant == tags
 
 
-_State = tuple[str, dict[dg.AssetKey, str], bool]
-
-
 def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
     """Return data version, versions of the inputs, and whether the recipe is the present one, of what is on disk."""
-    states: dict[dg.AssetKey, _State] = {
-        source_key(name): (digest.digest, {}, True) for name, digest in found.look.digests.items()
-    }
+    states = _source_states(found.look)
     if found.model.digest is not None:
         states[model_key(workspace.spec.name)] = (found.model.digest, {}, True)
     indexes: dict[dg.AssetKey, str] = {}
@@ -94,6 +116,10 @@ def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
     if workspace.project.lock.is_file() and len(indexes) == len(workspace.names()):
         states[lock_key()] = (file_sha256(workspace.project.lock), indexes, True)
     return states
+
+
+def _source_states(look: Look) -> dict[dg.AssetKey, _State]:
+    return {source_key(name): (digest.digest, {}, True) for name, digest in look.digests.items()}
 
 
 def _stage_state(workspace: Workspace, name: str, stage: str, record: StageRecord) -> _State:

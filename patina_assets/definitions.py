@@ -75,13 +75,15 @@ def broken_recipe(reason: str, prefix: Sequence[str] = ()) -> dg.Definitions:
 
 def _automation(workspace: Workspace, location: Location) -> dg.Definitions:
     project, automation = workspace.project, workspace.project.config.automation
+    assets = _prefixed(project_assets(workspace), location.prefix)
+    code_versions = {spec.key: spec.code_version for asset in assets for spec in asset.specs}
     job = dg.define_asset_job(
         OXIDIZE_JOB,
         selection=dg.AssetSelection.all(),
         description="Everything: what is fresh returns at once. `patina oxidize` does the same.",
     )
     return dg.Definitions(
-        jobs=[job, materialize_job(workspace), evaluate_job(workspace)],
+        jobs=[job, materialize_job(workspace, code_versions, location.prefix), evaluate_job(workspace)],
         schedules=[nightly_schedule(location, automation, project.config_file)],
         sensors=[
             oxidize_sensor(location, automation),

@@ -1,19 +1,41 @@
 """Jobs that are no assets: reading the repository into the eventlog, and measuring what is built."""
 
 import io
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 
 import dagster as dg
 from pydantic import Field
 
 from patina_assets.assets import stated
+from patina_assets.badges import observed_sources
 from patina_assets.evaluation import evaluate
-from patina_assets.pipeline import Workspace
+from patina_assets.pipeline import Workspace, look_at_sources
+from patina_assets.progress import Pace, Report
 from patina_assets.terminal import report_table
+from patina_resources.eventlog import Eventlog
 from patina_resources.materialize.run import SCRAPERS, materialize
 
 MATERIALIZE_JOB = "materialize_job"
 EVALUATE_JOB = "evaluate_job"
+
+
+class LoggedProgress:
+    """The progress of `materialize` as lines of a run's log."""
+
+    def __init__(self, report: Report) -> None:
+        """Take where lines go."""
+        self._report = report
+        self._paces: dict[str, Pace] = {}
+
+    def show(self, doing: str, done: int, total: int | None) -> None:
+        """Log how far a scraper is, or that something is waited for."""
+        if total is None:
+            self._report(doing)
+        elif total:
+            things = "commits" if doing == "git" else "files"
+            self._paces.setdefault(doing, Pace(self._report, doing, things))(done, total)
 
 
 class MaterializeOptions(dg.Config):
@@ -23,8 +45,16 @@ class MaterializeOptions(dg.Config):
     full: bool = Field(default=False, description="Read everything again, not only what is new. Appends nothing twice.")
 
 
-def materialize_job(workspace: Workspace) -> dg.JobDefinition:
-    """Return the job that does what `patina materialize` does; the sensor rebuilds what that makes stale."""
+def materialize_job(
+    workspace: Workspace, code_versions: Mapping[dg.AssetKey, str | None], prefix: Sequence[str] = ()
+) -> dg.JobDefinition:
+    """Return the job that does what `patina materialize` does, and then looks at the sources.
+
+    Args:
+        workspace: The project.
+        code_versions: Of each asset as it is defined now.
+        prefix: What stands before each asset key.
+    """
     project = workspace.project
 
     @dg.op(description="Appends what happened in the repository (commits, session notes, code) to the eventlog.")
@@ -35,14 +65,19 @@ def materialize_job(workspace: Workspace) -> dg.JobDefinition:
                 project.eventlog(),
                 only=config.only,
                 full=config.full,
+                progress=LoggedProgress(context.log.info).show,
                 session_globs=project.config.session_globs,
             )
         )
         context.log.info(report_table(reports))
+        look = stated(lambda: look_at_sources(replace(workspace, eventlog=Eventlog(project.eventlog()))))
+        for event in observed_sources(context.instance, look, code_versions, prefix):
+            context.log_event(event)
 
     @dg.job(
         name=MATERIALIZE_JOB,
-        description="`patina materialize`: reads the repository into the eventlog.",
+        description="`patina materialize`: reads the repository into the eventlog, then looks at the sources, so that "
+        "what is made from new events shows as stale. The sensor rebuilds it.",
         executor_def=dg.in_process_executor,
     )
     def job() -> None:

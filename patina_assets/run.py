@@ -14,6 +14,7 @@ from patina_assets.pipeline import Workspace
 from patina_assets.progress import COMPLETE, bar
 from patina_assets.sensors import step_sentence
 from patina_assets.staleness import StageVerdict
+from patina_assets.terminal import is_interactive
 
 
 def _terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
@@ -30,13 +31,13 @@ def _terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
 
 
 class _TerminalHandler(logging.StreamHandler[TextIO]):
-    """Draws progress as a bar that is written over, where stderr is a terminal."""
+    """Draws progress as a bar that is written over, where someone watches."""
 
     _shown = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, or the bar in its place."""
-        drawn = bar(self.format(record)) if self.stream.isatty() else None
+        drawn = bar(self.format(record)) if is_interactive(self.stream) else None
         if drawn is not None:
             width = shutil.get_terminal_size().columns - 1
             end = "\n" if COMPLETE in drawn else ""

@@ -1,11 +1,14 @@
 """How results and reports read on a terminal: values to lines of text."""
 
+import os
 import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from patina_assets.progress import bar
 
 if TYPE_CHECKING:  # search prints without loading the recipe
     from patina_assets.fusion import Hit
@@ -19,7 +22,7 @@ PROGRESS_SECONDS = 0.1
 
 
 class ProgressLine:
-    """One line on stderr that is written over as work goes on; says nothing where stderr is no terminal."""
+    """One line on stderr that is written over as work goes on; says nothing where nobody watches."""
 
     def __init__(self) -> None:
         self._last = 0.0
@@ -33,13 +36,19 @@ class ProgressLine:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def show(self, doing: str, done: int, total: int | None) -> None:
-        """Show what is being done and how far it is, at most ten times a second."""
+        """Show what is being done as a bar, at most ten times a second."""
         now = time.monotonic()
-        if not sys.stderr.isatty() or now - self._last < PROGRESS_SECONDS:
+        if not is_interactive(sys.stderr) or now - self._last < PROGRESS_SECONDS:
             return
         self._last, self._shown = now, True
-        amount = f"{done} of {total}" if total else str(done or "")
-        print(f"\r\x1b[K{doing} {amount}", end="", file=sys.stderr, flush=True)
+        text = (bar(f"{doing}: {done} of {total}") if total else None) or doing
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r\x1b[K{text[:width]}", end="", file=sys.stderr, flush=True)
+
+
+def is_interactive(stream: TextIO) -> bool:
+    """Return whether someone watches: the stream is a terminal, and not that of continuous integration (`CI=true`)."""
+    return stream.isatty() and os.environ.get("CI", "").lower() in ("", "0", "false")
 
 
 def answer_lines(answer: "Answer", *, explain: bool) -> list[str]:
@@ -109,15 +118,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def report_table(reports: "Iterable[ScraperReport]") -> str:
-    """Return what `patina materialize` did: events by type, new, already known, retracted; then what was skipped."""
-    lines = []
+    """Return what `patina materialize` did: what was skipped, then events by type, new, already known, retracted."""
     rows = []
+    skipped = []
     for report in reports:
         for kind in sorted({*report.new, *report.known, *report.retracted}):
-            counts = (report.new.get(kind, 0), report.known.get(kind, 0), report.retracted.get(kind, 0))
-            rows.append((kind, *counts))
-        lines += [f"skipped {reason}" for reason in report.skipped]
-    return "\n".join([table(("event", "new", "known", "retracted"), rows), *lines])
+            rows.append((kind, *(counts.get(kind, 0) for counts in (report.new, report.known, report.retracted))))
+        skipped += [f"skipped {_printable(reason)}" for reason in report.skipped]
+    total = [f"skipped: {len(skipped)}, named above"] if skipped else []
+    return "\n".join([*skipped, table(("event", "new", "known", "retracted"), rows), *total])
+
+
+def _printable(text: str) -> str:
+    r"""Return text with what a terminal would obey, or would break the line, as `\x1b` or `\n`: a path may hold any."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def size_text(count: int) -> str:

@@ -17,8 +17,11 @@ class GitFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._commits = 0
-        path.mkdir(parents=True)
-        self.git("init", "-q", "-b", "main")
+        path.mkdir(parents=True, exist_ok=True)
+        if (path / ".git").exists():
+            self._commits = int(self.git("rev-list", "--count", "HEAD"))
+        else:
+            self.git("init", "-q", "-b", "main")
 
     @property
     def eventlog(self) -> Path:

@@ -5,12 +5,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance
+from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
+from dagster_graphql.cli import execute_query
 from small_project import make_project
+from ui_server import STATUS
 
 from patina_assets.definitions import project_definitions
+from patina_assets.instance import prepare_workspace
 from patina_resources.project import Project, find_project
 
 QUIET = {"telemetry": {"enabled": False}}
@@ -82,3 +90,17 @@ def copied(template: Path, folder: Path) -> Iterator[Sensor]:
     shutil.copytree(template, folder)
     with DagsterInstance.local_temp(str(folder / "instance"), overrides=QUIET) as instance:
         yield Sensor(find_project(folder / "project"), instance)
+
+
+def badges(sensor: Sensor) -> dict[str, dict[str, Any]]:
+    """Return what GraphQL says of each asset, its definitions loaded as the web UI loads them."""
+    home = prepare_workspace([sensor.project])
+    (location,) = (home / "locations").glob("*.py")
+    # Within one process Dagster loads a file of a name once.
+    file = home / f"loaded_{time.monotonic_ns()}.py"
+    file.write_text(location.read_text())
+    origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file=str(file)), location_name=file.stem)
+    with WorkspaceProcessContext(sensor.instance, InProcessWorkspaceLoadTarget([origin])) as context:
+        answer = execute_query(context, STATUS)
+    assert "errors" not in answer, answer
+    return {"/".join(node["assetKey"]["path"]): node for node in answer["data"]["assetNodes"]}

@@ -1,24 +1,15 @@
 """The UI's stale badges, asked of its GraphQL, against `plan`: scenario by scenario."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import InProcessCodeLocationOrigin
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
-from dagster_graphql.cli import execute_query
 from eventlog_builder import call, commit, function, note
-from sensor_helpers import Sensor, build_template, copied
+from sensor_helpers import Sensor, badges, build_template, copied
 from small_project import RECIPE, add_events, delete_events, edit_recipe
-from ui_server import STATUS
 
 from patina_assets.assets import keys_to_build
-from patina_assets.instance import prepare_workspace
 from patina_assets.pipeline import open_workspace, survey
 from patina_assets.staleness import StageVerdict
 from patina_resources.project import Project, find_project
@@ -35,20 +26,6 @@ def sensor(template: Path, tmp_path: Path) -> Iterator[Sensor]:
     """Return the sensor of a project that is built."""
     with copied(template, tmp_path / "copy") as made:
         yield made
-
-
-def badges(sensor: Sensor) -> dict[str, dict[str, Any]]:
-    """Return what GraphQL says of each asset, its definitions loaded as the web UI loads them."""
-    home = prepare_workspace([sensor.project])
-    (location,) = (home / "locations").glob("*.py")
-    # Within one process Dagster loads a file of a name once.
-    file = home / f"loaded_{time.monotonic_ns()}.py"
-    file.write_text(location.read_text())
-    origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file=str(file)), location_name=file.stem)
-    with WorkspaceProcessContext(sensor.instance, InProcessWorkspaceLoadTarget([origin])) as context:
-        answer = execute_query(context, STATUS)
-    assert "errors" not in answer, answer
-    return {"/".join(node["assetKey"]["path"]): node for node in answer["data"]["assetNodes"]}
 
 
 def verdicts(sensor: Sensor) -> dict[str, StageVerdict]:

@@ -237,6 +237,21 @@ def test_shallow_clone_says_so_and_is_completed_later(folder: GitFolder, tmp_pat
     assert sorted(len(row["data"]["files"]) for row in live(tmp_path / "log.db")) == [1, 1, 1, 1]
 
 
+def test_partial_clone_says_what_to_do_and_fetches_nothing(folder: GitFolder, tmp_path: Path) -> None:
+    folder.write("a", "1\n")
+    folder.commit("one")
+    folder.write("a", "2\n")
+    folder.commit("two")
+    folder.git("config", "uploadpack.allowFilter", "true")
+    clone = tmp_path / "clone"
+    folder.git("clone", "-q", "--filter=blob:none", f"file://{folder.path}", str(clone))
+    with pytest.raises(PatinaError, match=r"partial clone, .*: run `git fetch --refetch --no-filter` there"):
+        materialize(clone, tmp_path / "log.db", only=["git"])
+    folder.git("-C", str(clone), "fetch", "-q", "--refetch", "--no-filter")
+    (report,) = materialize(clone, tmp_path / "log.db", only=["git"])
+    assert report.new == {"git.commit": 2}
+
+
 def test_repository_without_commits_is_said_plainly(folder: GitFolder) -> None:
     report = scrape(folder)
     assert (report.new, report.skipped) == ({}, ("git: there are no commits yet",))
@@ -313,6 +328,75 @@ def test_linked_worktrees(folder: GitFolder, tmp_path: Path) -> None:
     assert [row["data"]["message"] for row in rows(tmp_path / "linked.db")] == ["one"]
 
 
+def test_commits_that_no_git_command_wrote(folder: GitFolder) -> None:
+    tip = folder.commit("one")
+    tree = folder.git("rev-parse", "HEAD^{tree}").decode().strip()
+    people = (
+        b"author A <a@b> 1700000000 +0000\ncommitter A <a@b> 1700000000 +0000\n\nfirst\0:100644 a b M\0evil\0\n",
+        b"author Nu\0l <a@b> 99999999999999999999 +9999\ncommitter A <a@b> -5 -0000\n\n12\t3\tno numstat\n",
+        b"author A <a@b> what\ncommitter A <a@b> 1700000000 +0100\n\nthe committer knows\n",
+        b"author A <> 17000000000000 -1300\ncommitter\n\nthe year 540678\n",
+        b"\nno people\n",
+    )
+    for text in people:
+        content = f"tree {tree}\nparent {tip}\n".encode() + text
+        tip = folder.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=content).decode().strip()
+    folder.git("update-ref", "refs/heads/main", tip)
+    folder.write("a.py", "def f():\n    pass\n")
+    materialize(folder.path, folder.eventlog, only=["git", "code"])
+    unknown = "1970-01-01T00:00:00+00:00"
+    assert [(row["data"]["message"], row["timestamp"], row["data"]["files"]) for row in rows(folder.eventlog, "git")][
+        1:
+    ] == [
+        ("first", "2023-11-14T22:13:20+00:00", []),
+        ("12\t3\tno numstat", unknown, []),
+        ("the committer knows", "2023-11-14T23:13:20+01:00", []),
+        ("the year 540678", unknown, []),
+        ("no people", unknown, []),
+    ]
+    assert [row["timestamp"] for row in rows(folder.eventlog, "code")] == [unknown]
+
+
+def test_an_eventlog_of_another_repository_is_refused(folder: GitFolder, tmp_path: Path) -> None:
+    folder.commit("one")
+    folder.commit("two")
+    scrape(folder)
+    before = rows(folder.eventlog)
+    other = GitFolder(tmp_path / "other")
+    other.write("layer/sessions/a.md", "## Decisions\n- one\n")
+    for only in (["git"], ["sessions"], ["code"], None):
+        with pytest.raises(PatinaError, match=r"holds 2 commit\(s\), and none of them is in .*other/\.git: .*--full"):
+            materialize(other.path, folder.eventlog, only=only)  # it has no commits
+    other.commit("else")
+    with pytest.raises(PatinaError, match="none of them is in"):
+        materialize(other.path, folder.eventlog)
+    assert rows(folder.eventlog) == before
+    git, *_ = materialize(other.path, folder.eventlog, full=True)
+    assert (git.new, git.retracted) == ({"git.commit": 1}, {"git.commit": 2})
+    materialize(other.path, folder.eventlog)
+
+
+def test_a_wholly_rewritten_history_needs_no_question_where_the_old_one_is_at_hand(folder: GitFolder) -> None:
+    old = folder.commit("one")
+    scrape(folder)
+    new = folder.commit("one, better", "--amend")
+    report = scrape(folder)
+    assert (report.new, report.retracted) == ({"git.commit": 1}, {"git.commit": 1})
+    folder.git("reset", "-q", "--hard", old)
+    folder.git("checkout", "-q", "--orphan", "empty")
+    assert scrape(folder).skipped == ("git: there are no commits yet",)
+    assert [row["source_id"] for row in live(folder.eventlog)] == [new]
+
+
+def test_a_shallow_clone_may_share_no_commit_with_an_older_eventlog(folder: GitFolder, tmp_path: Path) -> None:
+    folder.commit("one")
+    scrape(folder)
+    folder.commit("two")
+    folder.git("clone", "-q", "--depth", "1", f"file://{folder.path}", str(tmp_path / "clone"))
+    (report,) = materialize(tmp_path / "clone", folder.eventlog, only=["git"])
+    assert (report.new, report.known, report.retracted) == ({"git.commit": 1}, {"git.commit": 1}, {})
+
+
 def test_configuration_does_not_change_the_rows(folder: GitFolder, tmp_path: Path) -> None:
     folder.write("a.txt", "".join(f"{number}\n" for number in range(20)))
     folder.commit("one")
@@ -363,6 +447,8 @@ def test_wrong_input_is_one_sentence(folder: GitFolder, tmp_path: Path) -> None:
     folder.commit("one")
     with pytest.raises(PatinaError, match=r"unknown scraper 'gti' \(did you mean 'git'\?\)"):
         materialize(folder.path, folder.eventlog, only=["gti"])
+    with pytest.raises(PatinaError, match="no scraper is named: expected some of git, sessions, code"):
+        materialize(folder.path, folder.eventlog, only=[])
     (tmp_path / "plain").mkdir()
     with pytest.raises(PatinaError, match="not in a git repository"):
         materialize(tmp_path / "plain", tmp_path / "x.db")

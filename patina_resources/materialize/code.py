@@ -64,14 +64,7 @@ def scrape_code(
         reconciler = Reconciler(writer, SCRAPER, commit_time)
         _update(repository.worktree, scan, reconciler, commit_time, progress)
         _remove_vanished(repository.worktree, scan, reconciler)
-    changes = reconciler.changes
-    return ScraperReport(
-        SCRAPER,
-        new=dict(changes.new),
-        known={kind: left for kind, count in before.items() if (left := count - changes.retracted[kind])},
-        retracted=dict(changes.retracted),
-        skipped=(*sources.skipped, *scan.skipped),
-    )
+    return reconciler.report(SCRAPER, before, (*sources.skipped, *scan.skipped))
 
 
 def event_file(path: bytes) -> str:
@@ -99,7 +92,6 @@ def _digest(content: bytes) -> str:
 
 
 def _update(top: Path, scan: _Scan, reconciler: Reconciler, commit_time: str, progress: Progress) -> None:
-    live = reconciler.writer.live_events(SCRAPER, {event_file(path) for path in scan.changed})
     flawed: list[str] = []
     with CodeWorker() as worker:
         for done, path in enumerate(list(scan.changed)):
@@ -120,7 +112,7 @@ def _update(top: Path, scan: _Scan, reconciler: Reconciler, commit_time: str, pr
                 continue
             if has_errors:
                 flawed.append(path_text(path))
-            reconciler.update(file, _events(file, commit_time, facts), live.get(file, ()), ORDER)
+            reconciler.update(file, _events(file, commit_time, facts), ORDER)
             reconciler.writer.set_file_digest(SCRAPER, file, scan.changed[path])
     progress(SCRAPER, len(scan.changed), len(scan.changed))
     scan.skipped.extend(_flawed_line(flawed))
@@ -145,8 +137,7 @@ def _remove_vanished(top: Path, scan: _Scan, reconciler: Reconciler) -> None:
     writer = reconciler.writer
     kept = scan.unchanged | {event_file(path) for path in scan.changed}
     gone = {file for file in writer.live_files(SCRAPER) - kept if is_source(file) or not (top / file).is_file()}
-    live = writer.live_events(SCRAPER, gone)
     for file in sorted(gone):
-        reconciler.remove(file, live[file])
+        reconciler.remove(file)
     for file in writer.file_digests(SCRAPER).keys() - kept:
         writer.set_file_digest(SCRAPER, file, None)

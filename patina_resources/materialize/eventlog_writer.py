@@ -7,7 +7,7 @@ payload names the events it takes back: `{"seqs": [17, 18], ...}`. `schema.LIVE_
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,7 @@ class EventlogWriter:
         self._connection = connection
         self._path = path
         self._waiting = waiting
+        self._noted: str | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -77,6 +78,7 @@ class EventlogWriter:
             PatinaError: Another process keeps writing, or the disk is full.
         """
         self._begin()
+        self._noted = None
         try:
             yield
             self._connection.execute("COMMIT")
@@ -111,11 +113,6 @@ class EventlogWriter:
         data = payload({**fields, "seqs": sorted(seqs)})
         self.append([Event(event_type, timestamp, key, fields.get("file"), data)])
 
-    def live_counts(self, kind: str) -> dict[str, int]:
-        """Return the number of live events of each type of a kind (`git`, `session`, `code`)."""
-        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type ORDER BY event_type"
-        return dict(self._connection.execute(query, (f"{kind}.*",)))
-
     def live_sources(self, event_type: str) -> dict[str, list[int]]:
         """Return the seqs of the live events of this type, by source_id."""
         query = "SELECT source_id, seq FROM live WHERE event_type = ? ORDER BY seq"
@@ -124,21 +121,34 @@ class EventlogWriter:
             found[source_id].append(seq)
         return dict(found)
 
+    def live_counts(self, kind: str) -> dict[str, int]:
+        """Return the number of live events of each type of a kind (`git`, `session`, `code`)."""
+        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type ORDER BY event_type"
+        return dict(self._connection.execute(query, (f"{kind}.*",)))
+
     def live_files(self, kind: str) -> set[str]:
         """Return every source_file with a live event of a kind."""
         query = "SELECT DISTINCT source_file FROM live WHERE event_type GLOB ? AND source_file IS NOT NULL"
         return {file for (file,) in self._connection.execute(query, (f"{kind}.*",))}
 
-    def live_events(self, kind: str, files: Collection[str]) -> dict[str, list[LiveEvent]]:
-        """Return the live events of a kind by source_file, for these files only, in order of seq."""
-        columns = "source_file, seq, event_type, source_id, timestamp, data"
-        query = f"SELECT {columns} FROM live WHERE event_type GLOB ? ORDER BY seq"  # noqa: S608 - constants
-        found: dict[str, list[LiveEvent]] = defaultdict(list)
-        if files:
-            for file, *row in self._connection.execute(query, (f"{kind}.*",)):
-                if file in files:
-                    found[file].append(LiveEvent(*row))
-        return found
+    def live_events(self, kind: str, file: str) -> list[LiveEvent]:
+        """Return a file's live events of a kind, in order of seq, as of the first such call in this transaction."""
+        if self._noted != kind:
+            self._note_live(kind)
+        query = (
+            "SELECT event.seq, event.event_type, source_id, timestamp, data FROM live_of_file AS noted "
+            "JOIN eventlog AS event ON event.seq = noted.seq WHERE noted.source_file = ? ORDER BY event.seq"
+        )
+        return [LiveEvent(*row) for row in self._connection.execute(query, (file,))]
+
+    def _note_live(self, kind: str) -> None:
+        """Note which events of which file are live. Payloads stay where they are: there may be gigabytes of them."""
+        self._connection.execute("DROP TABLE IF EXISTS temp.live_of_file")
+        self._connection.execute("CREATE TEMP TABLE live_of_file (source_file TEXT, seq INTEGER)")
+        query = "INSERT INTO live_of_file SELECT source_file, seq FROM live WHERE event_type GLOB ?"
+        self._connection.execute(query, (f"{kind}.*",))
+        self._connection.execute("CREATE INDEX temp.seqs_of_file ON live_of_file (source_file, seq)")
+        self._noted = kind
 
     def state(self, key: str) -> str | None:
         """Return what `set_state` stored under the key, or None."""

@@ -6,8 +6,10 @@ there and is not any more (after a rebase or a forced update) is taken back by a
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from patina_resources.errors import PatinaError
 from patina_resources.materialize.conventional import parse_message
 from patina_resources.materialize.eventlog_writer import Event, EventlogWriter, payload
 from patina_resources.materialize.git_log import LOG_OPTIONS, Commit, FileChange, parse_log
@@ -53,6 +55,24 @@ def scrape_git(repository: Repository, writer: EventlogWriter, *, full: bool, pr
         for key, value in ((HEAD_KEY, head), (EDGE_KEY, " ".join(sorted(edge))), (LAST_COMMIT_KEY, head)):
             writer.set_state(key, value)
     return ScraperReport("git", _counts(new), _counts(len(live)), _counts(len(taken_back)), _skipped(edge))
+
+
+def refuse_foreign(repository: Repository, eventlog: Path, writer: EventlogWriter) -> None:
+    """Raise PatinaError if the eventlog holds commits and the repository has none of them.
+
+    All of them, with every note and function, would be taken back otherwise, as if history had been rewritten.
+    """
+    remembered = (writer.state(HEAD_KEY), writer.state(LAST_COMMIT_KEY))
+    if repository.shallow_edge() or any(sha and _exists(repository, sha) for sha in remembered):
+        return
+    live = writer.live_sources(COMMIT).keys()
+    head = repository.head()
+    if live and (head is None or live.isdisjoint(_rev_list(repository, head))):
+        raise PatinaError(
+            f"{eventlog}: holds {len(live)} commit(s), and none of them is in {repository.git_dir}: if this is another "
+            "project's eventlog, name this one's in config.toml; if the whole history was rewritten, run "
+            "`patina materialize --full` to take the old one back"
+        )
 
 
 def _counts(commits: int) -> Mapping[str, int]:

@@ -33,6 +33,8 @@ LOG_OPTIONS = (
 HEADER_FIELDS = HEADER.count("%x00") + 1
 CHANGE_TYPES = {b"A": "added", b"C": "added", b"D": "deleted", b"M": "modified", b"R": "renamed", b"T": "modified"}
 NUMSTAT = re.compile(rb"(\d+|-)\t(\d+|-)\t(.*)", re.DOTALL)
+# Git prints other things for a commit object that no git command wrote: the format itself, or the year 540678.
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 NO_TIME = "1970-01-01T00:00:00+00:00"
 
 
@@ -141,10 +143,15 @@ def _commit(header: list[bytes], files: tuple[FileChange, ...]) -> Commit:
     return Commit(
         sha=sha.strip(),
         parents=tuple(parents.split()),
-        timestamp=authored or committed or NO_TIME,
+        timestamp=first_time(authored, committed),
         author_name=name,
         author_email=email,
         subject=subject,
         message=message,
         files=files,
     )
+
+
+def first_time(*printed: str) -> str:
+    """Return the first of these that is a time (ISO 8601 with an offset from UTC), else NO_TIME."""
+    return next((time for time in printed if TIME.fullmatch(time)), NO_TIME)

@@ -7,7 +7,7 @@ import functools
 import importlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from tree_sitter import Language as Grammar
@@ -37,14 +37,36 @@ class Language:
     functions: frozenset[str]
     types: Mapping[str, str]
     calls: Mapping[str, str]
-    imports: frozenset[str] = frozenset()
-    scopes: frozenset[str] = field(default_factory=frozenset)
-    separator: str = "."
+    imports: frozenset[str]
+    scopes: frozenset[str]
+    separator: str
     loader: str = "language"
 
 
-def _nodes(names: str) -> frozenset[str]:
-    return frozenset(names.split())
+def _language(
+    name: str,
+    suffixes: str,
+    functions: str,
+    types: Mapping[str, str],
+    calls: Mapping[str, str],
+    *,
+    imports: str = "",
+    scopes: str = "",
+    separator: str = ".",
+    module: str = "",
+) -> Language:
+    """Return an entry; nodes and suffixes are words of one text, and `types` and `calls` are {value: nodes}."""
+    return Language(
+        name=name,
+        module=f"tree_sitter_{module or name.lower()}",
+        suffixes=tuple(suffixes.split()),
+        functions=frozenset(functions.split()),
+        types=_by_node(types),
+        calls=_by_node(calls),
+        imports=frozenset(imports.split()),
+        scopes=frozenset(scopes.split()),
+        separator=separator,
+    )
 
 
 def _by_node(nodes_of: Mapping[str, str]) -> Mapping[str, str]:
@@ -52,17 +74,37 @@ def _by_node(nodes_of: Mapping[str, str]) -> Mapping[str, str]:
     return {node: value for value, nodes in nodes_of.items() for node in nodes.split()}
 
 
-JAVASCRIPT = Language(
-    name="JavaScript",
-    module="tree_sitter_javascript",
-    suffixes=(".js", ".jsx", ".mjs", ".cjs"),
-    functions=_nodes(
-        "arrow_function function_declaration function_expression generator_function generator_function_declaration "
-        "method_definition"
-    ),
-    types=_by_node({"class": "class_declaration"}),
-    calls=_by_node({"direct": "call_expression", "constructor": "new_expression"}),
-    imports=_nodes("import_statement export_statement"),
+PYTHON = _language(
+    "Python",
+    ".py .pyi",
+    "function_definition",
+    {"class": "class_definition", "type": "type_alias_statement"},
+    {"direct": "call"},
+    imports="import_statement import_from_statement future_import_statement",
+)
+RUST = _language(
+    "Rust",
+    ".rs",
+    "function_item function_signature_item",
+    {
+        "struct": "struct_item union_item",
+        "enum": "enum_item",
+        "trait": "trait_item",
+        "type": "type_item const_item static_item",
+    },
+    {"direct": "call_expression", "macro": "macro_invocation"},
+    imports="use_declaration extern_crate_declaration",
+    scopes="impl_item mod_item",
+    separator="::",
+)
+JAVASCRIPT = _language(
+    "JavaScript",
+    ".js .jsx .mjs .cjs",
+    "arrow_function function_declaration function_expression generator_function generator_function_declaration "
+    "method_definition",
+    {"class": "class_declaration"},
+    {"direct": "call_expression", "constructor": "new_expression"},
+    imports="import_statement export_statement",
 )
 TYPESCRIPT = replace(
     JAVASCRIPT,
@@ -77,115 +119,71 @@ TYPESCRIPT = replace(
             "type": "type_alias_declaration",
         }
     ),
-    scopes=_nodes("internal_module"),
+    scopes=frozenset({"internal_module"}),
     loader="language_typescript",
 )
-C = Language(
-    name="C",
-    module="tree_sitter_c",
-    suffixes=(".c", ".h"),
-    functions=_nodes("function_definition"),
-    types=_by_node({"struct": "struct_specifier union_specifier", "enum": "enum_specifier", "type": "type_definition"}),
-    calls=_by_node({"direct": "call_expression"}),
-    imports=_nodes("preproc_include"),
+TYPESCRIPT_JSX = replace(TYPESCRIPT, name="TypeScript (JSX)", suffixes=(".tsx",), loader="language_tsx")
+GO = _language(
+    "Go",
+    ".go",
+    "function_declaration method_declaration",
+    {"type": "type_spec type_alias"},
+    {"direct": "call_expression"},
+    imports="import_spec",
 )
-LANGUAGES = (
-    Language(
-        name="Python",
-        module="tree_sitter_python",
-        suffixes=(".py", ".pyi"),
-        functions=_nodes("function_definition"),
-        types=_by_node({"class": "class_definition", "type": "type_alias_statement"}),
-        calls=_by_node({"direct": "call"}),
-        imports=_nodes("import_statement import_from_statement future_import_statement"),
-    ),
-    Language(
-        name="Rust",
-        module="tree_sitter_rust",
-        suffixes=(".rs",),
-        functions=_nodes("function_item function_signature_item"),
-        types=_by_node(
-            {
-                "struct": "struct_item union_item",
-                "enum": "enum_item",
-                "trait": "trait_item",
-                "type": "type_item const_item static_item",
-            }
-        ),
-        calls=_by_node({"direct": "call_expression", "macro": "macro_invocation"}),
-        imports=_nodes("use_declaration extern_crate_declaration"),
-        scopes=_nodes("impl_item mod_item"),
-        separator="::",
-    ),
-    JAVASCRIPT,
-    TYPESCRIPT,
-    replace(TYPESCRIPT, name="TypeScript (JSX)", suffixes=(".tsx",), loader="language_tsx"),
-    Language(
-        name="Go",
-        module="tree_sitter_go",
-        suffixes=(".go",),
-        functions=_nodes("function_declaration method_declaration"),
-        types=_by_node({"type": "type_spec type_alias"}),
-        calls=_by_node({"direct": "call_expression"}),
-        imports=_nodes("import_spec"),
-    ),
-    Language(
-        name="Java",
-        module="tree_sitter_java",
-        suffixes=(".java",),
-        functions=_nodes("method_declaration constructor_declaration compact_constructor_declaration"),
-        types=_by_node(
-            {
-                "class": "class_declaration record_declaration",
-                "interface": "interface_declaration annotation_type_declaration",
-                "enum": "enum_declaration",
-            }
-        ),
-        calls=_by_node(
-            {
-                "direct": "method_invocation",
-                "constructor": "object_creation_expression explicit_constructor_invocation",
-            }
-        ),
-        imports=_nodes("import_declaration"),
-    ),
+JAVA = _language(
+    "Java",
+    ".java",
+    "method_declaration constructor_declaration compact_constructor_declaration",
+    {
+        "class": "class_declaration record_declaration",
+        "interface": "interface_declaration annotation_type_declaration",
+        "enum": "enum_declaration",
+    },
+    {"direct": "method_invocation", "constructor": "object_creation_expression explicit_constructor_invocation"},
+    imports="import_declaration",
+)
+C = _language(
+    "C",
+    ".c .h",
+    "function_definition",
+    {"struct": "struct_specifier union_specifier", "enum": "enum_specifier", "type": "type_definition"},
+    {"direct": "call_expression"},
+    imports="preproc_include",
+)
+CPP = replace(
     C,
-    replace(
-        C,
-        name="C++",
-        module="tree_sitter_cpp",
-        suffixes=(".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".ipp"),
-        types={**C.types, "class_specifier": "class", "alias_declaration": "type"},
-        calls=_by_node({"direct": "call_expression", "constructor": "new_expression"}),
-        scopes=_nodes("namespace_definition"),
-        separator="::",
-    ),
-    Language(
-        name="Ruby",
-        module="tree_sitter_ruby",
-        suffixes=(".rb", ".rake"),
-        functions=_nodes("method singleton_method"),
-        types=_by_node({"class": "class", "trait": "module"}),
-        calls=_by_node({"direct": "call"}),
-    ),
-    Language(
-        name="C#",
-        module="tree_sitter_c_sharp",
-        suffixes=(".cs",),
-        functions=_nodes("method_declaration constructor_declaration local_function_statement"),
-        types=_by_node(
-            {
-                "class": "class_declaration record_declaration",
-                "struct": "struct_declaration",
-                "interface": "interface_declaration",
-                "enum": "enum_declaration",
-                "type": "delegate_declaration",
-            }
-        ),
-        calls=_by_node({"direct": "invocation_expression", "constructor": "object_creation_expression"}),
-        imports=_nodes("using_directive"),
-    ),
+    name="C++",
+    module="tree_sitter_cpp",
+    suffixes=(".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".ipp"),
+    types={**C.types, "class_specifier": "class", "alias_declaration": "type"},
+    calls=_by_node({"direct": "call_expression", "constructor": "new_expression"}),
+    scopes=frozenset({"namespace_definition"}),
+    separator="::",
 )
+RUBY = _language(
+    "Ruby",
+    ".rb .rake",
+    "method singleton_method",
+    {"class": "class", "trait": "module"},
+    {"direct": "call"},
+)
+C_SHARP = _language(
+    "C#",
+    ".cs",
+    "method_declaration constructor_declaration local_function_statement",
+    {
+        "class": "class_declaration record_declaration",
+        "struct": "struct_declaration",
+        "interface": "interface_declaration",
+        "enum": "enum_declaration",
+        "type": "delegate_declaration",
+    },
+    {"direct": "invocation_expression", "constructor": "object_creation_expression"},
+    imports="using_directive",
+    module="c_sharp",
+)
+LANGUAGES = (PYTHON, RUST, JAVASCRIPT, TYPESCRIPT, TYPESCRIPT_JSX, GO, JAVA, C, CPP, RUBY, C_SHARP)
 BY_SUFFIX = {suffix: language for language in LANGUAGES for suffix in language.suffixes}
 BY_NAME = {language.name: language for language in LANGUAGES}
 

@@ -4,10 +4,11 @@ A fact that still holds keeps its event, so its seq stays. Used for the files of
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from patina_resources.materialize.eventlog_writer import Event, EventlogWriter, LiveEvent
+from patina_resources.materialize.report import ScraperReport
 
 
 @dataclass
@@ -34,17 +35,16 @@ class Reconciler:
     now: str
     changes: Changes = field(default_factory=Changes)
 
-    def update(self, file: str, events: Iterable[Event], live: Sequence[LiveEvent], owned: Collection[str]) -> None:
+    def update(self, file: str, events: Iterable[Event], owned: Collection[str]) -> None:
         """Take back what `file` no longer says and append what it newly says.
 
         Args:
             file: The file's source_file.
             events: All that the file says now.
-            live: The file's live events.
             owned: The event types that this scraper writes; others are left alone.
         """
         held: dict[tuple[str, str, str], list[LiveEvent]] = defaultdict(list)
-        for known in reversed(live):
+        for known in reversed(self.writer.live_events(self.kind, file)):
             if known.event_type in owned:
                 held[known.fact].append(known)
         fresh = []
@@ -57,9 +57,15 @@ class Reconciler:
         self.writer.append(fresh)
         self.changes.new.update(event.event_type for event in fresh)
 
-    def remove(self, file: str, live: Sequence[LiveEvent]) -> None:
+    def remove(self, file: str) -> None:
         """Take back everything about a file that is gone."""
-        self._take_back(file, live)
+        self._take_back(file, self.writer.live_events(self.kind, file))
+
+    def report(self, scraper: str, before: Mapping[str, int], skipped: Sequence[str]) -> ScraperReport:
+        """Return what was done, given the number of live events of each type before."""
+        taken_back = self.changes.retracted
+        known = {kind: left for kind, count in before.items() if (left := count - taken_back[kind])}
+        return ScraperReport(scraper, dict(self.changes.new), known, dict(taken_back), tuple(skipped))
 
     def _take_back(self, file: str, events: Sequence[LiveEvent]) -> None:
         if events:

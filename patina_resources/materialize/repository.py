@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from patina_resources.errors import PatinaError
+from patina_resources.materialize.git_log import first_time
 
 SAFE_CONFIGURATION = (
     f"core.hooksPath={os.devnull}",
@@ -118,7 +119,7 @@ class Repository:
 
     def commit_time(self, sha: str) -> str:
         """Return the author's time of a commit (ISO 8601)."""
-        return self.output("log", "-1", "--format=%aI", sha, "--").decode().strip()
+        return first_time(*self.output("log", "-1", "--format=%aI%n%cI", sha, "--").decode().splitlines())
 
     def shallow_edge(self) -> frozenset[str]:
         """Return the commits whose parents a shallow clone does not have."""
@@ -181,6 +182,11 @@ def _not_found(folder: Path, stderr: bytes) -> str:
 
 
 def _failure(folder: Path, command: str, stderr: bytes) -> str:
+    if b"promisor remote" in stderr:
+        return (
+            f"{folder}: this is a partial clone, which lacks contents that the line counts need: run "
+            "`git fetch --refetch --no-filter` there"
+        )
     reason = "; ".join(stderr.decode("utf-8", "replace").split("\n")).strip("; ")[:500]
     return f"{folder}: `git {command}` failed ({reason or 'no message'}): check the repository with `git fsck`"
 

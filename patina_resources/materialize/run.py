@@ -7,7 +7,7 @@ from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.materialize.code import scrape_code
 from patina_resources.materialize.derived_views import rebuild_views
 from patina_resources.materialize.eventlog_writer import open_eventlog
-from patina_resources.materialize.git import scrape_git
+from patina_resources.materialize.git import refuse_foreign, scrape_git
 from patina_resources.materialize.report import Progress, ScraperReport, no_progress
 from patina_resources.materialize.repository import find_repository
 from patina_resources.materialize.sessions import SESSION_GLOBS, scrape_sessions
@@ -33,13 +33,14 @@ def materialize(
         repository: A folder in a git repository.
         eventlog: The SQLite file; made where it is missing.
         only: Names of the scrapers to run; None runs all.
-        full: Compare everything, whatever the last run remembered. Still appends only what is new.
+        full: Compare everything, whatever the last run remembered. Still appends only what is new. Also takes back
+            all of an eventlog that shares no commit with the repository, which is refused otherwise.
         progress: Called with (what is being done, how much is done, total or None).
         session_globs: Which files are session notes, relative to `repository`.
 
     Raises:
         PatinaError: An unknown name in `only`, no git repository, git failed, a glob that leads out of the repository,
-            or the eventlog cannot be written.
+            an eventlog of another repository, or one that cannot be written.
     """
     chosen = _chosen(only)
     show = progress or no_progress
@@ -47,6 +48,9 @@ def materialize(
     folder = repository.resolve()
     reports: list[ScraperReport] = []
     with open_eventlog(eventlog, waiting=lambda: show("waiting for another process", 0, None)) as writer:
+        if not full:
+            with writer.transaction():
+                refuse_foreign(found, eventlog, writer)
         if "git" in chosen:
             reports.append(scrape_git(found, writer, full=full, progress=show))
         if "sessions" in chosen:
@@ -58,6 +62,8 @@ def materialize(
 
 
 def _chosen(only: Collection[str] | None) -> Collection[str]:
+    if only is not None and not only:
+        raise PatinaError(f"no scraper is named: expected some of {', '.join(SCRAPERS)}")
     for name in only or ():
         if name not in SCRAPERS:
             hint = did_you_mean(name, SCRAPERS)

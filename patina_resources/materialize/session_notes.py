@@ -4,7 +4,9 @@ A section begins with a heading or a bold line (`**Key Decisions:**`), and all s
 Log, what is in no section of its own is an observation.
 """
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -22,7 +24,7 @@ SECTIONS = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
         (GOAL, r"(session )?goals?\b"),
-        (DECISION, r"(key |design |architectur\w+ )?decisions?\b"),
+        (DECISION, r"((key|design|architectur\w+|technical|important|major) )*decisions?\b"),
         (PATTERN, r"(key )?patterns? (observed|identified|discovered|noted|found)\b"),
         (WORK, r"(work|tasks?) (completed|done)\b"),
         (OBSERVATION, r"challenges?\b"),
@@ -31,6 +33,7 @@ SECTIONS = tuple(
         (IGNORED, r"(git activity|session classification|user prompts|session tags?|beliefs captured)\b"),
     )
 )
+NOTHING = re.compile(r"[\W_]*(none|nothing|n/a|tbd|todo)?[\W_]*", re.IGNORECASE)
 # What the tools that write these files put there by themselves.
 BOILERPLATE = re.compile(
     r"Session initialized with goal:|Working on branch:|Tagged as:|(Session (Start|End|Started|Ended)|Update|Note):?$"
@@ -53,14 +56,20 @@ class _Section:
     lines: list[str] = field(default_factory=list)
 
 
-def read_notes(body: str) -> list[Note]:
-    """Return the notes of a session, in the order of the text."""
+def read_notes(body: str, text: str | None = None) -> list[Note]:
+    """Return the notes of a session, in the order of the text.
+
+    Args:
+        body: What follows the front matter.
+        text: The whole file, front matter included; None where it has none.
+    """
     notes = [note for section in _sections(body) for note in _notes(section)]
-    seen = set(notes)
     # Other readers of this format take the first section of a name in a cruder way: what only they see is kept too.
-    for note in first_sections(body):
-        if note not in seen:
-            seen.add(note)
+    found = Counter(notes)
+    for note in first_sections(body if text is None else text):
+        if found[note]:
+            found[note] -= 1
+        else:
             notes.append(note)
     return notes
 
@@ -114,9 +123,9 @@ def _notes(section: _Section) -> Iterator[Note]:
         case "activity":
             yield from _observations(section)
         case kind:
-            for line in _outside_fences(section.lines):
-                if item := _item(line):
-                    yield Note(kind, item)
+            lines = list(_outside_fences(section.lines))
+            for text in [item for line in lines if (item := _item(line))] or _paragraphs(lines):
+                yield Note(kind, text)
 
 
 def _outside_fences(lines: Iterable[str]) -> Iterator[str]:
@@ -136,6 +145,14 @@ def _item(line: str) -> str:
     if line.startswith("+ "):
         return line[2:].strip()
     return line.lstrip("-").lstrip("*").strip() if line.startswith(("-", "*")) else ""
+
+
+def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the paragraphs of a section without a list; comments and "none" are no notes."""
+    for has_text, group in itertools.groupby(lines, key=bool):
+        text = " ".join(group)
+        if has_text and not text.startswith("<!--") and not NOTHING.fullmatch(text):
+            yield text
 
 
 def _goal(line: str) -> Iterator[Note]:

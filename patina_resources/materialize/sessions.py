@@ -21,7 +21,7 @@ from patina_resources.materialize.session_notes import GOAL, Note, read_notes
 from patina_resources.materialize.source_files import Unread, read_regular
 
 # Goes up when the same file gives other notes, so that every file is read again.
-NOTES_VERSION = 1
+NOTES_VERSION = 2
 SCRAPER = "sessions"
 KIND = "session"
 SESSION_GLOBS = ("layer/sessions/*.md",)
@@ -51,7 +51,7 @@ def scrape_sessions(
         progress: Told of every few files.
 
     Raises:
-        PatinaError: A glob leads out of the folder, git failed, or the eventlog cannot be written.
+        PatinaError: A glob is none, or leads out of the folder, git failed, or the eventlog cannot be written.
     """
     skipped: list[str] = []
     with writer.transaction():
@@ -59,25 +59,23 @@ def scrape_sessions(
         before = writer.live_counts(KIND)
         known = {} if full else writer.file_digests(SCRAPER)
         reconciler = Reconciler(writer, KIND, repository.commit_time(head) if head else NO_TIME)
-        records = _matches(folder, RECORD_GLOBS)
-        changed, kept = _changed(folder, sorted(_matches(folder, globs) | records), known, skipped)
+        records = set().union(*(_matches(folder, pattern) for pattern in RECORD_GLOBS))
+        sessions = {pattern: _matches(folder, pattern) for pattern in globs}
+        skipped.extend(
+            f"sessions: no file matches `{pattern}`"
+            for pattern, found in sessions.items()
+            if not found and pattern not in SESSION_GLOBS
+        )
+        changed, kept = _changed(folder, sorted(records.union(*sessions.values())), known, skipped)
         _update(reconciler, changed, records, skipped, progress)
         _remove_vanished(reconciler, kept | {path_text(path) for path in changed})
-    changes = reconciler.changes
-    return ScraperReport(
-        SCRAPER,
-        new=dict(changes.new),
-        known={kind: left for kind, count in before.items() if (left := count - changes.retracted[kind])},
-        retracted=dict(changes.retracted),
-        skipped=tuple(skipped),
-    )
+    return reconciler.report(SCRAPER, before, skipped)
 
 
 def _update(
     reconciler: Reconciler, changed: Mapping[bytes, bytes], records: set[bytes], skipped: list[str], progress: Progress
 ) -> None:
     """Bring the events of changed files in line with their content; add to `skipped` what is to be said of them."""
-    live = reconciler.writer.live_events(KIND, {path_text(path) for path in changed})
     for done, (path, content) in enumerate(changed.items()):
         if done % PROGRESS_EVERY == 0:
             progress(SCRAPER, done, len(changed))
@@ -85,7 +83,7 @@ def _update(
         text = content.decode("utf-8", "replace")
         events, problem = file_events(file, text, path in records, reconciler.now)
         skipped.extend([f"{file}: {problem}"] if problem else [])
-        reconciler.update(file, events, live.get(file, ()), EVENT_TYPES)
+        reconciler.update(file, events, EVENT_TYPES)
         reconciler.writer.set_file_digest(SCRAPER, file, _digest(content))
     progress(SCRAPER, len(changed), len(changed))
 
@@ -101,7 +99,7 @@ def file_events(file: str, text: str, is_record: bool, otherwise: str) -> tuple[
     """
     name = PurePath(file).stem
     header = read_header(text, name)
-    notes = read_record(header.body, header.title) if is_record else read_notes(header.body)
+    notes = read_record(header.body, header.title) if is_record else read_notes(header.body, text)
     if is_record and not notes:
         return [], header.problem or "no section `Decision` or `Decision Outcome`: not a decision record"
     problem = header.problem or ("" if notes else "no notes in any known section: only its title is taken")
@@ -129,14 +127,22 @@ def _events(file: str, session: str, header: Header, notes: Sequence[Note], time
         yield Event(f"session.{note.kind}", time, session, file, payload(fields))
 
 
-def _matches(folder: Path, globs: Sequence[str]) -> set[bytes]:
-    """Return the files that the globs name, relative to `folder`."""
-    found: set[bytes] = set()
-    for pattern in globs:
+def _matches(folder: Path, pattern: str) -> set[bytes]:
+    """Return the files that a glob names, relative to `folder`; git's own are left out.
+
+    Raises:
+        PatinaError: It is no glob, or leads out of the folder.
+    """
+    try:
         if PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts or not pattern.strip():
-            raise PatinaError(f"session files {pattern!r}: expected a path in the repository, such as `notes/*.md`")
-        found.update(os.fsencode(path.relative_to(folder)) for path in folder.glob(pattern) if not path.is_dir())
-    return found
+            raise ValueError
+        found = [path.relative_to(folder) for path in folder.glob(pattern) if not path.is_dir()]
+    except ValueError as error:
+        raise PatinaError(
+            f"[sessions] globs of config.toml: {pattern!r}: expected a path in the repository, such as `notes/*.md` "
+            "or `notes/**/*.md`"
+        ) from error
+    return {os.fsencode(path) for path in found if ".git" not in path.parts}
 
 
 def _changed(
@@ -162,9 +168,7 @@ def _digest(content: bytes) -> str:
 
 def _remove_vanished(reconciler: Reconciler, kept: set[str]) -> None:
     writer = reconciler.writer
-    gone = writer.live_files(KIND) - kept
-    live = writer.live_events(KIND, gone)
-    for file in sorted(gone):
-        reconciler.remove(file, live[file])
+    for file in sorted(writer.live_files(KIND) - kept):
+        reconciler.remove(file)
     for file in writer.file_digests(SCRAPER).keys() - kept:
         writer.set_file_digest(SCRAPER, file, None)
