@@ -11,7 +11,7 @@ import dagster as dg
 
 from patina_assets.checks import ALL_ROWS_READABLE, check_specs, check_stage, result
 from patina_assets.corpus import corpus_sources
-from patina_assets.metadata import code_references, lock_metadata, source_references, stage_metadata
+from patina_assets.metadata import code_references, lock_metadata, model_table, source_references, stage_metadata
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pipeline import Workspace, look_at_sources, publish_lock, run_model, run_stage
 from patina_assets.recipe import ProjectionRecipe
@@ -138,15 +138,17 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
 def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
     spec = workspace.spec
     built_from = ", ".join(source.name for source in corpus_sources())
+    names = " and ".join(f"`{part.name}`" for part in spec.parts)
+    joined = f"A text's unit vectors of {names} are joined and scaled to unit length. " if len(spec.parts) > 1 else ""
 
     @dg.asset(
         key=model_key(spec.name),
         group_name=MODEL,
         kinds={"onnx"},
         code_version=_code_version({"name": spec.name, "dims": spec.dims}),
-        description=f"The base model `{spec.name}` ({spec.dims} dimensions), its bytes verified. `corpus-static` is "
-        f"built from the project's own texts ({built_from}) and then frozen, so that appended events reuse cached "
-        "vectors; it is built again on a `full` run or when too many words are unknown to it.",
+        description=f"The base model `{spec.name}` ({spec.dims} dimensions), its bytes verified. {joined}"
+        f"`corpus-static` is built from the project's own texts ({built_from}) and then frozen, so that appended "
+        "events reuse cached vectors; it is built again on a `full` run or when too many words are unknown to it.",
     )
     def model(
         context: dg.AssetExecutionContext, eventlog: EventlogResource, models: ModelCacheResource, build: BuildOptions
@@ -161,6 +163,7 @@ def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
                 "reasons": "; ".join(outcome.reasons) or "nothing changed",
                 "digest": outcome.state.digest or "",
                 "dimensions": spec.dims,
+                "models": model_table(spec, outcome.state),
                 "settings": outcome.state.settings,
                 "seconds": round(outcome.seconds, 2),
             },

@@ -119,22 +119,25 @@ def build_items(pair_types: Sequence[PairType], rows: Mapping[str, Sequence[Row]
     return Built(contents, _joint_digest(contents), facts)
 
 
-def build_embeddings(vectors: NDArray[np.float32], new: int, seconds: float) -> Built:
+def build_embeddings(vectors: NDArray[np.float32], new_by_model: Mapping[str, int], seconds: float) -> Built:
     """Return the embeddings file.
 
     Args:
         vectors: float32 [texts, dim], in the order of the sorted unique texts.
-        new: How many of them were not in the cache.
+        new_by_model: How many of them were not in the cache of each model; `new_texts` is the most of these.
         seconds: What that took.
     """
     content = encode_embeddings(vectors)
-    facts = {
+    new = max(new_by_model.values())
+    facts: dict[str, Any] = {
         "texts": len(vectors),
         "new_texts": new,
         "reused_texts": len(vectors) - new,
         "dimensions": int(vectors.shape[1]),
         "texts_per_second": round(new / seconds, 1) if new and seconds > 0 else 0.0,
     }
+    if len(new_by_model) > 1:
+        facts["new_texts_by_model"] = dict(new_by_model)
     return Built({"embeddings.safetensors": content}, sha256(content), facts)
 
 

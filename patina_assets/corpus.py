@@ -9,12 +9,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from patina_assets.models import MODEL_STAGE, corpus_model_paths, settings_text
+from patina_assets.models import MODEL_STAGE, base_files, corpus_model_paths, settings_text
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.effect_similarity import EFFECT_SIMILARITY
 from patina_assets.pairs.relations import PairType
 from patina_assets.pairs.state_similarity import STATE_SIMILARITY
-from patina_assets.staleness import ModelState
+from patina_assets.staleness import ModelState, joint_state
 from patina_resources.artifacts import (
     StageInput,
     StageRecord,
@@ -31,6 +31,7 @@ from patina_resources.eventlog import NOT_RETRACTED, Eventlog, Look, Row, Source
 from patina_resources.model_cache import cached_model
 from patina_resources.project import Mothership, Project
 from patina_resources.registry import CORPUS_STATIC, ModelSpec, model_digest
+from patina_resources.side_by_side import BaseSpec
 
 COMMIT_MESSAGES = Source(
     "git.messages",
@@ -66,21 +67,34 @@ def corpus_texts(rows: Mapping[str, Sequence[Row]]) -> list[str]:
     return sorted(texts)
 
 
-def model_state(
-    project: Project, mothership: Mothership, spec: ModelSpec, eventlog: Eventlog, look: Look
-) -> ModelState:
-    """Return whether the model is ready.
+def model_state(project: Project, mothership: Mothership, spec: BaseSpec, eventlog: Eventlog, look: Look) -> ModelState:
+    """Return whether the base model is ready: every model that stands in it.
 
     Args:
         project: The project.
         mothership: Where downloaded models are.
-        spec: The model.
+        spec: The base model.
         eventlog: Read only where the corpus model has not seen its present texts.
         look: Digests of at least the corpus sources.
 
     Raises:
         PatinaError: A model that is not built here is missing or damaged.
     """
+    return joint_state([_state(project, mothership, part, eventlog, look) for part in spec.parts])
+
+
+def state_on_disk(project: Project, mothership: Mothership, spec: BaseSpec) -> ModelState:
+    """Return the base model as it is, whether or not it should be built again.
+
+    Raises:
+        PatinaError: It is missing or damaged.
+    """
+    parts = zip(spec.parts, base_files(project, mothership, spec).parts, strict=True)
+    return joint_state([ModelState(part.name, files.digest, settings_text(part)) for part, files in parts])
+
+
+def _state(project: Project, mothership: Mothership, spec: ModelSpec, eventlog: Eventlog, look: Look) -> ModelState:
+    """Return the state of one model."""
     settings = settings_text(spec)
     if spec.name != CORPUS_STATIC:
         return ModelState(spec.name, cached_model(mothership, spec).digest, settings)

@@ -1,6 +1,12 @@
-"""`patina export`: a projection with its base model as one ONNX graph, and as a sentence-transformers folder."""
+"""`patina export`: a projection with its base model as one ONNX graph, and as a sentence-transformers folder.
+
+Models side by side have a tokenizer each, and neither form has room for two: then each model is a graph of its own, and
+the projection another.
+"""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +14,12 @@ from typing import Any
 import numpy as np
 import onnx
 from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from patina_assets.export_side_by_side import facts_json, part_folders, side_by_side_contents, side_by_side_lines
 from patina_assets.formats import decode_embeddings, decode_items
-from patina_assets.models import model_files
+from patina_assets.models import base_files
 from patina_assets.pairs.relations import unique_texts
 from patina_assets.pipeline import Workspace, open_workspace
 from patina_assets.sentence_layout import (
@@ -32,6 +40,7 @@ from patina_resources.export_folder import check_new_folder, new_folder
 from patina_resources.onnx_graph import computes_in_int8
 from patina_resources.project import Project
 from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec
+from patina_resources.side_by_side import BaseFiles, side_by_side
 
 TABLE = "table"  # the constant of the corpus model that has a vector for each token
 SAMPLE_TEXTS = 64
@@ -57,39 +66,65 @@ def export(project: Project, name: str, folder: Path, weights: Path | None = Non
     if name not in known:
         raise PatinaError(f"unknown projection {name!r}{did_you_mean(name, known)}: expected one of {', '.join(known)}")
     check_new_folder(folder)
-    files = model_files(project, workspace.home, workspace.spec)
-    record, (content,) = read_outputs(workspace.paths(name), "weights", ("safetensors",))
+    files = base_files(project, workspace.home, workspace.spec)
+    record, (content, graph) = read_outputs(workspace.paths(name), "weights", ("safetensors", "onnx"))
     _check_built_with(workspace, name, files)
     projection = from_safetensors(content, workspace.paths(name).weights.name)
-    tokenizer, _ = tokenizer_json(files.tokenizer.read_text("utf-8"), workspace.spec.max_tokens)
-    sentence = _sentence_contents(workspace.spec, files, projection, weights)
+    facts = {
+        "projection": name,
+        "embedding_model": workspace.spec.reference,
+        "model_hash": files.digest,
+        "weights_hash": record.digest,
+        "dimensions": projection.output_dims,
+    }
+    if len(files.parts) > 1:
+        if weights is not None:
+            raise PatinaError(f"--weights: belongs to a single base model, {workspace.spec.reference} is several")
+        contents = side_by_side_contents(workspace.spec, files, facts) | {
+            "projection.onnx": graph,
+            "projection.safetensors": content,
+        }
+        with _written(folder, contents) as temporary:
+            cosine = _base_cosine(workspace, name, files, temporary)
+        return side_by_side_lines(workspace.spec, folder, projection, cosine)
+    return _export_single(workspace, name, folder, weights, files.parts[0], facts, projection)
+
+
+def _export_single(
+    workspace: Workspace,
+    name: str,
+    folder: Path,
+    weights: Path | None,
+    files: ModelFiles,
+    facts: Mapping[str, object],
+    projection: Projection,
+) -> list[str]:
+    """Export a projection over one base model."""
+    (spec,) = workspace.spec.parts
+    tokenizer, _ = tokenizer_json(files.tokenizer.read_text("utf-8"), spec.max_tokens)
+    sentence = _sentence_contents(spec, files, projection, weights)
+    prefixes = {"query_prefix": spec.query_prefix, "passage_prefix": spec.passage_prefix}
     contents = {
-        "model.onnx": _text_graph(workspace.spec, files, projection),
+        "model.onnx": _text_graph(spec, files, projection),
         "tokenizer.json": tokenizer,
-        "patina.json": _facts(workspace.spec, files, name, record.digest, projection),
+        "patina.json": facts_json({**facts, **prefixes}),
         **sentence,
     }
+    with _written(folder, contents) as temporary:
+        cosine = _cosine_to_index(workspace, name, files, temporary, projection)
+    return _lines(spec, files, folder, projection, cosine, loadable=bool(sentence))
+
+
+@contextmanager
+def _written(folder: Path, contents: Mapping[str, bytes]) -> Iterator[Path]:
+    """Write files to a new folder; give the folder to look at before it gets its name."""
     with new_folder(folder) as temporary:
         for file, data in contents.items():
             write_atomic(temporary / file, data)
-        cosine = _cosine_to_index(workspace, name, files, temporary, projection)
-    return _lines(workspace.spec, files, folder, projection, cosine, loadable=bool(sentence))
+        yield temporary
 
 
-def _facts(spec: ModelSpec, files: ModelFiles, name: str, weights: str, projection: Projection) -> bytes:
-    facts = {
-        "projection": name,
-        "embedding_model": spec.reference,
-        "model_hash": files.digest,
-        "weights_hash": weights,
-        "dimensions": projection.output_dims,
-        "query_prefix": spec.query_prefix,
-        "passage_prefix": spec.passage_prefix,
-    }
-    return json.dumps(facts, indent=2).encode() + b"\n"
-
-
-def _check_built_with(workspace: Workspace, name: str, files: ModelFiles) -> None:
+def _check_built_with(workspace: Workspace, name: str, files: BaseFiles) -> None:
     record, _ = read_outputs(workspace.paths(name), "embeddings", ())
     if record.inputs["model"].value != files.digest:
         raise PatinaError(f"{name} was built with other bytes of {workspace.spec.reference}: run `patina oxidize`")
@@ -138,15 +173,42 @@ def _cosine_to_index(workspace: Workspace, name: str, files: ModelFiles, folder:
     Raises:
         PatinaError: It is below 0.999: the graph computes something else.
     """
+    texts, base = _sample(workspace, name)
+    (part,) = workspace.spec.parts
+    spec = replace(part, dims=projection.output_dims, pooling="model")
+    found = OnnxEmbedder(spec, _exported(files, folder)).embed_passages(texts)
+    return _smallest_cosine(name, found, projection.apply(base))
+
+
+def _base_cosine(workspace: Workspace, name: str, files: BaseFiles, folder: Path) -> float:
+    """Return the smallest cosine between what the exported graphs of models side by side give, and the embeddings.
+
+    Raises:
+        PatinaError: It is below 0.999: the graphs compute something else.
+    """
+    texts, base = _sample(workspace, name)
+    vectors = []
+    for part, own, place in zip(workspace.spec.parts, files.parts, part_folders(workspace.spec), strict=True):
+        exported = OnnxEmbedder(replace(part, pooling="model"), _exported(own, folder / place))
+        vectors.append(exported.embed_passages(texts))
+    return _smallest_cosine(name, side_by_side(vectors), base)
+
+
+def _exported(files: ModelFiles, folder: Path) -> ModelFiles:
+    return replace(files, onnx=folder / "model.onnx", tokenizer=folder / "tokenizer.json", digest="")
+
+
+def _sample(workspace: Workspace, name: str) -> tuple[list[str], NDArray[np.float32]]:
+    """Return some texts of a projection, and their embeddings, float32 [n, dims]."""
     paths = workspace.paths(name)
     _, (items,) = read_outputs(paths, "pairs", ("items.jsonl",))
     _, (embeddings,) = read_outputs(paths, "embeddings", ("embeddings.safetensors",))
     texts, _ = unique_texts(decode_items(items))
     rows = np.unique(np.linspace(0, len(texts) - 1, SAMPLE_TEXTS).astype(int))
-    expected = projection.apply(decode_embeddings(embeddings)[rows])
-    spec = replace(workspace.spec, dims=projection.output_dims, pooling="model")
-    joined = replace(files, onnx=folder / "model.onnx", tokenizer=folder / "tokenizer.json", digest="")
-    found = OnnxEmbedder(spec, joined).embed_passages([texts[row] for row in rows])
+    return [texts[row] for row in rows], decode_embeddings(embeddings)[rows]
+
+
+def _smallest_cosine(name: str, found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
     known = expected.any(axis=1)
     smallest = float(np.sum(found[known] * expected[known], axis=1).min(initial=1.0))
     if smallest < SMALLEST_COSINE:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patina_assets.build import MINIMUM_PAIRS
-from patina_assets.model_commands import ask, confirm, model_here, prepare_model, registry_of, say_on_stderr
+from patina_assets.model_commands import ask, confirm, missing_models, prepare_model, registry_of, say_on_stderr
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
@@ -17,6 +17,7 @@ from patina_resources.eventlog import Eventlog
 from patina_resources.known_projects import register_project
 from patina_resources.project import Project, mothership
 from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX
+from patina_resources.side_by_side import part_names
 
 GITIGNORE_LINES = (".patina/data/", ".patina/local/")
 CONFIG = """# Settings of Patina for this repository; shared through git.
@@ -122,20 +123,20 @@ def _chosen_model(project: Project, asked_for: str | None) -> str:
     model = asked_for or configured or ask("base model", default=CORPUS_STATIC)
     if asked_for and configured and asked_for != configured:
         raise PatinaError(f"{project.config_file}: [embeddings] model is {configured!r}: change it there")
-    if not model.startswith(HUB_PREFIX):
-        registry_of(project, mothership()).resolve(model)
+    for part in part_names(model):
+        if not part.startswith(HUB_PREFIX):
+            registry_of(project, mothership()).resolve(part)
     return model
 
 
 def _offer_model(project: Project, model: str) -> None:
-    """Bring a model that is not in the cache into it, if the user agrees."""
-    if model == CORPUS_STATIC:
-        return
+    """Bring what is not in the cache into it, if the user agrees."""
     prepare_model(project, model, may_add=False)
-    if not model_here(project, model) and confirm(f"{model} is not in the cache: add it now?", default=True):
-        prepare_model(project, model, may_add=True)
-    if not model_here(project, model):
-        say_on_stderr(f"{model} is not in the cache: run `patina model add {model}`")
+    for part in missing_models(project, model):
+        if confirm(f"{part} is not in the cache: add it now?", default=True):
+            prepare_model(project, part, may_add=True)
+    for part in missing_models(project, model):
+        say_on_stderr(f"{part} is not in the cache: run `patina model add {part}`")
 
 
 def repository_root(path: Path) -> Path:

@@ -8,7 +8,7 @@ import yaml
 
 from patina_assets.recipe import Recipe
 from patina_assets.staleness import BASE
-from patina_resources.artifacts import Manifest
+from patina_resources.artifacts import Manifest, StageInput
 
 HEADER = "# Provenance of the last build, written by `patina oxidize`. Do not edit.\n"
 
@@ -18,7 +18,7 @@ def compose_lock(recipe: Recipe, model: str, manifests: Mapping[str, Manifest]) 
 
     Args:
         recipe: The recipe; projections without a built index are left out.
-        model: Name of the base model.
+        model: Name of the base model; of models side by side, each one's own hash is told, too.
         manifests: By projection name, and for `base`.
     """
     names = [entry.name for entry in recipe.projections if "index" in manifests.get(entry.name, {})]
@@ -31,11 +31,13 @@ def compose_lock(recipe: Recipe, model: str, manifests: Mapping[str, Manifest]) 
         for source, entry in manifest[stage].inputs.items()
         if entry.rows is not None
     }
-    models = {manifest["embeddings"].inputs["model"].value for manifest in built.values() if "embeddings" in manifest}
+    models = [manifest["embeddings"].inputs["model"] for manifest in built.values() if "embeddings" in manifest]
+    used = min(models, key=lambda entry: entry.value, default=StageInput(""))
     times = [record.built_at for manifest in built.values() for record in manifest.values()]
     document: dict[str, Any] = {
         "embedding_model": model,
-        "model_hash": min(models, default=""),
+        "model_hash": used.value,
+        **({"model_hashes": dict(used.parts)} if used.parts else {}),
         "events_hash": hashlib.sha256(repr(sorted(events.items())).encode()).hexdigest(),
         "recipe_version": recipe.version,
         "built_at": max(times, default=""),

@@ -14,7 +14,9 @@ from patina_assets.map import PICTURE_ITEMS, Places, label, picture, places
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pipeline import StageOutcome, Workspace
 from patina_assets.recipe import ProjectionRecipe
+from patina_assets.staleness import ModelState
 from patina_resources.artifacts import StageRecord
+from patina_resources.side_by_side import BaseSpec
 
 SAMPLE_QUERIES = 5
 NEIGHBOURS = 3
@@ -129,6 +131,17 @@ def source_references(source: str) -> Metadata:
     types = [entry for entry in PAIR_TYPES.values() if any(used.name == source for used in entry.sources)]
     own = [entry for entry in types if entry.source.name == source]
     return _references([_sql_place((own or types)[0].name)]) if types else {}
+
+
+def model_table(spec: BaseSpec, state: ModelState) -> dg.TableMetadataValue:
+    """Return the models that stand side by side in the base model, or the single one, with their digests."""
+    rows = zip(spec.parts, state.parts or (state,), strict=True)
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"model": part.reference, "dimensions": part.dims, "digest": own.digest or ""})
+            for part, own in rows
+        ]
+    )
 
 
 def lock_metadata(path: Path) -> Metadata:

@@ -17,8 +17,9 @@ from patina_resources.model_add import add_model, import_project_model
 from patina_resources.model_cache import cached_models, model_state, remove_model, verify_model
 from patina_resources.model_status import model_row, model_rows
 from patina_resources.project import Mothership, Project, find_project, mothership
-from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX, Precision, Registry
+from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX, JOINT, Precision, Registry
 from patina_resources.registry_files import load_registry
+from patina_resources.side_by_side import part_names, resolve_base
 
 Say = Callable[[str], None]
 
@@ -92,7 +93,7 @@ def remove(name: str, *, yes: bool) -> str:
     spec = registry_here(home).resolve(name)
     if model_state(home, spec.name) is None:
         raise PatinaError(f"{spec.reference} is not in the cache: `patina model list` shows what is")
-    users = [str(root) for root, used in _project_models() if used == spec.reference]
+    users = [str(root) for root, used in _project_models() if _uses(root, used, spec.reference)]
     used_by = f" (used by {', '.join(users)})" if users else ""
     if not yes and not confirm(f"remove {spec.reference}{used_by} from the cache?", default=False):
         confirmed = f"patina model remove {name} --yes"
@@ -108,8 +109,11 @@ def status() -> tuple[str, bool]:
     rows: list[tuple[str, str, str, str]] = []
     for root, used in _project_models():
         try:
-            row = model_row(home, registry_of(find_project(root), home), used)
-            rows.append((str(root), row.name, row.state, row.command or "-"))
+            registry = registry_of(find_project(root), home)
+            parts = [model_row(home, registry, part) for part in part_names(used)]
+            state = next((row.state for row in parts if row.command), parts[0].state)
+            command = " && ".join(row.command for row in parts if row.command)
+            rows.append((str(root), JOINT.join(row.name for row in parts), state, command or "-"))
         except PatinaError as error:
             rows.append((str(root), used or "-", "unknown", str(error)))
     cache = table(
@@ -129,7 +133,7 @@ def verify(name: str | None) -> tuple[str, bool]:
 
 
 def prepare_model(project: Project, name: str, *, may_add: bool) -> None:
-    """Make sure that a model that a project names is in the cache, if that may be done without asking.
+    """Make sure that the model (or models side by side) that a project names is here, if it may be without asking.
 
     A model that an older project keeps beside its sources is copied to the cache in any case.
 
@@ -138,14 +142,19 @@ def prepare_model(project: Project, name: str, *, may_add: bool) -> None:
     """
     home = mothership()
     registry = registry_of(project, home)
-    if not name.startswith(HUB_PREFIX) and import_project_model(home, registry, project.root, name, say_on_stderr):
-        return
-    if may_add and name != CORPUS_STATIC and not model_here(project, name):
-        add_model(home, registry, name, say=say_on_stderr)
+    for part in part_names(name):
+        if not part.startswith(HUB_PREFIX) and import_project_model(home, registry, project.root, part, say_on_stderr):
+            continue
+        if may_add and part != CORPUS_STATIC and missing_models(project, part):
+            add_model(home, registry, part, say=say_on_stderr)
 
 
-def model_here(project: Project, name: str) -> bool:
-    """Return whether a model that a project names is in the cache, as far as file sizes tell."""
+def missing_models(project: Project, name: str) -> list[str]:
+    """Return which of the models side by side that a project names are not in the cache, as far as file sizes tell."""
+    return [part for part in part_names(name) if not _model_here(project, part)]
+
+
+def _model_here(project: Project, name: str) -> bool:
     try:
         return not model_row(mothership(), registry_of(project, mothership()), name).command
     except PatinaError:
@@ -167,6 +176,15 @@ def confirm(question: str, *, default: bool) -> bool:
     print(f"{question} [{'Y/n' if default else 'y/N'}] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline().strip().lower()
     return default if not answer else answer in {"y", "yes"}
+
+
+def _uses(root: Path, used: str, reference: str) -> bool:
+    """Return whether what a project names means the model of that reference, alone or beside others."""
+    try:
+        base = resolve_base(registry_of(find_project(root), mothership()), used)
+    except PatinaError:
+        return reference in used.split(JOINT)
+    return any(part.reference == reference for part in base.parts)
 
 
 def _somebody_there() -> bool:

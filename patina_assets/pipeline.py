@@ -12,10 +12,10 @@ from patina_assets.build import (
     build_search_index,
     build_weights,
 )
-from patina_assets.corpus import build_model, corpus_sources, model_state
+from patina_assets.corpus import build_model, corpus_sources, model_state, state_on_disk
 from patina_assets.formats import decode_embeddings, decode_items, decode_relations
 from patina_assets.lock import compose_lock
-from patina_assets.models import embedder, model_files, model_name, settings_text
+from patina_assets.models import base_files, base_model, base_settings, embed_texts
 from patina_assets.pairs import PAIR_TYPES, pair_types_by_source
 from patina_assets.pairs.relations import unique_texts
 from patina_assets.progress import Pace
@@ -45,12 +45,12 @@ from patina_resources.artifacts import (
     settle,
     write_if_changed,
 )
-from patina_resources.embedding_cache import EmbeddingCache, embed_with_cache
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog, Look, SourceDigest
 from patina_resources.project import Mothership, Project, ProjectionPaths, mothership
-from patina_resources.registry import CORPUS_STATIC, ModelSpec
+from patina_resources.registry import CORPUS_STATIC
 from patina_resources.registry_files import load_registry
+from patina_resources.side_by_side import BaseSpec
 
 # Another process may be training: its stage is waited for.
 MUTEX_WAIT_SECONDS = 900.0
@@ -65,21 +65,21 @@ class Workspace:
     Attributes:
         project: The project.
         recipe: Its recipe.
-        spec: The base model's description.
+        spec: The base model's description: one model, or several side by side.
         eventlog: Its eventlog.
         home: The user's mothership.
     """
 
     project: Project
     recipe: Recipe
-    spec: ModelSpec
+    spec: BaseSpec
     eventlog: Eventlog
     home: Mothership
 
     @property
     def model_settings(self) -> str:
         """What beside the model's bytes decides a vector."""
-        return settings_text(self.spec)
+        return base_settings(self.spec)
 
     def paths(self, name: str) -> ProjectionPaths:
         """Return the files of a projection, or of `base`."""
@@ -141,7 +141,7 @@ def open_workspace(project: Project) -> Workspace:
     recipe = read_recipe(project.recipe, pair_types_by_source())
     home = mothership()
     registry = load_registry(home, project.config.models, project.config_file)
-    spec = registry.resolve(model_name(recipe, project))
+    spec = base_model(recipe, project, registry)
     check_input_dimensions(recipe, spec.name, spec.dims)
     return Workspace(project, recipe, spec, Eventlog(project.eventlog()), home)
 
@@ -187,7 +187,8 @@ def run_model(workspace: Workspace, report: Report, *, full: bool = False) -> Mo
     """
     started = time.monotonic()
     state = _model(workspace)
-    if workspace.spec.name == CORPUS_STATIC and (state.reasons or full):
+    built_here = any(part.name == CORPUS_STATIC for part in workspace.spec.parts)
+    if built_here and (state.reasons or full):
         with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, "building the model"):
             latest = _model(workspace)
             if latest.reasons or full:
@@ -270,10 +271,9 @@ def _inputs(
     workspace: Workspace, name: str, stage: str, sources: Mapping[str, SourceDigest], manifest: Manifest
 ) -> dict[str, StageInput]:
     """Return a stage's inputs; the model counts as it is on disk, whether or not it should be rebuilt."""
-    digest = None
+    model = ModelState(workspace.spec.name, None, workspace.model_settings)
     if stage == "embeddings":
-        digest = model_files(workspace.project, workspace.home, workspace.spec).digest
-    model = ModelState(workspace.spec.name, digest, workspace.model_settings)
+        model = state_on_disk(workspace.project, workspace.home, workspace.spec)
     return stage_inputs(workspace.recipe, workspace.projection(name), stage, sources, model, manifest)
 
 
@@ -313,16 +313,14 @@ def _from_events(workspace: Workspace, name: str) -> tuple[Built, Mapping[str, S
 def _embed(workspace: Workspace, paths: ProjectionPaths, report: Report) -> Built:
     _, (items,) = read_outputs(paths, _items_stage(paths), ("items.jsonl",))
     texts, _ = unique_texts(decode_items(items))
-    files = model_files(workspace.project, workspace.home, workspace.spec)
-    with EmbeddingCache(workspace.project.embedding_cache(workspace.spec.name)) as cache:
-        result = embed_with_cache(
-            cache,
-            embedder(workspace.spec, files),
-            files.digest,
-            texts,
-            Pace(report, f"{paths.name}/embeddings", "new texts"),
-        )
-    return build_embeddings(result.vectors, result.new, result.seconds)
+    several = len(workspace.spec.parts) > 1
+
+    def progress(model: str) -> Pace:
+        return Pace(report, f"{paths.name}/embeddings", f"new texts of {model}" if several else "new texts")
+
+    files = base_files(workspace.project, workspace.home, workspace.spec)
+    embedded = embed_texts(workspace.project, workspace.spec, files, texts, progress)
+    return build_embeddings(embedded.vectors, embedded.new, embedded.seconds)
 
 
 def _train(workspace: Workspace, name: str, paths: ProjectionPaths, report: Report) -> Built:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from patina_assets.yaml_lines import Document, Location, Problem, problem_error, read_yaml, shown
 from patina_assets.yaml_typed import ModelT, StrictModel, typed
 from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.side_by_side import part_names
 
 ProjectionType = Literal["dimension", "world-model"]
 Loss = Literal["infonce", "triplet"]
@@ -31,7 +32,8 @@ RESERVED_NAMES = frozenset({"base", "lexical", "model", "source", "lock", "oxidi
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _LAYERS = "whole numbers >= 1 and <= 65536, such as [384, 1024, 256]"
 _MODEL_NAME = (
-    "a model name such as all-minilm-l6-v2 (at most 200 printable characters, no backslash, no '..', no absolute path)"
+    "a model name such as all-minilm-l6-v2, or names joined by '+' (at most 200 printable characters, no backslash, "
+    "no '..', no absolute path)"
 )
 
 
@@ -117,6 +119,10 @@ def _checked_model_name(name: str) -> str:
     bad_text = ".." in name or "\\" in name or name != name.strip() or not name.isprintable()
     if bad_part or bad_text or len(name) > 200 or re.match(r"~|[A-Za-z]:/", name):
         raise ValueError(f"expected {_MODEL_NAME}, got {shown(name)}")
+    try:
+        part_names(name)
+    except PatinaError as error:
+        raise ValueError(str(error)) from error
     return name
 
 
@@ -165,15 +171,21 @@ class Recipe:
 
     Attributes:
         version: 1 or 2.
-        embedding_model: Name of the base model, or None where version 2 leaves it to config.toml.
+        embedding_model: Name of the base model, or `a+b`; None where version 2 leaves it to config.toml.
         projections: In the order of the file, at least one.
         path: The file it was read from.
+        model_line: 1-based line of `embedding_model`; not part of equality.
     """
 
     version: int
     embedding_model: str | None
     projections: tuple[ProjectionRecipe, ...]
     path: Path
+    model_line: int = field(default=1, compare=False)
+
+    def model_error(self, reason: str) -> PatinaError:
+        """Return why `embedding_model` cannot be used, with its line."""
+        return problem_error(self.path, Problem(self.model_line, ("embedding_model",), reason))
 
 
 @dataclass(frozen=True)
@@ -219,7 +231,8 @@ class _RecipeReader:
         projections = self._projections(self.table.get("projections"))
         if self.problems or top is None:
             raise problem_error(self.document.path, min(self.problems, key=lambda problem: problem.line))
-        return Recipe(top.version, top.embedding_model or None, projections, self.document.path)
+        line = self.document.line_of(("embedding_model",))
+        return Recipe(top.version, top.embedding_model or None, projections, self.document.path, line)
 
     def _typed(self, model: type[ModelT], value: object, location: Location) -> ModelT | None:
         result = typed(model, value, self.document, location, self.context)

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from patina_assets.formats import SearchFile
 from patina_assets.fusion import KINDS_NOT_ASKED_FOR, Hit, Place, Ranked, distinct, fuse
 from patina_assets.lexical import match_expression
-from patina_assets.models import embedder, model_files, settings_text
+from patina_assets.models import base_files, base_settings, embed_query
 from patina_assets.pairs.relations import Item
 from patina_assets.stages.index import load_index
 from patina_assets.stages.projection import Projection, from_safetensors
 from patina_resources.artifacts import read_outputs
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.project import Project, mothership
-from patina_resources.registry import ModelSpec
 from patina_resources.registry_files import load_registry
+from patina_resources.side_by_side import BaseSpec, resolve_base
 
 if TYPE_CHECKING:
     from usearch.index import Index
@@ -90,7 +90,8 @@ class Searcher:
         self._project = project
         model, self.projections = _read_lock(project)
         home = mothership()
-        self._spec: ModelSpec = load_registry(home, project.config.models, project.config_file).resolve(model)
+        registry = load_registry(home, project.config.models, project.config_file)
+        self._spec: BaseSpec = resolve_base(registry, model)
         self._home = home
         self._open: dict[str, OpenIndex] = {}
 
@@ -169,15 +170,15 @@ class Searcher:
 
     def _vector(self, query: str) -> NDArray[np.float32]:
         """Return the query's base-model vector, float32 [dim]; zeros where no word is known."""
-        files = model_files(self._project, self._home, self._spec)
+        files = base_files(self._project, self._home, self._spec)
         for index in self._open.values():
             if index.file.facts["model_digest"] != files.digest or (
-                index.file.facts["model_settings"] != settings_text(self._spec)
+                index.file.facts["model_settings"] != base_settings(self._spec)
             ):
                 raise PatinaError(
                     f"{index.name} was built with other bytes or settings of {self._spec.name}: run `patina oxidize`"
                 )
-        return embedder(self._spec, files).embed_query(query)
+        return embed_query(self._spec, files, query)
 
     def _known(self, name: str) -> str:
         known = [*self.projections, BASE, LEXICAL]

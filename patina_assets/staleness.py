@@ -13,6 +13,8 @@ from patina_assets.recipe import ProjectionRecipe, Recipe
 from patina_assets.stages.index import IndexOptions
 from patina_resources.artifacts import Manifest, StageInput
 from patina_resources.eventlog import SourceDigest
+from patina_resources.registry import JOINT
+from patina_resources.side_by_side import joint_digest, joint_settings
 
 Status = Literal["fresh", "stale", "missing"]
 BASE = "base"
@@ -55,12 +57,28 @@ class ModelState:
         digest: Its digest, or None where it is not here.
         settings: Prefixes, pooling and token limit: what else decides a vector.
         reasons: Why it must be built first; empty where it is ready.
+        parts: The models that stand side by side in it; empty for a single model.
     """
 
     name: str
     digest: str | None
     settings: str
     reasons: tuple[str, ...] = ()
+    parts: tuple["ModelState", ...] = ()
+
+
+def joint_state(parts: Sequence[ModelState]) -> ModelState:
+    """Return the state of models side by side, in their order; reasons name the model. A single one stays as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    digests = [part.digest for part in parts if part.digest is not None]
+    return ModelState(
+        name=JOINT.join(part.name for part in parts),
+        digest=joint_digest(digests) if len(digests) == len(parts) else None,
+        settings=joint_settings({part.name: part.settings for part in parts}),
+        reasons=tuple(f"{part.name}: {reason}" for part in parts for reason in part.reasons),
+        parts=tuple(parts),
+    )
 
 
 @dataclass(frozen=True)
@@ -153,8 +171,10 @@ def stage_inputs(
         for name in sources_of(recipe, projection):
             inputs[name] = StageInput(sources[name].digest, sources[name].rows)
     if stage == "embeddings":
-        inputs["model"] = StageInput(model.digest or "")
-        inputs["model settings"] = StageInput(model.settings)
+        digests = {part.name: part.digest or "" for part in model.parts}
+        settings = {part.name: part.settings for part in model.parts}
+        inputs["model"] = StageInput(model.digest or "", parts=digests)
+        inputs["model settings"] = StageInput(model.settings, parts=settings)
     for upstream in before:
         inputs[upstream] = StageInput(manifest[upstream].digest if upstream in manifest else "")
     return inputs
@@ -249,7 +269,7 @@ def differences(old: Inputs, new: Inputs) -> list[str]:
         if before is None or after is None:
             words.append(f"{name} {'no longer used' if after is None else 'newly used'}")
         elif before.value != after.value:
-            words.append(_difference(name, before, after))
+            words += _part_differences(name, before, after) or [_difference(name, before, after)]
     return words
 
 
@@ -267,6 +287,16 @@ def _difference(name: str, before: StageInput, after: StageInput) -> str:
     if _is_digest(before.value) or _is_digest(after.value):
         return f"{name} changed"
     return f"{name} {before.value} -> {after.value}"
+
+
+def _part_differences(name: str, before: StageInput, after: StageInput) -> list[str]:
+    """Return what differs between models side by side, each by its name; nothing where they are not the same models."""
+    if before.parts.keys() != after.parts.keys():
+        return []
+    old, new = (
+        {f"{name} {part}": StageInput(value) for part, value in entry.parts.items()} for entry in (before, after)
+    )
+    return differences(old, new)
 
 
 def _is_digest(value: str) -> bool:

@@ -35,10 +35,17 @@ MUTEX_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class StageInput:
-    """One thing that went into an artifact: its value, and for a source its number of rows."""
+    """One thing that went into an artifact.
+
+    Attributes:
+        value: What enters the fingerprint.
+        rows: For a source, its number of rows.
+        parts: For models side by side, each one's own value by name: so a change can be told by name.
+    """
 
     value: str
     rows: int | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -369,7 +376,9 @@ def _manifest_document(manifest: Manifest) -> bytes:
         stage: {
             "fingerprint": record.fingerprint,
             "inputs": {
-                name: {"value": entry.value} | ({} if entry.rows is None else {"rows": entry.rows})
+                name: {"value": entry.value}
+                | ({} if entry.rows is None else {"rows": entry.rows})
+                | ({"parts": dict(entry.parts)} if entry.parts else {})
                 for name, entry in record.inputs.items()
             },
             "digest": record.digest,
@@ -389,7 +398,11 @@ def _record(entry: Mapping[str, Any]) -> StageRecord:
     return StageRecord(
         fingerprint=_text(entry["fingerprint"]),
         inputs={
-            str(name): StageInput(_text(value["value"]), _optional_count(value.get("rows")))
+            str(name): StageInput(
+                _text(value["value"]),
+                _optional_count(value.get("rows")),
+                {str(part): _text(own) for part, own in value.get("parts", {}).items()},
+            )
             for name, value in entry["inputs"].items()
         },
         digest=_text(entry["digest"]),

@@ -1,5 +1,6 @@
 """Where everything is: project root and every path, as frozen values."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from patina_resources.errors import PatinaError
 
 PROJECT_VARIABLE = "PATINA_PROJECT"
 HOME_VARIABLE = "PATINA_HOME"
+LONGEST_FOLDER_NAME = 140
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,8 @@ class Project:
         return self.data / "models" / "corpus-static"
 
     def embeddings_folder(self, model: str) -> Path:
-        """Folder of everything embedded with one model."""
-        return self.data / "embeddings" / model
+        """Folder of everything embedded with one model, or with models side by side (`a+b`)."""
+        return self.data / "embeddings" / _folder_name(model)
 
     def embedding_cache(self, model: str) -> Path:
         """Vectors of every text ever embedded with one model (SQLite)."""
@@ -225,6 +227,17 @@ def find_root(start: Path | None = None) -> Path:
         if marker.is_dir() and marker != shared:
             return folder
     raise PatinaError(f"no .patina folder in {chosen} or above it: run `patina init` in your repository")
+
+
+def _folder_name(model: str) -> str:
+    """Return the name as it is, or the start of a long one with a hash: file systems allow 255 bytes, some only 143.
+
+    `++` stands in no name of models side by side, so that no two of them meet in one folder.
+    """
+    if len(model) <= LONGEST_FOLDER_NAME:
+        return model
+    digest = hashlib.sha256(model.encode()).hexdigest()[:16]
+    return f"{model[: LONGEST_FOLDER_NAME - 18]}++{digest}"
 
 
 def _expanded(path: str, where: str) -> Path:

@@ -19,6 +19,8 @@ CORPUS_STATIC = "corpus-static"
 DEFAULT_PRECISION: Precision = "int8"
 HUB_PREFIX = "hf:"
 HUB_FOLDER_PREFIX = "hf--"
+# Joins names in a recipe: models side by side. No name of a model may hold it.
+JOINT = "+"
 # Hub names never contain two dashes in a row, so a repository's folder name leads back to the repository.
 _HUB_PART = r"(?!.*(?:\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _HUB_NAME = re.compile(rf"({_HUB_PART})/({_HUB_PART})(?:@([A-Za-z0-9][A-Za-z0-9._-]{{0,79}}))?")
@@ -145,6 +147,10 @@ def check_model_name(name: str, where: str = "model name") -> str:
     """
     if _PLAIN_NAME.fullmatch(name) and ".." not in name:
         return name
+    if JOINT in name:
+        raise PatinaError(
+            f"{where}: {name!r} cannot name a model: '{JOINT}' joins models in `embedding_model`, so name one of them"
+        )
     raise PatinaError(
         f"{where}: {name!r} cannot name a model: expected at most 64 letters, digits, dots, dashes or underscores, "
         f"or {HUB_PREFIX}org/name[@revision]"

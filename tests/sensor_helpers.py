@@ -50,7 +50,7 @@ class Sensor:
 
     def settled_tick(self) -> dg.SensorResult:
         """Evaluate it until writes have settled."""
-        for _ in range(40):
+        for _ in range(600):
             result = self.tick()
             assert isinstance(result, dg.SensorResult), result
             if result.run_requests or "waiting until" not in str(result.skip_reason):

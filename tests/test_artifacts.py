@@ -65,6 +65,19 @@ def run(script: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
 
 
+def test_a_manifest_keeps_what_is_told_of_inputs(paths: ProjectionPaths) -> None:
+    inputs = {
+        "git.co_changes": StageInput("5e", 7),
+        "model": StageInput("both", parts={"a": "5e", "b": "6f"}),
+        "seed": StageInput("0"),
+    }
+    publish(paths, OLD, inputs=inputs)
+    assert read_manifest(paths.manifest)["index"].inputs == inputs
+    text = paths.manifest.read_text()
+    paths.manifest.write_text(text.replace('"b": "6f"', '"b": 6'))
+    assert "the manifest is damaged" in refusal(lambda: read_manifest(paths.manifest))
+
+
 # One file
 
 

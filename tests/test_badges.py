@@ -7,12 +7,15 @@ import dagster as dg
 import pytest
 from eventlog_builder import call, commit, function, note
 from sensor_helpers import Sensor, badges, build_template, copied
-from small_project import RECIPE, add_events, delete_events, edit_recipe
+from small_project import RECIPE, add_events, delete_events, edit_recipe, make_project
+from tiny_models import write_model
 
 from patina_assets.assets import keys_to_build
 from patina_assets.pipeline import open_workspace, survey
 from patina_assets.staleness import StageVerdict
-from patina_resources.project import Project, find_project
+from patina_resources.model_add import add_model
+from patina_resources.project import Project, find_project, mothership
+from patina_resources.registry_files import load_registry
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +146,49 @@ def test_what_was_built_elsewhere_is_green(sensor: Sensor, tmp_path: Path) -> No
         assert sensor.run(sensor.requested())
         assert elsewhere.requested() == set()
         assert_agreement(elsewhere)
+
+
+MODELS = """[automation]
+settle_seconds = 1
+
+[models.tiny]
+dims = 16
+max_tokens = 24
+pooling = "mean"
+"""
+
+
+def test_models_side_by_side_are_one_asset_whose_data_version_follows_each(tmp_path: Path) -> None:
+    made = make_project(tmp_path / "project", f"embedding_model: tiny+corpus-static\n{RECIPE}")
+    made.config_file.write_text(MODELS)
+    project = find_project(made.root)
+    registry = load_registry(mothership(), project.config.models, project.config_file)
+    add_model(mothership(), registry, "tiny", "fp32", write_model(tmp_path / "one", seed=1))
+    (tmp_path / "instance").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
+        sensor = Sensor(project, instance)
+        assert sensor.run({key.to_user_string() for key in sensor.repository.asset_graph.get_all_asset_keys()})
+        assert sensor.requested() == set()
+        assert_agreement(sensor)
+        key = dg.AssetKey(["model", "tiny_corpus_static"])
+        event = instance.get_latest_materialization_event(key)
+        assert event is not None
+        assert event.asset_materialization is not None
+        table = event.asset_materialization.metadata["models"].value
+        assert [(record.data["model"], record.data["dimensions"]) for record in table.records] == [
+            ("tiny", 16),
+            ("corpus-static", 384),
+        ]
+        add_model(mothership(), registry, "tiny", "fp32", write_model(tmp_path / "two", seed=2))
+        keys = sensor.requested()
+        assert {name for name in keys if name.startswith("temporal/")} == {
+            "temporal/embeddings",
+            "temporal/weights",
+            "temporal/index",
+        }
+        assert_agreement(sensor)
+        assert sensor.run(keys)
+        assert {node["staleStatus"] for node in badges(sensor).values()} == {"FRESH"}
 
 
 def test_a_cause_is_named(sensor: Sensor) -> None:

@@ -152,11 +152,12 @@ def test_with_a_transformer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert tensors.keys() == expected.keys()
     assert all(np.array_equal(tensors[name], expected[name]) for name in expected)
     write_bert_onnx(folder, tmp_path / "again.onnx")
-    assert (tmp_path / "again.onnx").read_bytes() == cached_model(workspace.home, workspace.spec).onnx.read_bytes()
+    (spec,) = workspace.spec.parts
+    assert (tmp_path / "again.onnx").read_bytes() == cached_model(workspace.home, spec).onnx.read_bytes()
 
     texts, vectors = indexed_vectors(workspace)
     files = ModelFiles(tmp_path / "again.onnx", folder / "tokenizer.json", "")
-    assert np.abs(dense_stack(folder, OnnxEmbedder(workspace.spec, files).embed_passages(texts)) - vectors).max() < 1e-5
+    assert np.abs(dense_stack(folder, OnnxEmbedder(spec, files).embed_passages(texts)) - vectors).max() < 1e-5
     settings = json.loads((folder / "config_sentence_transformers.json").read_text())
     assert settings["prompts"] == {"query": "query : ", "document": "passage : "}
     assert settings["default_prompt_name"] == "document"

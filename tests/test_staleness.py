@@ -20,6 +20,7 @@ from patina_assets.staleness import (
     built_from_others,
     differences,
     fingerprint,
+    joint_state,
     plan,
     sources_of,
     stage_inputs,
@@ -306,6 +307,43 @@ def test_a_lost_model_is_missing_and_what_it_embedded_follows(world: World) -> N
     world.model = replace(world.model, digest=None, reasons=("model.onnx is missing",))
     assert world.verdicts()[0] == StageVerdict("model", "corpus-static", "missing", ("model.onnx is missing",))
     assert world.stale() == {"model/corpus-static": ["model.onnx is missing"]} | after_model("follows model")
+
+
+def two_models(**second: Any) -> ModelState:
+    own = ModelState("corpus-static", sha256(b"own"), "the graph pools")
+    return joint_state([ModelState("minilm", sha256(b"downloaded"), "mean pooling"), replace(own, **second)])
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        ({"digest": sha256(b"rebuilt")}, "model corpus-static changed"),
+        ({"settings": "cls pooling"}, "model settings corpus-static the graph pools -> cls pooling"),
+    ],
+)
+def test_of_models_side_by_side_the_one_that_changed_is_named(second: dict[str, str], reason: str) -> None:
+    world = World(model=two_models()).build()
+    assert world.stale() == {}
+    world.model = two_models(**second)
+    assert world.stale() == after_model(reason)
+
+
+def test_of_models_side_by_side_the_one_that_must_be_built_is_named() -> None:
+    world = World(model=two_models()).build()
+    world.model = two_models(reasons=("7% of the words are unknown to it (limit 5%)",))
+    reason = "corpus-static: 7% of the words are unknown to it (limit 5%)"
+    assert world.stale() == {"model/minilm+corpus-static": [reason]} | after_model("follows model")
+    world.model = two_models(digest=None, reasons=("never built",))
+    assert world.verdicts()[0] == StageVerdict(
+        "model", "minilm+corpus-static", "missing", ("corpus-static: never built",)
+    )
+
+
+def test_models_in_another_order_are_another_model() -> None:
+    model = two_models()
+    turned = joint_state(model.parts[::-1])
+    assert turned.digest != model.digest
+    assert joint_state(model.parts[:1]) == model.parts[0]
 
 
 # The program

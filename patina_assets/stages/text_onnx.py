@@ -8,6 +8,7 @@ from patina_assets.stages.projection import SMALLEST_LENGTH, Projection
 from patina_resources.registry import Pooling
 
 OUTPUT = "projected"
+VECTOR = "vector"
 MASK = "attention_mask"
 # Names of what is added; no exporter of base models uses it.
 PREFIX = "patina."
@@ -36,10 +37,25 @@ def text_onnx(base: onnx.ModelProto, pooling: Pooling, projection: Projection) -
     lengths = added.lengths(vectors, projection.input_dims)
     directed = added.node("Where", added.node("Greater", lengths, added.zero), outputs, added.zero)
     added.unit(directed, projection.output_dims, name=OUTPUT)
+    return _with_output(model, OUTPUT, projection.output_dims)
+
+
+def vector_onnx(base: onnx.ModelProto, pooling: Pooling, dims: int) -> bytes:
+    """Return an ONNX model that computes what the embedder does: as `text_onnx`, without a projection behind.
+
+    The output is `vector`, float32 [texts, dims], rows of unit length (or zeros for a text without tokens).
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(base)
+    added = _Added(model.graph)
+    added.unit(added.pooled(model.graph.output[0].name, pooling, dims), dims, name=VECTOR)
+    return _with_output(model, VECTOR, dims)
+
+
+def _with_output(model: onnx.ModelProto, name: str, dims: int) -> bytes:
+    """Return the model with that single output."""
     del model.graph.output[:]
-    model.graph.output.append(
-        helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["texts", projection.output_dims])
-    )
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", dims]))
     model.producer_name = "patina-assets"
     return bytes(model.SerializeToString(deterministic=True))
 
