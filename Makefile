@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+FUZZ_SECONDS ?= 600
 QUESTION := where do we decide what is stale
 
-.PHONY: demo test lint types check format lock clean
+.PHONY: demo test fuzz lint types check format lock clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -26,6 +27,12 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# Coverage-guided fuzzing of what parses files that people write; a finding ends it and is left in build/fuzz.
+fuzz: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python tests/fuzz/fuzz.py recipe -max_total_time=$(FUZZ_SECONDS)
+	$(BIN)/python tests/fuzz/fuzz.py session -max_total_time=$(FUZZ_SECONDS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -36,6 +36,7 @@ from patina_resources.eventlog import Row
 # With fewer related pairs there is nothing to learn from and nothing to measure on.
 MINIMUM_PAIRS = 20
 SAMPLE_TRIPLETS = 10
+SAMPLE_CHARACTERS = 1_000
 # Role of the projection as it was measured: trained on the training part alone, so that more can be measured with it.
 MEASURED = "measured.safetensors"
 
@@ -81,6 +82,12 @@ def build_pairs(projection: ProjectionRecipe, rows: Mapping[str, Sequence[Row]])
             f"so {training.pair_type} has nothing to tell apart; remove {projection.name} from the recipe"
         )
     training_triplets = sample_triplets(fitting, related_texts(fitting), training.pairs, training.seed)
+    if not training_triplets.size:
+        raise PatinaError(
+            f"{projection.name}: no negatives in the part that training sees (the oldest 80 % of commits, 80 % of "
+            f"sessions or files): its texts of {pair_type.source.name} all belong together; more events may change "
+            f"that, or remove {projection.name} from the recipe"
+        )
     test = held_out_task(relations)
     facts: dict[str, Any] = {
         "items": len(items),
@@ -90,7 +97,9 @@ def build_pairs(projection: ProjectionRecipe, rows: Mapping[str, Sequence[Row]])
         "contexts": {split.name.lower(): int((relations.split == split).sum()) for split in Split},
         "test_queries": int(test.queries.size),
         "rows": {name: len(source) for name, source in rows.items()},
-        "samples": [[texts[row] for row in triplet] for triplet in triplets[:SAMPLE_TRIPLETS].tolist()],
+        "samples": [
+            [texts[row][:SAMPLE_CHARACTERS] for row in triplet] for triplet in triplets[:SAMPLE_TRIPLETS].tolist()
+        ],
     }
     contents = {
         "pairs.jsonl": encode_pairs(texts, triplets),

@@ -1,6 +1,7 @@
 """The `patina` command. It translates between a terminal and the rest of the program, and computes nothing itself."""
 
 import argparse
+import io
 import json
 import sys
 import traceback
@@ -18,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 is success, 1 a build in which something failed, 2 wrong input (one sentence on stderr).
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name or text may hold what this terminal cannot show
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:

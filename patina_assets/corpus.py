@@ -29,6 +29,7 @@ from patina_resources.corpus_model import REBUILD_ABOVE, build_corpus_model, unk
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import NOT_RETRACTED, Eventlog, Look, Row, Source
 from patina_resources.model_cache import cached_model
+from patina_resources.payloads import EVENT_DATA
 from patina_resources.project import Mothership, Project
 from patina_resources.registry import CORPUS_STATIC, ModelSpec, model_digest
 from patina_resources.side_by_side import BaseSpec
@@ -36,8 +37,8 @@ from patina_resources.side_by_side import BaseSpec
 COMMIT_MESSAGES = Source(
     "git.messages",
     f"""
-WITH event AS (
-    SELECT seq, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+WITH event AS MATERIALIZED (
+    SELECT seq, {EVENT_DATA} AS data
     FROM eventlog
     WHERE event_type = 'git.commit' AND {NOT_RETRACTED}
 )

@@ -31,7 +31,8 @@ def compose_lock(recipe: Recipe, model: str, manifests: Mapping[str, Manifest]) 
         for source, entry in manifest[stage].inputs.items()
         if entry.rows is not None
     }
-    models = [manifest["embeddings"].inputs["model"] for manifest in built.values() if "embeddings" in manifest]
+    embedded = [manifest["embeddings"].inputs for manifest in built.values() if "embeddings" in manifest]
+    models = [inputs["model"] for inputs in embedded if "model" in inputs]
     used = min(models, key=lambda entry: entry.value, default=StageInput(""))
     times = [record.built_at for manifest in built.values() for record in manifest.values()]
     document: dict[str, Any] = {
@@ -69,7 +70,9 @@ def _intervals(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[fl
     metrics = {name.removesuffix("_low") for row in rows for name in row if name.endswith("_low")}
     return {
         row["vectors"]: {
-            metric: [round(row[f"{metric}_low"], 4), round(row[f"{metric}_high"], 4)] for metric in sorted(metrics)
+            metric: [round(row[f"{metric}_low"], 4), round(row[f"{metric}_high"], 4)]
+            for metric in sorted(metrics)
+            if None not in (row.get(f"{metric}_low"), row.get(f"{metric}_high"))
         }
         for row in rows
     }

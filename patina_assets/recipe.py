@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from patina_assets.yaml_lines import Document, Location, Problem, problem_error, read_yaml, shown
+from patina_assets.yaml_lines import Document, Location, Problem, problem_error, read_yaml
 from patina_assets.yaml_typed import ModelT, StrictModel, typed
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, did_you_mean, shown
 from patina_resources.side_by_side import part_names
 
 ProjectionType = Literal["dimension", "world-model"]

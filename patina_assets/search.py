@@ -1,11 +1,11 @@
 """The query side: text -> vector -> neighbours -> items. Starts quickly: no Dagster, no recipe, no training code."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from patina_assets.formats import SearchFile
@@ -15,8 +15,9 @@ from patina_assets.models import base_files, base_settings, embed_query
 from patina_assets.pairs.relations import Item
 from patina_assets.stages.index import load_index
 from patina_assets.stages.projection import Projection, from_safetensors
+from patina_assets.yaml_lines import read_yaml
 from patina_resources.artifacts import read_outputs
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, did_you_mean, shown
 from patina_resources.project import Project, mothership
 from patina_resources.registry_files import load_registry
 from patina_resources.side_by_side import BaseSpec, resolve_base
@@ -34,7 +35,7 @@ NO_LEXICAL = (
     "words cannot be searched: this Python's SQLite has no FTS5, or the index was built without it: "
     "run `patina oxidize --full` with a Python whose SQLite has it"
 )
-SHOWN_CHARACTERS = 60
+_PROJECTION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Searcher:
         lists, left_out = self._lists(query, max(k, FUSION_DEPTH))
         if not lists:
             raise PatinaError(
-                f"no word of {_shown(query)} is known to {self._spec.name} or stands in an item: try other words"
+                f"no word of {shown(query)} is known to {self._spec.name} or stands in an item: try other words"
             )
         hits = fuse(lists, k, list_weights(lists))
         return Answer(hits, {name: len(ranked) for name, ranked in lists.items()}, left_out)
@@ -133,7 +134,7 @@ class Searcher:
             index = self._opened(name)
             vector = self._vector(query)
             if not vector.any():
-                raise PatinaError(f"no word of {_shown(query)} is known to {self._spec.name}: try other words")
+                raise PatinaError(f"no word of {shown(query)} is known to {self._spec.name}: try other words")
             ranked = distinct(index.nearest(vector, k), k)
         hits = [Hit(item, score, {name: Place(rank, score)}) for rank, (item, score) in enumerate(ranked, 1)]
         return Answer(hits, {name: len(hits)}, {})
@@ -184,7 +185,7 @@ class Searcher:
         known = [*self.projections, BASE, LEXICAL]
         if name not in known:
             hint = did_you_mean(name, known)
-            raise PatinaError(f"no projection {name!r} is built{hint}: expected one of {', '.join(known)}")
+            raise PatinaError(f"no projection {shown(name)} is built{hint}: expected one of {', '.join(known)}")
         return name
 
     def _opened(self, name: str) -> OpenIndex:
@@ -208,22 +209,20 @@ def list_weights(names: Iterable[str]) -> dict[str, float]:
     return {name: 1 / len(projections) for name in projections}
 
 
-def _shown(query: str) -> str:
-    """Return a query for a message: quoted, the start of a long one."""
-    return repr(query if len(query) <= SHOWN_CHARACTERS else query[:SHOWN_CHARACTERS] + "...")
-
-
 def _read_lock(project: Project) -> tuple[str, list[str]]:
     """Return the model and the projections that the lock names."""
+    remedy = "delete it, then `patina oxidize` writes it again"
     try:
-        document = yaml.safe_load(project.lock.read_bytes())
-        model, projections = document["embedding_model"], list(document["projections"])
-        if not isinstance(model, str) or not all(isinstance(name, str) for name in projections):
-            raise TypeError("names are not text")
+        document = read_yaml(project.lock).data
     except FileNotFoundError:
         raise PatinaError(f"nothing is built yet in {project.root}: run `patina oxidize`") from None
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise PatinaError(
-            f"{project.lock}: damaged ({type(error).__name__}): delete it, then `patina oxidize` writes it again"
-        ) from error
-    return model, projections
+    except PatinaError as error:
+        raise PatinaError(f"{error}: damaged: {remedy}") from error
+    table = document if isinstance(document, dict) else {}
+    model, projections = table.get("embedding_model"), table.get("projections")
+    if not isinstance(model, str) or not isinstance(projections, dict):
+        raise PatinaError(f"{project.lock}: damaged: it lacks embedding_model or projections: {remedy}")
+    for name in projections:
+        if not _PROJECTION.fullmatch(name):  # it becomes part of a file name
+            raise PatinaError(f"{project.lock}: damaged: {shown(name)} is no projection: {remedy}")
+    return model, list(projections)

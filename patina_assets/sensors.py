@@ -27,7 +27,7 @@ from patina_assets.staleness import StageVerdict, stale_stages
 from patina_resources.artifacts import append_line, utc_now
 from patina_resources.config import AutomationConfig
 from patina_resources.errors import PatinaError
-from patina_resources.http_post import post_json
+from patina_resources.http_post import post_json, shown_url
 from patina_resources.project import find_project, mothership
 
 SENSOR = "oxidize_sensor"
@@ -159,7 +159,11 @@ def failure_notice(location: Location, automation: AutomationConfig, log: Path) 
         default_status=status(True),
         minimum_interval_seconds=automation.interval_seconds,
         description=f"Writes one line to {log} for each failed run of this project"
-        + (f", and posts it to {automation.webhook}." if automation.webhook else "; a webhook can be named in config."),
+        + (
+            f", and posts it to {shown_url(automation.webhook)}."
+            if automation.webhook
+            else "; a webhook can be named in config."
+        ),
     )
     def notice(context: dg.RunFailureSensorContext) -> None:
         sentences = [step_sentence(event) for event in context.get_step_failure_events()]

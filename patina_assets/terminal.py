@@ -1,6 +1,7 @@
 """How results and reports read on a terminal: values to lines of text."""
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # search prints without loading the recipe
 TEXT_LINES = 3
 MEASURES = {"lexical": "BM25"}
 PROGRESS_SECONDS = 0.1
+MOST_SHOWN = 500
+_CONTROL = re.compile("[\0-\b\v\f\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class ProgressLine:
@@ -69,16 +72,26 @@ def hit_lines(rank: int, hit: "Hit", *, explain: bool = False) -> list[str]:
     place = item.file or (f"session {item.session}" if item.session else f"commit {item.commit}")
     lists = "" if explain else "; " + ", ".join(f"{name} #{found.rank}" for name, found in hit.places.items())
     width = max(40, min(shutil.get_terminal_size().columns, 120))
-    body = textwrap.wrap(item.text, width - 6, max_lines=TEXT_LINES, placeholder=" ...")
+    text = harmless(item.text[: MOST_SHOWN * TEXT_LINES])
+    body = textwrap.wrap(text, width - 6, max_lines=TEXT_LINES, placeholder=" ...")
     reasons = [
         f"     {name:<12} #{found.rank:<4} {MEASURES.get(name, 'cosine')} {found.score:.4f}"
         for name, found in (hit.places.items() if explain else ())
     ]
     return [
-        f"{rank:3}. {item.kind}  {place}  (score {hit.score:.4f}{lists})",
+        f"{rank:3}. {item.kind}  {harmless(place[:MOST_SHOWN])}  (score {hit.score:.4f}{lists})",
         *(f"     {line}" for line in body),
         *reasons,
     ]
+
+
+def harmless(text: str) -> str:
+    """Return a text for a terminal: control characters, which could move the cursor or set colours, as U+FFFD.
+
+    So are characters that turn the direction of writing (Unicode 9.0, UAX 9), which could show another text than there
+    is. Tabs and line ends stay.
+    """
+    return _CONTROL.sub("\ufffd", text)
 
 
 def hit_document(rank: int, hit: "Hit") -> dict[str, Any]:

@@ -7,16 +7,15 @@ while `yes`, `010`, `1:30` and dates are text, so that a typed model can refuse 
 """
 
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown
+from patina_resources.text_file import read_small_text
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 # Longer digit strings are left as text: no setting needs them, and Python refuses to parse very long ones.
 MAX_NUMBER_LENGTH = 100
@@ -62,19 +61,6 @@ class Document:
         return self.lines.get(location, 1)
 
 
-def shown(value: object) -> str:
-    """Return a YAML value as one short line for an error message."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    if isinstance(value, str):
-        return repr(value if len(value) <= 60 else f"{value[:57]}...")
-    return "nothing" if value is None else repr(value)
-
-
 def shown_location(location: Location) -> str:
     """Return keys and positions as `projections.temporal.layers[1]`."""
     text = ""
@@ -97,30 +83,10 @@ def read_yaml(path: Path) -> Document:
 
     Raises:
         FileNotFoundError: There is no such file; what to do about that is for the caller to say.
-        PatinaError: The file is unreadable, larger than `MAX_BYTES`, not UTF-8, not YAML, holds more than
+        PatinaError: The file is unreadable or too large (see `read_small_text`), not UTF-8, not YAML, holds more than
             one document, is nested deeper than `MAX_DEPTH`, or uses anchors, aliases, tags or keys that are not text.
     """
-    return _Reader(path, _read_text(path)).document()
-
-
-def _read_text(path: Path) -> str:
-    try:
-        # Asked before opening, because opening a named pipe waits for a writer.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise PatinaError(f"{path}: not a regular file: expected a YAML file")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise PatinaError(f"{path}: cannot be read ({error.strerror}): expected a YAML file") from error
-    if len(content) > MAX_BYTES:
-        raise PatinaError(f"{path}: larger than {MAX_BYTES} bytes: expected a small, hand-written YAML file")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise PatinaError(f"{path}:{line}: not UTF-8 text: save the file with UTF-8 encoding") from error
+    return _Reader(path, read_small_text(path, "YAML")).document()
 
 
 class _Reader:

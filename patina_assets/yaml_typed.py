@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from patina_assets.yaml_lines import Document, Location, Problem, shown
-from patina_resources.errors import did_you_mean
+from patina_assets.yaml_lines import Document, Location, Problem
+from patina_resources.errors import did_you_mean, shown
 
 
 class StrictModel(BaseModel):

@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown
 from patina_resources.project import ProjectionPaths
 
 MANIFEST_VERSION = 1
@@ -158,7 +158,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         document = json.loads(path.read_bytes())
         if document["version"] != MANIFEST_VERSION:
-            raise ValueError(f"version {document['version']!r}, expected {MANIFEST_VERSION}")
+            raise ValueError(f"version {shown(document['version'])}, expected {MANIFEST_VERSION}")
         return {str(stage): _record(entry) for stage, entry in document["stages"].items()}
     except FileNotFoundError:
         return {}
@@ -410,32 +410,51 @@ def _record(entry: Mapping[str, Any]) -> StageRecord:
             str(role): OutputFile(_file_name(value["file"]), _digest(value["sha256"]), int(value["bytes"]))
             for role, value in entry["outputs"].items()
         },
-        facts=dict(entry["facts"]),
+        facts=_facts(entry["facts"]),
         built_at=_text(entry["built_at"]),
     )
 
 
+def _facts(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stage's facts: those that are read again, beside being shown, are of the shape they are written in."""
+    tables: list[Any] = [value, value.get("metrics", {}), *value.get("evaluation", []), *value.get("history", [])]
+    if not all(isinstance(table, dict) for table in tables):
+        raise TypeError("expected facts as tables")
+    if not all(isinstance(row["vectors"], str) for row in value.get("evaluation", [])):
+        raise TypeError("expected the kind of vectors as text")
+    for table in tables[1:]:
+        for number in (entry for key, entry in table.items() if key != "vectors"):
+            _optional_number(number)
+    _optional_number(value.get("recall_at_10"))
+    return dict(value)
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"expected text, got {value!r}")
+        raise TypeError(f"expected text, got {shown(value)}")
     return value
 
 
 def _digest(value: object) -> str:
     digest = _text(value)
     if not re.fullmatch(r"[0-9a-f]{64}", digest):  # it becomes part of a file name
-        raise ValueError(f"expected a SHA-256, got {digest!r}")
+        raise ValueError(f"expected a SHA-256, got {shown(digest)}")
     return digest
 
 
 def _optional_count(value: object) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise TypeError(f"expected a count, got {value!r}")
+    raise TypeError(f"expected a count, got {shown(value)}")
+
+
+def _optional_number(value: object) -> None:
+    if value is not None and not isinstance(value, int | float):
+        raise TypeError(f"expected a number, got {shown(value)}")
 
 
 def _file_name(value: object) -> str:
     name = _text(value)
     if not name or "/" in name or "\0" in name or name in {".", ".."}:
-        raise ValueError(f"expected a file name, got {name!r}")
+        raise ValueError(f"expected a file name, got {shown(name)}")
     return name

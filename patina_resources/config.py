@@ -1,12 +1,12 @@
 """What `.patina/config.toml` may say, read strictly."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.text_file import key_name, read_toml
 
 CONFIG_KEYS: Mapping[str, frozenset[str]] = {
     "project": frozenset({"name"}),
@@ -81,15 +81,9 @@ def read_config(path: Path) -> ProjectConfig:
         PatinaError: The file cannot be read, is not TOML, or holds an unknown key or a wrong type.
     """
     try:
-        text = path.read_text("utf-8")
+        document = read_toml(path)
     except FileNotFoundError:
         return ProjectConfig()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PatinaError(f"{path}: cannot be read ({error}): expected a UTF-8 TOML file") from error
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PatinaError(f"{path}: not valid TOML: {error}") from error
     values = _checked_sections(document, path)
     if values["eventlog"].get("path") is not None and values["eventlog"].get("url") is not None:
         raise PatinaError(f"{path}: [eventlog] has both path and url: keep one of them")
@@ -112,19 +106,23 @@ def _checked_sections(document: dict[str, Any], path: Path) -> dict[str, dict[st
     for section in document:
         if section not in known:
             hint = did_you_mean(section, known)
-            raise PatinaError(f"{path}: unknown section [{section}]{hint}: expected one of {', '.join(known)}")
+            raise PatinaError(
+                f"{path}: unknown section [{key_name(section)}]{hint}: expected one of {', '.join(known)}"
+            )
     values: dict[str, dict[str, Any]] = {}
     for section, keys in CONFIG_KEYS.items():
         table = document.get(section, {})
         if not isinstance(table, dict):
-            raise PatinaError(f"{path}: {section}: expected a table [{section}], got {table!r}")
+            raise PatinaError(f"{path}: {section}: expected a table [{section}], got {shown(table)}")
         for key, value in table.items():
             if key not in keys:
                 hint = did_you_mean(key, keys)
-                raise PatinaError(f"{path}: [{section}] unknown key {key!r}{hint}: expected {', '.join(sorted(keys))}")
+                raise PatinaError(
+                    f"{path}: [{section}] unknown key {shown(key)}{hint}: expected {', '.join(sorted(keys))}"
+                )
             expected = EXPECTED.get((section, key), TEXT)
             if not _is_as_expected(value, expected):
-                raise PatinaError(f"{path}: [{section}] {key}: expected {expected}, got {value!r}")
+                raise PatinaError(f"{path}: [{section}] {key}: expected {expected}, got {_shown(key, value)}")
         values[section] = table
     return values
 
@@ -137,3 +135,13 @@ def _is_as_expected(value: object, expected: str) -> bool:
     if expected == TEXTS:
         return isinstance(value, list) and all(_is_as_expected(text, TEXT) for text in value)
     return isinstance(value, str) and bool(value.strip())
+
+
+def _shown(key: str, value: object) -> str:
+    """Return a value for a message; a webhook's URL holds the right to post to it."""
+    if key == "webhook":
+        return "something else"
+    if isinstance(value, list):
+        wrong = next((entry for entry in value if not _is_as_expected(entry, TEXT)), value)
+        return shown(wrong) if wrong is value else f"a list with {shown(wrong)}"
+    return shown(value)

@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+SHOWN_CHARACTERS = 60
+SHOWN_BITS = 256
+
 
 class PatinaError(Exception):
     """Wrong input or a damaged file, in one sentence: what is wrong, where, what was expected, what to do next.
@@ -15,3 +18,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `" (did you mean 'x'?)"` for the closest known word, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def shown(value: object) -> str:
+    """Return a value out of a file as a few words on one line, for an error message."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    if isinstance(value, str):
+        return repr(value if len(value) <= SHOWN_CHARACTERS else f"{value[: SHOWN_CHARACTERS - 3]}...")
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, int) and value.bit_length() > SHOWN_BITS:
+        return "a huge number"  # Python refuses to write one of over 4,300 digits
+    return "nothing" if value is None else repr(value)

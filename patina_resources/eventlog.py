@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown
+from patina_resources.payloads import MAX_DEPTH, SHALLOW_FUNCTION, is_shallow_json, readable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -19,14 +21,27 @@ REQUIRED_COLUMNS = ("seq", "event_type", "timestamp", "source_id", "source_file"
 BUSY_TIMEOUT_SECONDS = 60.0
 NAMED_INVALID_ROWS = 3
 CHANGE_COUNTER_OFFSET = 24
+_WORD = re.compile(r"[\w.-]{1,64}")
 
 # What vanished from the repository is retracted by an appended event that names the seqs it takes back.
-NOT_RETRACTED = """seq NOT IN (
+NOT_RETRACTED = f"""seq NOT IN (
         SELECT taken_back.value
         FROM eventlog AS removal,
-             json_each(CASE WHEN json_valid(removal.data) THEN removal.data ELSE '{}' END, '$.seqs') AS taken_back
+             json_each(CASE WHEN {readable("removal.")} THEN removal.data ELSE '{{}}' END, '$.seqs') AS taken_back
         WHERE removal.event_type IN ('git.removed', 'session.removed', 'code.removed')
               AND taken_back.type = 'integer')"""
+
+# Every row that no source reads, and why.
+UNREADABLE_SQL = f"""
+SELECT seq, event_type,
+       CASE WHEN typeof(seq) <> 'integer' THEN 'seq is not a whole number'
+            WHEN typeof(data) <> 'text' THEN 'data is not text'
+            WHEN NOT json_valid(data) THEN 'data is not valid JSON'
+            ELSE 'data is nested more than {MAX_DEPTH} levels deep' END
+FROM eventlog
+WHERE NOT {readable()}
+ORDER BY seq
+"""
 
 Row = tuple[Any, ...]
 
@@ -111,6 +126,7 @@ class Eventlog:
         connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
         # Text that is not UTF-8 must not stop a run.
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        connection.create_function(SHALLOW_FUNCTION, 1, is_shallow_json, deterministic=True)
         return connection
 
     def _check_schema(self, connection: "Connection") -> None:
@@ -155,8 +171,9 @@ class Eventlog:
 
     def last_seq(self) -> int:
         """Return the highest seq, 0 for an eventlog without events."""
+        query = "SELECT seq FROM eventlog WHERE typeof(seq) = 'integer' ORDER BY seq DESC LIMIT 1"
         with self.connect() as connection:
-            return int(connection.exec_driver_sql("SELECT MAX(seq) FROM eventlog").scalar() or 0)
+            return int(connection.exec_driver_sql(query).scalar() or 0)
 
     def event_counts(self) -> dict[str, int]:
         """Return the number of events of each type."""
@@ -194,18 +211,20 @@ class Eventlog:
         return Look({source.name: known[_cache_key(source)] for source in sources}, warning, document)
 
     def invalid_rows(self) -> tuple[int, str]:
-        """Return how many rows hold no valid JSON, and a sentence that names the first ones ("" for none).
+        """Return how many rows cannot be read, and a sentence that names the first ones and why ("" for none).
 
         Such rows are left out by every source.
         """
-        query = "SELECT seq, event_type FROM eventlog WHERE NOT json_valid(data) ORDER BY seq"
         with self.connect() as connection:
-            rows = connection.exec_driver_sql(query).fetchall()
+            rows = connection.exec_driver_sql(UNREADABLE_SQL).fetchall()
         if not rows:
             return 0, ""
-        named = ", ".join(f"seq {seq} ({kind})" for seq, kind in rows[:NAMED_INVALID_ROWS])
+        reasons: dict[str, list[str]] = {}
+        for seq, kind, reason in rows[:NAMED_INVALID_ROWS]:
+            reasons.setdefault(reason, []).append(f"seq {shown(seq)} ({_plain(kind)})")
+        named = "; ".join(f"{reason} in {', '.join(places)}" for reason, places in reasons.items())
         more = f" and {len(rows) - NAMED_INVALID_ROWS} more" if len(rows) > NAMED_INVALID_ROWS else ""
-        return len(rows), f"{self.path}: data is not valid JSON in {named}{more}: left out of every source"
+        return len(rows), f"{self.path}: {named}{more}: left out of every source"
 
 
 def rows_digest(rows: Iterable[Row]) -> str:
@@ -215,6 +234,11 @@ def rows_digest(rows: Iterable[Row]) -> str:
         digest.update(json.dumps(row, default=repr).encode())  # a BLOB where text belongs is told by its repr
         digest.update(b"\n")
     return digest.hexdigest()
+
+
+def _plain(kind: object) -> str:
+    """Return an event type for a sentence: as it is where it is a word, else quoted."""
+    return kind if isinstance(kind, str) and _WORD.fullmatch(kind) else shown(kind)
 
 
 def _read(connection: "Connection", source: Source) -> SourceRows:

@@ -6,13 +6,13 @@ may be the only record of where a model came from.
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 from patina_resources.artifacts import exclusive, write_atomic
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.text_file import key_name, read_toml
 
 HEADER = "# The models in this cache and where they came from. `patina model add` writes this file; do not edit it.\n"
 WAIT_SECONDS = 30.0
@@ -66,11 +66,11 @@ def read_lock(path: Path) -> dict[str, LockRecord]:
         PatinaError: The file cannot be read, or is not what `write_lock` writes.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = read_toml(path)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PatinaError(f"{path}: damaged ({error}): {_remedy(path)}") from error
+    except PatinaError as error:
+        raise PatinaError(f"{error}: damaged: {_remedy(path)}") from error
     return {name: _record(name, table, path) for name, table in document.items()}
 
 
@@ -87,16 +87,16 @@ def record_model(path: Path, name: str, record: LockRecord) -> None:
 
 def _record(name: str, table: object, path: Path) -> LockRecord:
     if not isinstance(table, dict):
-        raise PatinaError(f"{path}: damaged ({name!r} is not a table): {_remedy(path)}")
+        raise PatinaError(f"{path}: damaged ({shown(name)} is not a table): {_remedy(path)}")
     for key, value in table.items():
         if key not in _ALL_KEYS:
             hint = did_you_mean(key, _ALL_KEYS)
-            raise PatinaError(f"{path}: damaged ([{name}] unknown key {key!r}{hint}): {_remedy(path)}")
+            raise PatinaError(f"{path}: damaged ([{key_name(name)}] unknown key {shown(key)}{hint}): {_remedy(path)}")
         if not _fits(key, value):
-            raise PatinaError(f"{path}: damaged ([{name}] {key} is {value!r}): {_remedy(path)}")
+            raise PatinaError(f"{path}: damaged ([{key_name(name)}] {key} is {shown(value)}): {_remedy(path)}")
     missing = [key for key in _NEEDED_KEYS if key not in table]
     if missing:
-        raise PatinaError(f"{path}: damaged ([{name}] lacks {', '.join(missing)}): {_remedy(path)}")
+        raise PatinaError(f"{path}: damaged ([{key_name(name)}] lacks {', '.join(missing)}): {_remedy(path)}")
     return LockRecord(**table)
 
 

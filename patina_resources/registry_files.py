@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, did_you_mean, shown
 from patina_resources.models_lock import LockRecord, read_lock
 from patina_resources.project import Mothership
 from patina_resources.registry import (
@@ -26,6 +26,7 @@ from patina_resources.registry import (
     hub_reference,
     reference_of,
 )
+from patina_resources.text_file import key_name, read_toml
 
 SHIPPED = "registry.toml"
 POOLINGS: Mapping[str, Pooling] = {"mean": "mean", "cls": "cls", "model": "model"}
@@ -79,7 +80,7 @@ def spec_of_record(name: str, record: LockRecord, lock: Path) -> ModelSpec:
     """
     pooling = POOLINGS.get(record.pooling or "")
     if pooling is None or record.max_tokens is None:
-        raise PatinaError(f"{lock}: [{name}] does not say its pooling and max_tokens: add the model again")
+        raise PatinaError(f"{lock}: [{key_name(name)}] does not say its pooling and max_tokens: add the model again")
     return ModelSpec(name, record.dimensions, record.max_tokens, pooling, record.query_prefix, record.passage_prefix)
 
 
@@ -94,16 +95,12 @@ def _shipped() -> Mapping[str, RegistryEntry]:
 
 def _user_tables(path: Path) -> Mapping[str, Any]:
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = read_toml(path)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise PatinaError(f"{path}: cannot be read ({error}): expected a UTF-8 TOML file") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PatinaError(f"{path}: not valid TOML: {error}") from error
     for key in document:
         if key != "models":
-            raise PatinaError(f"{path}: unknown key {key!r}: expected only tables such as [models.my-model]")
+            raise PatinaError(f"{path}: unknown key {shown(key)}: expected only tables such as [models.my-model]")
     models = document.get("models", {})
     if not isinstance(models, dict):
         raise PatinaError(f"{path}: models: expected tables such as [models.my-model]")
@@ -113,7 +110,7 @@ def _user_tables(path: Path) -> Mapping[str, Any]:
 def _table_name(written: str, where: str) -> str:
     if written.startswith(HUB_PREFIX):
         return folder_name_of(written)
-    return check_model_name(written, f"{where}: [models.{written}]")
+    return check_model_name(written, f"{where}: [models.{key_name(written)}]")
 
 
 def _text(value: object) -> str | None:
@@ -198,19 +195,19 @@ _SPEC_KEYS = ("dims", "max_tokens", "pooling", "query_prefix", "passage_prefix")
 
 
 def _checked(table: object, name: str, where: str, *, shipped: bool = False) -> dict[str, Any]:
-    place = f"{where}: [models.{name}]"
+    place = f"{where}: [models.{key_name(name)}]"
     readers = _SHIPPED_READERS if shipped else _READERS
     if not isinstance(table, dict):
-        raise PatinaError(f"{place}: expected a table, got {table!r}")
+        raise PatinaError(f"{place}: expected a table, got {shown(table)}")
     values = {}
     for key, value in table.items():
         if key not in readers:
             known = ", ".join(readers)
-            raise PatinaError(f"{place} unknown key {key!r}{did_you_mean(key, readers)}: expected {known}")
+            raise PatinaError(f"{place} unknown key {shown(key)}{did_you_mean(key, readers)}: expected {known}")
         read, expected = readers[key]
         values[key] = read(value)
         if values[key] is None:
-            raise PatinaError(f"{place} {key}: expected {expected}, got {value!r}")
+            raise PatinaError(f"{place} {key}: expected {expected}, got {shown(value)}")
     return values
 
 
@@ -220,7 +217,7 @@ def _entry(name: str, values: Mapping[str, Any], where: str, base: RegistryEntry
     if base is None:
         missing = sorted(_REQUIRED - values.keys())
         if missing:
-            raise PatinaError(f"{where}: [models.{name}] lacks {', '.join(missing)}: a new model needs them")
+            raise PatinaError(f"{where}: [models.{key_name(name)}] lacks {', '.join(missing)}: a new model needs them")
         return RegistryEntry(ModelSpec(name=name, **spec_values), **other_values, origin=where)
     return replace(base, spec=replace(base.spec, **spec_values), **other_values, origin=where)
 
@@ -236,4 +233,6 @@ def _check_aliases(entries: Mapping[str, RegistryEntry]) -> None:
         for alias in entry.aliases:
             owner = owners.setdefault(alias, name)
             if owner != name:
-                raise PatinaError(f"{entry.origin}: [models.{name}] alias {alias!r} already means {owner}")
+                raise PatinaError(
+                    f"{entry.origin}: [models.{key_name(name)}] alias {shown(alias)} already means {owner}"
+                )

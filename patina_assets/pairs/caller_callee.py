@@ -8,10 +8,11 @@ from patina_assets.pairs.code_text import function_text, normal_path
 from patina_assets.pairs.functions import FUNCTIONS, read_functions
 from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_hash
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
+from patina_resources.payloads import EVENT_DATA
 
 CALL_GRAPH_SQL = f"""
-WITH event AS (
-    SELECT seq, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+WITH event AS MATERIALIZED (
+    SELECT seq, {EVENT_DATA} AS data
     FROM eventlog
     WHERE event_type = 'code.call' AND {NOT_RETRACTED}
 ), call AS (

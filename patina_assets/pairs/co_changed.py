@@ -7,11 +7,12 @@ from patina_assets.pairs.code_text import file_text, normal_path_sql
 from patina_assets.pairs.commits import current_path, utc_time
 from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_time
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
+from patina_resources.payloads import EVENT_DATA
 
 # Commits of one file say nothing; those of over 50 are moves, formatting runs and imports.
 CO_CHANGES_SQL = f"""
-WITH event AS (
-    SELECT seq, timestamp, source_id, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+WITH event AS MATERIALIZED (
+    SELECT seq, timestamp, source_id, {EVENT_DATA} AS data
     FROM eventlog
     WHERE event_type = 'git.commit' AND {NOT_RETRACTED}
 ), changed AS (

@@ -1,6 +1,5 @@
 """Commits as the pair types that learn from history read them: the SQL of a live commit, and its fields."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,11 +9,12 @@ from pathlib import PurePosixPath
 from patina_assets.pairs.code_text import normal_path
 from patina_assets.pairs.relations import Item
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
+from patina_resources.payloads import EVENT_DATA, parsed
 
 # One row for each commit, as its latest event has it, at the place where it was first seen. `files` is JSON.
 LIVE_COMMITS = f"""
-WITH event AS (
-    SELECT seq, timestamp, source_id, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+WITH event AS MATERIALIZED (
+    SELECT seq, timestamp, source_id, {EVENT_DATA} AS data
     FROM eventlog
     WHERE event_type = 'git.commit' AND {NOT_RETRACTED}
 ), found AS (
@@ -50,6 +50,8 @@ GIT_COMMITS = Source("git.commits", COMMITS_SQL)
 MOST_FILES = 50
 # A module is a folder, of which no more than this many levels count.
 MODULE_LEVELS = 3
+# Longer ones are no paths (Linux, PATH_MAX); a rename is looked for in no time that grows with their square.
+LONGEST_PATH = 4096
 _PREFIX = re.compile(r"([A-Za-z]+)(\([^)]*\))?!?:")
 _BRACED_RENAME = re.compile(r"\{[^{}]* => ([^{}]*)\}")
 
@@ -88,7 +90,7 @@ class Commit:
 def read_commit(row: Row) -> Commit:
     """Return the commit of a row that begins with seq, timestamp, sha and files."""
     seq, timestamp, sha, files = row[:4]
-    changes = {change.path: change for entry in json.loads(files) for change in _changes(entry)}
+    changes = {change.path: change for entry in parsed(files) for change in _changes(entry)}
     return Commit(seq, f"{utc_time(timestamp)} {sha}", str(sha), tuple(changes[path] for path in sorted(changes)))
 
 
@@ -115,7 +117,7 @@ def module_of(path: str) -> str:
 
 def current_path(path: str) -> str:
     """Return a path without leading `./`; of a rename as `git log --stat` writes it, the new path."""
-    if " => " in path:
+    if " => " in path and len(path) <= LONGEST_PATH:
         path = _BRACED_RENAME.sub(r"\1", path).rsplit(" => ", 1)[-1].replace("//", "/")
     return normal_path(path)
 
@@ -141,5 +143,5 @@ def _changes(entry: object) -> Iterable[Change]:
         kind = entry.get("change_type")
         counts = (entry.get("lines_added"), entry.get("lines_removed"))
         if isinstance(path, str) and path:
-            lines = sum(count for count in counts if isinstance(count, int))
+            lines = sum(count for count in counts if type(count) is int and count > 0)
             yield Change(current_path(path), kind if isinstance(kind, str) else "modified", lines)

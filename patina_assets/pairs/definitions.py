@@ -5,11 +5,12 @@ from collections.abc import Iterable
 
 from patina_assets.pairs.code_text import file_text, normal_path_sql
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
+from patina_resources.payloads import EVENT_DATA
 
 # Types come first: there are fewer of them, and their names say more.
 DEFINITIONS_SQL = f"""
-WITH event AS (
-    SELECT event_type, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+WITH event AS MATERIALIZED (
+    SELECT event_type, {EVENT_DATA} AS data
     FROM eventlog
     WHERE event_type IN ('code.function', 'code.struct', 'code.enum', 'code.trait', 'code.class', 'code.interface')
           AND {NOT_RETRACTED}

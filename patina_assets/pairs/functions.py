@@ -1,7 +1,6 @@
 """Functions as the pair types that learn from code read them: their SQL, and contexts that reach across files."""
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,11 +8,12 @@ from dataclasses import dataclass
 from patina_assets.pairs.code_text import normal_path_sql
 from patina_assets.pairs.relations import Context, Item, Split, split_by_hash
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
+from patina_resources.payloads import EVENT_DATA, parsed
 
 # A later scan emits a function again: its latest form counts, at the place where it was first seen.
 FUNCTIONS_SQL = f"""
-WITH event AS (
-    SELECT seq, source_id, CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+WITH event AS MATERIALIZED (
+    SELECT seq, source_id, {EVENT_DATA} AS data
     FROM eventlog
     WHERE event_type = 'code.function' AND {NOT_RETRACTED}
 ), function AS (
@@ -114,4 +114,4 @@ def _shuffling(item: Item) -> str:
 
 
 def _texts(parameters: str | None) -> tuple[str, ...]:
-    return tuple(text for text in json.loads(parameters) if isinstance(text, str)) if parameters else ()
+    return tuple(text for text in parsed(parameters) if isinstance(text, str)) if parameters else ()

@@ -18,6 +18,8 @@ MAX_CONTEXT_MEMBERS = 256
 # Keys of `PairData.apart` are bits. Where there are more keys some share a bit, which only costs negatives.
 MAX_APART_BITS = 1024
 BITS_PER_WORD = 64
+# Of a longer text (a log pasted into a note) no model reads more, and every triplet that it is in repeats it.
+MAX_TEXT_CHARACTERS = 20_000
 
 
 class Split(IntEnum):
@@ -34,7 +36,7 @@ class Item:
 
     Attributes:
         kind: decision, pattern, goal, work, context, observation, file, function, commit, state.
-        text: What is embedded and shown.
+        text: What is embedded and shown, cut to MAX_TEXT_CHARACTERS.
         file: Path in the repository, or None.
         session: Session id, or None.
         commit: Commit sha, or None.
@@ -47,6 +49,10 @@ class Item:
     session: str | None = None
     commit: str | None = None
     seq: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.text) > MAX_TEXT_CHARACTERS:
+            object.__setattr__(self, "text", self.text[:MAX_TEXT_CHARACTERS])
 
     def order(self) -> tuple[str, ...]:
         """Return the sort key: content only, so that the order of events in a file does not matter."""

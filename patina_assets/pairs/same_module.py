@@ -9,6 +9,9 @@ from patina_assets.pairs.functions import FUNCTIONS, contexts_across_files, read
 from patina_assets.pairs.relations import Item, PairData, PairType
 from patina_resources.eventlog import Row
 
+# No project is deeper; the search for a root must not take the square of what a path may hold.
+MOST_LEVELS = 64
+
 
 def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     """Return every function as an item, and groups of functions of one folder, of different files, as contexts.
@@ -35,7 +38,7 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
 
 def top_level_modules(files: Iterable[str]) -> dict[str, str]:
     """Return the top-level module of each file, as `derive` defines it; a file right in a root is of that root."""
-    folders = {file: PurePosixPath(file).parts[:-1] for file in files}
+    folders = {file: PurePosixPath(file).parts[:-1][:MOST_LEVELS] for file in files}
     root: tuple[str, ...] = ()
     while True:
         inside = [parts for parts in folders.values() if parts[: len(root)] == root]

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_hash
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
+from patina_resources.payloads import EVENT_DATA
 
 OBSERVATIONS_SQL = f"""
-WITH event AS (
+WITH event AS MATERIALIZED (
     SELECT seq, substr(event_type, 9) AS kind, source_id,
-           CASE WHEN json_valid(data) THEN data ELSE '{{}}' END AS data
+           {EVENT_DATA} AS data
     FROM eventlog
     WHERE event_type IN ('session.decision', 'session.pattern', 'session.goal',
                          'session.work', 'session.context', 'session.observation') AND {NOT_RETRACTED}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from patina_resources.materialize.session_notes import CONTEXT, DECISION, OBSERVATION, Note
 
-SECTION = re.compile(r"^#{2,3} +(.+?)\s*$", re.MULTILINE)
+SECTION = re.compile(r"^#{2,3} +(\S.*)$", re.MULTILINE)
 KINDS = (
     (DECISION, re.compile(r"decision( outcome)?$", re.IGNORECASE)),
     (CONTEXT, re.compile(r"(context|problem statement|context and problem statement)$", re.IGNORECASE)),
@@ -22,7 +22,7 @@ def read_record(body: str, title: str) -> list[Note]:
 def _notes(body: str, title: str) -> Iterator[Note]:
     _, *parts = SECTION.split(body)
     for heading, content in zip(parts[::2], parts[1::2], strict=True):
-        kind = next((kind for kind, pattern in KINDS if pattern.match(heading)), None)
+        kind = next((kind for kind, pattern in KINDS if pattern.match(heading.rstrip())), None)
         text = " ".join(content.split())
         if kind is not None and text:
             yield Note(kind, f"{title}: {text}" if kind == DECISION else text)

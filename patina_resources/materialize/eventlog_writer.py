@@ -227,12 +227,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 def _create_schema(connection: sqlite3.Connection, path: Path) -> None:
     """Create the tables that are not there. Statement by statement: `executescript` would end the transaction."""
-    columns = {row[1] for row in connection.execute("PRAGMA table_info(eventlog)")}
+    declared = connection.execute("PRAGMA table_info(eventlog)").fetchall()
+    columns = {row[1] for row in declared}
     missing = [column for column in COLUMNS if column not in columns]
     if columns and missing:
         raise PatinaError(
             f"{path}: table eventlog lacks {', '.join(missing)}: expected {', '.join(COLUMNS)}; "
             "move the file away to begin a new eventlog"
+        )
+    # Without it SQLite numbers nothing, and takes any value for a seq.
+    if columns and ("seq", "INTEGER", 1) not in {(row[1], row[2].upper(), row[5]) for row in declared}:
+        raise PatinaError(
+            f"{path}: seq of table eventlog is no INTEGER PRIMARY KEY: move the file away to begin a new eventlog"
         )
     for script in (EVENTLOG_SQL, STATE_SQL, VIEWS_SQL):
         statement = ""

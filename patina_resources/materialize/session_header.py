@@ -9,10 +9,13 @@ from typing import Any
 import yaml
 
 MAXIMUM_FRONT_MATTER = 65_536
+# A title is said again with every decision of a record.
+LONGEST_TITLE = 1_000
 FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 SESSION_TITLE = re.compile(r"^# Session: (.+)$", re.MULTILINE)
 ANY_TITLE = re.compile(r"^# +(.+)$", re.MULTILINE)
-PLAIN_DATE = re.compile(r"^[*-]?\s*\**(?:Date|Initialized on)\**:\**\s*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+# Where white space may stand, it is that of one line: a search from every line over all that follow takes its square.
+PLAIN_DATE = re.compile(r"^[*-]?[ \t]*\**(?:Date|Initialized on)\**:\**\s*(\S.*)$", re.MULTILINE | re.IGNORECASE)
 WORK_TYPE = re.compile(r"Work Type:\s*([\w-]+)")
 TIME_IN_NAME = re.compile(r"(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})")
 DATE_IN_NAME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
@@ -56,7 +59,7 @@ def read_header(text: str, name: str) -> Header:
     plain_date = PLAIN_DATE.search(body)
     work_type = WORK_TYPE.search(body)
     return Header(
-        title=_text(values.get("title")) or (title[1].strip() if title else "") or name,
+        title=(_text(values.get("title")) or (title[1].strip() if title else "") or name)[:LONGEST_TITLE],
         started_at=_text(values.get("created") or values.get("date")) or field(body, "Started")
         or (plain_date[1].strip() if plain_date else None),
         ended_at=_text(values.get("ended")) or field(body, "Ended"),
@@ -111,10 +114,13 @@ def _front_matter(text: str) -> tuple[Mapping[str, Any], str]:
     try:
         # Every value stays the text that it is: a time must not be rewritten.
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - builds texts, lists and mappings only
-    except (yaml.YAMLError, RecursionError):
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):  # the last two: an escape beyond Unicode
         return {}, "front matter is not valid YAML"
     return (document, "") if isinstance(document, Mapping) else ({}, "front matter is not a mapping")
 
 
 def _text(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    # YAML can spell half of a surrogate pair, which no file can hold.
+    return value.strip().encode("utf-8", "replace").decode() or None

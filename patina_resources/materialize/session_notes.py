@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*$")
+HEADING = re.compile(r"(#{1,6})\s+(.*)$")
 BOLD_LINE = re.compile(r"\*\*([^*]+?)(?::\*\*|\*\*:)\s*(.*)$")
 NUMBERED = re.compile(r"\d+[.)]\s+(.+)$")
 CHECKBOX = re.compile(r"[-*+] \[([xX ])\] (.+)")
 FENCE = re.compile(r"```|~~~")
 ENTRY_TIME = re.compile(r"^\d{1,2}:\d{2}\s*(?:[-–—:]\s*)?")  # noqa: RUF001 - dashes as people type them
-COVERING = re.compile(r"\s*\(covering since [^)]*\)")
+COVERING = re.compile(r"(?<!\s)\s*\(covering since [^)]{0,200}\)")
 
 DECISION, PATTERN, WORK, CONTEXT, OBSERVATION, GOAL = "decision", "pattern", "work", "context", "observation", "goal"
 ACTIVITY, IGNORED = "activity", "ignored"
@@ -91,7 +91,7 @@ def _sections(body: str) -> list[_Section]:
         heading = None if fenced else HEADING.match(line)
         bold = None if fenced else BOLD_LINE.match(line)
         if heading:
-            level, title = len(heading[1]), heading[2]
+            level, title = len(heading[1]), heading[2].rstrip("#").rstrip()
             own = _kind(title) if level > 1 else None
             headings = [*(held for held in headings if held[0] < level), (level, own)]
             around = next((kind for _, kind in reversed(headings) if kind), None)

@@ -1,0 +1,64 @@
+"""Which rows of an eventlog can be read, and the JSON in them: whoever can write the file can put anything there."""
+
+import json
+import re
+from typing import Any
+
+# Python's JSON reader gives up at about 1,000 levels, less what the call stack already holds.
+MAX_DEPTH = 200
+SHALLOW_FUNCTION = "is_shallow_json"
+
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{\]}]', re.DOTALL)
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_MOST_DIGITS = 18
+
+
+def readable(alias: str = "") -> str:
+    """Return the SQL condition that a row is readable; a connection needs `is_shallow_json` as SHALLOW_FUNCTION.
+
+    Its seq is an integer and its data text, valid JSON, and nested at most MAX_DEPTH levels. Only where there are more
+    brackets than that is the function asked.
+
+    Args:
+        alias: The table's name in the query, with its dot, or "".
+    """
+    data = f"{alias}data"
+    brackets = f"length({data}) - length(replace(replace({data}, '[', ''), '{{', ''))"
+    return (
+        f"(typeof({alias}seq) = 'integer' AND typeof({data}) = 'text' AND json_valid({data}) AND "
+        f"(length({data}) <= {2 * MAX_DEPTH} OR {brackets} <= {MAX_DEPTH} OR {SHALLOW_FUNCTION}(CAST({data} AS BLOB))))"
+    )
+
+
+# A row's data as every source takes it: what cannot be read says nothing. For a common table expression that is
+# MATERIALIZED: SQLite would otherwise look again for each field that is taken out of it.
+EVENT_DATA = f"CASE WHEN {readable()} THEN data ELSE '{{}}' END"
+
+
+def is_shallow_json(data: bytes) -> bool:
+    """Return whether valid JSON (UTF-8) is nested at most MAX_DEPTH levels."""
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(data):
+        if found[0] in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return False
+        elif found[0] in b"]}":
+            depth -= 1
+    return True
+
+
+def parsed(text: str) -> Any:  # noqa: ANN401 - JSON of any type
+    """Return JSON out of a readable row as Python has it.
+
+    Numbers of so many digits that Python refuses them are cut to 18 digits; halves of surrogate pairs, which no file
+    can hold, become U+FFFD, as often as SQLite writes it for them.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:  # integers of over 4,300 digits
+        value = json.loads(text, parse_int=lambda digits: int(digits[:_MOST_DIGITS]))
+    if _SURROGATE_ESCAPE.search(text):
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        value = json.loads(whole)
+    return value
