@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 FUZZ_SECONDS ?= 600
 QUESTION := where do we decide what is stale
 
-.PHONY: demo test fuzz lint types check format lock clean
+.PHONY: demo test soak fuzz lint types check format lock clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -33,6 +33,9 @@ fuzz: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	$(BIN)/python tests/fuzz/fuzz.py recipe -max_total_time=$(FUZZ_SECONDS)
 	$(BIN)/python tests/fuzz/fuzz.py session -max_total_time=$(FUZZ_SECONDS)
+# The long form of tests/faults: kills, full disks, damage and contention by the hundred; takes about an hour.
+soak: $(INSTALLED)
+	PATINA_SOAK=1 $(BIN)/python -m pytest tests/faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

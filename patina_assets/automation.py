@@ -152,6 +152,8 @@ def before_survey(memory: Memory, probe: Probe, now: float, settle_seconds: floa
         now: Seconds since 1970.
         settle_seconds: How long nothing must have been written.
     """
+    if now < memory.seen_at:
+        memory = _after_clock_went_back(memory, now)
     if probe.text == memory.handled and (memory.due is None or now < memory.due):
         waiting = _waiting_words(memory.attempts, now)
         return memory, f"nothing new{'; ' if waiting else ''}{waiting}"
@@ -161,6 +163,15 @@ def before_survey(memory: Memory, probe: Probe, now: float, settle_seconds: floa
     if now - probe.newest < settle_seconds and now - memory.seen_at < settle_seconds:
         return memory, f"something changed; waiting until nothing is written for {settle_seconds:g} s"
     return memory, ""
+
+
+def _after_clock_went_back(memory: Memory, now: float) -> Memory:
+    """Return the memory with every moment in it that would now be waited for until the clock has caught up."""
+    attempts = {
+        name: attempt if attempt.retry_at in (None, LEFT_ALONE) else replace(attempt, retry_at=now)
+        for name, attempt in memory.attempts.items()
+    }
+    return replace(memory, seen_at=now, due=None if memory.due is None else now, attempts=attempts)
 
 
 def decide(

@@ -12,9 +12,10 @@ from dagster import AssetMaterialization
 from patina_assets.assets import lock_key, model_key, source_key, stage_key
 from patina_assets.pipeline import Survey, Workspace
 from patina_assets.staleness import recipe_inputs, sources_of, upstream_of
-from patina_resources.artifacts import Manifest, StageRecord, file_sha256, read_manifest
+from patina_resources.artifacts import file_sha256
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Look
+from patina_resources.manifests import Manifest, StageRecord, read_manifest
 
 DATA_VERSION = "dagster/data_version"
 CODE_VERSION = "dagster/code_version"

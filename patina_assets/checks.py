@@ -11,7 +11,8 @@ from patina_assets.stages.evaluate import held_out_task, leaked_pairs
 from patina_assets.stages.index import load_index
 from patina_assets.stages.projection import from_safetensors
 from patina_assets.staleness import BASE
-from patina_resources.artifacts import StageRecord, read_outputs
+from patina_resources.artifacts import read_outputs
+from patina_resources.manifests import StageRecord
 from patina_resources.project import ProjectionPaths
 
 POSITIVES_ARE_RELATED = "positives_are_related"

@@ -15,19 +15,11 @@ from patina_assets.pairs.effect_similarity import EFFECT_SIMILARITY
 from patina_assets.pairs.relations import PairType
 from patina_assets.pairs.state_similarity import STATE_SIMILARITY
 from patina_assets.staleness import ModelState, joint_state
-from patina_resources.artifacts import (
-    StageInput,
-    StageRecord,
-    damages,
-    publish_stage,
-    read_manifest,
-    sha256,
-    verified_path,
-    write_if_changed,
-)
+from patina_resources.artifacts import damages, publish_stage, sha256, verified_path, write_if_changed
 from patina_resources.corpus_model import REBUILD_ABOVE, build_corpus_model, unknown_share
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import NOT_RETRACTED, Eventlog, Look, Row, Source
+from patina_resources.manifests import StageInput, StageRecord, read_manifest
 from patina_resources.model_cache import cached_model
 from patina_resources.payloads import EVENT_DATA
 from patina_resources.project import Mothership, Project

@@ -15,8 +15,8 @@ from patina_assets.stages.transition import TransitionReport
 from patina_assets.staleness import BASE
 from patina_assets.terminal import table
 from patina_assets.world_model import measure_world_model, world_model_of
-from patina_resources.artifacts import read_manifest
 from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.manifests import read_manifest
 from patina_resources.project import Project
 
 HEADER = ("projection", "vectors", "queries", "MRR", "95 %", "recall@10", "95 %", "triplet accuracy", "95 %")

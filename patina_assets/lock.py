@@ -8,7 +8,7 @@ import yaml
 
 from patina_assets.recipe import Recipe
 from patina_assets.staleness import BASE
-from patina_resources.artifacts import Manifest, StageInput
+from patina_resources.manifests import Manifest, StageInput
 
 HEADER = "# Provenance of the last build, written by `patina oxidize`. Do not edit.\n"
 

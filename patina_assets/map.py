@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.charts import COLOURS, LEFT_OVER, colour_groups, principal_plane, scatter
-from patina_assets.formats import decode_items
+from patina_assets.formats import SearchFile
 from patina_assets.pairs.relations import Item
 from patina_assets.stages.index import index_vectors, load_index
-from patina_assets.staleness import BASE
 from patina_resources.artifacts import read_outputs
 from patina_resources.project import ProjectionPaths
 
@@ -49,10 +48,11 @@ def places(paths: ProjectionPaths, limit: int) -> Places:
     Raises:
         PatinaError: It is not built, or a file is damaged.
     """
-    _, (content,) = read_outputs(paths, "index", ("usearch",))
-    _, (items_file,) = read_outputs(paths, "items" if paths.name == BASE else "pairs", ("items.jsonl",))
-    items = decode_items(items_file)
-    vectors = index_vectors(load_index(content, paths.index.name), len(items))
+    # The items that were indexed: those of the first stage may be newer, after a build that was interrupted.
+    _, (content, search) = read_outputs(paths, "index", ("usearch", "search.db"))
+    index = load_index(content, paths.index.name)
+    items = SearchFile(search, paths.search.name).items(list(range(len(index))))
+    vectors = index_vectors(index, len(items))
     points = principal_plane(vectors)
     chosen = np.unique(np.linspace(0, len(items) - 1, min(limit, len(items))).astype(np.int64))
     groups = colour_groups(group_names(items))

@@ -15,7 +15,7 @@ from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pipeline import StageOutcome, Workspace
 from patina_assets.recipe import ProjectionRecipe
 from patina_assets.staleness import ModelState
-from patina_resources.artifacts import StageRecord
+from patina_resources.manifests import StageRecord
 from patina_resources.side_by_side import BaseSpec
 
 SAMPLE_QUERIES = 5

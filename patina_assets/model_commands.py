@@ -14,10 +14,10 @@ from patina_assets.terminal import size_text, table
 from patina_resources.errors import PatinaError
 from patina_resources.known_projects import known_projects
 from patina_resources.model_add import add_model, import_project_model
-from patina_resources.model_cache import cached_models, model_state, remove_model, verify_model
+from patina_resources.model_cache import CachedModel, cached_models, model_state, remove_model, verify_model
 from patina_resources.model_status import model_row, model_rows
 from patina_resources.project import Mothership, Project, find_project, mothership
-from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX, JOINT, Precision, Registry
+from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX, JOINT, Precision, Registry, reference_of
 from patina_resources.registry_files import load_registry
 from patina_resources.side_by_side import part_names, resolve_base
 
@@ -128,8 +128,12 @@ def verify(name: str | None) -> tuple[str, bool]:
     home = mothership()
     names = [registry_here(home).resolve(name).name] if name else [model.name for model in cached_models(home)]
     checked = [verify_model(home, entry) for entry in names]
-    lines = [(model.name, model.state, model.problem or "-") for model in checked]
+    lines = [(model.name, model.state, _problem_and_command(model)) for model in checked]
     return table(("model", "state", "problem"), lines), all(model.state == "ready" for model in checked)
+
+
+def _problem_and_command(model: CachedModel) -> str:
+    return f"{model.problem}: run `patina model add {reference_of(model.name)}`" if model.problem else "-"
 
 
 def prepare_model(project: Project, name: str, *, may_add: bool) -> None:

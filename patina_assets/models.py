@@ -3,14 +3,22 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_resources.artifacts import read_manifest, verified_path
-from patina_resources.embedding_cache import EmbeddingCache, embed_with_cache
+from patina_resources.artifacts import verified_path
+from patina_resources.embedding_cache import (
+    DamagedCacheError,
+    EmbeddingCache,
+    EmbeddingResult,
+    embed_with_cache,
+    put_aside,
+)
 from patina_resources.errors import PatinaError
+from patina_resources.manifests import read_manifest
 from patina_resources.model_cache import cached_model
 from patina_resources.project import Mothership, Project, ProjectionPaths
 from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec, Registry
@@ -108,11 +116,17 @@ def embed_query(spec: BaseSpec, files: BaseFiles, query: str) -> NDArray[np.floa
 
 
 def embed_texts(
-    project: Project, spec: BaseSpec, files: BaseFiles, texts: Sequence[str], progress: Callable[[str], Progress]
+    project: Project,
+    spec: BaseSpec,
+    files: BaseFiles,
+    texts: Sequence[str],
+    progress: Callable[[str], Progress],
+    warn: Callable[[str], None],
 ) -> EmbeddedTexts:
     """Return the texts' vectors; each model embeds only what its own cache does not hold.
 
-    So a model's vectors serve wherever it stands: alone, or beside any other.
+    So a model's vectors serve wherever it stands: alone, or beside any other. A damaged cache is put aside, and its
+    texts are embedded again.
 
     Args:
         project: Holds the caches.
@@ -120,18 +134,30 @@ def embed_texts(
         files: Its files.
         texts: Passages, without prefixes.
         progress: Returns, for a model's name, what is called with (new texts done, new texts in all).
+        warn: Told of a damaged cache.
 
     Raises:
-        PatinaError: A cache is damaged or cannot be written, or a model fails.
+        PatinaError: A cache cannot be written or moved, or a model fails.
     """
     vectors, new, seconds = [], {}, 0.0
     for part, own in zip(spec.parts, files.parts, strict=True):
-        with EmbeddingCache(project.embedding_cache(part.name)) as cache:
-            result = embed_with_cache(cache, embedder(part, own), own.digest, texts, progress(part.name))
+        path = project.embedding_cache(part.name)
+        try:
+            result = _embed_cached(path, part, own, texts, progress(part.name))
+        except DamagedCacheError as error:
+            warn(f"the embedding cache was damaged and is now {put_aside(path)} ({error})")
+            result = _embed_cached(path, part, own, texts, progress(part.name))
         vectors.append(result.vectors)
         new[part.name] = result.new
         seconds += result.seconds
     return EmbeddedTexts(side_by_side(vectors), new, seconds)
+
+
+def _embed_cached(
+    path: Path, spec: ModelSpec, files: ModelFiles, texts: Sequence[str], progress: Progress
+) -> EmbeddingResult:
+    with EmbeddingCache(path) as cache:
+        return embed_with_cache(cache, embedder(spec, files), files.digest, texts, progress)
 
 
 @lru_cache(maxsize=4)

@@ -13,9 +13,9 @@ from patina_assets.pipeline import Survey, Workspace, open_workspace, survey
 from patina_assets.recipe import read_recipe
 from patina_assets.staleness import LOCK, MODEL, StageVerdict
 from patina_assets.terminal import size_text, table, verdict_lines
-from patina_resources.artifacts import read_manifest
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.known_projects import register_project
+from patina_resources.manifests import read_manifest
 from patina_resources.project import PROJECT_VARIABLE, Project, mothership
 from patina_resources.registry import CORPUS_STATIC
 

@@ -34,19 +34,17 @@ from patina_assets.staleness import (
     stage_verdict,
 )
 from patina_resources.artifacts import (
-    Manifest,
-    StageInput,
-    StageRecord,
     damages,
     exclusive,
     publish_stage,
-    read_manifest,
     read_outputs,
+    remove_leftovers,
     settle,
     write_if_changed,
 )
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog, Look, SourceDigest
+from patina_resources.manifests import Manifest, StageInput, StageRecord, read_manifest
 from patina_resources.project import Mothership, Project, ProjectionPaths, mothership
 from patina_resources.registry import CORPUS_STATIC
 from patina_resources.registry_files import load_registry
@@ -219,6 +217,7 @@ def run_stage(workspace: Workspace, name: str, stage: str, report: Report, *, fu
         return StageOutcome(record, reused=True, reasons=(), seconds=time.monotonic() - started)
     with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, f"building {name}/{stage}"):
         settle(workspace.paths(name))
+        remove_leftovers(workspace.project.data)
         record, verdict = _decide(workspace, name, stage)  # another process may have built it meanwhile
         if record is not None and verdict.status == "fresh" and not full:
             return StageOutcome(record, reused=True, reasons=(), seconds=time.monotonic() - started)
@@ -319,7 +318,14 @@ def _embed(workspace: Workspace, paths: ProjectionPaths, report: Report) -> Buil
         return Pace(report, f"{paths.name}/embeddings", f"new texts of {model}" if several else "new texts")
 
     files = base_files(workspace.project, workspace.home, workspace.spec)
-    embedded = embed_texts(workspace.project, workspace.spec, files, texts, progress)
+    embedded = embed_texts(
+        workspace.project,
+        workspace.spec,
+        files,
+        texts,
+        progress,
+        lambda text: report(f"{paths.name}/embeddings: {text}"),
+    )
     return build_embeddings(embedded.vectors, embedded.new, embedded.seconds)
 
 

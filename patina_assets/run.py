@@ -4,9 +4,11 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 import dagster as dg
+from sqlalchemy.exc import DBAPIError
 
 from patina_assets.assets import keys_to_build
 from patina_assets.definitions import workspace_definitions
@@ -15,6 +17,7 @@ from patina_assets.progress import COMPLETE, bar
 from patina_assets.sensors import step_sentence
 from patina_assets.staleness import StageVerdict
 from patina_assets.terminal import is_interactive
+from patina_resources.errors import PatinaError
 
 
 def _terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
@@ -65,14 +68,30 @@ def run_stages(workspace: Workspace, stale: Sequence[StageVerdict], *, full: boo
         workspace: The project.
         stale: The stages to build.
         full: Build each even if it turns out fresh.
+
+    Raises:
+        PatinaError: Dagster cannot keep its records. Stages that were built until then stay.
     """
     definitions = workspace_definitions(workspace, {"console": dg.LoggerDefinition(_terminal_logger)})
-    with dg.DagsterInstance.get() as instance:
-        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance,
-            asset_selection=keys_to_build(workspace, stale),
-            # A logger is used only where the run names it.
-            run_config={"resources": {"build": {"config": {"full": full}}}, "loggers": {"console": {}}},
-            raise_on_error=False,
-        )
+    try:
+        with dg.DagsterInstance.get() as instance:
+            result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=instance,
+                asset_selection=keys_to_build(workspace, stale),
+                # A logger is used only where the run names it.
+                run_config={"resources": {"build": {"config": {"full": full}}}, "loggers": {"console": {}}},
+                raise_on_error=False,
+            )
+    except (DBAPIError, OSError) as error:
+        raise PatinaError(_no_records(workspace.project.dagster_home, error)) from error
     return [step_sentence(event) for event in result.all_events if event.is_step_failure]
+
+
+def _no_records(home: Path, error: Exception) -> str:
+    reason = error.orig if isinstance(error, DBAPIError) else error
+    # SQLite reports a file that cannot grow as an I/O error.
+    return (
+        f"{home}: Dagster cannot keep its records of runs there ({reason}): make sure that the disk has room and the "
+        "folder can be written, then run `patina oxidize` again; where they are damaged, delete that folder first: "
+        "nothing that is built is in it"
+    )

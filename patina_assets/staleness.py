@@ -11,8 +11,8 @@ from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import PairType
 from patina_assets.recipe import ProjectionRecipe, Recipe
 from patina_assets.stages.index import IndexOptions
-from patina_resources.artifacts import Manifest, StageInput
 from patina_resources.eventlog import SourceDigest
+from patina_resources.manifests import Manifest, StageInput
 from patina_resources.registry import JOINT
 from patina_resources.side_by_side import joint_digest, joint_settings
 

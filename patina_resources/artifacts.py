@@ -1,4 +1,4 @@
-"""The only place that puts files under `.patina/data`: atomic writes, digests, manifests, the project mutex.
+"""The only place that puts files under `.patina/data`: atomic writes, digests, stages, the project mutex.
 
 A stage's files and its manifest entry change together. New files are first written completely under a *pending*
 name that carries their digest; renaming the manifest is the moment of change; the pending files then move to their
@@ -8,77 +8,28 @@ final names, and where that was interrupted, readers find them under the pending
 import errno
 import fcntl
 import hashlib
-import json
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from patina_resources.errors import PatinaError, shown
+from patina_resources.errors import PatinaError
+from patina_resources.manifests import Manifest, OutputFile, StageRecord, manifest_document, read_manifest
 from patina_resources.project import ProjectionPaths
 
-MANIFEST_VERSION = 1
 PENDING_SUFFIX = ".pending"
 TEMPORARY_PREFIX = ".tmp-"
+# No single file takes this long to write.
+LEFTOVER_SECONDS = 3600.0
 READ_ATTEMPTS = 20
 MAX_LOG_BYTES = 1_000_000
 MAX_LOG_LINE = 10_000
 MUTEX_POLL_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class StageInput:
-    """One thing that went into an artifact.
-
-    Attributes:
-        value: What enters the fingerprint.
-        rows: For a source, its number of rows.
-        parts: For models side by side, each one's own value by name: so a change can be told by name.
-    """
-
-    value: str
-    rows: int | None = None
-    parts: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class OutputFile:
-    """One file that a stage wrote."""
-
-    file: str
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True)
-class StageRecord:
-    """What a manifest knows of one stage.
-
-    Attributes:
-        fingerprint: Hash of all inputs.
-        inputs: The inputs by name, to say in words why a stage is stale.
-        digest: Hash of what the next stages depend on.
-        outputs: The stage's files by role.
-        facts: Counts and measures, for people.
-        built_at: UTC time of the build (ISO 8601).
-    """
-
-    fingerprint: str
-    inputs: Mapping[str, StageInput]
-    digest: str
-    outputs: Mapping[str, OutputFile]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    built_at: str = ""
-
-
-Manifest = Mapping[str, StageRecord]
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -131,6 +82,14 @@ def write_if_changed(path: Path, data: bytes) -> bool:
     return True
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files directly in `folder` that are more than an hour old: their writers were killed."""
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(OSError):  # one that cannot be deleted does no harm
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                leftover.unlink()
+
+
 def append_line(path: Path, text: str) -> None:
     """Append one line to a log, in one write; of a log of more than 1 MB the newer half is kept.
 
@@ -147,26 +106,6 @@ def append_line(path: Path, text: str) -> None:
         raise _cannot_write(path, error) from error
     if size > MAX_LOG_BYTES:
         write_atomic(path, path.read_bytes()[size // 2 :].split(b"\n", 1)[1])
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Return a manifest; an empty one where the file does not exist.
-
-    Raises:
-        PatinaError: The file is damaged.
-    """
-    try:
-        document = json.loads(path.read_bytes())
-        if document["version"] != MANIFEST_VERSION:
-            raise ValueError(f"version {shown(document['version'])}, expected {MANIFEST_VERSION}")
-        return {str(stage): _record(entry) for stage, entry in document["stages"].items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise PatinaError(
-            f"{path}: the manifest is damaged ({type(error).__name__}: {error}): "
-            "run `patina oxidize` to build what it described again"
-        ) from error
 
 
 def publish_stage(
@@ -191,7 +130,7 @@ def publish_stage(
     record = replace(record, outputs=outputs, built_at=utc_now())
     for path, data in contents.items():
         write_atomic(_pending(paths, path.name, sha256(data)), data)
-    write_atomic(paths.manifest, _manifest_document({**manifest, stage: record}))
+    write_atomic(paths.manifest, manifest_document(paths.name, {**manifest, stage: record}))
     for path, data in contents.items():
         _move(_pending(paths, path.name, sha256(data)), path)
     _sync_folder(paths.folder)
@@ -369,92 +308,3 @@ def _cannot_write(path: Path, error: OSError) -> PatinaError:
         errno.EROFS: "the file system is read-only",
     }.get(error.errno or 0, "what was there before is untouched")
     return PatinaError(f"{path}: cannot be written ({error.strerror or error}): {remedy}")
-
-
-def _manifest_document(manifest: Manifest) -> bytes:
-    stages = {
-        stage: {
-            "fingerprint": record.fingerprint,
-            "inputs": {
-                name: {"value": entry.value}
-                | ({} if entry.rows is None else {"rows": entry.rows})
-                | ({"parts": dict(entry.parts)} if entry.parts else {})
-                for name, entry in record.inputs.items()
-            },
-            "digest": record.digest,
-            "outputs": {
-                role: {"file": output.file, "sha256": output.sha256, "bytes": output.bytes}
-                for role, output in record.outputs.items()
-            },
-            "facts": dict(record.facts),
-            "built_at": record.built_at,
-        }
-        for stage, record in manifest.items()
-    }
-    return json.dumps({"version": MANIFEST_VERSION, "stages": stages}, indent=1).encode() + b"\n"
-
-
-def _record(entry: Mapping[str, Any]) -> StageRecord:
-    return StageRecord(
-        fingerprint=_text(entry["fingerprint"]),
-        inputs={
-            str(name): StageInput(
-                _text(value["value"]),
-                _optional_count(value.get("rows")),
-                {str(part): _text(own) for part, own in value.get("parts", {}).items()},
-            )
-            for name, value in entry["inputs"].items()
-        },
-        digest=_text(entry["digest"]),
-        outputs={
-            str(role): OutputFile(_file_name(value["file"]), _digest(value["sha256"]), int(value["bytes"]))
-            for role, value in entry["outputs"].items()
-        },
-        facts=_facts(entry["facts"]),
-        built_at=_text(entry["built_at"]),
-    )
-
-
-def _facts(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stage's facts: those that are read again, beside being shown, are of the shape they are written in."""
-    tables: list[Any] = [value, value.get("metrics", {}), *value.get("evaluation", []), *value.get("history", [])]
-    if not all(isinstance(table, dict) for table in tables):
-        raise TypeError("expected facts as tables")
-    if not all(isinstance(row["vectors"], str) for row in value.get("evaluation", [])):
-        raise TypeError("expected the kind of vectors as text")
-    for table in tables[1:]:
-        for number in (entry for key, entry in table.items() if key != "vectors"):
-            _optional_number(number)
-    _optional_number(value.get("recall_at_10"))
-    return dict(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, got {shown(value)}")
-    return value
-
-
-def _digest(value: object) -> str:
-    digest = _text(value)
-    if not re.fullmatch(r"[0-9a-f]{64}", digest):  # it becomes part of a file name
-        raise ValueError(f"expected a SHA-256, got {shown(digest)}")
-    return digest
-
-
-def _optional_count(value: object) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise TypeError(f"expected a count, got {shown(value)}")
-
-
-def _optional_number(value: object) -> None:
-    if value is not None and not isinstance(value, int | float):
-        raise TypeError(f"expected a number, got {shown(value)}")
-
-
-def _file_name(value: object) -> str:
-    name = _text(value)
-    if not name or "/" in name or "\0" in name or name in {".", ".."}:
-        raise ValueError(f"expected a file name, got {shown(name)}")
-    return name

@@ -33,9 +33,16 @@ CREATE TABLE vector (
     PRIMARY KEY (model, text)
 )
 """
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_UNREADABLE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR}
+
+ASIDE_SUFFIX = ".damaged"
 
 Vectors = NDArray[np.float32]
+
+
+class DamagedCacheError(PatinaError):
+    """The cache's bytes are not those of a cache; what it held can be computed again."""
 
 
 class Embedder(Protocol):
@@ -149,8 +156,9 @@ class EmbeddingCache:
 
     def _refusal(self, error: Exception) -> PatinaError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _DAMAGED:
-            return PatinaError(
+        if code in _DAMAGED | _UNREADABLE:
+            kind = DamagedCacheError if code in _DAMAGED else PatinaError
+            return kind(
                 f"{self._path}: the embedding cache is damaged ({error}): delete it and run `patina oxidize` again, "
                 "it holds only vectors that can be computed again"
             )
@@ -163,6 +171,22 @@ class EmbeddingCache:
             f"{self._path}: the embedding cache cannot be used ({error}): make sure that its folder can be written "
             "and that the disk has room, then run `patina oxidize` again"
         )
+
+
+def put_aside(path: Path) -> Path:
+    """Move a damaged cache out of the way, to `cache.db.damaged` beside it, and return that place.
+
+    Raises:
+        PatinaError: It cannot be moved.
+    """
+    aside = path.with_name(f"{path.name}{ASIDE_SUFFIX}")
+    try:
+        for journal in ("-wal", "-shm"):  # they would be replayed into the new file
+            path.with_name(f"{path.name}{journal}").unlink(missing_ok=True)
+        path.replace(aside)
+    except OSError as error:
+        raise PatinaError(f"{path}: damaged, and cannot be moved away ({error.strerror or error})") from error
+    return aside
 
 
 def embed_with_cache(

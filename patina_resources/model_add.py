@@ -9,7 +9,7 @@ from typing import Any
 from patina_resources.artifacts import file_sha256, utc_now
 from patina_resources.errors import PatinaError
 from patina_resources.hub import HubUnavailableError
-from patina_resources.model_cache import adding, model_state, publish_model
+from patina_resources.model_cache import adding, model_state, publish_model, settle_model
 from patina_resources.model_sources import Say, Staged, Wanted, from_folder, from_hub, from_package
 from patina_resources.models_lock import LockRecord
 from patina_resources.project import Mothership
@@ -88,6 +88,7 @@ def add_model(
         recorded = before.record if before is not None else None
         ready = before is not None and before.state == "ready" and folder is None
         if recorded is not None and ready and precision in (None, recorded.precision):
+            settle_model(mothership, target.name, recorded)  # an earlier process may have been killed at the end
             spec = target.spec or spec_of_record(target.name, recorded, mothership.models_lock)
             return Added(spec, recorded, "the cache", downloaded=False)
         wanted = Wanted(
@@ -102,7 +103,6 @@ def add_model(
         record = _record(staged, described=target.spec is not None)
         _tell_change(say, recorded, record, target.name)
         publish_model(mothership, target.name, staged.precision, staged.onnx, staged.tokenizer, record)
-        rmtree(wanted.incoming, ignore_errors=True)
     return Added(staged.spec, record, staged.source, downloaded=True)
 
 

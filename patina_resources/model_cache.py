@@ -173,13 +173,36 @@ def publish_model(
             _sync(source)
             source.replace(_pending(place, digest))
         record_model(mothership.models_lock, name, record)
-        for place, (_, digest) in places.items():
-            _pending(place, digest).replace(place)
+    except OSError as error:
+        raise PatinaError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    settle_model(mothership, name, record)
+
+
+def settle_model(mothership: Mothership, name: str, record: LockRecord) -> None:
+    """Finish what an interrupted `publish_model` left, and delete what else is there. The caller holds `adding`.
+
+    The recorded files move from their pending to their final names; all other files of the folder go, and what was
+    being downloaded.
+
+    Raises:
+        PatinaError: A file cannot be moved or deleted.
+    """
+    folder = mothership.model_folder(name)
+    kept = set()
+    try:
+        for names, digest in ((_onnx_names(record), record.sha256_model), ((TOKENIZER_NAME,), record.sha256_tokenizer)):
+            for place in (folder / entry for entry in names):
+                if _find(folder, (place.name,), digest) == _pending(place, digest):
+                    _pending(place, digest).replace(place)
+                kept.add(place)
         for other in folder.iterdir():
-            if other not in places and other.is_file():
+            # Where a record does not say the precision, another tool made it: its other files are its own business.
+            ours = record.precision or other.name.endswith(PENDING_SUFFIX)
+            if ours and other not in kept and other.is_file():
                 other.unlink(missing_ok=True)
     except OSError as error:
         raise PatinaError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    shutil.rmtree(mothership.incoming_folder(name), ignore_errors=True)
 
 
 def _state(mothership: Mothership, name: str, record: LockRecord) -> CachedModel:

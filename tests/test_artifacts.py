@@ -15,16 +15,13 @@ import pytest
 from refusals import refusal
 
 from patina_resources.artifacts import (
-    OutputFile,
-    StageInput,
-    StageRecord,
     damages,
     exclusive,
     file_sha256,
     publish_stage,
-    read_manifest,
     read_output,
     read_outputs,
+    remove_leftovers,
     settle,
     sha256,
     verified_path,
@@ -32,6 +29,7 @@ from patina_resources.artifacts import (
     write_if_changed,
 )
 from patina_resources.errors import PatinaError
+from patina_resources.manifests import OutputFile, StageInput, StageRecord, read_manifest
 from patina_resources.project import ProjectionPaths
 
 OLD = {"usearch": b"old index", "search.db": b"old items"}
@@ -98,6 +96,15 @@ def test_equal_content_is_not_written_again(tmp_path: Path) -> None:
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert write_if_changed(path, b"two")
     assert path.read_bytes() == b"two"
+
+
+def test_leftovers_of_killed_writers_go_once_nobody_can_be_writing_them(tmp_path: Path) -> None:
+    for name in (".tmp-old", ".tmp-new", "file"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / ".tmp-old", (0, 0))
+    os.utime(tmp_path / "file", (0, 0))
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".tmp-new", "file"]
 
 
 def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
@@ -224,7 +231,8 @@ def test_files_are_found_before_they_have_moved_to_their_names(paths: Projection
 KILLED = """
 import os, sys
 from pathlib import Path
-from patina_resources.artifacts import StageRecord, publish_stage
+from patina_resources.artifacts import publish_stage
+from patina_resources.manifests import StageRecord
 from patina_resources.project import ProjectionPaths
 
 STEPS = {"open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "tempfile.mkstemp"}
@@ -321,7 +329,8 @@ def test_a_folder_in_the_place_of_an_artifact_is_refused(paths: ProjectionPaths)
 FULL = """
 import resource, sys
 from pathlib import Path
-from patina_resources.artifacts import StageRecord, publish_stage
+from patina_resources.artifacts import publish_stage
+from patina_resources.manifests import StageRecord
 from patina_resources.errors import PatinaError
 from patina_resources.project import ProjectionPaths
 folder = Path(sys.argv[1])
@@ -443,9 +452,9 @@ def test_a_manifest_with_something_unusable_is_damaged(
     paths: ProjectionPaths, edit: Callable[[dict[str, Any]], Any]
 ) -> None:
     publish(paths, OLD)
-    document = json.loads(paths.manifest.read_bytes())
-    document["stages"]["index"] = edit(document["stages"]["index"])
-    paths.manifest.write_text(json.dumps(document))
+    stages = json.loads(paths.manifest.read_bytes())["stages"]
+    stages["index"] = edit(stages["index"])
+    paths.manifest.write_text(json.dumps({"version": 1, "stages": stages}))  # as before manifests had a digest
     sentence = refusal(lambda: read_manifest(paths.manifest))
     assert sentence.startswith(f"{paths.manifest}: the manifest is damaged (")
     assert sentence.endswith("): run `patina oxidize` to build what it described again")
@@ -474,11 +483,37 @@ def test_a_manifest_that_is_none_is_damaged(paths: ProjectionPaths, content: byt
     assert contents_of(paths) == NEW
 
 
+def test_a_changed_figure_in_a_manifest_is_found(paths: ProjectionPaths) -> None:
+    publish(paths, OLD)
+    text = paths.manifest.read_text()
+    assert text.count('"items": 3') == 1
+    paths.manifest.write_text(text.replace('"items": 3', '"items": 7'))
+    assert "its digest is not that of its content" in refusal(lambda: read_manifest(paths.manifest))
+
+
+def test_a_manifest_of_another_projection_is_found(paths: ProjectionPaths) -> None:
+    other = ProjectionPaths(paths.folder, "semantic")
+    publish(other, OLD)
+    other.manifest.rename(paths.manifest)
+    assert "it is that of 'semantic'" in refusal(lambda: read_manifest(paths.manifest))
+
+
+def test_a_manifest_without_a_digest_is_read_and_gets_one(paths: ProjectionPaths) -> None:
+    record = publish(paths, OLD)
+    stages = json.loads(paths.manifest.read_bytes())["stages"]
+    paths.manifest.write_text(json.dumps({"version": 1, "stages": stages}))
+    assert read_manifest(paths.manifest) == {"index": record}
+    publish(paths, NEW, "other")
+    assert json.loads(paths.manifest.read_bytes())["version"] == 2
+    assert read_manifest(paths.manifest)["index"] == record
+
+
 def test_a_damaged_manifest_cannot_move_files_out_of_their_folder(paths: ProjectionPaths, tmp_path: Path) -> None:
     publish(paths, OLD)
     digest = read_manifest(paths.manifest)["index"].outputs["usearch"].sha256
-    text = paths.manifest.read_text().replace('"temporal.usearch"', '"../escaped"')
-    paths.manifest.write_text(text)
+    stages = json.loads(paths.manifest.read_bytes())["stages"]
+    stages["index"]["outputs"]["usearch"]["file"] = "../escaped"
+    paths.manifest.write_text(json.dumps({"version": 1, "stages": stages}))
     (paths.folder / f"temporal.escaped.{digest[:16]}.pending").write_bytes(b"data")
     settle(paths)
     assert names(tmp_path) == ["projections"]

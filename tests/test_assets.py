@@ -13,7 +13,7 @@ from patina_assets.definitions import broken_recipe, workspace_definitions
 from patina_assets.metadata import stage_metadata
 from patina_assets.pipeline import StageOutcome
 from patina_assets.sensors import step_sentence
-from patina_resources.artifacts import StageRecord
+from patina_resources.manifests import StageRecord
 from patina_resources.project import Project
 
 

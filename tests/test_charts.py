@@ -2,20 +2,23 @@
 
 import base64
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
 import pytest
 from browser import CHROMIUM, browser
+from eventlog_builder import commit
 from refusals import refusal
 from sensor_helpers import build_template
-from small_project import patina
+from small_project import add_events, patina
 
 from patina_assets.charts import LEFT_OVER, colour_groups, history_chart, image_markdown, principal_plane, scatter
 from patina_assets.map import PAGE_ITEMS, Places, group_names, page, places
 from patina_assets.metadata import neighbour_rows
 from patina_assets.pairs.relations import Item
+from patina_assets.pipeline import open_workspace, run_stage
 from patina_resources.project import Project, find_project
 
 
@@ -120,6 +123,15 @@ def test_patina_map_writes_a_page(project: Project, tmp_path: Path, monkeypatch:
     assert refusal(lambda: places(project.projection_paths("corpus-static", "none"), PAGE_ITEMS)).startswith(
         "none/index"
     )
+
+
+def test_a_map_is_of_one_build_although_a_later_one_was_interrupted(project: Project, tmp_path: Path) -> None:
+    copy = tmp_path / "project"
+    shutil.copytree(project.root, copy)
+    before = places(find_project(copy).projection_paths("corpus-static", "temporal"), PAGE_ITEMS)
+    add_events(find_project(copy), [commit("f" * 40, "src/new.py", "src/other.py", hour=500)])
+    run_stage(open_workspace(find_project(copy)), "temporal", "pairs", print)
+    assert places(find_project(copy).projection_paths("corpus-static", "temporal"), PAGE_ITEMS).items == before.items
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; .ci/run installs it")

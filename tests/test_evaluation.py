@@ -9,7 +9,8 @@ from small_project import make_project, patina, workspace_of
 
 from patina_assets.pipeline import publish_lock, run_stage
 from patina_assets.stages.evaluate import METRICS
-from patina_resources.artifacts import publish_stage, read_manifest
+from patina_resources.artifacts import publish_stage
+from patina_resources.manifests import read_manifest
 from patina_resources.project import Project, find_project
 
 STAGES = ("pairs", "embeddings", "weights", "index")

@@ -1,5 +1,6 @@
 """Eventlog: refusals, what a reader sees while another process writes, digests, and the remembered look."""
 
+import hashlib
 import json
 import sqlite3
 import subprocess
@@ -283,9 +284,20 @@ def test_a_look_gives_each_sources_digest_and_row_count(path: Path) -> None:
 
 def _with_other_digests(document: bytes) -> bytes:
     content = json.loads(document)
+    del content["sha256"]
     for entry in content["digests"].values():
         entry["digest"] = "remembered"
-    return json.dumps(content).encode()
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**content, "sha256": digest}).encode()
+
+
+def test_a_remembered_look_that_is_damaged_is_not_believed(path: Path) -> None:
+    eventlog = Eventlog(path)
+    document = eventlog.look([EVERYTHING]).document
+    digest = eventlog.look([EVERYTHING]).digests["everything"].digest
+    damaged = document.replace(digest.encode(), b"0" * 64)
+    assert damaged != document
+    assert eventlog.look([EVERYTHING], damaged).digests["everything"].digest == digest
 
 
 def test_a_remembered_look_is_believed_until_the_file_changes(path: Path) -> None:

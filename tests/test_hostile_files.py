@@ -19,9 +19,9 @@ from patina_assets.lock import compose_lock
 from patina_assets.pairs import pair_types_by_source
 from patina_assets.recipe import read_recipe
 from patina_assets.search import Searcher
-from patina_resources.artifacts import read_manifest
 from patina_resources.config import read_config
 from patina_resources.errors import PatinaError
+from patina_resources.manifests import read_manifest
 from patina_resources.materialize.decision_records import read_record
 from patina_resources.materialize.session_header import LONGEST_TITLE, read_header
 from patina_resources.materialize.session_notes import read_notes

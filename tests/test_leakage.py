@@ -18,8 +18,9 @@ from patina_assets.pairs.relations import PairData, PairType, Split, unique_text
 from patina_assets.pipeline import run_stage
 from patina_assets.recipe import ProjectionRecipe, Training
 from patina_assets.stages.evaluate import held_out_task
-from patina_resources.artifacts import publish_stage, read_manifest, read_outputs
+from patina_resources.artifacts import publish_stage, read_outputs
 from patina_resources.eventlog import Eventlog
+from patina_resources.manifests import read_manifest
 
 TextPair = tuple[str, str]
 

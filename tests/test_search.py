@@ -20,7 +20,8 @@ from patina_assets.pairs.relations import Item
 from patina_assets.pipeline import publish_lock, run_model, run_stage
 from patina_assets.search import BASE, LEXICAL, OpenIndex, Searcher, list_weights
 from patina_assets.stages.index import IndexOptions, build_index, load_index
-from patina_resources.artifacts import publish_stage, read_manifest
+from patina_resources.artifacts import publish_stage
+from patina_resources.manifests import read_manifest
 from patina_resources.project import Project, find_project
 
 ROOT = Path(__file__).parents[1]

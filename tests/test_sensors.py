@@ -24,6 +24,7 @@ from patina_assets.assets import stage_key
 from patina_assets.automation import (
     LEFT_ALONE,
     RETRY_SECONDS,
+    Attempt,
     Decision,
     Memory,
     Probe,
@@ -87,6 +88,19 @@ def test_a_file_from_the_future_settles_too() -> None:
     memory, waiting = before_survey(Memory(), probe, NOW, SETTLE)
     assert waiting
     assert before_survey(memory, probe, NOW + SETTLE, SETTLE)[1] == ""
+
+
+def test_a_clock_that_went_back_holds_nothing_up() -> None:
+    probe = Probe("x", NOW)
+    failed = Memory(
+        "x", NOW, "x", NOW + 40, attempts={"a": Attempt("1", 1, NOW + 40), "b": Attempt("1", 9, LEFT_ALONE)}
+    )
+    back = NOW - 1e8
+    memory, waiting = before_survey(failed, probe, back, SETTLE)
+    assert "waiting until nothing is written" in waiting
+    assert (memory.due, memory.attempts["a"].retry_at) == (back, back)
+    assert memory.attempts["b"].retry_at == LEFT_ALONE
+    assert before_survey(memory, probe, back + SETTLE, SETTLE)[1] == ""
 
 
 def test_exactly_what_is_stale_is_asked_for_once() -> None:

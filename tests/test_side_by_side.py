@@ -126,11 +126,12 @@ def files(tmp_path: Path) -> BaseFiles:
 
 def test_a_model_embeds_nothing_again_beside_another(tmp_path: Path, files: BaseFiles) -> None:
     project = Project(tmp_path / "project", ProjectConfig())
+    warned: list[str] = []
 
     def embed(texts: Sequence[str], *rows: int) -> tuple[dict[str, int], NDArray[np.float32]]:
         spec = BaseSpec(tuple((A, B)[row] for row in rows))
         own = BaseFiles(tuple(files.parts[row] for row in rows))
-        embedded = embed_texts(project, spec, own, texts, lambda _: lambda _done, _total: None)
+        embedded = embed_texts(project, spec, own, texts, lambda _: lambda _done, _total: None, warned.append)
         return embedded.new, embedded.vectors
 
     new, alone = embed(TEXTS, 0)
@@ -143,6 +144,7 @@ def test_a_model_embeds_nothing_again_beside_another(tmp_path: Path, files: Base
     assert new == {"b": 1, "a": 1}
     assert np.array_equal(turned[:4, 8:], joined[:, :16])
     assert embed(TEXTS, 1)[0] == {"b": 0}
+    assert warned == []
 
 
 def test_a_query_has_its_own_prefix_for_each_model(files: BaseFiles) -> None:

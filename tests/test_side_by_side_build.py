@@ -21,9 +21,10 @@ from patina_assets.models import base_files
 from patina_assets.pairs.relations import unique_texts
 from patina_assets.search import Searcher
 from patina_assets.stages.projection import from_safetensors
-from patina_resources.artifacts import read_manifest, read_outputs
+from patina_resources.artifacts import read_outputs
 from patina_resources.corpus_model import REBUILD_ABOVE
 from patina_resources.embedder import OnnxEmbedder
+from patina_resources.manifests import read_manifest
 from patina_resources.project import Project, find_project, mothership
 from patina_resources.registry import ModelFiles
 from patina_resources.side_by_side import side_by_side

@@ -1,0 +1,56 @@
+"""The faults suite: short in `make test`, long in `make soak`."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from amounts import SOAK
+from commands import Commands
+from projects import ONE_PROJECTION, Change, make_change, make_repository, succeed
+from small_project import RECIPE
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """Return a folder in memory where there is such: a build syncs hundreds of times."""
+    memory = Path("/dev/shm")
+    place = memory if os.access(memory, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="patina-faults-", dir=place))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def commands(scratch: Path) -> Iterator[Commands]:
+    """Return what runs `patina` in processes of its own."""
+    server = Commands({"PATINA_HOME": str(scratch / "home"), "HOME": str(scratch)})
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def change(scratch: Path, commands: Commands) -> Change:
+    """Return a project with a change that makes everything stale."""
+    return make_change(scratch / "change", commands, RECIPE if SOAK else ONE_PROJECTION)
+
+
+@pytest.fixture(scope="session")
+def repository(scratch: Path, commands: Commands) -> Path:
+    """Return a git repository with some history, source and session notes, materialized and built."""
+    made = make_repository(scratch / "repository")
+    succeed(commands, made, "materialize")
+    succeed(commands, made, "oxidize")
+    return made
+
+
+@pytest.fixture
+def folder(scratch: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Return a new folder of the test's own."""
+    made = Path(tempfile.mkdtemp(prefix=f"{request.node.originalname}-"[:40], dir=scratch))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
