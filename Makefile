@@ -1,4 +1,5 @@
 # `make demo` and `make test` need python3 (3.11 or newer), make and git; everything else is installed into .venv.
+# Where there is a Chromium, `make test` also looks at the web UI in it and keeps screenshots in build/screenshots.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

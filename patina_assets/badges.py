@@ -4,13 +4,15 @@ A stage may have been built by another Dagster instance, and a source changes wi
 materializations that belong to no run, with the tags from which Dagster computes staleness.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 from dagster import AssetMaterialization
 
 from patina_assets.assets import lock_key, model_key, source_key, stage_key
-from patina_assets.pipeline import Survey, Workspace
+from patina_assets.metadata import Metadata, lock_metadata, stage_metadata
+from patina_assets.pipeline import StageOutcome, Survey, Workspace
 from patina_assets.staleness import recipe_inputs, sources_of, upstream_of
 from patina_resources.artifacts import file_sha256
 from patina_resources.errors import PatinaError
@@ -28,8 +30,23 @@ OUTSIDE = "on disk, built or changed outside of this Dagster instance's runs"
 OLDER_RECIPE = "an older recipe"
 
 Tags = dict[str, str]
-# Data version, versions of the inputs, and whether the recipe is the present one.
-_State = tuple[str, dict[dg.AssetKey, str], bool]
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is on disk of an asset.
+
+    Attributes:
+        version: Its data version.
+        inputs: The data versions of what it was made from.
+        current: Whether it was made with the present recipe.
+        details: Returns what its page shows.
+    """
+
+    version: str
+    inputs: Mapping[dg.AssetKey, str]
+    current: bool = True
+    details: Callable[[], Metadata] = dict
 
 
 def report_what_is_on_disk(
@@ -75,18 +92,18 @@ def _news(
     found: str,
 ) -> Iterator[AssetMaterialization]:
     """Yield what Dagster does not know yet; `found` says how it is told."""
-    for bare, (version, inputs, current) in states.items():
+    for bare, state in states.items():
         key = dg.AssetKey([*prefix, *bare.path])
         if key not in code_versions:
             continue
-        tags = {DATA_VERSION: version, CODE_VERSION: code_versions[key] or "" if current else OLDER_RECIPE}
-        for name, value in inputs.items():
+        tags = {DATA_VERSION: state.version, CODE_VERSION: code_versions[key] or "" if state.current else OLDER_RECIPE}
+        for name, value in state.inputs.items():
             tags[INPUT_PREFIX + dg.AssetKey([*prefix, *name.path]).to_user_string()] = value
         if not _known(instance, key, tags):
             pointers = {
                 name.replace(INPUT_PREFIX, POINTER_PREFIX): NO_POINTER for name in tags if name.startswith(INPUT_PREFIX)
             }
-            yield AssetMaterialization(key, metadata={"found": found}, tags=tags | pointers)
+            yield AssetMaterialization(key, metadata=state.details() | {"found": found}, tags=tags | pointers)
 
 
 def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags) -> bool:
@@ -102,10 +119,10 @@ def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags) -> bool:
 
 
 def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
-    """Return data version, versions of the inputs, and whether the recipe is the present one, of what is on disk."""
+    """Return what is on disk of each asset."""
     states = _source_states(found.look)
     if found.model.digest is not None:
-        states[model_key(workspace.spec.name)] = (found.model.digest, {}, True)
+        states[model_key(workspace.spec.name)] = _State(found.model.digest, {})
     indexes: dict[dg.AssetKey, str] = {}
     for name in workspace.names():
         manifest = _manifest(workspace, name)
@@ -115,12 +132,13 @@ def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
         if "index" in manifest:
             indexes[stage_key(name, "index")] = manifest["index"].digest
     if workspace.project.lock.is_file() and len(indexes) == len(workspace.names()):
-        states[lock_key()] = (file_sha256(workspace.project.lock), indexes, True)
+        path = workspace.project.lock
+        states[lock_key()] = _State(file_sha256(path), indexes, details=lambda: lock_metadata(path))
     return states
 
 
 def _source_states(look: Look) -> dict[dg.AssetKey, _State]:
-    return {source_key(name): (digest.digest, {}, True) for name, digest in look.digests.items()}
+    return {source_key(name): _State(digest.digest, {}) for name, digest in look.digests.items()}
 
 
 def _stage_state(workspace: Workspace, name: str, stage: str, record: StageRecord) -> _State:
@@ -139,7 +157,15 @@ def _stage_state(workspace: Workspace, name: str, stage: str, record: StageRecor
     if "model" in record.inputs:
         inputs[model_key(workspace.spec.name)] = record.inputs["model"].value
         current = current and record.inputs["model settings"].value == workspace.model_settings
-    return record.digest, inputs, current
+    return _State(record.digest, inputs, current, lambda: _details(workspace, name, stage, record))
+
+
+def _details(workspace: Workspace, name: str, stage: str, record: StageRecord) -> Metadata:
+    try:
+        shown = stage_metadata(workspace, name, stage, StageOutcome(record, reused=True, reasons=(), seconds=0.0))
+    except PatinaError:  # a file is damaged: the plan says so
+        return {}
+    return {key: value for key, value in shown.items() if key not in ("reused", "reasons", "seconds")}
 
 
 def _manifest(workspace: Workspace, name: str) -> Manifest:

@@ -1,8 +1,9 @@
 """Charts as SVG text, without a plotting library, and small: Dagster shows short images in the page itself."""
 
-import base64
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from html import escape
+from string import ascii_letters, digits
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,75 +11,109 @@ from numpy.typing import NDArray
 # Okabe and Ito 2008: eight colours that the colour-blind can tell apart; the last is for all that is left over.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#999999")
 LEFT_OVER = "other"
-CHART_POINTS = 16
-WIDTH, HEIGHT, MARGIN = 300, 96, 14
+# Markdown of this length or more is hidden behind "Show Markdown".
+INLINE_LIMIT = 1000
+# What may stand in an image's address in markdown as it is. Round brackets could end it early.
+UNQUOTED = frozenset(f"{ascii_letters}{digits}-._~/:=',;<>".encode())
+WIDTH, HEIGHT, MARGIN = 300, 120, 14
+CHART_POINTS = 20
+# A small scatter: its size in widths of a dot, its groups, and how many characters of their names are shown.
+SMALL_WIDTH, SMALL_HEIGHT, SMALL_GROUPS, SMALL_NAME = 96, 60, 4, 18
+
+Points = list[tuple[int, float]]
 
 
 def image_markdown(svg: str, alt: str) -> str:
-    """Return an SVG as an image in markdown."""
-    return f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+    """Return an SVG as an image in markdown, not much longer than the SVG itself."""
+    address = "".join(chr(byte) if byte in UNQUOTED else f"%{byte:02X}" for byte in svg.encode())
+    return f"![{alt}](data:image/svg+xml,{address})"
 
 
-def history_chart(losses: Sequence[float | None], mrrs: Sequence[float | None], best_epoch: int) -> str:
-    """Return loss and validation MRR per epoch as SVG of less than 700 characters, each line over its own range.
+def history_chart(
+    losses: Sequence[float | None], mrrs: Sequence[float | None], best_epoch: int, base: float | None = None
+) -> str:
+    """Return loss and validation MRR per epoch as SVG, each line over its own range, short enough for INLINE_LIMIT.
 
     Args:
         losses: One value for each epoch from 0 on; None where there is none.
         mrrs: The same of the MRR.
         best_epoch: Marked with a circle.
+        base: The MRR of the base vectors, a dashed line.
     """
-    last = max(len(losses) - 1, 1)
-    parts = []
-    for values, colour, name, line in ((losses, COLOURS[1], "loss", 0), (mrrs, COLOURS[0], "MRR", 1)):
-        points = [(epoch, value) for epoch, value in enumerate(values) if value is not None and np.isfinite(value)]
-        if not points:
-            continue
-        low, high = min(value for _, value in points), max(value for _, value in points)
-        chosen = [points[row] for row in np.unique(np.linspace(0, len(points) - 1, CHART_POINTS).astype(int))]
-        places = [_place(epoch, value, last, low, high) for epoch, value in chosen]
-        path = "L".join(f"{x} {y}" for x, y in places)
-        parts.append(f"<path stroke='{colour}' d='M{path}'/>")
-        if line == 1 and best_epoch < len(values) and values[best_epoch] is not None:
-            x, y = _place(best_epoch, values[best_epoch] or 0.0, last, low, high)
-            parts.append(f"<circle cx='{x}' cy='{y}' r='3' stroke='{colour}'/>")
-        label = f"{name} {points[0][1]:.3g} to {points[-1][1]:.3g}" + f" (epochs 0 to {last})" * line
-        parts.append(f"<text x='{6 + 150 * line}' y='10' fill='{colour}' stroke='none'>{label}</text>")
-    body = "".join(parts)
-    return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='400' "
-        f"font-size='9' fill='none'>{body}</svg>"
-    )
+    last = max(len(losses), len(mrrs), 2) - 1
+    floor = HEIGHT - MARGIN
+    parts = [
+        f"<path stroke='silver' d='M{MARGIN},{MARGIN}V{floor}H{WIDTH - MARGIN}'/>",
+        _text(MARGIN, HEIGHT - 4, "gray", "epoch 0"),
+        _text(WIDTH - 2 * MARGIN, HEIGHT - 4, "gray", str(last)),
+    ]
+    if points := _known(losses):
+        places = _places(points, last, points)
+        parts += [_polyline(places, COLOURS[1]), _text(MARGIN, 9, COLOURS[1], f"loss {_ends(points)}")]
+    if points := _known(mrrs):
+        scale = points if base is None else [*points, (0, base)]
+        places = _places(points, last, scale)
+        parts += [_polyline(places, COLOURS[0]), _text(110, 9, COLOURS[0], f"MRR {_ends(points)}")]
+        if best := [point for point in points if point[0] == best_epoch]:
+            ((x, y),) = _places(best, last, scale)
+            parts.append(f"<circle cx='{x}' cy='{y}' r='3' stroke='{COLOURS[0]}'/>")
+        if base is not None:
+            ((x, y),) = _places([(0, base)], last, scale)
+            parts.append(f"<path stroke='gray' stroke-dasharray='3' d='M{x},{y}H{WIDTH - MARGIN}'/>")
+            parts.append(_text(230, 9, "gray", f"base {base:.3g}"))
+    return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
 
 
 def scatter(points: NDArray[np.float32], groups: Sequence[str], size: int = 400) -> str:
-    """Return a scatter plot with a legend as SVG, a few bytes a dot.
+    """Return a scatter plot with a legend as SVG, a few characters a dot.
 
     Args:
         points: float32 [n, 2].
         groups: What each point belongs to; `colour_groups` gives at most eight.
         size: Width and height of the plot, beside which the legend stands.
     """
-    places = (_unit_square(points) * (size - 12) + 6).round().astype(int)
-    names = sorted(set(groups), key=lambda name: (name == LEFT_OVER, -list(groups).count(name), name))
+    places = _in_box(points, size, size, 6)
     parts = []
-    for row, name in enumerate(names):
-        colour = COLOURS[-1] if name == LEFT_OVER else COLOURS[row % len(COLOURS)]
-        members = [place for place, group in zip(places.tolist(), groups, strict=True) if group == name]
-        dots = "".join(f"M{x} {y}h0" for x, y in members)
-        parts.append(f"<path d='{dots}' stroke='{colour}' stroke-width='4' stroke-linecap='round' opacity='.7'/>")
-        label = f"{escape(name[:28])} ({len(members)})"
-        parts.append(f"<text x='{size + 8}' y='{16 + 15 * row}' font-size='11' fill='{colour}'>{label}</text>")
-    body = "".join(parts)
-    return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {size + 200} {size}' width='{size + 200}'>{body}</svg>"
-    )
+    for row, name in enumerate(ordered_groups(groups)):
+        members = [place for place, group in zip(places, groups, strict=True) if group == name]
+        colour = group_colour(row, name)
+        parts.append(f"<path d='{_dots(members)}' stroke='{colour}' opacity='.7'/>")
+        parts.append(_text(size + 8, 16 + 15 * row, colour, f"{name[:28]} ({len(members)})"))
+    return _svg(size + 200, size, "stroke-width='4' stroke-linecap='round' font-size='11'", parts)
 
 
-def colour_groups(names: Sequence[str]) -> list[str]:
-    """Return the names with all but the seven most frequent replaced by `other`."""
-    counts = {name: list(names).count(name) for name in set(names)}
-    kept = set(sorted(counts, key=lambda name: (-counts[name], name))[: len(COLOURS) - 1])
+def small_scatter(points: NDArray[np.float32], groups: Sequence[str]) -> str:
+    """Return a scatter plot as SVG that fits INLINE_LIMIT: of as many points, evenly spaced, as that lets in.
+
+    Args:
+        points: float32 [n, 2].
+        groups: What each point belongs to; the most frequent are told apart.
+    """
+    kept = colour_groups(groups, SMALL_GROUPS)
+    for count in range(min(len(points), 120), -1, -2):
+        rows = np.unique(np.linspace(0, len(points) - 1, count).astype(int)).tolist()
+        svg = _small(points[rows], [kept[row] for row in rows])
+        if len(image_markdown(svg, "map")) < INLINE_LIMIT:
+            break
+    return svg
+
+
+def colour_groups(names: Sequence[str], most: int = len(COLOURS)) -> list[str]:
+    """Return the names, of which no more than `most` differ: all but the most frequent are replaced by `other`."""
+    counts = Counter(names)
+    kept = set(sorted(counts, key=lambda name: (-counts[name], name))[: most - 1])
     return [name if name in kept else LEFT_OVER for name in names]
+
+
+def ordered_groups(groups: Sequence[str]) -> list[str]:
+    """Return each name once, the most frequent first and what is left over last."""
+    counts = Counter(groups)
+    return sorted(counts, key=lambda name: (name == LEFT_OVER, -counts[name], name))
+
+
+def group_colour(row: int, name: str) -> str:
+    """Return the colour of the group at this place of `ordered_groups`."""
+    return COLOURS[-1] if name == LEFT_OVER else COLOURS[row % len(COLOURS)]
 
 
 def principal_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -98,17 +133,72 @@ def principal_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return plane
 
 
-def _unit_square(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the points scaled into 0..1 on both axes, the second one upside down as pictures are."""
+def _small(points: NDArray[np.float32], groups: Sequence[str]) -> str:
+    places = _in_box(points, SMALL_WIDTH, SMALL_HEIGHT - 6, 2)
+    parts, names = [], []
+    for row, name in enumerate(ordered_groups(groups)):
+        colour = group_colour(row, name)
+        members = [(x, y + 6) for (x, y), group in zip(places, groups, strict=True) if group == name]
+        parts.append(f"<path stroke='{colour}' d='{_dots(members)}'/>")
+        names.append(f"<tspan fill='{colour}'>{escape(name[-SMALL_NAME:])} </tspan>")
+    text = f"<text y='3'>{''.join(names)}</text>"
+    return _svg(SMALL_WIDTH, SMALL_HEIGHT, "font-size='3' stroke-linecap='round'", [text, *parts])
+
+
+def _svg(width: int, height: int, style: str, parts: Iterable[str]) -> str:
+    size = f"viewBox='0 0 {width} {height}' width='560'"
+    return f"<svg xmlns='http://www.w3.org/2000/svg' {size} font-family='sans-serif' {style}>{''.join(parts)}</svg>"
+
+
+def _text(x: int, y: int, colour: str, words: str) -> str:
+    return f"<text x='{x}' y='{y}' fill='{colour}'>{escape(words)}</text>"
+
+
+def _polyline(places: Sequence[tuple[int, int]], colour: str) -> str:
+    return f"<path stroke='{colour}' d='{_moves(places, 'l')}'/>"
+
+
+def _dots(places: Iterable[tuple[int, int]]) -> str:
+    """Return path data that draws a dot at each place where line ends are round."""
+    return _moves(sorted(places), "zm") + "z"
+
+
+def _moves(places: Sequence[tuple[int, int]], step: str) -> str:
+    """Return path data through the places, each told by its distance from the one before."""
+    text, last = "", (0, 0)
+    for x, y in places:
+        across, down = x - last[0], y - last[1]
+        text += f"{step if text else 'M'}{across}{',' if down >= 0 else ''}{down}"
+        last = (x, y)
+    return text
+
+
+def _known(values: Sequence[float | None]) -> Points:
+    return [(epoch, value) for epoch, value in enumerate(values) if value is not None and np.isfinite(value)]
+
+
+def _ends(points: Points) -> str:
+    return f"{points[0][1]:.3g} to {points[-1][1]:.3g}"
+
+
+def _places(points: Points, last: int, scale: Points) -> list[tuple[int, int]]:
+    """Return where some evenly spaced ones of the points are drawn, between the values of `scale`."""
+    low, high = min(value for _, value in scale), max(value for _, value in scale)
+    places = []
+    for row in np.unique(np.linspace(0, len(points) - 1, CHART_POINTS).astype(int)).tolist():
+        epoch, value = points[row]
+        share = (value - low) / (high - low) if high > low else 0.5
+        x = MARGIN + (WIDTH - 2 * MARGIN) * epoch / last
+        places.append((round(x), round(HEIGHT - MARGIN - 4 - (HEIGHT - 2 * MARGIN - 8) * share)))
+    return places
+
+
+def _in_box(points: NDArray[np.float32], width: int, height: int, margin: int) -> list[tuple[int, int]]:
+    """Return where the points are drawn in a box, the second axis upwards."""
     if not len(points):
-        return np.zeros((0, 2))
+        return []
     low, span = points.min(axis=0), np.ptp(points, axis=0).astype(np.float64)
     scaled = (points - low) / np.where(span > 0, span, 1)
     scaled[:, 1] = 1 - scaled[:, 1]
-    return np.asarray(scaled, np.float64)
-
-
-def _place(epoch: int, value: float, last: int, low: float, high: float) -> tuple[int, int]:
-    share = (value - low) / (high - low) if high > low else 0.5
-    x = MARGIN + (WIDTH - 2 * MARGIN) * epoch / last
-    return round(x), round(HEIGHT - MARGIN / 2 - (HEIGHT - 2 * MARGIN) * share)
+    inner = np.array([width - 2 * margin, height - 2 * margin])
+    return [(x, y) for x, y in (scaled * inner + margin).round().astype(int).tolist()]

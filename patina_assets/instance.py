@@ -17,6 +17,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.project import PROJECT_VARIABLE, Project, mothership
 
 WORKSPACE_FILE = "workspace.yaml"
+TICK_SECONDS = "1800"
 
 
 def instance_settings() -> bytes:
@@ -89,6 +90,9 @@ def ui_environment(projects: Sequence[Project], home: Path, port: int) -> Mappin
     return {
         "DAGSTER_HOME": str(home),
         "DAGSTER_DISABLE_TELEMETRY": "1",
+        # Dagster gives a tick 60 s; to look at some million events that have changed takes longer on a busy machine.
+        "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": TICK_SECONDS,
+        "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": TICK_SECONDS,
         PROJECT_VARIABLE: str(projects[0].root),
         UI_VARIABLE: _url(port),
     }

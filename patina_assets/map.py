@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.charts import COLOURS, LEFT_OVER, colour_groups, principal_plane, scatter
+from patina_assets.charts import colour_groups, group_colour, ordered_groups, principal_plane
 from patina_assets.formats import SearchFile
 from patina_assets.pairs.relations import Item
 from patina_assets.stages.index import index_vectors, load_index
@@ -69,20 +69,12 @@ def group_names(items: Sequence[Item]) -> list[str]:
     return names
 
 
-def picture(found: Places) -> str:
-    """Return the map as SVG."""
-    return scatter(found.points, found.groups)
-
-
 def page(found: Places, title: str) -> str:
     """Return the map as one HTML page that needs nothing else: hover over a dot to read it."""
-    names = sorted(set(found.groups), key=lambda name: (name == LEFT_OVER, -found.groups.count(name), name))
+    names = ordered_groups(found.groups)
     data = {
         "title": title,
-        "groups": [
-            {"name": name, "colour": COLOURS[-1] if name == LEFT_OVER else COLOURS[row % len(COLOURS)]}
-            for row, name in enumerate(names)
-        ],
+        "groups": [{"name": name, "colour": group_colour(row, name)} for row, name in enumerate(names)],
         "points": [
             [round(float(x), 4), round(float(y), 4), names.index(group), label(item), item.text[:HOVER_CHARACTERS]]
             for (x, y), group, item in zip(found.points, found.groups, found.items, strict=True)

@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from patina_assets.charts import history_chart, image_markdown
-from patina_assets.map import PICTURE_ITEMS, Places, label, picture, places
+from patina_assets.charts import history_chart, image_markdown, scatter, small_scatter
+from patina_assets.map import PICTURE_ITEMS, Places, label, places
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pipeline import StageOutcome, Workspace
 from patina_assets.recipe import ProjectionRecipe
@@ -20,7 +20,8 @@ from patina_resources.side_by_side import BaseSpec
 
 SAMPLE_QUERIES = 5
 NEIGHBOURS = 3
-CELL_CHARACTERS = 140
+QUERY = "query"
+CELL_CHARACTERS = 120
 
 Metadata = dict[str, Any]
 
@@ -57,7 +58,8 @@ def _special(workspace: Workspace, name: str, stage: str, facts: dict[str, Any])
     if stage == "index":
         found = places(workspace.paths(name), PICTURE_ITEMS)
         return {
-            "map": dg.MetadataValue.md(image_markdown(picture(found), f"map of {name}")),
+            "map": dg.MetadataValue.md(image_markdown(small_scatter(found.points, found.groups), "map")),
+            "larger_map": dg.MetadataValue.md(image_markdown(scatter(found.points, found.groups), f"map of {name}")),
             "sample_queries": _table(neighbour_rows(found)),
         }
     return {}
@@ -66,12 +68,15 @@ def _special(workspace: Workspace, name: str, stage: str, facts: dict[str, Any])
 def _weights(facts: dict[str, Any]) -> Metadata:
     history, metrics = facts.pop("history", []), facts.pop("metrics", {})
     chart = history_chart(
-        [entry["loss"] for entry in history], [entry["mrr"] for entry in history], facts.get("best_epoch") or 0
+        [entry["loss"] for entry in history],
+        [entry["mrr"] for entry in history],
+        facts.get("best_epoch") or 0,
+        metrics.get("validation_base_mrr"),
     )
     return {
-        "chart": dg.MetadataValue.md(image_markdown(chart, "loss and validation MRR per epoch")),
+        "chart": dg.MetadataValue.md(image_markdown(chart, "loss and MRR per epoch")),
         "base_and_trained": _table(_quality_rows(metrics)),
-        "evaluation": _rounded_table(facts.pop("evaluation", [])),
+        "evaluation": _table([_with_intervals(row) for row in facts.pop("evaluation", [])]),
         "history": _rounded_table(history),
         **{metric: value for metric, value in metrics.items() if value is not None},
     }
@@ -80,8 +85,8 @@ def _weights(facts: dict[str, Any]) -> Metadata:
 def _quality_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for part, base, trained, queries in (
-        ("validation (chose the epoch)", "validation_base_mrr", "validation_mrr", "validation_queries"),
-        ("test (never seen)", "base_mrr", "mrr", "test_queries"),
+        ("validation", "validation_base_mrr", "validation_mrr", "validation_queries"),
+        ("test", "base_mrr", "mrr", "test_queries"),
     ):
         before, after = metrics.get(base), metrics.get(trained)
         if before is not None and after is not None:
@@ -97,21 +102,31 @@ def _quality_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _with_intervals(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return a row of an evaluation with each value's 95 % interval beside it instead of in columns of its own."""
+    shown = {}
+    for key, value in row.items():
+        low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+        if low is not None and high is not None:
+            shown[f"{key} [95 %]"] = f"{value:.4f} [{low:.4f}, {high:.4f}]"
+        elif not key.endswith(("_low", "_high")):
+            shown[key] = str(value)
+    return shown
+
+
 def neighbour_rows(found: Places) -> list[dict[str, str]]:
-    """Return for five evenly spaced items which of the others shown on the map lie nearest, with their cosines."""
+    """Return five evenly spaced items, and below each those of the others on the map that lie nearest."""
     if not found.items:
         return []
     chosen = np.unique(np.linspace(0, len(found.items) - 1, SAMPLE_QUERIES + 2).astype(int)[1:-1])
     lengths = np.linalg.norm(found.vectors, axis=1, keepdims=True)
     units = found.vectors / np.where(lengths > 0, lengths, 1)
-    rows = []
+    rows: list[dict[str, str]] = []
     for row in chosen.tolist():
         cosines = units @ units[row]
         nearest = [other for other in np.argsort(-cosines, kind="stable").tolist() if other != row][:NEIGHBOURS]
-        neighbours = {
-            f"neighbour {rank}": f"{cosines[other]:.3f} {_short(found, other)}" for rank, other in enumerate(nearest, 1)
-        }
-        rows.append({"item": _short(found, row), **neighbours})
+        rows.append({"cosine": QUERY, "item": _short(found, row)})
+        rows += [{"cosine": f"{cosines[other]:.3f}", "item": _short(found, other)} for other in nearest]
     return rows
 
 

@@ -1,5 +1,6 @@
 """Asks the web UI on this machine to load a project's definitions again, after its recipe was edited."""
 
+import json
 import os
 import threading
 import time
@@ -13,10 +14,11 @@ UI_VARIABLE = "PATINA_UI"
 DEFAULT_UI = "http://127.0.0.1:3000"
 # The request is sent when the tick has been answered: the process that answers it is replaced by the reload.
 DELAY_SECONDS = 0.3
-# A process that still lives this long after it asked is not going to be replaced.
-GIVE_UP_SECONDS = 30.0
+# A daemon that runs apart from the web UI has processes of its own, which it replaces every 60 s.
+GIVE_UP_SECONDS = 90.0
 TIMEOUT_SECONDS = 60.0
 MUTATION = "mutation Reload($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"
+RELOADED = "WorkspaceLocationEntry"
 
 _asked: dict[str, float] = {}
 
@@ -39,7 +41,10 @@ def _send(location: str) -> None:
     url = f"{os.environ.get(UI_VARIABLE, DEFAULT_UI)}/graphql"
     document: Mapping[str, object] = {"query": MUTATION, "variables": {"name": location}}
     try:
-        post_json(url, document, TIMEOUT_SECONDS)
-    except PatinaError:
-        # Nobody serves a UI here, or it is being stopped: the next process reads the recipe as it is.
+        answer = json.loads(post_json(url, document, TIMEOUT_SECONDS))
+        reloaded = answer["data"]["reloadRepositoryLocation"]["__typename"] == RELOADED
+    except (PatinaError, ValueError, KeyError, TypeError):
+        reloaded = False
+    if not reloaded:
+        # No UI of this project there, or it is being stopped: the next process reads the recipe as it is.
         _asked[location] = -GIVE_UP_SECONDS

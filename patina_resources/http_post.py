@@ -11,19 +11,20 @@ from urllib.parse import urlsplit
 from patina_resources.errors import PatinaError
 
 
-def post_json(url: str, document: Mapping[str, Any], timeout_seconds: float) -> None:
-    """Send a document.
+def post_json(url: str, document: Mapping[str, Any], timeout_seconds: float) -> bytes:
+    """Send a document, and return the answer.
 
     Raises:
         PatinaError: The URL is not http(s), nobody answers in time, or the answer is an error.
     """
     if not url.startswith(("http://", "https://")):
-        raise PatinaError("the webhook: expected a URL that starts with http:// or https://")
+        raise PatinaError("expected a URL that starts with http:// or https://")
     data = json.dumps(document).encode()
     try:
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 (checked above)
         with urllib.request.urlopen(request, timeout=timeout_seconds) as response:  # noqa: S310
-            response.read()
+            answer: bytes = response.read()
+            return answer
     except (OSError, ValueError, HTTPException) as error:  # URLError is an OSError
         # Not `from error`, and not its own words: they may repeat the URL.
         raise PatinaError(f"{shown_url(url)}: does not answer ({_cause(error)})") from None
@@ -34,7 +35,7 @@ def shown_url(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "the webhook"
+        return "(no host)"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 

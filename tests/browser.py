@@ -2,12 +2,14 @@
 
 import base64
 import json
-import re
+import os
 import shutil
+import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,11 @@ OPTIONS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--remote-debugging-port=0",
-    "--window-size=1400,900",
+    "--window-size=1680,1050",
+    "--hide-scrollbars",
 ]
+# A busy machine is slow; what takes this long has failed.
+PATIENCE_SECONDS = 400.0
 
 
 class Page:
@@ -42,7 +47,7 @@ class Page:
         self._last += 1
         self._connection.send(json.dumps({"id": self._last, "method": method, "params": parameters}))
         while True:
-            answer = json.loads(self._connection.recv(timeout=60))
+            answer = json.loads(self._connection.recv(timeout=PATIENCE_SECONDS))
             if answer.get("id") == self._last:
                 assert "error" not in answer, answer["error"]
                 return dict(answer["result"])
@@ -61,11 +66,11 @@ class Page:
         """Return the text of the page."""
         return str(self.value("document.body ? document.body.innerText : ''"))
 
-    def wait_for_text(self, pattern: str, seconds: float = 60) -> str:
-        """Return the text of the page once a pattern is found in it."""
-        deadline = time.monotonic() + seconds
-        while not re.search(pattern, text := self.text()):
-            assert time.monotonic() < deadline, f"waited for {pattern!r} in: {text[:3000]}"
+    def wait_for_texts(self, *words: str) -> str:
+        """Return the text of the page once all these are in it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while missing := [word for word in words if word not in (text := self.text())]:
+            assert time.monotonic() < deadline, f"waited for {missing} in: {text[:3000]}"
             time.sleep(0.3)
         return text
 
@@ -78,15 +83,31 @@ class Page:
             if (found) found.click();
             return Boolean(found);
         }})()"""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.value(script):
             assert time.monotonic() < deadline, f"nothing to click says {label!r}: {self.text()[:2000]}"
             time.sleep(0.3)
 
+    def show(self, element: str) -> None:
+        """Scroll a page until what a JavaScript expression returns is at its top."""
+        self.value(f"({element}).scrollIntoView({{block: 'start', inline: 'nearest'}})")
+
+    def settle(self) -> None:
+        """Wait until nothing that is seen has changed for a second; what never rests is waited for 20 s at most."""
+        seen, since, deadline = "", time.monotonic(), time.monotonic() + 20
+        while time.monotonic() - since < 1 and time.monotonic() < deadline:
+            if (now := self._picture()) != seen:
+                seen, since = now, time.monotonic()
+            time.sleep(0.2)
+
     def screenshot(self, path: Path) -> None:
-        """Save what is seen as PNG."""
+        """Save what is seen as PNG, once it has settled."""
+        self.settle()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        path.write_bytes(base64.b64decode(self._picture()))
+
+    def _picture(self) -> str:
+        return str(self.call("Page.captureScreenshot", format="png")["data"])
 
 
 @contextmanager
@@ -97,10 +118,11 @@ def browser(folder: Path) -> Iterator[Page]:
         [CHROMIUM, *OPTIONS, f"--user-data-dir={folder}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         port_file = folder / "DevToolsActivePort"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not port_file.exists() or "\n" not in port_file.read_text():
             assert time.monotonic() < deadline, "the browser did not start"
             time.sleep(0.2)
@@ -108,14 +130,13 @@ def browser(folder: Path) -> Iterator[Page]:
         with connect(f"ws://127.0.0.1:{port}{_page_path(int(port))}", max_size=None) as connection:
             yield Page(connection)
     finally:
-        process.terminate()
-        process.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _page_path(port: int) -> str:
-    import urllib.request
-
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
             pages = [entry for entry in json.loads(answer.read()) if entry["type"] == "page"]

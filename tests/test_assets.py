@@ -155,6 +155,14 @@ def test_a_stage_without_facts_has_a_page_too(project: Project, stage: str) -> N
     assert None not in shown.values()
 
 
+def test_measures_are_shown_with_their_intervals(project: Project) -> None:
+    row = {"vectors": "base", "mrr": 0.5, "mrr_low": 0.4, "mrr_high": 0.61234}
+    record = StageRecord("fingerprint", {}, "digest", {}, {"evaluation": [row]})
+    shown = stage_metadata(workspace_of(project), "semantic", "weights", StageOutcome(record, False, (), 0.0))
+    (entry,) = shown["evaluation"].records
+    assert entry.data == {"vectors": "base", "mrr [95 %]": "0.5000 [0.4000, 0.6123]"}
+
+
 def test_an_unexpected_error_is_told_in_one_line(instance: dg.DagsterInstance) -> None:
     @dg.asset
     def fails() -> None:

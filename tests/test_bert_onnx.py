@@ -5,7 +5,9 @@ import numpy as np
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from refusals import refusal
 from safetensors.numpy import load_file, save_file
+from tiny_models import TEXTS, bert_tensors, write_sentence_folder
 
 from patina_resources import onnx_int8
 from patina_resources.artifacts import file_sha256
@@ -14,8 +16,6 @@ from patina_resources.embedder import OnnxEmbedder
 from patina_resources.onnx_graph import inspect_onnx
 from patina_resources.onnx_int8 import VARIANTS, write_int8
 from patina_resources.registry import ModelFiles, ModelSpec
-from tests.refusals import refusal
-from tests.tiny_models import TEXTS, bert_tensors, write_sentence_folder
 
 Floats = NDArray[np.float64]
 SPEC = ModelSpec("tiny", 16, 24, "mean")

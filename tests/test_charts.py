@@ -1,10 +1,10 @@
 """Charts and maps: what is drawn, how small it is, and that nothing in it is taken for markup."""
 
-import base64
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -14,7 +14,16 @@ from refusals import refusal
 from sensor_helpers import build_template
 from small_project import add_events, patina
 
-from patina_assets.charts import LEFT_OVER, colour_groups, history_chart, image_markdown, principal_plane, scatter
+from patina_assets.charts import (
+    INLINE_LIMIT,
+    LEFT_OVER,
+    colour_groups,
+    history_chart,
+    image_markdown,
+    principal_plane,
+    scatter,
+    small_scatter,
+)
 from patina_assets.map import PAGE_ITEMS, Places, group_names, page, places
 from patina_assets.metadata import neighbour_rows
 from patina_assets.pairs.relations import Item
@@ -22,15 +31,33 @@ from patina_assets.pipeline import open_workspace, run_stage
 from patina_resources.project import Project, find_project
 
 
-@pytest.mark.parametrize("epochs", [0, 1, 10, 1000])
+@pytest.mark.parametrize("epochs", [0, 1, 10, 100_000])
 def test_a_history_fits_where_dagster_shows_images_in_the_page(epochs: int) -> None:
-    losses = [None, *(5.0 / (epoch + 1) for epoch in range(epochs))]
-    mrrs = [0.5 + 0.4 * epoch / (epochs + 1) for epoch in range(epochs + 1)]
-    chart = history_chart(losses, mrrs, epochs // 2)
+    losses = [None, *(1234.5 * (1.5 + (-1) ** epoch) for epoch in range(epochs))]
+    mrrs = [0.0001234 * (1.5 + (-1) ** epoch) for epoch in range(epochs + 1)]
+    chart = history_chart(losses, mrrs, epochs, base=0.0001234)
     ElementTree.fromstring(chart)
-    assert len(image_markdown(chart, "loss and validation MRR per epoch")) < 1000 or epochs > 0
+    assert len(image_markdown(chart, "loss and MRR per epoch")) < INLINE_LIMIT
     assert ("loss" in chart) == (epochs > 0)
     assert chart.count("<circle") == 1
+    assert "base 0.000123" in chart
+
+
+def test_lines_go_through_their_values() -> None:
+    chart = ElementTree.fromstring(history_chart([None, 4.0, 2.0], [0.1, 0.3, 0.2], 1))
+    loss, mrr, circle = (element for element in chart if element.get("stroke") in ("#d55e00", "#0072b2"))
+    assert (loss.get("d"), mrr.get("d")) == ("M150,18l136,84", "M14,102l136-84l136,42")
+    assert (circle.get("cx"), circle.get("cy")) == ("150", "18")
+
+
+@pytest.mark.parametrize(("count", "kinds"), [(0, 1), (1, 1), (30, 2), (5000, 12)])
+def test_a_small_map_fits_and_shows_as_many_items_as_it_can(count: int, kinds: int) -> None:
+    rng = np.random.default_rng(0)
+    groups = [f"a/rather/long/folder's name & {row % kinds}" for row in range(count)]
+    svg = small_scatter(rng.normal(size=(count, 2)).astype(np.float32), groups)
+    assert len(image_markdown(svg, "map")) < INLINE_LIMIT
+    drawn = sum((element.get("d") or "").count("z") for element in ElementTree.fromstring(svg))
+    assert min(count, 50) <= drawn <= count
 
 
 def test_a_history_without_validation_is_drawn_too() -> None:
@@ -81,11 +108,13 @@ def test_neighbours_are_the_nearest_and_not_the_item_itself() -> None:
     vectors = rng.normal(size=(30, 8)).astype(np.float32)
     items = [Item("file", f"text {number}", f"{number}.py") for number in range(30)]
     rows = neighbour_rows(Places(items, vectors, principal_plane(vectors), ["a"] * 30))
-    assert len(rows) == 5
-    for row in rows:
-        cosines = [float(row[f"neighbour {rank}"].split()[0]) for rank in (1, 2, 3)]
+    assert len(rows) == 20
+    for asked in range(0, 20, 4):
+        query, *nearest = rows[asked : asked + 4]
+        assert query["cosine"] == "query"
+        cosines = [float(row["cosine"]) for row in nearest]
         assert cosines == sorted(cosines, reverse=True)
-        assert all(row["item"] not in row[f"neighbour {rank}"] for rank in (1, 2, 3))
+        assert all(row["item"] != query["item"] for row in nearest)
     assert neighbour_rows(Places([], np.zeros((0, 8), np.float32), np.zeros((0, 2), np.float32), [])) == []
 
 
@@ -142,7 +171,7 @@ def test_the_page_draws_in_a_browser(tmp_path: Path) -> None:
     out.write_text(page(found, "a title"))
     with browser(tmp_path / "profile") as shown:
         shown.open(out.as_uri())
-        assert "a title" in shown.wait_for_text("a title")
+        assert "a title" in shown.wait_for_texts("a title")
         assert shown.value("document.title") == "a title"
         drawn = "document.querySelector('canvas').toDataURL().length"
         assert shown.value(drawn) > 1000
@@ -150,6 +179,7 @@ def test_the_page_draws_in_a_browser(tmp_path: Path) -> None:
 
 
 def test_an_image_is_readable_markdown() -> None:
-    text = image_markdown("<svg/>", "alt")
-    assert text.startswith("![alt](data:image/svg+xml;base64,")
-    assert base64.b64decode(text.split("base64,")[1].rstrip(")")) == b"<svg/>"
+    svg = scatter(np.array([[0, 0], [1, 1]], np.float32), ["a (b", "100 %"])
+    text = image_markdown(svg, "alt")
+    assert re.fullmatch(r"!\[alt\]\(data:image/svg\+xml,[^\s()]+\)", text)
+    assert unquote(text.split(",", 1)[1][:-1]) == svg

@@ -15,12 +15,12 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from refusals import refusal
 
 from patina_resources import corpus_model
 from patina_resources.corpus_model import CORPUS_SPEC, REBUILD_ABOVE, CorpusModel, build_corpus_model, unknown_share
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec
-from tests.refusals import refusal
 
 TOPICS = {
     "storage": ["sqlite", "database", "eventlog", "table", "query", "rows", "index", "writer", "transaction"],

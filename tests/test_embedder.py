@@ -12,11 +12,11 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from refusals import refusal
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from patina_resources.embedder import OnnxEmbedder, clean_text, length_batches, pool, unit_rows
 from patina_resources.registry import ModelFiles, ModelSpec, Pooling
-from tests.refusals import refusal
 
 WORDS = ["the", "lock", "waits", "for", "a", "database", "file", "commit", "recipe", "validate", "search", "index"]
 WORDS += ["query", ":", "passage"]

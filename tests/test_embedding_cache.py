@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from refusals import refusal
 
 from patina_resources.embedding_cache import (
     CHUNK_TEXTS,
@@ -21,7 +22,6 @@ from patina_resources.embedding_cache import (
 )
 from patina_resources.errors import PatinaError
 from patina_resources.registry import ModelSpec
-from tests.refusals import refusal
 
 DIMS = 16
 SPEC = ModelSpec("counting", DIMS, 64, "mean", passage_prefix="passage: ")

@@ -11,6 +11,7 @@ from exported_projects import PROJECTION, built_with_corpus_model, built_with_mo
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from small_project import Ran, add_events, make_project, patina
+from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder, write_tokenizer
 from tokenizers import Tokenizer
 
 from patina_assets.formats import decode_embeddings, decode_items
@@ -24,7 +25,6 @@ from patina_resources.embedder import OnnxEmbedder
 from patina_resources.model_cache import cached_model
 from patina_resources.project import find_project
 from patina_resources.registry import ModelFiles, ModelSpec, Pooling
-from tests.tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder, write_tokenizer
 
 ALL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import COMMIT, Hub, running_hub
 from huggingface_hub import constants
 
 from patina_resources import hub as client
 from patina_resources.errors import PatinaError
-from tests.hub_server import COMMIT, Hub, running_hub
 
 REPOSITORY = "tiny/model"
 BIG = random.Random(7).randbytes(400_000)

@@ -3,10 +3,10 @@ import os
 from pathlib import Path
 
 import pytest
+from refusals import refusal
 
 from patina_resources.known_projects import known_projects, register_project
 from patina_resources.project import Mothership
-from tests.refusals import refusal
 
 
 @pytest.fixture

@@ -9,6 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hub_server import COMMIT, Hub
+from refusals import refusal
+from tiny_hub import PLACE, REPOSITORY, TABLE, in_cache, tiny_hub, tiny_registry
+from tiny_models import TEXTS, write_encoder, write_model
 
 from patina_resources import hub as client
 from patina_resources.artifacts import file_sha256
@@ -19,10 +23,6 @@ from patina_resources.model_cache import cached_model, remove_model
 from patina_resources.models_lock import read_lock
 from patina_resources.project import Mothership
 from patina_resources.registry_files import load_registry
-from tests.hub_server import COMMIT, Hub
-from tests.refusals import refusal
-from tests.tiny_hub import PLACE, REPOSITORY, TABLE, in_cache, tiny_hub, tiny_registry
-from tests.tiny_models import TEXTS, write_encoder, write_model
 
 # What a second process runs: adds the model `tiny`, says what happened.
 ADD = f"""

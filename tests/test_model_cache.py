@@ -3,6 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from refusals import refusal
+from tiny_models import TEXTS, write_model
 
 from patina_resources import model_cache
 from patina_resources.artifacts import file_sha256
@@ -18,8 +20,6 @@ from patina_resources.model_cache import (
 from patina_resources.models_lock import LockRecord, read_lock, record_model
 from patina_resources.project import Mothership
 from patina_resources.registry import CORPUS_STATIC, ModelSpec, Precision, model_digest
-from tests.refusals import refusal
-from tests.tiny_models import TEXTS, write_model
 
 SPEC = ModelSpec("tiny", 16, 32, "mean")
 

@@ -2,6 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import COMMIT, Hub
+from refusals import refusal
+from tiny_hub import REPOSITORY, in_cache, tiny_hub, tiny_registry
+from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
 from patina_resources.artifacts import file_sha256
 from patina_resources.embedder import OnnxEmbedder
@@ -9,10 +13,6 @@ from patina_resources.model_add import add_model, import_project_model
 from patina_resources.model_cache import cached_model
 from patina_resources.project import Mothership
 from patina_resources.registry_files import load_registry
-from tests.hub_server import COMMIT, Hub
-from tests.refusals import refusal
-from tests.tiny_hub import REPOSITORY, in_cache, tiny_hub, tiny_registry
-from tests.tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
 
 @pytest.fixture

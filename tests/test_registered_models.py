@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hub_server import Hub, running_hub
 from numpy.typing import NDArray
+from tiny_models import TEXTS, VOCABULARY, write_encoder, write_tokenizer
 from tokenizers import Tokenizer
 
 from patina_resources.embedder import OnnxEmbedder
@@ -14,8 +16,6 @@ from patina_resources.model_cache import cached_model
 from patina_resources.project import Mothership
 from patina_resources.registry import CORPUS_STATIC, ModelSpec, Precision, Registry
 from patina_resources.registry_files import load_registry
-from tests.hub_server import Hub, running_hub
-from tests.tiny_models import TEXTS, VOCABULARY, write_encoder, write_tokenizer
 
 ALL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 WITHOUT_TYPES = ("input_ids", "attention_mask")

@@ -2,6 +2,7 @@ import random
 from pathlib import Path
 
 import pytest
+from refusals import refusal
 
 from patina_resources.errors import PatinaError
 from patina_resources.project import Mothership
@@ -15,7 +16,6 @@ from patina_resources.registry import (
     reference_of,
 )
 from patina_resources.registry_files import load_registry
-from tests.refusals import refusal
 
 BGE_QUERY = "Represent this sentence for searching relevant passages: "
 OWN = '[models.mine]\ndims = 32\nmax_tokens = 64\npooling = "cls"\n'

@@ -7,10 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
 
 import dagster as dg
 import pytest
@@ -19,6 +17,7 @@ from eventlog_builder import commit
 from refusals import refusal
 from sensor_helpers import Sensor, build_template, copied
 from small_project import add_events, delete_events, edit_recipe, make_project
+from webhook import running_webhook
 
 from patina_assets.assets import stage_key
 from patina_assets.automation import (
@@ -277,6 +276,8 @@ def test_what_was_built_elsewhere_is_reported(sensor: Sensor, tmp_path: Path) ->
         ours, theirs = (entry.asset_materialization.tags for entry in (mine, event))  # type: ignore[union-attr]
         assert {*theirs, "dagster/data_version_is_user_provided"} == set(ours)
         assert all(ours[name] == value for name, value in theirs.items() if "event_pointer" not in name)
+        shown, built = (entry.asset_materialization.metadata for entry in (event, mine))  # type: ignore[union-attr]
+        assert set(shown) == set(built) - {"reused", "reasons", "seconds"} | {"found"}
         count = materializations(other)
         add_events(sensor.project, [commit("a" * 40, "one.py", "two.py", hour=901)])
         elsewhere.settled_tick()
@@ -379,25 +380,15 @@ def test_automation_is_on_and_can_be_switched_off(project: Project) -> None:
     assert states() == ("STOPPED", "STOPPED")
 
 
-def test_a_webhook_receives_json() -> None:
-    received: list[bytes] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = HTTPServer(("127.0.0.1", 0), Hook)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        post_json(f"http://127.0.0.1:{server.server_port}/", {"text": "semantic: é"}, 5)
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert received == [b'{"text": "semantic: \\u00e9"}']
-    assert "expected a URL" in refusal(lambda: post_json("file:///etc/passwd", {}, 5))
-    assert "does not answer" in refusal(lambda: post_json(f"http://127.0.0.1:{server.server_port}/", {}, 5))
+def test_a_webhook_receives_json_and_its_path_stays_secret(sensor: Sensor) -> None:
+    with running_webhook() as hook:
+        post_json(hook.url, {"text": "semantic: é"}, 5)
+        assert hook.received == [{"text": "semantic: é"}]
+        sensor.project.config_file.write_text(f'[automation]\nwebhook = "{hook.url}"\n')
+        sensor.reload()
+        notice = sensor.definitions.resolve_sensor_def("failure_notice")
+        assert f"posts it to {hook.url.split('/secret')[0]}" in (notice.description or "")
+        assert "secret" not in (notice.description or "")
+    assert refusal(lambda: post_json(hook.url, {}, 5)).startswith("http://127.0.0.1:")
+    for wrong in ("file:///secret", "http://a b/secret", "http://[1/secret"):
+        assert "secret" not in refusal(lambda url=wrong: post_json(url, {}, 5))

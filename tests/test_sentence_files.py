@@ -2,11 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
+from refusals import refusal
+from tiny_models import write_sentence_folder
 
 from patina_resources.registry import ModelSpec
 from patina_resources.sentence_files import SentenceFacts, complete_spec, pooling_file, read_sentence_folder
-from tests.refusals import refusal
-from tests.tiny_models import write_sentence_folder
 
 
 @pytest.fixture

@@ -1,31 +1,38 @@
 """`patina ui` as people have it: real processes, a real browser, and nobody who helps.
 
-Screenshots are kept in build/screenshots.
+Screenshots are kept in build/screenshots. Nothing here depends on speed: every step waits for what it needs.
 """
 
 import os
-import subprocess
-import sys
+import re
+import shutil
+import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from browser import CHROMIUM, browser
+from browser import CHROMIUM, PATIENCE_SECONDS, Page, browser
 from eventlog_builder import commit
-from small_project import add_events, delete_events, edit_recipe, make_project
-from ui_server import ROOT, Ui, built_by, running_ui, wait_for
+from small_project import add_events, delete_events, edit_recipe, make_project, patina
+from ui_server import ROOT, Ui, built_by, kill_group, running_ui
+from webhook import Webhook, running_webhook
 
 from patina_resources.project import Project, find_project
 
-# Minutes of real processes, sensitive to a busy machine: asked for by name.
-pytestmark = pytest.mark.skipif(
-    os.environ.get("PATINA_TEST_UI") != "1", reason="runs the web UI for minutes: set PATINA_TEST_UI=1"
-)
 SHORT_TIMES = "[automation]\ninterval_seconds = 2\nsettle_seconds = 1\n"
 SCREENSHOTS = ROOT / "build" / "screenshots"
 SECOND = "  second:\n    layers: [16, 8]\n    training: {source: git.co_changes, pair_type: co_changed, epochs: 1}\n"
-SECONDS = 120
 STAGES = ("pairs", "embeddings", "weights", "index")
+NO_SIGNAL = "dependency: the eventlog holds 0 related pairs"
+MESSAGES = """query Messages($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
+  ... on MessageEvent { message } ... on ExecutionStepFailureEvent { error { message } }
+} } } }"""
+KEYS_OF_LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
+  ... on RepositoryLocation { repositories { assetNodes { assetKey { path } } } }
+} } } } }"""
+with_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
@@ -44,39 +51,57 @@ def _same_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(home: Path) -> Project:
+def hook() -> Iterator[Webhook]:
+    """Listen for notices of failed runs."""
+    with running_webhook() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def project(home: Path, hook: Webhook) -> Project:
     """Return a project with short times, not built yet."""
     made = make_project(home / "alone")
-    made.config_file.write_text(SHORT_TIMES)
-    return made
+    made.config_file.write_text(f'{SHORT_TIMES}webhook = "{hook.url}"\n')
+    return find_project(made.root)
 
 
 @pytest.fixture(scope="module")
 def ui(project: Project, home: Path) -> Iterator[Ui]:
-    """Run the UI of that project, and wait until it has built everything by itself."""
+    """Run the UI of that project, wait until it has built everything by itself, and copy what is built."""
     with running_ui(project.root, log=home / "ui.log") as running:
-        wait_for(lambda: finished(running, 1) and all_green(running), SECONDS, "the first build")
+        running.wait_for(lambda: running.runs() and running.at_rest(), "the first build")
+        for name in ("one", "two"):
+            shutil.copytree(project.root, home / name, ignore=shutil.ignore_patterns("dagster_home"))
         yield running
 
 
-def finished(ui: Ui, count: int) -> bool:
-    """Tell whether there are `count` runs and none is under way."""
-    runs = ui.runs()
-    return len(runs) >= count and all(run["status"] in ("SUCCESS", "FAILURE") for run in runs)
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """Open a browser."""
+    with browser(tmp_path / "profile") as opened:
+        yield opened
 
 
-def all_green(ui: Ui) -> bool:
-    """Tell whether every badge is green."""
-    return set(ui.badges().values()) == {"FRESH"}
+def assert_green(ui: Ui) -> None:
+    """Check that every badge is green."""
+    assert set(ui.badges().values()) == {"FRESH"}, ui.badges()
 
 
 def built_after(ui: Ui, known: int) -> set[str]:
     """Return what the next run builds, sources left out; there must be one run only."""
-    wait_for(lambda: finished(ui, known + 1) and all_green(ui), SECONDS, "a rebuild")
+    ui.wait_for(lambda: len(ui.runs()) > known and ui.at_rest(), "a rebuild")
     runs = ui.runs()
     assert len(runs) == known + 1, runs
     assert runs[0]["status"] == "SUCCESS"
-    return {key for key in built_by(runs[0]) if not key.startswith("source/")}
+    assert_green(ui)
+    return {key for key in built_by(runs[0]) if "source/" not in key}
+
+
+def events_of(ui: Ui, run: dict[str, Any]) -> list[str]:
+    """Return what a run has said so far, the errors of its steps included."""
+    events = ui.ask(MESSAGES, run=run["runId"])["logsForRun"]["events"]
+    errors = [event["error"]["message"] for event in events if event.get("error")]
+    return [*(event.get("message") or "" for event in events), *errors]
 
 
 # Nobody helps
@@ -84,7 +109,8 @@ def built_after(ui: Ui, known: int) -> set[str]:
 
 def test_it_builds_everything_alone(ui: Ui, project: Project) -> None:
     assert project.lock.is_file()
-    assert len(ui.runs()) == 1
+    assert [run["status"] for run in ui.runs()] == ["SUCCESS"]
+    assert_green(ui)
 
 
 def test_appended_events_rebuild_what_they_touch(ui: Ui, project: Project) -> None:
@@ -108,126 +134,134 @@ def test_an_edited_recipe_is_loaded_and_rebuilt(ui: Ui, project: Project) -> Non
 def test_a_new_projection_appears_and_a_removed_one_goes(ui: Ui, project: Project) -> None:
     known, text = len(ui.runs()), project.recipe.read_text()
     project.recipe.write_text(text + SECOND)
-    wait_for(lambda: "second/index" in ui.badges(), SECONDS, "the new projection")
     assert built_after(ui, known) == {*(f"second/{stage}" for stage in STAGES), "oxidize_lock"}
     project.recipe.write_text(text)
-    wait_for(lambda: "second/index" not in ui.badges(), SECONDS, "it to go")
     assert built_after(ui, known + 1) == {"oxidize_lock"}
+    assert "second/index" not in ui.badges()
 
 
 def test_a_broken_recipe_says_why_and_a_mended_one_is_back(ui: Ui, project: Project) -> None:
-    text = project.recipe.read_text()
+    known, text = len(ui.runs()), project.recipe.read_text()
     project.recipe.write_text(text.replace("epochs: 3", "epochs: many"))
-    wait_for(lambda: set(ui.badges()) == {"recipe"}, SECONDS, "the sentence")
+    ui.wait_for(lambda: set(ui.badges()) == {"recipe"}, "the sentence")
     (node,) = ui.ask("{ assetNodes { description } }")["assetNodes"]
-    assert "oxidize.yaml" in node["description"]
-    assert "epochs" in node["description"]
+    assert re.search(r"oxidize\.yaml.*epochs", node["description"])
     project.recipe.write_text(text)
-    wait_for(lambda: "temporal/index" in ui.badges() and all_green(ui), SECONDS, "the recipe")
-
-
-def test_a_projection_without_signal_fails_alone_and_is_noticed(ui: Ui, project: Project) -> None:
-    text = project.recipe.read_text()
-    delete_events(project, "code.%")
-    line = wait_for(lambda: project.failures_log.is_file() and project.failures_log.read_text(), SECONDS, "the notice")
-    assert "dependency: the eventlog holds 0 related pairs" in line
-    assert line.count("\n") == 1
-    project.recipe.write_text(text.split("  dependency:")[0])
-    wait_for(lambda: "dependency/pairs" not in ui.badges() and finished(ui, 1) and all_green(ui), SECONDS, "green")
+    ui.wait_for(lambda: "temporal/index" in ui.badges() and ui.at_rest(), "the recipe")
+    assert_green(ui)
+    assert len(ui.runs()) == known
 
 
 # In a browser
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; .ci/run installs it")
-def test_a_person_materializes_by_clicking_and_sees_the_chart(ui: Ui, tmp_path: Path) -> None:
+@with_browser
+def test_a_person_materializes_by_clicking_and_sees_what_is_built(ui: Ui, page: Page) -> None:
     known = len(ui.runs())
-    with browser(tmp_path / "profile") as page:
-        page.open(f"{ui.url}/locations/alone/asset-groups/semantic/lineage")
-        page.wait_for_text("embeddings")
-        page.wait_for_text("weights")
-        page.screenshot(SCREENSHOTS / "lineage.png")
-        page.click("Materialize all")
-        wait_for(lambda: finished(ui, known + 1), SECONDS, "the run that was asked for")
-        assert ui.runs()[0]["status"] == "SUCCESS"
-        assert built_by(ui.runs()[0]) == {f"semantic/{stage}" for stage in STAGES}
-        page.open(f"{ui.url}/assets/semantic/weights")
-        page.wait_for_text("base_and_trained")
-        page.wait_for_text("Latest check results")
-        chart = "[...document.images].some(i => i.src.startsWith('data:image/svg+xml') && i.naturalWidth > 100)"
-        wait_for(lambda: page.value(chart), 30, "the chart")
-        page.value("[...document.images].find(i => i.src.startsWith('data:image/svg')).scrollIntoView()")
-        page.screenshot(SCREENSHOTS / "weights.png")
-        page.open(f"{ui.url}/assets/semantic/index")
-        page.wait_for_text("sample_queries")
-        page.screenshot(SCREENSHOTS / "index.png")
-        page.open(f"{ui.url}/automation")
-        page.wait_for_text("oxidize_sensor")
-        page.screenshot(SCREENSHOTS / "automation.png")
+    page.open(f"{ui.url}/locations/alone/asset-groups/semantic/lineage")
+    page.wait_for_texts(*STAGES)
+    page.click("Materialize all")
+    ui.wait_for(lambda: len(ui.runs()) > known and ui.at_rest(), "the run that was asked for")
+    assert (ui.runs()[0]["status"], built_by(ui.runs()[0])) == ("SUCCESS", {f"semantic/{stage}" for stage in STAGES})
+    page.screenshot(SCREENSHOTS / "lineage.png")
+    page.open(f"{ui.url}/assets/semantic/weights")
+    page.wait_for_texts("base_and_trained", "Latest check results")
+    page.show(
+        picture := "[...document.images].find(i => i.src.startsWith('data:image/svg+xml') && i.naturalWidth > 99)"
+    )
+    assert page.value(f"{picture}.alt") == "loss and MRR per epoch"
+    page.screenshot(SCREENSHOTS / "weights.png")
+    page.open(f"{ui.url}/assets/semantic/index")
+    page.wait_for_texts("larger_map", "sample_queries")
+    page.show(picture)
+    assert page.value(f"{picture}.alt") == "map"
+    page.screenshot(SCREENSHOTS / "index.png")
+    page.open(f"{ui.url}/automation")
+    page.wait_for_texts("failure_notice", "nightly_oxidize", "oxidize_sensor")
+    page.screenshot(SCREENSHOTS / "automation.png")
 
 
-# With Dagster's own commands
-
-
-def dagster(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of Dagster on a project's own instance."""
-    environment = os.environ | {
-        "DAGSTER_HOME": str(project.dagster_home),
-        "PATINA_PROJECT": str(project.root),
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-m", "dagster", *arguments]
-    return subprocess.run(command, env=environment, cwd=project.root, capture_output=True, text=True, check=False)
-
-
-def test_the_same_from_the_command_line(ui: Ui, project: Project) -> None:
-    module = ("-m", "patina_assets.definitions")
-    done = dagster(project, "asset", "materialize", "--select", "group:temporal", *module)
-    assert done.returncode == 0, done.stderr
-    done = dagster(project, "job", "execute", "-j", "evaluate_job", *module)
-    assert done.returncode == 0, done.stderr
-    assert "triplet accuracy" in done.stderr + done.stdout
-    done = dagster(project, "sensor", "preview", "oxidize_sensor", *module)
-    assert done.returncode == 0, done.stderr
-    done = dagster(project, "schedule", "preview", *module)
-    assert done.returncode == 0, done.stderr
-    assert "nightly_oxidize" in done.stdout
-    assert wait_for(lambda: all_green(ui), SECONDS, "green")
-
-
-# Crashes
-
-
-def test_a_killed_ui_finishes_its_work_when_it_is_started_again(home: Path) -> None:
-    project = make_project(home / "killed")
-    project.config_file.write_text(SHORT_TIMES)
-    edit_recipe(project, "same_session, epochs: 2, pairs: 400", "same_session, epochs: 4000, pairs: 400")
-    with running_ui(project.root, log=home / "killed.log") as first:
-        wait_for(lambda: any(run["status"] == "STARTED" for run in first.runs()), SECONDS, "a run")
-        weights = project.projection_paths("corpus-static", "semantic").embeddings
-        wait_for(weights.exists, SECONDS, "the middle of the run")
-        first.kill()
-    edit_recipe(project, "epochs: 4000", "epochs: 2")
-    with running_ui(project.root, log=home / "killed.log") as second:
-        wait_for(lambda: all_green(second), SECONDS, "green")
-        assert {run["status"] for run in second.runs()} == {"SUCCESS", "FAILURE"}
-        line = wait_for(lambda: project.failures_log.is_file() and project.failures_log.read_text(), 60, "the notice")
-        assert "the process of this run ended" in line
+@with_browser
+def test_a_failed_projection_leaves_the_others_and_says_everywhere_why(
+    ui: Ui, project: Project, hook: Webhook, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, text = len(ui.runs()), project.recipe.read_text()
+    delete_events(project, "code.%")
+    failed = ui.wait_for(
+        lambda: len(ui.runs()) > known and ui.at_rest() and [run for run in ui.runs() if run["status"] == "FAILURE"],
+        "the failure",
+    )[-1]
+    line = ui.wait_for(lambda: project.failures_log.is_file() and project.failures_log.read_text(), "the notice")
+    posted = ui.wait_for(lambda: hook.received, "the webhook")[0]
+    monkeypatch.setenv("PATINA_PROJECT", str(project.root))
+    told = patina("oxidize", "--only", "dependency")
+    (sentence,) = {found for found in told.err.splitlines() if NO_SIGNAL in found}
+    sentence = sentence[sentence.index(NO_SIGNAL) :]
+    assert told.code == 1
+    assert line.splitlines()[0].endswith(sentence)
+    assert posted == {"project": str(project.root), "run": failed["runId"], "text": f"alone: {sentence}"}
+    assert any(sentence in message for message in events_of(ui, failed))
+    page.open(f"{ui.url}/runs/{failed['runId']}")
+    page.wait_for_texts(NO_SIGNAL)
+    page.screenshot(SCREENSHOTS / "failure.png")
+    project.recipe.write_text(text.split("  dependency:")[0])
+    ui.wait_for(lambda: "dependency/pairs" not in ui.badges() and ui.at_rest(), "the recipe without it")
+    assert_green(ui)
 
 
 # Several projects
 
 
-def test_several_projects_are_served_side_by_side(home: Path) -> None:
-    projects = [make_project(home / name) for name in ("one", "two")]
-    for made in projects:
-        made.config_file.write_text(SHORT_TIMES)
-    with running_ui(*(made.root for made in projects), log=home / "several.log") as both:
-        wait_for(lambda: finished(both, 2) and all_green(both), 2 * SECONDS, "both builds")
-        badges = both.badges()
-        assert {key.split("/")[0] for key in badges} == {"one", "two"}
-        assert len(badges) % 2 == 0
-        known = len(both.runs())
-        edit_recipe(projects[1], "same_session, epochs: 2", "same_session, epochs: 3")
-        assert built_after(both, known) == {"two/semantic/weights", "two/semantic/index", "two/oxidize_lock"}
-    assert all(find_project(made.root).lock.is_file() for made in projects)
+@with_browser
+@pytest.mark.usefixtures("ui")
+def test_several_projects_are_served_side_by_side(home: Path, page: Page) -> None:
+    one, two = (find_project(home / name) for name in ("one", "two"))
+    lock = one.lock.read_bytes()
+    with running_ui(one.root, two.root, log=home / "several.log") as both:
+        both.wait_for(both.at_rest, "a first look")
+        assert both.runs() == []
+        assert_green(both)
+        assert {key.split("/")[0] for key in both.badges()} == {"one", "two"}
+        edit_recipe(two, "same_session, epochs: 2", "same_session, epochs: 3")
+        assert built_after(both, 0) == {"two/semantic/weights", "two/semantic/index", "two/oxidize_lock"}
+        for entry in both.ask(KEYS_OF_LOCATIONS)["workspaceOrError"]["locationEntries"]:
+            (repository,) = entry["locationOrLoadError"]["repositories"]
+            assert {node["assetKey"]["path"][0] for node in repository["assetNodes"]} == {entry["name"]}
+        page.open(f"{both.url}/locations/two/asset-groups/semantic/lineage")
+        page.wait_for_texts("two", *STAGES)
+        page.screenshot(SCREENSHOTS / "one-of-several.png")
+        page.open(f"{both.url}/locations")
+        page.wait_for_texts("one", "two")
+        page.screenshot(SCREENSHOTS / "several.png")
+    assert one.lock.read_bytes() == lock
+    assert two.lock.read_bytes() != lock
+
+
+# Crashes
+
+
+@pytest.mark.parametrize(("killed", "epochs"), [("daemon", 1500), ("everything", 90_000)])
+def test_what_is_killed_finishes_its_work_when_it_is_started_again(
+    killed: str, epochs: int, ui: Ui, project: Project, home: Path
+) -> None:
+    with ExitStack() as stack:
+        first = ui if ui.process.poll() is None else stack.enter_context(running_ui(project.root, log=home / "ui.log"))
+        edit_recipe(project, "same_session, epochs: 3", f"same_session, epochs: {epochs}")
+        (run,) = first.wait_for(lambda: [run for run in first.runs() if run["status"] == "STARTED"], "a run")
+        first.wait_for(lambda: any("weights: epoch 1" in said for said in events_of(first, run)), "its middle")
+        if killed == "everything":
+            kill_group(first.process.pid)
+        else:
+            (daemon,) = (number for number, line in first.processes().items() if "dagster._daemon" in line)
+            os.kill(daemon, signal.SIGKILL)
+        first.process.wait(PATIENCE_SECONDS)
+        edit_recipe(project, f"epochs: {epochs}", "epochs: 3")
+        with running_ui(project.root, log=home / "ui.log") as second:
+            second.wait_for(second.at_rest, "the rest")
+            assert_green(second)
+            (status,) = (found["status"] for found in second.runs() if found["runId"] == run["runId"])
+            # Where only the daemon is gone, the run goes on and is waited for.
+            assert status == ("FAILURE" if killed == "everything" else "SUCCESS")
+            if killed == "everything":
+                second.wait_for(lambda: run["runId"][:8] in project.failures_log.read_text(), "the notice")
+    assert ("the process of this run ended" in project.failures_log.read_text()) == (killed == "everything")

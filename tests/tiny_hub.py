@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hub_server import Hub, running_hub
+from tiny_models import write_encoder, write_tokenizer
 
 from patina_resources import hub as client
 from patina_resources.project import Mothership
 from patina_resources.registry import Registry
 from patina_resources.registry_files import load_registry
-from tests.hub_server import Hub, running_hub
-from tests.tiny_models import write_encoder, write_tokenizer
 
 REPOSITORY = "tiny/encoder"
 PLACE = {"repository": REPOSITORY, "int8": "onnx/model_quantized.onnx", "fp32": "onnx/model.onnx"}
