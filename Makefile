@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 FUZZ_SECONDS ?= 600
+BENCH_VENV := .venv-bench
+BENCH_INSTALLED := $(BENCH_VENV)/.installed
 QUESTION := where do we decide what is stale
 
-.PHONY: demo test soak fuzz lint types check format lock clean
+.PHONY: demo test soak fuzz bench lint types check format lock clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -34,9 +36,20 @@ fuzz: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	$(BIN)/python tests/fuzz/fuzz.py recipe -max_total_time=$(FUZZ_SECONDS)
 	$(BIN)/python tests/fuzz/fuzz.py session -max_total_time=$(FUZZ_SECONDS)
+
 # The long form of tests/faults: kills, full disks, damage and contention by the hundred; takes about an hour.
 soak: $(INSTALLED)
 	PATINA_SOAK=1 $(BIN)/python -m pytest tests/faults
+
+$(BENCH_INSTALLED): pyproject.toml constraints.txt benchmarks/install_peers.py
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BENCH_VENV)/bin/python benchmarks/install_peers.py
+	@touch $@
+
+# `make bench` measures everything (an hour or two on two cores); `make bench ONLY=train`, `make bench QUICK=1`.
+bench: $(BENCH_INSTALLED)
+	$(BENCH_VENV)/bin/python benchmarks/bench.py $(foreach row,$(ONLY),--only $(row)) $(if $(QUICK),--quick)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -56,4 +69,4 @@ lock:
 	build/lock/bin/python -m pip freeze --exclude patina-assets > constraints.txt
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(BENCH_VENV) .bench build

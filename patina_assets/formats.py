@@ -14,6 +14,8 @@ from patina_assets.lexical import index_text
 from patina_assets.pairs.relations import Int32, Item, Relations
 from patina_resources.errors import PatinaError
 
+# A safetensors file begins with its header's length; the only tensor's values follow the header.
+HEADER_LENGTH_BYTES = 8
 SEARCH_SCHEMA = """
 CREATE TABLE item (key INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NULL,
                    file TEXT, session TEXT, "commit" TEXT, seq INTEGER NOT NULL);
@@ -100,9 +102,11 @@ def encode_embeddings(vectors: NDArray[np.float32]) -> bytes:
 
 
 def decode_embeddings(data: bytes) -> NDArray[np.float32]:
-    """Return float32 [texts, dim]."""
-    vectors: NDArray[np.float32] = load(data)["vectors"]
-    return vectors
+    """Return float32 [texts, dim], a read-only view of `data`: a large project's vectors fill much of a memory."""
+    length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
+    start = HEADER_LENGTH_BYTES + length
+    shape = json.loads(data[HEADER_LENGTH_BYTES:start])["vectors"]["shape"]
+    return np.frombuffer(data, "<f4", offset=start).reshape(shape)
 
 
 def encode_search(

@@ -44,6 +44,8 @@ ORDER BY seq
 """
 
 Row = tuple[Any, ...]
+# A BLOB where text belongs is told by its repr. One encoder for all rows: `json.dumps` would make one for each.
+_encode = json.JSONEncoder(default=repr).encode
 
 
 @dataclass(frozen=True)
@@ -205,8 +207,8 @@ class Eventlog:
         missing = [source for source in sources if _cache_key(source) not in known]
         if missing or not known:
             _, warning = self.invalid_rows()
-            for source, read in zip(missing, self.read(missing).values(), strict=True):
-                known[_cache_key(source)] = SourceDigest(read.digest, len(read.rows))
+            with self.connect() as connection:
+                known |= {_cache_key(source): _digest(connection, source) for source in missing}
         document = _look_document(probe, known, warning)
         return Look({source.name: known[_cache_key(source)] for source in sources}, warning, document)
 
@@ -229,11 +231,17 @@ class Eventlog:
 
 def rows_digest(rows: Iterable[Row]) -> str:
     """Return the SHA-256 (hex) of the rows: each as a line of JSON."""
+    return _digest_of(rows).digest
+
+
+def _digest_of(rows: Iterable[Row]) -> SourceDigest:
     digest = hashlib.sha256()
+    count = 0
     for row in rows:
-        digest.update(json.dumps(row, default=repr).encode())  # a BLOB where text belongs is told by its repr
+        digest.update(_encode(row).encode())
         digest.update(b"\n")
-    return digest.hexdigest()
+        count += 1
+    return SourceDigest(digest.hexdigest(), count)
 
 
 def _plain(kind: object) -> str:
@@ -244,6 +252,11 @@ def _plain(kind: object) -> str:
 def _read(connection: "Connection", source: Source) -> SourceRows:
     rows = [tuple(row) for row in connection.exec_driver_sql(source.sql)]
     return SourceRows(rows, rows_digest(rows))
+
+
+def _digest(connection: "Connection", source: Source) -> SourceDigest:
+    """Return a source's digest without keeping its rows: an eventlog may be larger than memory."""
+    return _digest_of(tuple(row) for row in connection.exec_driver_sql(source.sql))
 
 
 def _cache_key(source: Source) -> str:

@@ -174,7 +174,20 @@ class RelatedTexts:
 
     def mask(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return bool [len(rows), len(columns)]: does row r's text share a context with column c's?"""
-        return self.contains(np.asarray(rows)[:, None], np.asarray(columns)[None, :])
+        # A text has few neighbours: to look each of them up among the columns is less work than the reverse.
+        distinct, place_of = np.unique(columns, return_inverse=True)
+        starts = np.asarray(rows, np.int64) * self.texts
+        low, high = np.searchsorted(self.keys, [starts, starts + self.texts])
+        counts = high - low
+        row = np.repeat(np.arange(len(starts)), counts)
+        key = np.arange(counts.sum()) + np.repeat(low - np.cumsum(counts) + counts, counts)
+        neighbours = self.keys[key] - starts[row]
+        place = np.searchsorted(distinct, neighbours)
+        place[place == distinct.size] = 0
+        found = distinct[place] == neighbours if distinct.size else np.zeros(0, np.bool_)
+        related = np.zeros((len(starts), distinct.size), np.bool_)
+        related[row[found], place[found]] = True
+        return related if np.array_equal(distinct, columns) else related[:, place_of]
 
     def never_negative(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return bool, broadcast over `first` and `second`: do the texts share a context or an `apart` key?"""
@@ -185,7 +198,14 @@ class RelatedTexts:
 
     def never_negative_mask(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return bool [len(rows), len(columns)]: `never_negative` of row r's text and column c's."""
-        return self.never_negative(np.asarray(rows)[:, None], np.asarray(columns)[None, :])
+        found = self.mask(rows, columns)
+        for word in self.apart.T:
+            # A text has few keys, so most have no bit in a word.
+            its_rows, its_columns = np.flatnonzero(word[rows]), np.flatnonzero(word[columns])
+            if its_rows.size and its_columns.size:
+                shared = (word[rows[its_rows], None] & word[columns[its_columns]]) != 0
+                found[its_rows[:, None], its_columns] |= shared
+        return found
 
 
 def unique_texts(items: Sequence[Item]) -> tuple[list[str], Int32]:
@@ -224,10 +244,12 @@ def relate(
 
 def related_texts(relations: Relations) -> RelatedTexts:
     """Return which texts share a context."""
+    sizes = np.diff(relations.offsets)
     keys = []
-    for start, end in zip(relations.offsets[:-1], relations.offsets[1:], strict=True):
-        members = relations.members[start:end].astype(np.int64)
-        keys.append((members[:, None] * relations.texts + members[None, :]).ravel())
+    for size in np.unique(sizes):
+        starts = relations.offsets[:-1][sizes == size]
+        members = relations.members[starts[:, None] + np.arange(size)].astype(np.int64)
+        keys.append((members[:, :, None] * relations.texts + members[:, None, :]).ravel())
     merged = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
     itself = merged // max(relations.texts, 1) == merged % max(relations.texts, 1)
     return RelatedTexts(merged[~itself], relations.texts, relations.apart)

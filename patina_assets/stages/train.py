@@ -219,7 +219,10 @@ def _contrast(
         loss, slopes = hinge(cosines, positive_columns, negative_columns, excluded, options.margin)
     gradient = np.zeros_like(units)
     gradient[candidates] = slopes.T @ anchor_units
-    # Anchors repeat. For so few and long rows a loop is faster than np.add.at or np.add.reduceat.
-    for anchor, addend in zip(anchors.tolist(), slopes @ candidate_units, strict=True):
-        gradient[anchor] += addend
+    addends = slopes @ candidate_units
+    # Anchors may repeat: the first of each are added at once, the few others one by one.
+    different, first = np.unique(anchors, return_index=True)
+    gradient[different] += addends[first]
+    for place in np.setdiff1d(np.arange(len(anchors)), first, assume_unique=True).tolist():
+        gradient[anchors[place]] += addends[place]
     return loss, gradient
