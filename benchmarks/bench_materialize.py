@@ -142,7 +142,7 @@ def _quoted(path: bytes) -> bytes:
 def git(folder: Path, *arguments: str) -> bytes:
     """Return what git prints, with no configuration but its own."""
     environment = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    return subprocess.run(  # noqa: S603 - a benchmark's own commands
+    return subprocess.run(
         ["git", "-C", str(folder), *arguments],  # noqa: S607
         env=environment,
         stdout=subprocess.PIPE,
@@ -155,7 +155,7 @@ def generate_history(folder: Path, commits: int, files: int) -> None:
     folder.mkdir(parents=True)
     git(folder, "init", "-q", "-b", "main")
     command = ["git", "-C", str(folder), "fast-import", "--quiet"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         if process.stdin is not None:
             process.stdin.writelines(History(files, SEED).stream(commits))
             process.stdin.close()
@@ -182,7 +182,7 @@ def run(folder: Path, scraper: str) -> None:
     print("| run | seconds | peak MiB | peak MiB of git or the parser | new events |\n|---|---|---|---|---|")
     for name in ("first", "second", "full"):
         command = [sys.executable, "-c", RUN, str(Path(__file__).parents[1]), str(folder), str(eventlog), scraper, name]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         print(f"| {name} | {done.stdout.strip()} |")
         if name == "first":
             reasons = [line.rpartition(": ")[2] for line in done.stderr.splitlines() if not line.startswith("code:")]

@@ -1,5 +1,6 @@
 """Texts to unit vectors: tokenize, run ONNX, pool, normalize."""
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
-# A batch is a rectangle of padded tokens: 32 rows of 64 tokens keep a small encoder's activations in cache.
+# 32 rows of 64 tokens keep a small encoder's activations in cache.
 BATCH_TOKENS = 2048
-# As many texts are tokenized at once: bounds memory, and is enough to sort by length within.
+# As many texts are tokenized at once: bounds memory, and is enough to find some of each length.
 CHUNK_TEXTS = 4096
 # A text is cut to this many characters per token of the model's limit before it is tokenized, so that a
 # text of megabytes costs no more than a long one.
@@ -53,8 +54,8 @@ class OnnxEmbedder:
         """
         self.spec = spec
         self._onnx = files.onnx
-        # Dynamic quantisation scales activations over the whole batch, so an int8 graph runs each text alone: the
-        # same text must have the same vector whatever stands beside it.
+        # The same text must have the same vector whatever stands beside it. Batches of one length see to that, but
+        # dynamic quantisation scales activations over the whole batch, so an int8 graph runs each text alone.
         self._batch_tokens = 0 if files.precision == "int8" else BATCH_TOKENS
         self._tokenizer = _load_tokenizer(files.tokenizer, spec)
         self._threads = threads or _processors()
@@ -121,9 +122,10 @@ class OnnxEmbedder:
 
     def _run(self, token_ids: Sequence[Sequence[int]]) -> Vectors:
         """Return unit vectors of one batch, float32 [b, dims]."""
-        if not token_ids[0] and not token_ids[-1]:
+        if not token_ids[0]:
             return np.zeros((len(token_ids), self.spec.dims), np.float32)
-        ids, mask = _rectangle(token_ids, self._pad_id)
+        ids = np.array(token_ids, np.int64)
+        mask = np.ones_like(ids)
         output = self._graph_output(ids, mask)
         pooled = pool(output, mask, self.spec.pooling)
         if not np.isfinite(pooled).all():
@@ -175,18 +177,16 @@ def clean_text(text: str) -> str:
 
 
 def length_batches(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> Iterator[list[int]]:
-    """Yield positions in batches of like length, shortest first: rows x longest <= budget, or a single row."""
-    batch: list[int] = []
-    for position in sorted(range(len(lengths)), key=lambda at: lengths[at]):
-        # A row costs at least one token, so that empty texts cannot make an endless batch. They are kept
-        # apart from others because a graph has nothing to say about a row without tokens.
-        too_large = (len(batch) + 1) * max(1, lengths[position]) > budget
-        if batch and (too_large or (lengths[batch[0]] == 0) != (lengths[position] == 0)):
-            yield batch
-            batch = []
-        batch.append(position)
-    if batch:
-        yield batch
+    """Yield positions in batches of one length, shortest first: rows x length <= budget, or a single row.
+
+    Without padding a text's vector is the same to the last bit in any batch, and nothing is computed for nothing.
+    """
+    by_length = sorted(range(len(lengths)), key=lambda at: lengths[at])
+    for length, group in itertools.groupby(by_length, key=lambda at: lengths[at]):
+        # A row costs at least one token, so that empty texts cannot make an endless batch.
+        rows = list(group)
+        size = max(1, budget // max(1, length))
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def pool(output: Vectors, mask: NDArray[np.int64], pooling: Pooling) -> Vectors:
@@ -214,14 +214,6 @@ def unit_rows(vectors: Vectors) -> Vectors:
     norms[norms == 0] = 1
     scaled: Vectors = vectors / norms
     return scaled
-
-
-def _rectangle(token_ids: Sequence[Sequence[int]], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    lengths = np.fromiter(map(len, token_ids), np.int64, len(token_ids))
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    ids = np.full(mask.shape, pad_id, np.int64)
-    ids[mask] = np.fromiter((token for row in token_ids for token in row), np.int64, int(lengths.sum()))
-    return ids, mask.astype(np.int64)
 
 
 def _load_tokenizer(path: Path, spec: ModelSpec) -> "Tokenizer":

@@ -215,7 +215,7 @@ def embed_with_cache(
     keys = list(text_of)
     vectors, found = cache.get_many(model, keys, spec.dims)
     started = time.monotonic()
-    # Like lengths together: a chunk is then little padding for the model.
+    # Like lengths together: texts of one length share a batch.
     missing = sorted(np.flatnonzero(~found).tolist(), key=lambda row: len(text_of[keys[row]]))
     for start in range(0, len(missing), CHUNK_TEXTS):
         rows = missing[start : start + CHUNK_TEXTS]

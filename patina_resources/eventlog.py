@@ -266,10 +266,10 @@ def _cache_key(source: Source) -> str:
 def _look_document(probe: str, digests: Mapping[str, SourceDigest], warning: str) -> bytes:
     entries = {key: {"digest": entry.digest, "rows": entry.rows} for key, entry in digests.items()}
     content = {"probe": probe, "warning": warning, "digests": entries}
-    return json.dumps({**content, "sha256": _digest_of(content)}, indent=1, sort_keys=True).encode()
+    return json.dumps({**content, "sha256": _content_digest(content)}, indent=1, sort_keys=True).encode()
 
 
-def _digest_of(content: Mapping[str, object]) -> str:
+def _content_digest(content: Mapping[str, object]) -> str:
     """Return what tells that a remembered look is as it was written: a wrong digest in it would be believed."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -278,7 +278,7 @@ def _remembered(document: bytes, probe: str) -> tuple[dict[str, SourceDigest], s
     """Return what an earlier look found; one that is damaged or of another state of the file found nothing."""
     try:
         content = json.loads(document)
-        if content.pop("sha256") != _digest_of(content) or content["probe"] != probe:
+        if content.pop("sha256") != _content_digest(content) or content["probe"] != probe:
             return {}, ""
         digests = {
             str(key): SourceDigest(str(entry["digest"]), int(entry["rows"]))

@@ -34,7 +34,6 @@ SQL_WORD = re.compile(r"\b(SELECT|INSERT|DELETE|UPDATE|CREATE|DROP|PRAGMA|ATTACH
 # What may stand in the braces of an SQL text beside names of constants: each is made of constants only.
 SQL_PARTS = {
     ("patina_resources.embedding_cache", "marks"),  # "?,?,?"
-    ("patina_resources.materialize.eventlog_writer", "columns"),  # a literal of the line above
     ("patina_resources.materialize.eventlog_writer", "int(WAIT_SECONDS * 1000)"),
     *(("patina_resources.materialize.derived_views", name) for name in ("table", "names", "values", "rows")),
 }
