@@ -11,17 +11,17 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from hub_server import Hub
 from refusals import refusal
 from small_project import RECIPE, make_project, patina
 from test_layout import ROOT, modules
+from tiny_hub import PLACE, tiny_hub
 from ui_server import running_ui
 
 from patina_assets.definitions import project_definitions
 from patina_assets.terminal import harmless
 from patina_resources.config import read_config
 from patina_resources.http_post import post_json
-from tests.hub_server import Hub
-from tests.tiny_hub import PLACE, tiny_hub
 
 # Code that reads data as code, or hands text to a shell.
 FORBIDDEN_IMPORTS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle", "pty"}

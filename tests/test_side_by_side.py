@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from refusals import refusal
+from tiny_models import TEXTS, write_model
 
 from patina_assets.models import embed_query, embed_texts
 from patina_resources.config import ProjectConfig
@@ -21,8 +23,6 @@ from patina_resources.side_by_side import (
     resolve_base,
     side_by_side,
 )
-from tests.refusals import refusal
-from tests.tiny_models import TEXTS, write_model
 
 A = ModelSpec("a", 16, 64, "mean", passage_prefix="passage : ", query_prefix="query : ")
 B = ModelSpec("b", 8, 64, "cls")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from amounts import amount, moments
 from commands import Commands, Ended
+from hub_server import Hub, running_hub
 from projects import change_repository, copy, make_repository, succeed
 from tiny_hub import REPOSITORY, in_cache
 from tiny_models import write_encoder, write_tokenizer
 
 from patina_resources.project import Mothership, find_project
-from tests.hub_server import Hub, running_hub
 
 MODEL = f"hf:{REPOSITORY}"
 Rows = list[tuple[Any, ...]]

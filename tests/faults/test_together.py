@@ -16,9 +16,9 @@ from projects import (
     states,
     succeed,
 )
+from ui_server import running_ui
 
 from patina_resources.project import find_project
-from tests.ui_server import running_ui, wait_for
 
 
 def check_builder(ended: Ended) -> None:
@@ -74,8 +74,8 @@ def test_a_daemon_beside_builders(commands: Commands, repository: Path, folder: 
             for ended in searching.wait_for_all():
                 check_answer(ended)
         fresh = "nothing is stale"
-        wait_for(lambda: commands.run(project, "oxidize").out.startswith(fresh), 120, "a project at rest")
-        wait_for(lambda: all(run["status"] in {"SUCCESS", "FAILURE"} for run in ui.runs()), 120, "runs to end")
+        ui.wait_for(lambda: commands.run(project, "oxidize").out.startswith(fresh), "a project at rest")
+        ui.wait_for(ui.at_rest, "runs to end")
     failures = find_project(project).failures_log
     said = failures.read_text().splitlines() if failures.exists() else []
     assert all("busy" in line for line in said), said
