@@ -11,7 +11,7 @@ from eventlog_builder import append, build_eventlog, project_history
 from patina_assets.cli import main
 from patina_assets.pipeline import Workspace, open_workspace
 from patina_assets.staleness import BASE, upstream_of
-from patina_resources.project import Project, find_project
+from patina_resources.project import Project, find_project, mothership
 
 RECIPE = """version: 2
 projections:
@@ -42,6 +42,13 @@ def make_project(root: Path, recipe: str = RECIPE, events: list | None = None) -
     (root / ".patina" / "oxidize.yaml").write_text(recipe)
     build_eventlog(root / ".patina" / "data" / "patina.db", project_history() if events is None else events)
     return find_project(root)
+
+
+def make_project_with_models(root: Path, registry: str, recipe: str) -> Project:
+    """Return such a project beside a mothership whose registry knows more models."""
+    mothership().home.mkdir(parents=True, exist_ok=True)
+    mothership().registry.write_text(registry)
+    return make_project(root, recipe)
 
 
 def edit_recipe(project: Project, old: str, new: str) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_project import Ran, make_project, patina
+from small_project import Ran, make_project_with_models, patina
 from tiny_models import write_model
 
 from patina_resources.project import Project, mothership
@@ -31,9 +31,7 @@ pooling = "mean"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a project whose recipe names a model that its user defined and has not added yet, and stand in it."""
-    mothership().home.mkdir(parents=True, exist_ok=True)
-    mothership().registry.write_text(REGISTRY)
-    made = make_project(tmp_path / "project", RECIPE)
+    made = make_project_with_models(tmp_path / "project", REGISTRY, RECIPE)
     monkeypatch.chdir(made.root)
     return made
 

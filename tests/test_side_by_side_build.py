@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import yaml
 from eventlog_builder import note
-from small_project import Ran, add_events, make_project, patina, workspace_of
+from small_project import Ran, add_events, make_project, make_project_with_models, patina, workspace_of
 from tiny_models import write_sentence_folder
 
 from patina_assets.export_side_by_side import part_folders
@@ -55,9 +55,7 @@ pooling = "mean"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a project that is not built, and stand in it; the registry knows two tiny models."""
-    mothership().home.mkdir(parents=True, exist_ok=True)
-    mothership().registry.write_text(REGISTRY)
-    made = make_project(tmp_path / "project", RECIPE)
+    made = make_project_with_models(tmp_path / "project", REGISTRY, RECIPE)
     monkeypatch.chdir(made.root)
     return made
 
