@@ -25,7 +25,7 @@ DELETED_AT_ONCE = 100
 def active_runs(instance: dg.DagsterInstance, location: str | None) -> Sequence[DagsterRun]:
     """Return the unfinished runs of a code location, and those that name none (`patina oxidize` starts such)."""
     runs = instance.get_runs(RunsFilter(statuses=ACTIVE))
-    return [run for run in runs if _location(run) in (None, location)]
+    return [run for run in runs if location_of(run) in (None, location)]
 
 
 def fail_orphans(instance: dg.DagsterInstance, location: str | None) -> list[str]:
@@ -55,6 +55,12 @@ def delete_old_runs(instance: dg.DagsterInstance, now: float) -> list[str]:
     return [run.run_id for run in runs]
 
 
+def location_of(run: DagsterRun) -> str | None:
+    """Return the name of the code location that a run belongs to; None for a run of `patina oxidize`."""
+    tag = run.tags.get(REPOSITORY_TAG)
+    return tag.split("@", 1)[1] if tag and "@" in tag else None
+
+
 def process_started(process: int) -> float | None:
     """Return when a process of this machine started (seconds since 1970); None where there is no such process.
 
@@ -73,11 +79,6 @@ def process_started(process: int) -> float | None:
         return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, StopIteration):
         return 0.0
-
-
-def _location(run: DagsterRun) -> str | None:
-    tag = run.tags.get(REPOSITORY_TAG)
-    return tag.split("@", 1)[1] if tag and "@" in tag else None
 
 
 def _process_is_gone(instance: dg.DagsterInstance, run: DagsterRun) -> bool:

@@ -1,4 +1,4 @@
-"""What happens alone while `patina ui` runs: the sensor, the nightly schedule, the jobs, the notice of failures."""
+"""What rebuilds alone while `patina ui` runs: the sensor and the nightly schedule."""
 
 import time
 from collections.abc import Collection, Iterable
@@ -24,16 +24,14 @@ from patina_assets.orphans import active_runs, delete_old_runs, fail_orphans
 from patina_assets.pipeline import Workspace, open_workspace, survey
 from patina_assets.reload import ask_for_reload
 from patina_assets.staleness import StageVerdict, stale_stages
-from patina_resources.artifacts import append_line, utc_now
+from patina_assets.ticks import instance_of, location_name
 from patina_resources.config import AutomationConfig
 from patina_resources.errors import PatinaError
-from patina_resources.http_post import post_json, shown_url
 from patina_resources.project import find_project, mothership
 
 SENSOR = "oxidize_sensor"
 OXIDIZE_JOB = "oxidize_job"
 NIGHTLY = "nightly_oxidize"
-WEBHOOK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def oxidize_sensor(location: Location, automation: AutomationConfig, broken: str
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         edited = definitions_digest(location.root, mothership()) != location.definitions
-        if edited and ask_for_reload(_location_name(context) or ""):
+        if edited and ask_for_reload(location_name(context) or ""):
             return dg.SkipReason("the recipe or config.toml was edited: the definitions are being loaded again")
         if broken:
             return dg.SkipReason(broken)
@@ -98,15 +96,15 @@ def tick(
         return dg.SkipReason(str(error))
     memory, waiting = before_survey(memory, probe, now, automation.settle_seconds)
     if not waiting:
-        name = _location_name(context)
-        fail_orphans(context.instance, name)
-        waiting = "a run of this project is queued or running" if active_runs(context.instance, name) else ""
+        name, instance = location_name(context), instance_of(context)
+        fail_orphans(instance, name)
+        waiting = "a run of this project is queued or running" if active_runs(instance, name) else ""
     if waiting:
         return dg.SensorResult(skip_reason=dg.SkipReason(waiting), cursor=encode_memory(memory))
     known = _code_versions(context)
     try:
         found = survey(workspace)
-        report_what_is_on_disk(context.instance, workspace, found, known, location.prefix)
+        report_what_is_on_disk(instance_of(context), workspace, found, known, location.prefix)
         decision = decide(memory, probe, found.verdicts, inputs_of(workspace, found), now)
     except PatinaError as error:
         decision = unreadable(memory, probe, str(error), now)
@@ -149,50 +147,6 @@ def nightly_schedule(location: Location, automation: AutomationConfig, config_fi
             f"{config_file}: [automation] cron {automation.cron!r} in timezone {automation.timezone!r}: expected five "
             f"fields of cron such as '0 3 * * *' and an IANA time zone such as 'Europe/Berlin'"
         ) from error
-
-
-def failure_notice(location: Location, automation: AutomationConfig, log: Path) -> dg.SensorDefinition:
-    """Return the sensor that writes one line for each failed run, and tells the webhook where there is one."""
-
-    @dg.run_failure_sensor(
-        name="failure_notice",
-        default_status=status(True),
-        minimum_interval_seconds=automation.interval_seconds,
-        description=f"Writes one line to {log} for each failed run of this project"
-        + (
-            f", and posts it to {shown_url(automation.webhook)}."
-            if automation.webhook
-            else "; a webhook can be named in config."
-        ),
-    )
-    def notice(context: dg.RunFailureSensorContext) -> None:
-        sentences = [step_sentence(event) for event in context.get_step_failure_events()]
-        text = " | ".join(sentences or [context.failure_event.message or "failed"])
-        run = context.dagster_run
-        append_line(log, f"{utc_now()} run {run.run_id[:8]} {run.job_name}: {text}")
-        if automation.webhook:
-            try:
-                document = {"project": str(location.root), "run": run.run_id, "text": f"{location.root.name}: {text}"}
-                post_json(automation.webhook, document, WEBHOOK_SECONDS)
-            except PatinaError as error:
-                append_line(log, f"{utc_now()} webhook {error}")
-
-    return notice
-
-
-def step_sentence(event: dg.DagsterEvent) -> str:
-    """Return in one sentence why a step failed."""
-    data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return f"{event.step_key}: {' '.join(error.message.split()) if error is not None else event.message}"
-
-
-def _location_name(context: dg.SensorEvaluationContext) -> str | None:
-    return context.code_location_origin.location_name if context.code_location_origin else None
 
 
 def _code_versions(context: dg.SensorEvaluationContext) -> dict[dg.AssetKey, str | None]:

@@ -10,9 +10,9 @@ from small_project import add_events, delete_events, make_project, workspace_of
 
 from patina_assets.assets import stage_key
 from patina_assets.definitions import broken_recipe, workspace_definitions
+from patina_assets.failures import step_sentence
 from patina_assets.metadata import stage_metadata
 from patina_assets.pipeline import StageOutcome
-from patina_assets.sensors import step_sentence
 from patina_resources.manifests import StageRecord
 from patina_resources.project import Project
 

@@ -1,5 +1,6 @@
 """Ticks as Dagster's daemon makes them, on a real instance with our settings, over days of a made-up clock."""
 
+import atexit
 import gc
 import logging
 import shutil
@@ -89,10 +90,12 @@ def test_days_of_ticks_leave_nothing_behind(daemon: Daemon) -> None:
     start = time.time()
     for hour in range(4):
         daemon.tick(start + hour * HOUR)
-    before, known = handles(), files()
+    before, known, exit_handlers = handles(), files(), atexit._ncallbacks()
     for hour in range(4, 48, 2):
         daemon.tick(start + hour * HOUR)
     assert handles() <= before
+    # To open Dagster's databases leaves an exit handler each, for good: no tick may.
+    assert atexit._ncallbacks() == exit_handlers
     assert files() == known
     assert daemon.instance.get_runs() == []
     for sensor in ("oxidize_sensor", "failure_notice"):

@@ -19,16 +19,30 @@ MAY_IMPORT_DAGSTER = {
     "patina_assets.badges",
     "patina_assets.checks",
     "patina_assets.definitions",
+    "patina_assets.failures",
     "patina_assets.jobs",
     "patina_assets.metadata",
     "patina_assets.orphans",
     "patina_assets.run",
     "patina_assets.sensors",
+    "patina_assets.ticks",
 }
 # What knows of runs and of the terminal; everything that computes must do without.
 OUTER = {
     f"patina_assets.{name}"
-    for name in ("assets", "badges", "checks", "jobs", "sensors", "definitions", "run", "oxidize", "cli")
+    for name in (
+        "assets",
+        "badges",
+        "checks",
+        "cli",
+        "definitions",
+        "failures",
+        "jobs",
+        "oxidize",
+        "run",
+        "sensors",
+        "ticks",
+    )
 }
 INNER = (
     "recipe", "pairs", "stages", "staleness", "formats", "lock", "build", "models", "corpus", "pipeline", "search",

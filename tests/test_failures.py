@@ -1,0 +1,127 @@
+"""The notice of failed runs, on a real instance with runs that really fail."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from sensor_helpers import Sensor, build_template, copied
+from small_project import delete_events
+from webhook import running_webhook
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def sensor(template: Path, tmp_path: Path) -> Iterator[Sensor]:
+    with copied(template, tmp_path / "copy") as made:
+        delete_events(made.project, "session.%")
+        yield made
+
+
+def notice(sensor: Sensor, cursor: str | None, instance: dg.DagsterInstance | None = None) -> tuple[str, str | None]:
+    """Evaluate the notice once; return what it says and its cursor."""
+    definition = sensor.definitions.resolve_sensor_def("failure_notice")
+    with dg.build_sensor_context(instance or sensor.instance, cursor, repository_def=sensor.repository) as context:
+        result = definition.evaluate_tick(context)
+    assert not result.run_requests
+    return str(result.skip_message), result.cursor
+
+
+def fail(sensor: Sensor) -> None:
+    """Run what cannot be built."""
+    assert not sensor.run({"semantic/pairs"})
+
+
+def lines(sensor: Sensor) -> list[str]:
+    """Return the lines of the log of failures."""
+    log = sensor.project.failures_log
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def test_each_failure_is_told_once_and_those_of_before_are_not(sensor: Sensor) -> None:
+    fail(sensor)
+    said, cursor = notice(sensor, None)
+    assert said == "nothing to tell yet: failures from now on are told"
+    assert notice(sensor, cursor) == ("nothing failed", cursor)
+    fail(sensor)
+    said, cursor = notice(sensor, cursor)
+    assert said == f"told of 1 failed runs in {sensor.project.failures_log}"
+    newest = sensor.instance.get_runs(limit=1)[0]
+    (line,) = lines(sensor)
+    assert f"run {newest.run_id[:8]} __ASSET_JOB: " in line
+    assert "semantic" in line.split("__ASSET_JOB: ")[1]
+    assert notice(sensor, cursor) == ("nothing failed", cursor)
+    assert lines(sensor) == [line]
+
+
+def test_many_failures_are_told_over_several_ticks_in_their_order(sensor: Sensor) -> None:
+    _, cursor = notice(sensor, None)
+    for _ in range(7):
+        fail(sensor)
+    failed = [run.run_id[:8] for run in reversed(sensor.instance.get_runs(limit=7))]
+    _, cursor = notice(sensor, cursor)
+    assert [line.split()[2] for line in lines(sensor)] == failed[:5]
+    _, cursor = notice(sensor, cursor)
+    assert [line.split()[2] for line in lines(sensor)] == failed
+    assert notice(sensor, cursor) == ("nothing failed", cursor)
+
+
+def test_runs_of_another_location_and_deleted_runs_are_passed_over(sensor: Sensor) -> None:
+    _, cursor = notice(sensor, None)
+    fail(sensor)
+    (run,) = sensor.instance.get_runs(limit=1)
+    sensor.instance.add_run_tags(run.run_id, {".dagster/repository": "__repository__@another"})
+    said, after = notice(sensor, cursor)
+    assert said == "nothing failed"
+    assert json.loads(after or "")["record_id"] > json.loads(cursor or "")["record_id"]
+    sensor.instance.delete_run(run.run_id)
+    fail(sensor)
+    assert notice(sensor, cursor)[0].startswith("told of 1 ")
+    assert len(lines(sensor)) == 1
+
+
+@pytest.mark.parametrize("cursor", ["", "null", "[]", "{", '{"record_id": "7"}', "7"])
+def test_a_cursor_that_holds_no_record_begins_anew(sensor: Sensor, cursor: str) -> None:
+    said, after = notice(sensor, cursor)
+    assert said.startswith("nothing to tell yet")
+    assert isinstance(json.loads(after or "")["record_id"], int)
+
+
+def test_the_cursor_of_earlier_versions_is_carried_on(sensor: Sensor) -> None:
+    fail(sensor)
+    dagsters_own = {"__class__": "RunStatusSensorCursor", "record_id": -1, "record_timestamp": None}
+    assert notice(sensor, json.dumps(dagsters_own))[0].startswith("told of 1 ")
+
+
+def test_a_webhook_is_told_and_one_that_does_not_answer_loses_no_line(sensor: Sensor) -> None:
+    with running_webhook() as hook:
+        sensor.project.config_file.write_text(f'[automation]\nwebhook = "{hook.url}"\n')
+        sensor.reload()
+        _, cursor = notice(sensor, None)
+        fail(sensor)
+        _, cursor = notice(sensor, cursor)
+        (document,) = hook.received
+    assert document["project"] == str(sensor.project.root)
+    assert document["run"] == sensor.instance.get_runs(limit=1)[0].run_id
+    assert document["text"].startswith(f"{sensor.project.root.name}: semantic")
+    fail(sensor)
+    assert notice(sensor, cursor)[0].startswith("told of 1 ")
+    first, second, third = lines(sensor)
+    assert first.split(": ", 1)[1] == second.split(": ", 1)[1]
+    assert " webhook http://127.0.0.1:" in third
+    assert "secret" not in "".join(lines(sensor))
+
+
+def test_the_log_may_be_deleted(sensor: Sensor) -> None:
+    _, cursor = notice(sensor, None)
+    fail(sensor)
+    _, cursor = notice(sensor, cursor)
+    sensor.project.failures_log.unlink()
+    fail(sensor)
+    notice(sensor, cursor)
+    assert len(lines(sensor)) == 1
