@@ -14,7 +14,8 @@ from tiny_models import write_model
 from patina_resources.project import Mothership
 
 REGISTRY = '[models.tiny]\ndims = 16\nmax_tokens = 32\npooling = "mean"\n'
-REMEDIES = ("run `patina model add tiny`", "correct it by hand, or move it away", "run `patina oxidize`")
+# A flipped bit in the record names another model; what is told then is how to add that one.
+REMEDIES = ("run `patina model add ", "correct it by hand, or move it away", "run `patina oxidize`")
 DAMAGED = ("onnx", "tokenizer.json", "models.lock")
 
 
