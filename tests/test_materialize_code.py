@@ -14,7 +14,7 @@ from materialize_helpers import GitFolder, after, last_seq, live, rows
 
 import patina_resources
 from patina_resources.materialize.code_facts import read_facts
-from patina_resources.materialize.code_worker import CodeWorker
+from patina_resources.materialize.code_worker import CodeWorker, UnreadableSourceError
 from patina_resources.materialize.languages import BY_NAME, LANGUAGES, language_of
 from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import materialize
@@ -428,6 +428,23 @@ def test_a_file_that_the_parser_does_not_survive(folder: GitFolder) -> None:
         report = scrape(folder)
         assert report.skipped == ("b.java: the parser failed or needed more than 1024 MiB",)
     assert {row["source_file"] for row in rows(folder.eventlog)} == {"./a.java", "./c.java"}
+
+
+def test_a_file_that_takes_too_long_is_left_out_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "patina_resources.materialize.code_worker.START",
+        "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import {module} as worker\n"
+        "worker.PROCESSOR_SECONDS_PER_FILE = 1; read = worker.read_facts\n"
+        "def slow(language, content):\n"
+        "    while content == b'slow': pass\n"
+        "    return read(language, content)\n"
+        "worker.read_facts = slow; worker.serve()",
+    )
+    with CodeWorker() as worker:
+        for _ in range(2):
+            with pytest.raises(UnreadableSourceError, match="the parser needed more than 10 s"):
+                worker.read("Python", b"slow")
+            assert len(worker.read("Python", b"f()")[0]) == 1
 
 
 def test_worker_takes_nothing_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
