@@ -65,7 +65,7 @@ def test_equal_vectors_give_equal_bytes(built: bytes) -> None:
 
 def test_options_are_told_apart() -> None:
     options = IndexOptions(connectivity=16, expansion_add=128, expansion_search=64)
-    assert options.text() == "cos f16 M=16 ef=128/64"
+    assert options.text() == "ip f16 M=16 ef=128/64"
     others = [replace(options, connectivity=8), replace(options, expansion_add=64), replace(options, dtype="f32")]
     assert len({options.text(), *(other.text() for other in others)}) == 4
     vectors = unit_rows(100)
