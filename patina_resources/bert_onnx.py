@@ -1,7 +1,7 @@
 """A sentence-transformers folder of the BERT family (safetensors) as ONNX, fp32 and int8.
 
 The graph is the encoder of Devlin et al. 2019 (arXiv:1810.04805), written with `onnx.helper`: token ids in, token
-vectors out; pooling stays with the embedder. Self-attention is onnxruntime's fused `com.microsoft.Attention`.
+vectors out; pooling stays with the embedder. Self-attention is onnxruntime's own, fused (`com.microsoft`).
 """
 
 import json
@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from safetensors import SafetensorError, safe_open
 
+from patina_resources.embedder import SCALED_BY_ROW
 from patina_resources.errors import PatinaError
+from patina_resources.onnx_layers import MICROSOFT, Array, Dense, Int8Layers, Layers
+from patina_resources.registry import Precision
 
 # model_type -> whether positions are counted from the padding id on (Liu et al. 2019, arXiv:1907.11692, fairseq's way)
 FAMILIES: Mapping[str, bool] = {"bert": False, "roberta": True, "xlm-roberta": True}
@@ -26,8 +28,6 @@ LARGEST_ONNX_BYTES = 2_000_000_000  # protobuf's limit is 2^31
 LARGEST_SETTING = 10_000_000
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "last_hidden_state"
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def read_bert_shape(config: Path) -> BertShape:
     return shape
 
 
-def write_bert_onnx(folder: Path, target: Path) -> BertShape:
-    """Write the encoder in `folder` (config.json, model.safetensors) to `target` as fp32 ONNX; return its sizes.
+def write_bert_onnx(folder: Path, target: Path, precision: Precision = "fp32") -> BertShape:
+    """Write the encoder in `folder` (config.json, model.safetensors) to `target` as ONNX; return its sizes.
 
     Inputs are `input_ids`, `attention_mask`, `token_type_ids`, int64 `[batch, sequence]`; the output is
     `last_hidden_state`, float32 `[batch, sequence, hidden]`. Same folder, same bytes.
@@ -95,17 +95,18 @@ def write_bert_onnx(folder: Path, target: Path) -> BertShape:
     weights = folder / "model.safetensors"
     try:
         with safe_open(weights, framework="np") as tensors:
-            graph = _bert_graph(shape, _Weights(weights, tensors))
+            layers = (Int8Layers if precision == "int8" else Layers)(INPUTS[0])
+            graph = _bert_graph(layers, shape, _Weights(weights, tensors))
     except (OSError, SafetensorError) as error:
         raise PatinaError(f"{weights}: cannot be read as safetensors ({error})") from error
     model = helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)],
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)],
         ir_version=IR_VERSION,
         producer_name="patina",
     )
-    # The graph is written as quantization wants it; without this mark it advises a preparing pass on every run.
-    helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    if precision == "int8":
+        helper.set_model_props(model, {SCALED_BY_ROW: "true"})
     if model.ByteSize() > LARGEST_ONNX_BYTES:
         raise PatinaError(f"{weights}: too large for one ONNX file (2 GB)")
     target.write_bytes(model.SerializeToString())
@@ -135,32 +136,11 @@ class _Weights:
             raise PatinaError(f"{self.path}: {full} has shape {found}, config.json says {shape}")
         return np.asarray(self.tensors.get_tensor(full), dtype=np.float32)
 
-
-class _Graph:
-    """Nodes and constants in the order in which they are added."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, values: Array) -> str:
-        self.constants.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
-        return name
-
-    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:  # noqa: ANN401
-        name = f"{kind}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output or name], name=name, **attributes))
-        return output or name
-
-    def linear(self, x: str, name: str, weight: Array, bias: Array) -> str:
-        product = self.add("MatMul", x, self.constant(f"{name}.weight", weight.T))
-        return self.add("Add", product, self.constant(f"{name}.bias", bias))
+    def dense(self, name: str, outputs: int, inputs: int) -> Dense:
+        return self.read(f"{name}.weight", outputs, inputs), self.read(f"{name}.bias", outputs)
 
 
-def _bert_graph(shape: BertShape, weights: _Weights) -> onnx.GraphProto:
-    graph = _Graph()
-    for name, value in (("half", 0.5), ("one", 1.0), ("root_two", 2.0**0.5)):
-        graph.constant(name, np.array(value, dtype=np.float32))
+def _bert_graph(graph: Layers, shape: BertShape, weights: _Weights) -> onnx.GraphProto:
     x = _embeddings(graph, shape, weights)
     mask = graph.add("Cast", "attention_mask", to=TensorProto.INT32)
     for layer in range(shape.layers):
@@ -176,7 +156,7 @@ def _bert_graph(shape: BertShape, weights: _Weights) -> onnx.GraphProto:
     )
 
 
-def _embeddings(graph: _Graph, shape: BertShape, weights: _Weights) -> str:
+def _embeddings(graph: Layers, shape: BertShape, weights: _Weights) -> str:
     word = _rows(graph, weights, "word_embeddings", (shape.vocabulary, shape.hidden), "input_ids")
     token_type = _rows(graph, weights, "token_type_embeddings", (shape.token_types, shape.hidden), "token_type_ids")
     table = weights.read("embeddings.position_embeddings.weight", shape.positions, shape.hidden)
@@ -185,11 +165,11 @@ def _embeddings(graph: _Graph, shape: BertShape, weights: _Weights) -> str:
     return _layer_norm(graph, shape, weights, "embeddings.LayerNorm", total, None)
 
 
-def _rows(graph: _Graph, weights: _Weights, name: str, size: tuple[int, int], ids: str) -> str:
-    return graph.add("Gather", graph.constant(name, weights.read(f"embeddings.{name}.weight", *size)), ids)
+def _rows(graph: Layers, weights: _Weights, name: str, size: tuple[int, int], ids: str) -> str:
+    return graph.rows(name, weights.read(f"embeddings.{name}.weight", *size), ids)
 
 
-def _positions(graph: _Graph, shape: BertShape, table: str) -> str:
+def _positions(graph: Layers, shape: BertShape, table: str) -> str:
     """Add the rows 0, 1, 2, ... of `table`; in the RoBERTa family, real tokens count up from the padding id."""
     if FAMILIES[shape.family]:
         padding = graph.constant("padding_id", np.array(shape.padding_id, dtype=np.int64))
@@ -201,39 +181,21 @@ def _positions(graph: _Graph, shape: BertShape, table: str) -> str:
 
 
 def _encoder_layer(
-    graph: _Graph, shape: BertShape, weights: _Weights, name: str, x: str, mask: str, output: str | None
+    graph: Layers, shape: BertShape, weights: _Weights, name: str, x: str, mask: str, output: str | None
 ) -> str:
     width, inner = shape.hidden, shape.intermediate
-    parts = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
-    projection = np.concatenate([weights.read(f"{part}.weight", width, width).T for part in parts], axis=1)
-    bias = np.concatenate([weights.read(f"{part}.bias", width) for part in parts])
-    attended = graph.add(
-        "Attention",
-        x,
-        graph.constant(f"{name}.attention.weight", projection),
-        graph.constant(f"{name}.attention.bias", bias),
-        mask,
-        domain="com.microsoft",
-        num_heads=shape.heads,
-    )
-    attended = _dense(graph, weights, f"{name}.attention.output.dense", attended, width, width)
+    parts = [weights.dense(f"{name}.attention.self.{part}", width, width) for part in ("query", "key", "value")]
+    attended = graph.attention(x, f"{name}.attention", parts, mask, shape.heads)
+    joined = weights.dense(f"{name}.attention.output.dense", width, width)
+    attended = graph.linear(attended, f"{name}.attention.output.dense", joined)
     x = _layer_norm(graph, shape, weights, f"{name}.attention.output.LayerNorm", graph.add("Add", attended, x), None)
-    widened = _gelu(graph, _dense(graph, weights, f"{name}.intermediate.dense", x, width, inner))
-    narrowed = _dense(graph, weights, f"{name}.output.dense", widened, inner, width)
-    return _layer_norm(graph, shape, weights, f"{name}.output.LayerNorm", graph.add("Add", narrowed, x), output)
+    widening = weights.dense(f"{name}.intermediate.dense", inner, width)
+    narrowing = weights.dense(f"{name}.output.dense", width, inner)
+    total = graph.add("Add", graph.feed_forward(x, name, widening, narrowing), x)
+    return _layer_norm(graph, shape, weights, f"{name}.output.LayerNorm", total, output)
 
 
-def _dense(graph: _Graph, weights: _Weights, name: str, x: str, inputs: int, outputs: int) -> str:
-    return graph.linear(x, name, weights.read(f"{name}.weight", outputs, inputs), weights.read(f"{name}.bias", outputs))
-
-
-def _gelu(graph: _Graph, x: str) -> str:
-    """Add x * (1 + erf(x / sqrt 2)) / 2 in the form that onnxruntime fuses (Hendrycks & Gimpel, arXiv:1606.08415)."""
-    erf = graph.add("Erf", graph.add("Div", x, "root_two"))
-    return graph.add("Mul", graph.add("Mul", x, graph.add("Add", erf, "one")), "half")
-
-
-def _layer_norm(graph: _Graph, shape: BertShape, weights: _Weights, name: str, x: str, output: str | None) -> str:
+def _layer_norm(graph: Layers, shape: BertShape, weights: _Weights, name: str, x: str, output: str | None) -> str:
     scale = graph.constant(f"{name}.weight", weights.read(f"{name}.weight", shape.hidden))
     shift = graph.constant(f"{name}.bias", weights.read(f"{name}.bias", shape.hidden))
     return graph.add("LayerNormalization", x, scale, shift, output=output, axis=-1, epsilon=shape.epsilon)

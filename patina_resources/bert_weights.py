@@ -16,9 +16,12 @@ from onnx import numpy_helper
 
 from patina_resources.bert_onnx import OUTPUT
 from patina_resources.errors import PatinaError
+from patina_resources.onnx_layers import QUANTIZED, SCALE
 
 Tensors = Mapping[str, NDArray[np.float32]]
-ATTENTION_NODES = frozenset({"Attention", "QAttention"})
+ATTENTION_NODES = frozenset({"Attention", "QAttention", "MultiHeadAttention"})
+TABLES = ("position_embeddings", "token_type_embeddings", "word_embeddings")
+PROJECTED = ("query", "key", "value")
 LINEAR = ("attention.output.dense", "intermediate.dense", "output.dense")
 
 
@@ -50,10 +53,10 @@ def recover_bert(path: Path) -> BertFiles | None:
         raise PatinaError(f"{path}: cannot be read ({error.strerror or error})") from error
     constants = _constants(model.graph)
     heads = [_attribute(node, "num_heads") for node in model.graph.node if node.op_type in ATTENTION_NODES]
-    wanted = {"word_embeddings", "position_embeddings", "token_type_embeddings", "encoder.layer.0.attention.weight"}
+    wanted = {*TABLES, "encoder.layer.0.attention.bias"}
     if not heads or not wanted <= constants.keys() or model.graph.output[0].name != OUTPUT:
         return None
-    tensors = {f"embeddings.{name}.weight": constants[name] for name in sorted(wanted) if name.endswith("embeddings")}
+    tensors = {f"embeddings.{name}.weight": constants[name] for name in TABLES}
     tensors |= _both("embeddings.LayerNorm", constants)
     for layer in range(len(heads)):
         tensors |= _layer(f"encoder.layer.{layer}", constants)
@@ -61,10 +64,12 @@ def recover_bert(path: Path) -> BertFiles | None:
 
 
 def _layer(name: str, constants: Tensors) -> dict[str, NDArray[np.float32]]:
-    weight, bias = constants[f"{name}.attention.weight"], constants[f"{name}.attention.bias"]
     tensors = {}
     for part, columns, entries in zip(
-        ("query", "key", "value"), np.split(weight, 3, axis=1), np.split(bias, 3), strict=True
+        PROJECTED,
+        _projections(f"{name}.attention", constants),
+        np.split(constants[f"{name}.attention.bias"], 3),
+        strict=True,
     ):
         tensors[f"{name}.attention.self.{part}.weight"] = np.ascontiguousarray(columns.T)
         tensors[f"{name}.attention.self.{part}.bias"] = entries
@@ -74,6 +79,14 @@ def _layer(name: str, constants: Tensors) -> dict[str, NDArray[np.float32]]:
     for norm in ("attention.output.LayerNorm", "output.LayerNorm"):
         tensors |= _both(f"{name}.{norm}", constants)
     return tensors
+
+
+def _projections(name: str, constants: Tensors) -> list[NDArray[np.float32]]:
+    """Return the weights of query, key and value: side by side in fp32, one by one in int8."""
+    together = constants.get(f"{name}.weight")
+    if together is None:
+        return [constants[f"{name}.{part}.weight"] for part in PROJECTED]
+    return np.split(together, 3, axis=1)
 
 
 def _both(name: str, constants: Tensors) -> dict[str, NDArray[np.float32]]:
@@ -106,10 +119,11 @@ def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     constants = {name: values.astype(np.float32) for name, values in stored.items()}
     for name in stored:
-        whole = name.removesuffix("_quantized")
-        if whole != name and f"{whole}_scale" in stored:
-            shift = stored[f"{whole}_zero_point"].astype(np.float32)
-            constants[whole] = ((constants[name] - shift) * stored[f"{whole}_scale"]).astype(np.float32)
+        whole = name.removesuffix(QUANTIZED)
+        if whole != name and whole + SCALE in stored:
+            # Only graphs that onnxruntime quantized have a zero point.
+            shift = constants.get(f"{whole}_zero_point", np.float32(0))
+            constants[whole] = ((constants[name] - shift) * stored[whole + SCALE]).astype(np.float32)
     return constants
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_resources.errors import PatinaError
+from patina_resources.onnx_session import first_line, load_session
 from patina_resources.registry import ModelFiles, ModelSpec, Pooling
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
-# 32 rows of 64 tokens keep a small encoder's activations in cache.
-BATCH_TOKENS = 2048
+# 8 rows of 64 tokens keep a small encoder's activations in cache.
+BATCH_TOKENS = 512
 # As many texts are tokenized at once: bounds memory, and is enough to find some of each length.
 CHUNK_TEXTS = 4096
 # A text is cut to this many characters per token of the model's limit before it is tokenized, so that a
 # text of megabytes costs no more than a long one.
 CHARACTERS_PER_TOKEN = 64
+# In the metadata of an int8 graph: activations have one scale per token.
+SCALED_BY_ROW = "patina.scaled_by_row"
 _PAD_TOKENS = ("[PAD]", "<pad>")
 _UNENCODABLE = re.compile("[\x00\ud800-\udfff]")
 _GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
@@ -54,12 +57,13 @@ class OnnxEmbedder:
         """
         self.spec = spec
         self._onnx = files.onnx
-        # The same text must have the same vector whatever stands beside it. Batches of one length see to that, but
-        # dynamic quantisation scales activations over the whole batch, so an int8 graph runs each text alone.
-        self._batch_tokens = 0 if files.precision == "int8" else BATCH_TOKENS
         self._tokenizer = _load_tokenizer(files.tokenizer, spec)
         self._threads = threads or _processors()
-        self._session = _load_session(files.onnx)
+        self._session = load_session(files.onnx, int8=files.precision != "fp32")
+        # The same text must have the same vector whatever stands beside it. Batches of one length see to that, but
+        # the usual int8 graph scales activations over the whole batch: such a graph runs each text alone.
+        batches = files.precision != "int8" or SCALED_BY_ROW in self._session.get_modelmeta().custom_metadata_map
+        self._batch_tokens = BATCH_TOKENS if batches else 0
         self._inputs = _graph_inputs(self._session, files.onnx)
         self._pad_id = _pad_id(self._tokenizer)
         self._check_output()
@@ -112,7 +116,7 @@ class OnnxEmbedder:
         """Yield the vectors of each batch, in order.
 
         Several batches at once, each on a thread of its own, share the work better than the threads of one run, which
-        wait for each other after every operator: most of all for int8, whose runs are of one text.
+        wait for each other after every operator.
         """
         if self._threads == 1 or count < 2:
             yield from map(self._run, batches)
@@ -146,7 +150,7 @@ class OnnxEmbedder:
         try:
             output = self._session.run(None, feed)[0]
         except Exception as error:  # onnxruntime has no narrower base class
-            raise PatinaError(f"{self._onnx}: the graph fails on a batch: {_first_line(error)}") from error
+            raise PatinaError(f"{self._onnx}: the graph fails on a batch: {first_line(error)}") from error
         return np.asarray(output, np.float32)
 
     def _check_output(self) -> None:
@@ -224,22 +228,8 @@ def _load_tokenizer(path: Path, spec: ModelSpec) -> "Tokenizer":
         tokenizer.no_padding()
         tokenizer.enable_truncation(spec.max_tokens)
     except Exception as error:  # tokenizers raises plain Exception
-        raise PatinaError(f"{path}: not a usable tokenizer.json: {_first_line(error)}") from error
+        raise PatinaError(f"{path}: not a usable tokenizer.json: {first_line(error)}") from error
     return tokenizer
-
-
-def _load_session(path: Path) -> "InferenceSession":
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what fails is raised; the log on stderr would only repeat it
-    options.add_session_config_entry("session.x64quantprecision", "1")  # int8 must not saturate without VNNI
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has no narrower base class
-        raise PatinaError(f"{path}: not a usable ONNX model: {_first_line(error)}") from error
 
 
 def _graph_inputs(session: "InferenceSession", path: Path) -> dict[str, Any]:
@@ -267,7 +257,3 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

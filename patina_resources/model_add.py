@@ -9,9 +9,10 @@ from typing import Any
 from patina_resources.artifacts import file_sha256, utc_now
 from patina_resources.errors import PatinaError
 from patina_resources.hub import HubUnavailableError
-from patina_resources.model_cache import adding, model_state, publish_model, settle_model
-from patina_resources.model_sources import Say, Staged, Wanted, from_folder, from_hub, from_package
+from patina_resources.model_cache import ONNX_NAMES, adding, model_state, publish_model, settle_model
+from patina_resources.model_sources import WEIGHTS, Say, Staged, Wanted, from_folder, from_hub, from_package
 from patina_resources.models_lock import LockRecord
+from patina_resources.onnx_graph import scales_by_row
 from patina_resources.project import Mothership
 from patina_resources.registry import (
     CORPUS_STATIC,
@@ -90,6 +91,7 @@ def add_model(
         if recorded is not None and ready and precision in (None, recorded.precision):
             settle_model(mothership, target.name, recorded)  # an earlier process may have been killed at the end
             spec = target.spec or spec_of_record(target.name, recorded, mothership.models_lock)
+            _tell_older_graph(say, mothership, target.name, recorded)
             return Added(spec, recorded, "the cache", downloaded=False)
         wanted = Wanted(
             name=target.name,
@@ -216,6 +218,17 @@ def _record(staged: Staged, *, described: bool) -> LockRecord:
         query_prefix=spec.query_prefix,
         passage_prefix=spec.passage_prefix,
     )
+
+
+def _tell_older_graph(say: Say, mothership: Mothership, name: str, record: LockRecord) -> None:
+    """Say so where an int8 graph that was written here runs one text at a time, as those of earlier versions do."""
+    written_here = record.precision == "int8" and WEIGHTS in record.source_model
+    if written_here and not scales_by_row(mothership.model_folder(name) / ONNX_NAMES["int8"]):
+        reference = reference_of(name)
+        say(
+            f"{reference}: its int8 graph is of an earlier version, slower and further from fp32: `patina model remove "
+            f"{reference}` and adding it again make a new one; texts are then embedded again"
+        )
 
 
 def _tell_change(say: Say, before: LockRecord | None, after: LockRecord, name: str) -> None:

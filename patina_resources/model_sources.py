@@ -177,9 +177,8 @@ def _staged(wanted: Wanted, folder: Path, onnx: Path | None, tokenizer: Path) ->
         )
     precision: Precision = "int8" if facts.quantized else "fp32"
     if onnx is None and (wanted.precision or DEFAULT_PRECISION) == "int8":
-        report = write_int8(spec, target, tokenizer, wanted.incoming / "model_int8.onnx")
-        shown = ", ".join(f"{name} {cosine:.4f}" for name, cosine in report.cosines.items())
-        wanted.say(f"{wanted.name}: int8, cosine to fp32: {shown}; kept {report.kept}")
+        cosine = write_int8(spec, folder, target, tokenizer, wanted.incoming / "model_int8.onnx")
+        wanted.say(f"{wanted.name}: int8, mean cosine to fp32: {cosine:.4f}")
         target, precision = wanted.incoming / "model_int8.onnx", "int8"
     if wanted.precision is not None and precision != wanted.precision:
         raise PatinaError(f"model {spec.reference}: {onnx} is {precision}, {wanted.precision} was asked for")

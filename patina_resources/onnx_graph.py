@@ -7,11 +7,14 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from patina_resources.embedder import SCALED_BY_ROW
 from patina_resources.errors import PatinaError
 
 KNOWN_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids", "position_ids"})
-# Nodes that onnxruntime's dynamic quantization leaves behind.
-INT8_NODES = frozenset({"MatMulInteger", "DynamicQuantizeLinear", "QAttention", "DynamicQuantizeMatMul", "QGemm"})
+# Nodes that `onnx_layers` writes, and that onnxruntime's dynamic quantization leaves behind.
+INT8_NODES = frozenset(
+    {"MatMulIntegerToFloat", "MatMulInteger", "DynamicQuantizeLinear", "QAttention", "DynamicQuantizeMatMul", "QGemm"}
+)
 # A compiled graph in another file, which an execution provider would open.
 EXTERNAL_NODE = "EPContext"
 
@@ -69,6 +72,15 @@ def computes_in_int8(path: Path) -> bool:
         PatinaError: It is not ONNX.
     """
     return bool({node.op_type for node in _nodes(_load(path))} & INT8_NODES)
+
+
+def scales_by_row(path: Path) -> bool:
+    """Return whether an ONNX file says that its int8 activations have one scale per token.
+
+    Raises:
+        PatinaError: It is not ONNX.
+    """
+    return any(entry.key == SCALED_BY_ROW for entry in _load(path).metadata_props)
 
 
 def write_self_contained(source: Path, target: Path) -> None:

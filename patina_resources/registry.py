@@ -61,8 +61,7 @@ class ModelFiles:
         onnx: The ONNX graph with its weights.
         tokenizer: The `tokenizer.json` beside it.
         digest: SHA-256 (hex) over the digests of both: the identity of the model in fingerprints and caches.
-        precision: What the graph computes in, where it is known. An `int8` graph scales activations over the whole
-            batch, so that a text's vector depends on its neighbours unless it is run alone.
+        precision: What the graph computes in, where it is known.
     """
 
     onnx: Path

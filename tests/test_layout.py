@@ -71,7 +71,6 @@ MAY_WRITE_FILES = {
     "patina_resources.model_cache",
     "patina_resources.model_sources",
     "patina_resources.onnx_graph",
-    "patina_resources.onnx_int8",
     "patina_resources.package_mirror",
     # The eventlog's.
     "patina_resources.materialize.eventlog_writer",

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 from hub_server import COMMIT, Hub
 from refusals import refusal
 from tiny_hub import PLACE, REPOSITORY, TABLE, in_cache, tiny_hub, tiny_registry
-from tiny_models import TEXTS, write_encoder, write_model
+from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
 from patina_resources import hub as client
 from patina_resources.artifacts import file_sha256
@@ -20,7 +21,7 @@ from patina_resources.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError
 from patina_resources.model_add import add_model
 from patina_resources.model_cache import cached_model, remove_model
-from patina_resources.models_lock import read_lock
+from patina_resources.models_lock import read_lock, record_model
 from patina_resources.project import Mothership
 from patina_resources.registry_files import load_registry
 
@@ -83,6 +84,20 @@ def test_a_model_that_is_there_is_not_downloaded_again(hub: Hub, home: Mothershi
     again = add_model(home, tiny_registry(home), "tiny")
     assert not again.downloaded
     assert len(hub.requests) == asked
+
+
+def test_an_int8_graph_of_an_earlier_version_is_told(home: Mothership, tmp_path: Path) -> None:
+    added = add_model(home, tiny_registry(home), "tiny", folder=write_sentence_folder(tmp_path / "bert"))
+    said: list[str] = []
+    add_model(home, tiny_registry(home), "tiny", say=said.append)
+    assert said == []
+    path = cached_model(home, added.spec).onnx
+    graph = onnx.load(path)
+    del graph.metadata_props[:]
+    onnx.save(graph, path)
+    record_model(home.models_lock, "tiny", replace(added.record, sha256_model=file_sha256(path)))
+    assert not add_model(home, tiny_registry(home), "tiny", say=said.append).downloaded
+    assert ["its int8 graph is of an earlier version" in line for line in said] == [True]
 
 
 @pytest.mark.usefixtures("hub")

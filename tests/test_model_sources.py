@@ -89,7 +89,7 @@ def test_a_new_name_can_be_given_to_a_folder(home: Mothership, tmp_path: Path) -
     said: list[str] = []
     added = add_model(home, load_registry(home), "mine", folder=folder, say=said.append)
     assert added.record.precision == "int8"
-    assert "kept per-channel" in said[-1] or "kept per-tensor" in said[-1]
+    assert said[-1].startswith("mine: int8, mean cosine to fp32: ")
     assert load_registry(home).resolve("mine") == added.spec
     assert load_registry(home).names()[-1] == "mine"
     sentence = refusal(lambda: add_model(home, load_registry(home), "mine", precision="fp32"))
