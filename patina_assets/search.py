@@ -25,6 +25,7 @@ from patina_resources.side_by_side import BaseSpec, resolve_base
 if TYPE_CHECKING:
     from usearch.index import Index
 
+LOCK_REMEDY = "delete it, then `patina oxidize` writes it again"
 BASE = "base"
 LEXICAL = "lexical"
 # How many items of each list are fused.
@@ -92,7 +93,12 @@ class Searcher:
         model, self.projections = _read_lock(project)
         home = mothership()
         registry = load_registry(home, project.config.models, project.config_file)
-        self._spec: BaseSpec = resolve_base(registry, model)
+        try:
+            self._spec: BaseSpec = resolve_base(registry, model)
+        except PatinaError as error:
+            raise PatinaError(
+                f"{project.lock}: embedding_model: {error}; if the lock is damaged, {LOCK_REMEDY}"
+            ) from error
         self._home = home
         self._open: dict[str, OpenIndex] = {}
 
@@ -211,18 +217,17 @@ def list_weights(names: Iterable[str]) -> dict[str, float]:
 
 def _read_lock(project: Project) -> tuple[str, list[str]]:
     """Return the model and the projections that the lock names."""
-    remedy = "delete it, then `patina oxidize` writes it again"
     try:
         document = read_yaml(project.lock).data
     except FileNotFoundError:
         raise PatinaError(f"nothing is built yet in {project.root}: run `patina oxidize`") from None
     except PatinaError as error:
-        raise PatinaError(f"{error}: damaged: {remedy}") from error
+        raise PatinaError(f"{error}: damaged: {LOCK_REMEDY}") from error
     table = document if isinstance(document, dict) else {}
     model, projections = table.get("embedding_model"), table.get("projections")
     if not isinstance(model, str) or not isinstance(projections, dict):
-        raise PatinaError(f"{project.lock}: damaged: it lacks embedding_model or projections: {remedy}")
+        raise PatinaError(f"{project.lock}: damaged: it lacks embedding_model or projections: {LOCK_REMEDY}")
     for name in projections:
         if not _PROJECTION.fullmatch(name):  # it becomes part of a file name
-            raise PatinaError(f"{project.lock}: damaged: {shown(name)} is no projection: {remedy}")
+            raise PatinaError(f"{project.lock}: damaged: {shown(name)} is no projection: {LOCK_REMEDY}")
     return model, list(projections)

@@ -39,7 +39,8 @@ def check_as_ever(commands: Commands, disturbed: Path, undisturbed: Path, where:
 @pytest.mark.parametrize("how", ["replaced", "emptied", "halved"])
 def test_an_eventlog_that_is_swapped_during_a_build(commands: Commands, change: Change, folder: Path, how: str) -> None:
     kept = find_project(change.changed).eventlog().read_bytes()
-    for number, moment in enumerate(moments(amount(1, 15), change.operations, 4)):
+    peaceful = commands.run(copy(change.changed, folder / "peaceful"), "oxidize")
+    for number, moment in enumerate(moments(amount(1, 15), peaceful.operations * 9 // 10, 4)):
         disturbed = copy(change.changed, folder / f"disturbed-{number}")
         other = copy(change.changed, folder / f"other-{number}")
         eventlog = find_project(disturbed).eventlog()
@@ -52,6 +53,7 @@ def test_an_eventlog_that_is_swapped_during_a_build(commands: Commands, change: 
         swap = {"at": moment, "source": str(source), "target": str(eventlog)}
         ended = commands.run(disturbed, "oxidize", swap=swap)
         check_built_or_said(ended, (how, moment))
+        assert not source.exists(), (how, moment, ended)
         if how != "replaced":
             refused = commands.run(disturbed, "oxidize")
             check_built_or_said(refused, (how, moment))
