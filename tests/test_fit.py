@@ -1,4 +1,4 @@
-"""The choice of the start: validation decides whether principal directions are evened out."""
+"""What validation decides: whether principal directions are evened out, for how long to train, and whether at all."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,10 @@ from numpy.typing import NDArray
 
 from patina_assets.pairs.relations import Relations, Split, related_texts
 from patina_assets.pairs.triplet import sample_triplets
-from patina_assets.stages.fit import Fit, fit_projection
-from patina_assets.stages.train import TrainingOptions
+from patina_assets.stages.evaluate import query_scores, ranking_task
+from patina_assets.stages.fit import LEAST_GAIN, Fit, fit_projection, is_clear_gain
+from patina_assets.stages.projection import pca_identity, whitened_pca
+from patina_assets.stages.train import TrainingOptions, train
 
 CONTEXTS, MEMBERS = 60, 3
 
@@ -35,7 +37,7 @@ def embeddings(signal: float, noise: float) -> NDArray[np.float32]:
     return units
 
 
-def fit(vectors: NDArray[np.float32], *, epochs: int = 0) -> Fit:
+def fit(vectors: NDArray[np.float32], *, epochs: int = 0, output: int = 16) -> Fit:
     contexts = relations()
     training = contexts.only(Split.TRAIN)
     return fit_projection(
@@ -43,7 +45,7 @@ def fit(vectors: NDArray[np.float32], *, epochs: int = 0) -> Fit:
         contexts,
         sample_triplets(contexts, related_texts(contexts), 200, seed=0),
         sample_triplets(training, related_texts(training), 200, seed=0),
-        TrainingOptions(hidden=48, output=16, epochs=epochs),
+        TrainingOptions(hidden=48, output=output, epochs=epochs),
     )
 
 
@@ -63,6 +65,48 @@ def test_what_is_measured_is_no_worse_on_validation_than_any_epoch(epochs: int) 
     assert len(mrrs) == epochs + 1
     assert found.metrics["validation_mrr"] == pytest.approx(max(mrrs))
     assert found.best_epoch == mrrs.index(max(mrrs))
+
+
+# Signal, noise, outputs; with eight outputs the start leaves half of the embeddings' directions out.
+@pytest.mark.parametrize("shape", [(0.3, 0.1, 16), (0.3, 1.0, 16), (1.0, 1.5, 16), (0.3, 2.0, 8), (0.7, 1.0, 8)])
+def test_training_is_kept_where_its_gain_is_clear_and_only_there(shape: tuple[float, float, int]) -> None:
+    signal, noise, output = shape
+    vectors = embeddings(signal, noise)
+    found = fit(vectors, epochs=6, output=output)
+    contexts = relations()
+    fitting = contexts.only(Split.TRAIN)
+    trained_on = related_texts(fitting)
+    validation = ranking_task(contexts.only(Split.VALIDATION), trained_on)
+    mrrs = [record.mrr or 0.0 for record in found.history]
+    best = mrrs.index(max(mrrs))
+    options = TrainingOptions(hidden=48, output=output, epochs=best)
+    start = {"pca": pca_identity, "whitened pca": whitened_pca}[found.start](vectors, 48, output, 0)
+    triplets = sample_triplets(fitting, trained_on, 200, seed=0)
+    trained = train(vectors, triplets, options, start=start, related=trained_on.never_negative_mask).projection
+    ranks, start_ranks, base_ranks = (
+        query_scores(entry, validation)[:, 0] for entry in (trained.apply(vectors), start.apply(vectors), vectors)
+    )
+    kept = best > 0 and (is_clear_gain(ranks - base_ranks) or is_clear_gain(ranks - start_ranks))
+    assert found.best_epoch == (best if kept else 0)
+    np.testing.assert_array_equal(found.measured.w1, trained.w1 if kept else start.w1)
+    assert np.array_equal(found.projection.w1, start.w1) == (not kept)
+
+
+def test_vectors_that_rank_without_a_mistake_are_not_trained() -> None:
+    found = fit(embeddings(signal=1.0, noise=0.01), epochs=3)
+    assert (found.start, found.best_epoch, len(found.history)) == ("pca", 0, 4)
+
+
+def test_a_gain_is_clear_above_a_standard_error() -> None:
+    spread = np.tile([1.0, -1.0], 50)
+    error = spread.std(ddof=1) / 10
+    assert is_clear_gain(spread + (LEAST_GAIN + 0.01) * error)
+    assert not is_clear_gain(spread + (LEAST_GAIN - 0.01) * error)
+    assert is_clear_gain(np.full(9, 0.01))
+    assert not is_clear_gain(np.zeros(9))
+    assert not is_clear_gain(np.full(9, -0.1))
+    assert is_clear_gain(np.array([0.5]))
+    assert not is_clear_gain(np.array([0.0]))
 
 
 def test_the_same_input_gives_the_same_weights() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, Relations, Split, related_texts
+from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, Split, related_texts
 from patina_assets.stages.evaluate import (
     METRICS,
     RankingTask,
@@ -18,7 +18,10 @@ from patina_assets.stages.evaluate import (
     ranking_task,
 )
 from patina_assets.stages.projection import Projection, pca_identity, random_network, whitened_pca
-from patina_assets.stages.train import EpochRecord, TrainingOptions, train
+from patina_assets.stages.train import EpochRecord, TrainingOptions, TrainingResult, train
+
+# What was trained is kept where its mean gain on validation queries is above so many standard errors.
+LEAST_GAIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Fit:
         projection: Trained on all pairs for `best_epoch` epochs.
         measured: Trained on the training part alone: what the metrics are of.
         start: What epoch 0 is: the `pca` of the embeddings or the `whitened pca`, whichever validates better.
-        best_epoch: The epoch with the highest validation MRR, 0 included.
+        best_epoch: The epoch with the highest validation MRR, 0 included; 0 where even that is no clear gain, neither
+            over the embeddings nor over epoch 0.
         history: Loss and validation MRR of each epoch of the first fit.
         metrics: On the test part `mrr`, `recall_at_10` and `triplet_accuracy`, and the same of `base_` and `random_`
             vectors; of the validation part the MRRs; None without queries.
@@ -55,7 +59,8 @@ def fit_projection(
 ) -> Fit:
     """Return a projection fitted on all triplets, with the number of epochs that held-out contexts ask for.
 
-    Without validation queries there is no evidence that training helps, and epoch 0 is kept.
+    Without validation queries there is no evidence that training helps, and epoch 0 is kept; so it is where training is
+    clearly better (`is_clear_gain`) neither than the embeddings nor than epoch 0, which has fewer dimensions than they.
 
     Args:
         vectors: float32 [texts, dim], unit rows: the embeddings.
@@ -65,10 +70,6 @@ def fit_projection(
         options: The recipe's values.
         progress: Called after each epoch.
     """
-
-    def mrr(task: RankingTask, projection: Projection) -> float:
-        return mean_reciprocal_rank(_projected(vectors, task, projection), task) or 0.0
-
     trained_on = related_texts(relations.only(Split.TRAIN))
     validation = ranking_task(relations.only(Split.VALIDATION), trained_on)
     if not validation.queries.size:
@@ -77,18 +78,7 @@ def fit_projection(
         name: make(vectors, options.hidden, options.output, options.seed)
         for name, make in (("pca", pca_identity), ("whitened pca", whitened_pca))
     }
-    chosen = max(starts, key=lambda name: mrr(validation, starts[name]))
-    first = train(
-        vectors,
-        training_triplets,
-        options,
-        start=starts[chosen],
-        related=trained_on.never_negative_mask,
-        validate=lambda projection: mrr(validation, projection),
-        progress=progress,
-    )
-    test = held_out_task(relations)
-    scores = _test_scores(vectors, test, first.projection, options)
+    chosen, first = _measured_fit(vectors, training_triplets, starts, trained_on, validation, options, progress)
     final = train(
         vectors,
         triplets,
@@ -97,15 +87,55 @@ def fit_projection(
         related=related_texts(relations).never_negative_mask,
         progress=progress,
     )
+    test = held_out_task(relations)
+    scores = _test_scores(vectors, test, first.projection, options)
     evaluation = evaluation_rows(scores, options.seed) if test.queries.size else []
     metrics = {
         **_test_metrics(evaluation),
         "validation_base_mrr": mean_reciprocal_rank(vectors, validation),
-        "validation_mrr": mrr(validation, first.projection) if validation.queries.size else None,
+        "validation_mrr": _mrr(vectors, validation, first.projection) if validation.queries.size else None,
         "validation_queries": int(validation.queries.size),
         "test_queries": int(test.queries.size),
     }
     return Fit(final.projection, first.projection, chosen, first.best_epoch, first.history, metrics, evaluation)
+
+
+def _measured_fit(
+    vectors: NDArray[np.float32],
+    training_triplets: Int32,
+    starts: Mapping[str, Projection],
+    trained_on: RelatedTexts,
+    validation: RankingTask,
+    options: TrainingOptions,
+    progress: Callable[[EpochRecord], None] | None,
+) -> tuple[str, TrainingResult]:
+    """Return the start's name and the fit on the training part, both chosen on validation."""
+    chosen = max(starts, key=lambda name: _mrr(vectors, validation, starts[name]))
+    fit = train(
+        vectors,
+        training_triplets,
+        options,
+        start=starts[chosen],
+        related=trained_on.never_negative_mask,
+        validate=lambda projection: _mrr(vectors, validation, projection),
+        progress=progress,
+    )
+    if fit.best_epoch:
+        trained, start = (_reciprocal_ranks(vectors, validation, entry) for entry in (fit.projection, starts[chosen]))
+        base = query_scores(vectors, validation)[:, 0]
+        if not (is_clear_gain(trained - base) or is_clear_gain(trained - start)):
+            fit = replace(fit, projection=starts[chosen], best_epoch=0)
+    return chosen, fit
+
+
+def is_clear_gain(gains: Scores) -> bool:
+    """Return whether the mean gain of validation queries, float64 [q], is above LEAST_GAIN of its standard errors.
+
+    The one-standard-error rule (Breiman et al. 1984, Classification and Regression Trees, 3.4.3): of what cannot be
+    told apart, the simplest.
+    """
+    error = float(gains.std(ddof=1)) / np.sqrt(gains.size) if gains.size > 1 else 0.0
+    return bool(gains.mean() > LEAST_GAIN * error)
 
 
 def _test_scores(
@@ -129,6 +159,14 @@ def _test_metrics(evaluation: Sequence[Mapping[str, str | float]]) -> dict[str, 
             name = metric if kind == "trained" else f"{kind}_{metric}"
             means[name] = float(rows[kind][metric]) if rows else None
     return means
+
+
+def _mrr(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> float:
+    return mean_reciprocal_rank(_projected(vectors, task, projection), task) or 0.0
+
+
+def _reciprocal_ranks(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> Scores:
+    return query_scores(_projected(vectors, task, projection), task)[:, 0]
 
 
 def _projected(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> NDArray[np.float32]:
