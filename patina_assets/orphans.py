@@ -8,7 +8,6 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterEventType, DagsterRun, DagsterRunStatus, RunsFilter
 
-REPOSITORY_TAG = ".dagster/repository"
 ACTIVE = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
@@ -57,8 +56,8 @@ def delete_old_runs(instance: dg.DagsterInstance, now: float) -> list[str]:
 
 def location_of(run: DagsterRun) -> str | None:
     """Return the name of the code location that a run belongs to; None for a run of `patina oxidize`."""
-    tag = run.tags.get(REPOSITORY_TAG)
-    return tag.split("@", 1)[1] if tag and "@" in tag else None
+    origin = run.remote_job_origin
+    return origin.repository_origin.code_location_origin.location_name if origin else None
 
 
 def process_started(process: int) -> float | None:

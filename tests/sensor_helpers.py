@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance
-from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
@@ -71,6 +72,17 @@ class Sensor:
         return job.execute_in_process(
             instance=self.instance, asset_selection=selection, raise_on_error=False, run_config=config
         ).success
+
+
+def origin_of(location: str) -> InProcessCodeLocationOrigin:
+    """Return what Dagster knows of a code location of this name."""
+    return InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file="definitions.py"), location_name=location)
+
+
+def run_of(instance: DagsterInstance, location: str) -> dg.DagsterRun:
+    """Return a new run of a code location, as the web UI and the daemon make them."""
+    repository = RemoteRepositoryOrigin(origin_of(location), "__repository__")
+    return create_run_for_test(instance, remote_job_origin=RemoteJobOrigin(repository, "oxidize_job"))
 
 
 def build_template(folder: Path) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from sensor_helpers import Sensor, build_template, copied
+from sensor_helpers import Sensor, build_template, copied, origin_of, run_of
 from small_project import delete_events
 from webhook import running_webhook
 
@@ -23,10 +23,19 @@ def sensor(template: Path, tmp_path: Path) -> Iterator[Sensor]:
         yield made
 
 
-def notice(sensor: Sensor, cursor: str | None, instance: dg.DagsterInstance | None = None) -> tuple[str, str | None]:
-    """Evaluate the notice once; return what it says and its cursor."""
+def notice(sensor: Sensor, cursor: str | None, location: str | None = None) -> tuple[str, str | None]:
+    """Evaluate the notice of a code location once; return what it says and its cursor."""
     definition = sensor.definitions.resolve_sensor_def("failure_notice")
-    with dg.build_sensor_context(instance or sensor.instance, cursor, repository_def=sensor.repository) as context:
+    with dg.SensorEvaluationContext(
+        instance_ref=None,
+        instance=sensor.instance,
+        last_tick_completion_time=None,
+        last_run_key=None,
+        cursor=cursor,
+        repository_name=None,
+        repository_def=sensor.repository,
+        code_location_origin=origin_of(location) if location else None,
+    ) as context:
         result = definition.evaluate_tick(context)
     assert not result.run_requests
     return str(result.skip_message), result.cursor
@@ -35,6 +44,13 @@ def notice(sensor: Sensor, cursor: str | None, instance: dg.DagsterInstance | No
 def fail(sensor: Sensor) -> None:
     """Run what cannot be built."""
     assert not sensor.run({"semantic/pairs"})
+
+
+def fail_as(sensor: Sensor, location: str) -> dg.DagsterRun:
+    """Return a run of a code location that failed without a step of its own."""
+    run = run_of(sensor.instance, location)
+    sensor.instance.report_run_failed(run, "its process ended")
+    return run
 
 
 def lines(sensor: Sensor) -> list[str]:
@@ -73,9 +89,7 @@ def test_many_failures_are_told_over_several_ticks_in_their_order(sensor: Sensor
 
 def test_runs_of_another_location_and_deleted_runs_are_passed_over(sensor: Sensor) -> None:
     _, cursor = notice(sensor, None)
-    fail(sensor)
-    (run,) = sensor.instance.get_runs(limit=1)
-    sensor.instance.add_run_tags(run.run_id, {".dagster/repository": "__repository__@another"})
+    run = fail_as(sensor, "another")
     said, after = notice(sensor, cursor)
     assert said == "nothing failed"
     assert json.loads(after or "")["record_id"] > json.loads(cursor or "")["record_id"]
@@ -83,6 +97,17 @@ def test_runs_of_another_location_and_deleted_runs_are_passed_over(sensor: Senso
     fail(sensor)
     assert notice(sensor, cursor)[0].startswith("told of 1 ")
     assert len(lines(sensor)) == 1
+
+
+def test_a_run_of_the_own_location_is_told_with_what_ended_it(sensor: Sensor) -> None:
+    _, cursor = notice(sensor, None, "mine")
+    fail(sensor)
+    fail_as(sensor, "another")
+    run = fail_as(sensor, "mine")
+    assert notice(sensor, cursor, "mine")[0].startswith("told of 1 ")
+    (line,) = lines(sensor)
+    assert f"run {run.run_id[:8]} {run.job_name}: " in line
+    assert "its process ended" in line
 
 
 @pytest.mark.parametrize("cursor", ["", "null", "[]", "{", '{"record_id": "7"}', "7"])

@@ -3,9 +3,12 @@
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 from refusals import refusal
+from sensor_helpers import run_of
 from small_project import make_project
 
 from patina_assets.instance import location_names, prepare_home, prepare_workspace
@@ -64,3 +67,15 @@ def test_a_log_has_one_line_an_entry_and_does_not_grow_for_ever(tmp_path: Path) 
         append_line(log, f"{number} " + "x" * 9_000)
     assert log.stat().st_size <= MAX_LOG_BYTES
     assert log.read_text().splitlines()[-1].startswith("149 x")
+
+
+def test_runs_of_one_project_wait_for_each_other(projects: list[Project]) -> None:
+    with dg.DagsterInstance.from_config(str(prepare_workspace(projects))) as instance:
+        first, second, other = (run_of(instance, name).run_id for name in ("app", "app", "my_tool"))
+        runs = {run.run_id: run for run in instance.get_runs()}
+        limits = instance.get_concurrency_config().run_queue_config
+        assert limits is not None
+        # What the daemon asks before it takes a run from the queue.
+        queue = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [runs[first]])
+        assert queue.is_blocked(runs[second])
+        assert not queue.is_blocked(runs[other])
