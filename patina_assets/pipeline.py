@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from threadpoolctl import threadpool_limits
+
 from patina_assets.build import (
     Built,
     build_embeddings,
@@ -190,7 +192,8 @@ def run_model(workspace: Workspace, report: Report, *, full: bool = False) -> Mo
         with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, "building the model"):
             latest = _model(workspace)
             if latest.reasons or full:
-                build_model(workspace.project, workspace.eventlog, report)
+                with _same_on_any_machine():
+                    build_model(workspace.project, workspace.eventlog, report)
                 reasons = latest.reasons or ("--full",)
                 state = replace(_model(workspace), reasons=())
                 return ModelOutcome(state, False, reasons, time.monotonic() - started)
@@ -221,7 +224,8 @@ def run_stage(workspace: Workspace, name: str, stage: str, report: Report, *, fu
         record, verdict = _decide(workspace, name, stage)  # another process may have built it meanwhile
         if record is not None and verdict.status == "fresh" and not full:
             return StageOutcome(record, reused=True, reasons=(), seconds=time.monotonic() - started)
-        record = _build(workspace, name, stage, report)
+        with _same_on_any_machine():
+            record = _build(workspace, name, stage, report)
         if stage == "index":
             publish_lock(workspace)
     return StageOutcome(record, False, verdict.reasons or ("--full",), time.monotonic() - started)
@@ -231,6 +235,11 @@ def publish_lock(workspace: Workspace) -> bool:
     """Write oxidize.lock from the manifests, unless it says the same already; return whether it was written."""
     manifests = {name: projection_state(workspace.paths(name)).manifest for name in workspace.names()}
     return write_if_changed(workspace.project.lock, compose_lock(workspace.recipe, workspace.spec.name, manifests))
+
+
+def _same_on_any_machine() -> threadpool_limits:
+    """Return a context in which BLAS keeps to one thread: over how many a sum is divided shows in its last bits."""
+    return threadpool_limits(1, user_api="blas")
 
 
 def _lock_verdict(

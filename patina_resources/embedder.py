@@ -1,7 +1,6 @@
 """Texts to unit vectors: tokenize, run ONNX, pool, normalize."""
 
 import itertools
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from patina_resources.errors import PatinaError
 from patina_resources.onnx_session import first_line, load_session
+from patina_resources.processors import processor_count
 from patina_resources.registry import ModelFiles, ModelSpec, Pooling
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class OnnxEmbedder:
         self.spec = spec
         self._onnx = files.onnx
         self._tokenizer = _load_tokenizer(files.tokenizer, spec)
-        self._threads = threads or _processors()
+        self._threads = threads or processor_count()
         self._session = load_session(files.onnx, int8=files.precision != "fp32")
         # The same text must have the same vector whatever stands beside it. Batches of one length see to that, but
         # the usual int8 graph scales activations over the whole batch: such a graph runs each text alone.
@@ -251,9 +251,3 @@ def _graph_inputs(session: "InferenceSession", path: Path) -> dict[str, Any]:
 def _pad_id(tokenizer: "Tokenizer") -> int:
     known = (tokenizer.token_to_id(name) for name in _PAD_TOKENS)
     return next((token for token in known if token is not None), 0)
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_assets.stages.parts import Each, one_by_one
+
 Floats = NDArray[np.floating[Any]]
 
 # Adam's defaults (Kingma & Ba 2015, algorithm 1).
@@ -27,23 +29,27 @@ class Adam:
         self._square = np.zeros_like(parameters)
         self._steps = 0
 
-    def step(self, parameters: Floats, gradients: Floats) -> None:
+    def step(self, parameters: Floats, gradients: Floats, each: Each = one_by_one) -> None:
         """Move `parameters` [size] against `gradients` [size], which are used up as working space."""
         self._steps += 1
         mean_factor = (1 - BETA1) / (1 - BETA1**self._steps)
         square_factor = float(np.sqrt((1 - BETA2) / (1 - BETA2**self._steps)))
         step_size = self._learning_rate * mean_factor / square_factor
         epsilon = EPSILON / square_factor
-        for start in range(0, len(parameters), ADAM_BLOCK):
-            block = slice(start, start + ADAM_BLOCK)
-            mean, square, work = self._mean[block], self._square[block], gradients[block]
-            mean *= BETA1
-            mean += work
-            work *= work
-            square *= BETA2
-            square += work
-            np.sqrt(square, out=work)
-            work += epsilon
-            np.divide(mean, work, out=work)
-            work *= step_size
-            parameters[block] -= work
+
+        def move(part: slice) -> None:
+            for start in range(part.start, part.stop, ADAM_BLOCK):
+                block = slice(start, min(start + ADAM_BLOCK, part.stop))
+                mean, square, work = self._mean[block], self._square[block], gradients[block]
+                mean *= BETA1
+                mean += work
+                work *= work
+                square *= BETA2
+                square += work
+                np.sqrt(square, out=work)
+                work += epsilon
+                np.divide(mean, work, out=work)
+                work *= step_size
+                parameters[block] -= work
+
+        each(len(parameters), move)

@@ -45,15 +45,25 @@ class Layers(NamedTuple):
 
     Attributes:
         inputs: [rows, input].
-        hidden: [rows, hidden], after ReLU; backpropagation replaces it by the gradient in it.
-        active: [rows, hidden], the derivative of ReLU: 1 where a unit lets its value through, else 0.
+        hidden: [rows, hidden], after ReLU.
+        active: [rows, hidden], the derivative of ReLU: 1 where a unit lets its value through, else 0; backpropagation
+            replaces it by the gradient in what goes into ReLU.
         outputs: [rows, output], unit length.
+        inverse_lengths: [rows, 1], what gave the outputs unit length; 0 for rounding error.
+        slopes: [rows, output], the gradient in the outputs; backpropagation replaces it by that before they were given
+            unit length.
     """
 
     inputs: Floats
     hidden: Floats
     active: Floats
     outputs: Floats
+    inverse_lengths: Floats
+    slopes: Floats
+
+    def rows(self, part: slice) -> "Layers":
+        """Return views of some rows."""
+        return Layers(*(values[part] for values in self))
 
 
 class Buffers:
@@ -63,18 +73,19 @@ class Buffers:
         """Make room for batches of at most `rows` different rows."""
         dtype = parameters.w1.dtype
         (hidden, dims), output = parameters.w1.shape, len(parameters.b2)
-        self._layers = Layers(*(np.empty((rows, width), dtype) for width in (dims, hidden, hidden, output)))
+        widths = (dims, hidden, hidden, output, 1, output)
+        self._layers = Layers(*(np.empty((rows, width), dtype) for width in widths))
         self.flat_gradients = np.empty(sum(values.size for values in parameters), dtype)
         self.gradients = parameters.views_of(self.flat_gradients)
 
     def layers(self, rows: int) -> Layers:
         """Return room for `rows` rows."""
-        return Layers(*(values[:rows] for values in self._layers))
+        return self._layers.rows(slice(rows))
 
 
-def forward(parameters: Parameters, layers: Layers) -> Floats:
-    """Fill `layers` from its inputs; return what gave the outputs unit length, [rows, 1] (0 for rounding error)."""
-    inputs, hidden, active, outputs = layers
+def forward(parameters: Parameters, layers: Layers) -> None:
+    """Fill `layers` from its inputs, all but the slopes."""
+    inputs, hidden, active, outputs, inverse_lengths, _ = layers
     np.matmul(inputs, parameters.w1.T, out=hidden)
     hidden += parameters.b1
     np.greater(hidden, 0, out=active)
@@ -82,30 +93,28 @@ def forward(parameters: Parameters, layers: Layers) -> Floats:
     np.matmul(hidden, parameters.w2.T, out=outputs)
     outputs += parameters.b2
     lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
-    inverse_lengths: Floats = (lengths > NOISE_LENGTH) / np.maximum(lengths, NOISE_LENGTH)
+    np.divide(lengths > NOISE_LENGTH, np.maximum(lengths, NOISE_LENGTH), out=inverse_lengths)
     outputs *= inverse_lengths
-    return inverse_lengths
 
 
-def backward(
-    slopes: Floats, inverse_lengths: Floats, parameters: Parameters, layers: Layers, gradients: Parameters
-) -> None:
-    """Fill `gradients` by backpropagation; uses up `slopes` and `layers.hidden`.
-
-    Args:
-        slopes: [rows, output], the gradient in the outputs.
-        inverse_lengths: [rows, 1], from `forward`.
-        parameters: The network.
-        layers: As `forward` left them.
-        gradients: Where the result goes.
-    """
-    inputs, hidden, active, outputs = layers
+def backward(parameters: Parameters, layers: Layers) -> None:
+    """Take the slopes of `layers`, as `forward` left them, back to the first layer."""
+    _, _, active, outputs, inverse_lengths, slopes = layers
     # y = z / |z|: what points along y would only change the length, so it has no effect.
     slopes -= outputs * np.einsum("ij,ij->i", slopes, outputs)[:, None]
     slopes *= inverse_lengths
-    np.matmul(slopes.T, hidden, out=gradients.w2)
-    np.sum(slopes, axis=0, out=gradients.b2)
-    hidden_slopes = np.matmul(slopes, parameters.w2, out=hidden)
-    hidden_slopes *= active
-    np.matmul(hidden_slopes.T, inputs, out=gradients.w1)
-    np.sum(hidden_slopes, axis=0, out=gradients.b1)
+    np.multiply(active, slopes @ parameters.w2, out=active)
+
+
+def first_layer_gradients(layers: Layers, gradients: Parameters, part: slice) -> None:
+    """Fill a part of the hidden units' gradients, in w1 and b1, from what `backward` left of all rows."""
+    slopes = layers.active[:, part]
+    np.matmul(slopes.T, layers.inputs, out=gradients.w1[part])
+    np.sum(slopes, axis=0, out=gradients.b1[part])
+
+
+def second_layer_gradients(layers: Layers, gradients: Parameters, part: slice) -> None:
+    """Fill a part of the outputs' gradients, in w2 and b2, from what `backward` left of all rows."""
+    slopes = layers.slopes[:, part]
+    np.matmul(slopes.T, layers.hidden, out=gradients.w2[part])
+    np.sum(slopes, axis=0, out=gradients.b2[part])

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from patina_assets.stages.adam import Adam
 from patina_assets.stages.losses import Floats, Integers, Mask, hinge, infonce
-from patina_assets.stages.network import Buffers, Parameters, backward, forward
+from patina_assets.stages.network import (
+    Buffers,
+    Layers,
+    Parameters,
+    backward,
+    first_layer_gradients,
+    forward,
+    second_layer_gradients,
+)
+from patina_assets.stages.parts import Each, at_once, one_by_one
 from patina_assets.stages.projection import Projection, pca_identity
 from patina_resources.errors import PatinaError
 
@@ -151,10 +160,10 @@ def _epochs(
     for epoch in range(1, options.epochs + 1):
         total = 0.0
         # Overflow shows as a loss or a weight that is not finite, which is reported below.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), at_once() as each:
             for batch in np.array_split(triplets[rng.permutation(len(triplets))], batch_count):
-                loss, _ = loss_and_gradients(parameters, vectors, batch, options, related, buffers)
-                adam.step(flat, buffers.flat_gradients)
+                loss, _ = loss_and_gradients(parameters, vectors, batch, options, related, buffers, each)
+                adam.step(flat, buffers.flat_gradients, each)
                 total += loss * len(batch)
         if not (np.isfinite(total) and np.isfinite(flat).all()):
             raise PatinaError(
@@ -170,6 +179,7 @@ def loss_and_gradients(
     options: TrainingOptions,
     related: RelatedMask | None = None,
     buffers: Buffers | None = None,
+    each: Each = one_by_one,
 ) -> tuple[float, Parameters]:
     """Return the mean loss of one batch and its gradient in each parameter, by backpropagation.
 
@@ -183,46 +193,67 @@ def loss_and_gradients(
         options: Which loss, and its margin or temperature.
         related: Which rows belong together.
         buffers: Room for at least as many different rows as `triplets` has.
+        each: Does the parts of the work.
     """
     rows, positions = np.unique(triplets, return_inverse=True)
     buffers = buffers or Buffers(parameters, len(rows))
-    layers = buffers.layers(len(rows))
-    # mode="clip" because "raise" goes through a second copy; the rows were checked.
-    np.take(vectors, rows, axis=0, out=layers.inputs, mode="clip")
-    inverse_lengths = forward(parameters, layers)
-    loss, slopes = _contrast(layers.outputs, rows, positions, options, related)
-    backward(slopes, inverse_lengths, parameters, layers, buffers.gradients)
-    return loss, buffers.gradients
+    layers, gradients = buffers.layers(len(rows)), buffers.gradients
+
+    def way_in(part: slice) -> None:
+        # mode="clip" because "raise" goes through a second copy; the rows were checked.
+        np.take(vectors, rows[part], axis=0, out=layers.inputs[part], mode="clip")
+        forward(parameters, layers.rows(part))
+
+    each(len(rows), way_in)
+    loss = _contrast(layers, rows, positions, options, related, each)
+    each(len(rows), lambda part: backward(parameters, layers.rows(part)))
+    each(len(parameters.b1), lambda part: first_layer_gradients(layers, gradients, part))
+    each(len(parameters.b2), lambda part: second_layer_gradients(layers, gradients, part))
+    return loss, gradients
 
 
 def _contrast(
-    units: Floats, rows: Integers, positions: Integers, options: TrainingOptions, related: RelatedMask | None
-) -> tuple[float, Floats]:
-    """Return the mean loss and its gradient in `units` [u, output].
+    layers: Layers,
+    rows: Integers,
+    positions: Integers,
+    options: TrainingOptions,
+    related: RelatedMask | None,
+    each: Each,
+) -> float:
+    """Return the mean loss, and fill `layers.slopes` with its gradient in the outputs.
 
     Each anchor is compared with the batch's different positives and negatives, the *candidates*. Candidates
     that belong to the anchor are no evidence against it, nor is its own text: they are excluded.
     """
     anchors, positives, negatives = positions.T
     candidates = np.unique(positions[:, 1:])
-    positive_columns = np.searchsorted(candidates, positives)
-    negative_columns = np.searchsorted(candidates, negatives)
-    excluded = anchors[:, None] == candidates
-    if related is not None:
-        excluded |= related(rows[anchors], rows[candidates])
-    excluded[np.arange(len(anchors)), positive_columns] = False
-    anchor_units, candidate_units = units[anchors], units[candidates]
-    cosines = anchor_units @ candidate_units.T
-    if options.loss == "infonce":
-        loss, slopes = infonce(cosines, positive_columns, excluded, options.temperature)
-    else:
-        loss, slopes = hinge(cosines, positive_columns, negative_columns, excluded, options.margin)
-    gradient = np.zeros_like(units)
-    gradient[candidates] = slopes.T @ anchor_units
-    addends = slopes @ candidate_units
+    positive_columns, negative_columns = np.searchsorted(candidates, [positives, negatives])
+    anchor_units, candidate_units = layers.outputs[anchors], layers.outputs[candidates]
+    dtype = layers.outputs.dtype
+    losses, slopes = np.empty(len(anchors), dtype), np.empty((len(anchors), len(candidates)), dtype)
+    anchor_slopes, candidate_slopes = np.empty_like(anchor_units), np.empty_like(candidate_units)
+
+    def compare(part: slice) -> None:
+        excluded = anchors[part, None] == candidates
+        if related is not None:
+            excluded |= related(rows[anchors[part]], rows[candidates])
+        columns = positive_columns[part]
+        excluded[np.arange(len(columns)), columns] = False
+        cosines = anchor_units[part] @ candidate_units.T
+        if options.loss == "infonce":
+            losses[part], found = infonce(cosines, columns, excluded, options.temperature)
+        else:
+            losses[part], found = hinge(cosines, columns, negative_columns[part], excluded, options.margin)
+        np.divide(found, len(anchors), out=slopes[part])
+        np.matmul(slopes[part], candidate_units, out=anchor_slopes[part])
+
+    each(len(anchors), compare)
+    each(len(candidates), lambda part: np.matmul(slopes[:, part].T, anchor_units, out=candidate_slopes[part]))
+    layers.slopes[:] = 0
+    layers.slopes[candidates] = candidate_slopes
     # Anchors may repeat: the first of each are added at once, the few others one by one.
     different, first = np.unique(anchors, return_index=True)
-    gradient[different] += addends[first]
+    layers.slopes[different] += anchor_slopes[first]
     for place in np.setdiff1d(np.arange(len(anchors)), first, assume_unique=True).tolist():
-        gradient[anchors[place]] += addends[place]
-    return loss, gradient
+        layers.slopes[anchors[place]] += anchor_slopes[place]
+    return float(losses.mean())

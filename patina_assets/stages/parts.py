@@ -1,0 +1,56 @@
+"""Work on the parts of an array, several at once, each on one thread.
+
+Where an array is divided does not depend on the machine, and BLAS divides nothing further: a result is the same to the
+last bit on any number of processors.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from itertools import pairwise
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from patina_resources.processors import processor_count
+
+# More would make products that are too small to be quick; fewer would leave processors idle.
+PARTS = 4
+
+Work = Callable[[slice], Any]
+Each = Callable[[int, Work], None]
+"""`each(size, work)` calls `work` with every part of `range(size)`, and returns when all are done."""
+
+
+def parts_of(size: int) -> list[slice]:
+    """Return at most PARTS slices, none of them empty, that together are `range(size)`."""
+    bounds = [size * part // PARTS for part in range(PARTS + 1)]
+    return [slice(start, end) for start, end in pairwise(bounds) if start < end]
+
+
+def one_by_one(size: int, work: Work) -> None:
+    """Do the parts one after another, on this thread."""
+    for part in parts_of(size):
+        work(part)
+
+
+@contextmanager
+def at_once(threads: int | None = None) -> Iterator[Each]:
+    """Yield what does parts at once; BLAS keeps to one thread until the end.
+
+    Args:
+        threads: Most threads; None is one for each processor.
+    """
+    with (
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(min(PARTS, threads or processor_count()), "part") as pool,
+    ):
+
+        def each(size: int, work: Work) -> None:
+            # What numpy does about an overflow belongs to the context of a thread.
+            waiting = [pool.submit(copy_context().run, work, part) for part in parts_of(size)]
+            for part in waiting:
+                part.result()
+
+        yield each
