@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_assets.stages.parts import Each
+
 Floats = NDArray[np.floating[Any]]
 
 # Inputs have unit length, so an output this short is rounding error: its direction must not steer the weights.
@@ -61,10 +63,6 @@ class Layers(NamedTuple):
     inverse_lengths: Floats
     slopes: Floats
 
-    def rows(self, part: slice) -> "Layers":
-        """Return views of some rows."""
-        return Layers(*(values[part] for values in self))
-
 
 class Buffers:
     """Arrays that all batches share: allocating them anew for each costs more than filling them."""
@@ -80,41 +78,45 @@ class Buffers:
 
     def layers(self, rows: int) -> Layers:
         """Return room for `rows` rows."""
-        return self._layers.rows(slice(rows))
+        return Layers(*(values[:rows] for values in self._layers))
 
 
-def forward(parameters: Parameters, layers: Layers) -> None:
+def forward(parameters: Parameters, layers: Layers, each: Each) -> None:
     """Fill `layers` from its inputs, all but the slopes."""
-    inputs, hidden, active, outputs, inverse_lengths, _ = layers
-    np.matmul(inputs, parameters.w1.T, out=hidden)
-    hidden += parameters.b1
-    np.greater(hidden, 0, out=active)
-    hidden *= active
-    np.matmul(hidden, parameters.w2.T, out=outputs)
-    outputs += parameters.b2
-    lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
-    np.divide(lengths > NOISE_LENGTH, np.maximum(lengths, NOISE_LENGTH), out=inverse_lengths)
-    outputs *= inverse_lengths
+
+    # Products of all rows with some units take less time than those of some rows with all units.
+    def first_layer(units: slice) -> None:
+        hidden, active = layers.hidden[:, units], layers.active[:, units]
+        np.matmul(layers.inputs, parameters.w1[units].T, out=hidden)
+        hidden += parameters.b1[units]
+        np.greater(hidden, 0, out=active)
+        hidden *= active
+
+    def second_layer(rows: slice) -> None:
+        outputs = layers.outputs[rows]
+        np.matmul(layers.hidden[rows], parameters.w2.T, out=outputs)
+        outputs += parameters.b2
+        lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
+        np.divide(lengths > NOISE_LENGTH, np.maximum(lengths, NOISE_LENGTH), out=layers.inverse_lengths[rows])
+        outputs *= layers.inverse_lengths[rows]
+
+    each(len(parameters.b1), first_layer)
+    each(len(layers.outputs), second_layer)
 
 
-def backward(parameters: Parameters, layers: Layers) -> None:
-    """Take the slopes of `layers`, as `forward` left them, back to the first layer."""
+def backward(parameters: Parameters, layers: Layers, gradients: Parameters, each: Each) -> None:
+    """Fill `gradients` from `layers`, as `forward` left them and with the slopes, by backpropagation."""
     _, _, active, outputs, inverse_lengths, slopes = layers
     # y = z / |z|: what points along y would only change the length, so it has no effect.
     slopes -= outputs * np.einsum("ij,ij->i", slopes, outputs)[:, None]
     slopes *= inverse_lengths
-    np.multiply(active, slopes @ parameters.w2, out=active)
+    np.sum(slopes, axis=0, out=gradients.b2)
 
+    def hidden_units(units: slice) -> None:
+        np.matmul(slopes.T, layers.hidden[:, units], out=gradients.w2[:, units])
+        hidden_slopes = active[:, units]
+        hidden_slopes *= slopes @ parameters.w2[:, units]
+        np.matmul(hidden_slopes.T, layers.inputs, out=gradients.w1[units])
+        np.sum(hidden_slopes, axis=0, out=gradients.b1[units])
 
-def first_layer_gradients(layers: Layers, gradients: Parameters, part: slice) -> None:
-    """Fill a part of the hidden units' gradients, in w1 and b1, from what `backward` left of all rows."""
-    slopes = layers.active[:, part]
-    np.matmul(slopes.T, layers.inputs, out=gradients.w1[part])
-    np.sum(slopes, axis=0, out=gradients.b1[part])
-
-
-def second_layer_gradients(layers: Layers, gradients: Parameters, part: slice) -> None:
-    """Fill a part of the outputs' gradients, in w2 and b2, from what `backward` left of all rows."""
-    slopes = layers.slopes[:, part]
-    np.matmul(slopes.T, layers.hidden, out=gradients.w2[part])
-    np.sum(slopes, axis=0, out=gradients.b2[part])
+    each(len(parameters.b1), hidden_units)

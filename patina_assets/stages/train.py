@@ -10,15 +10,7 @@ from numpy.typing import NDArray
 
 from patina_assets.stages.adam import Adam
 from patina_assets.stages.losses import Floats, Integers, Mask, hinge, infonce
-from patina_assets.stages.network import (
-    Buffers,
-    Layers,
-    Parameters,
-    backward,
-    first_layer_gradients,
-    forward,
-    second_layer_gradients,
-)
+from patina_assets.stages.network import Buffers, Layers, Parameters, backward, forward
 from patina_assets.stages.parts import Each, at_once, one_by_one
 from patina_assets.stages.projection import Projection, pca_identity
 from patina_resources.errors import PatinaError
@@ -197,19 +189,13 @@ def loss_and_gradients(
     """
     rows, positions = np.unique(triplets, return_inverse=True)
     buffers = buffers or Buffers(parameters, len(rows))
-    layers, gradients = buffers.layers(len(rows)), buffers.gradients
-
-    def way_in(part: slice) -> None:
-        # mode="clip" because "raise" goes through a second copy; the rows were checked.
-        np.take(vectors, rows[part], axis=0, out=layers.inputs[part], mode="clip")
-        forward(parameters, layers.rows(part))
-
-    each(len(rows), way_in)
+    layers = buffers.layers(len(rows))
+    # mode="clip" because "raise" goes through a second copy; the rows were checked.
+    np.take(vectors, rows, axis=0, out=layers.inputs, mode="clip")
+    forward(parameters, layers, each)
     loss = _contrast(layers, rows, positions, options, related, each)
-    each(len(rows), lambda part: backward(parameters, layers.rows(part)))
-    each(len(parameters.b1), lambda part: first_layer_gradients(layers, gradients, part))
-    each(len(parameters.b2), lambda part: second_layer_gradients(layers, gradients, part))
-    return loss, gradients
+    backward(parameters, layers, buffers.gradients, each)
+    return loss, buffers.gradients
 
 
 def _contrast(
