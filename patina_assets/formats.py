@@ -4,12 +4,13 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from patina_assets.fusion import KINDS_NOT_ASKED_FOR
+from patina_assets.fusion import KINDS_NOT_ASKED_FOR, Identity, identity
 from patina_assets.lexical import index_text
 from patina_assets.pairs.relations import Int32, Item, Relations
 from patina_resources.errors import PatinaError
@@ -29,9 +30,10 @@ CREATE VIRTUAL TABLE lexical USING fts5(place, text, content = '', tokenize = 'p
 LEXICAL_QUERY = """
 SELECT rowid, -rank AS score FROM lexical WHERE lexical MATCH ? ORDER BY rank, rowid LIMIT ?
 """
-ITEMS_QUERY = """
-SELECT key, kind, text, file, session, "commit", seq FROM item WHERE key IN (SELECT value FROM json_each(?))
-"""
+ITEMS_QUERY = 'SELECT kind, text, file, session, "commit", seq FROM item ORDER BY key'
+ITEM_QUERY = 'SELECT kind, text, file, session, "commit", seq FROM item WHERE key = ?'
+# Of each search file: those of a project of 42,000 events, and a few MiB where there are more.
+IDENTITIES_KEPT = 16_384
 
 
 @dataclass(frozen=True)
@@ -161,14 +163,24 @@ class SearchFile:
         Raises:
             PatinaError: It is not such a file.
         """
-        self._connection = sqlite3.connect(":memory:", check_same_thread=False)
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
         try:
-            self._connection.deserialize(data)
-            self.facts = dict(self._connection.execute("SELECT name, value FROM fact").fetchall())
-            row = self._connection.execute("SELECT content FROM weights").fetchone()
+            connection.deserialize(data)
+            self.facts = dict(connection.execute("SELECT name, value FROM fact").fetchall())
         except (sqlite3.DatabaseError, MemoryError) as error:  # MemoryError: there are no bytes at all
             raise PatinaError(f"{name}: not a search file ({error}): run `patina oxidize --full`") from error
-        self.weights: bytes | None = row[0] if row else None
+        self._connection = connection
+        self._identity = lru_cache(IDENTITIES_KEPT)(lambda key: identity(_item(connection, key)))
+
+    @property
+    def weights(self) -> bytes | None:
+        """The projection (safetensors) whose outputs the index holds; None for raw embeddings."""
+        row = self._connection.execute("SELECT content FROM weights").fetchone()
+        return row[0] if row else None
+
+    def items(self) -> list[Item]:
+        """Return all items; their order is their key."""
+        return [Item(*row) for row in self._connection.execute(ITEMS_QUERY)]
 
     def item(self, key: int) -> Item:
         """Return the item of an index key.
@@ -176,17 +188,15 @@ class SearchFile:
         Raises:
             KeyError: There is no such key.
         """
-        return self.items([key])[0]
+        return _item(self._connection, key)
 
-    def items(self, keys: Sequence[int]) -> list[Item]:
-        """Return the items of some index keys, in their order.
+    def identity(self, key: int) -> Identity:
+        """Return the `identity` of an index key's item; kept, as queries find the same items again and again.
 
         Raises:
-            KeyError: One of them is not a key.
+            KeyError: There is no such key.
         """
-        rows = self._connection.execute(ITEMS_QUERY, (json.dumps(keys),))
-        found = {key: Item(*values) for key, *values in rows}
-        return [found[key] for key in keys]
+        return self._identity(key)
 
     def matches(self, expression: str, k: int) -> list[tuple[int, float]] | None:
         """Return the keys of the k items that match best, and their BM25 scores (more is better), best first.
@@ -204,3 +214,10 @@ class SearchFile:
             if str(error).startswith("no such"):  # table: lexical, or module: fts5
                 return None
             raise
+
+
+def _item(connection: sqlite3.Connection, key: int) -> Item:
+    row = connection.execute(ITEM_QUERY, (key,)).fetchone()
+    if row is None:
+        raise KeyError(key)
+    return Item(*row)

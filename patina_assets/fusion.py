@@ -1,6 +1,7 @@
 """Several ranked lists to one: reciprocal rank fusion. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from patina_assets.pairs.relations import Item
@@ -40,11 +41,39 @@ class Hit:
     places: Mapping[str, Place] = field(default_factory=dict)
 
 
-Ranked = Sequence[tuple[Item, float]]
+Identity = tuple[str, ...]
 
 
-def identity(item: Item) -> tuple[str, ...]:
-    """Return what makes two items the same thing, though one list may word it differently than another."""
+@dataclass(frozen=True)
+class Ranked:
+    """The things that one list found, each at its best rank.
+
+    Attributes:
+        ranks: The rank of each thing, from 1; best first.
+        keys: By rank, the key of the item that the list has for the thing.
+        scores: By rank, as in `Place`.
+    """
+
+    ranks: Mapping[Identity, int]
+    keys: list[int]
+    scores: list[float]
+
+    def __len__(self) -> int:
+        """Return the number of things."""
+        return len(self.keys)
+
+    def key(self, thing: Identity) -> int:
+        """Return the key of the item that the list has for a thing that it found."""
+        return self.keys[self.ranks[thing] - 1]
+
+    def place(self, thing: Identity) -> Place:
+        """Return where the list has a thing that it found."""
+        rank = self.ranks[thing]
+        return Place(rank, self.scores[rank - 1])
+
+
+def identity(item: Item) -> Identity:
+    """Return what makes two items the same thing, though one list may word it differently; the kind comes first."""
     if item.kind == "file":
         return (item.kind, item.file or "")
     if item.kind == "commit":
@@ -55,43 +84,60 @@ def identity(item: Item) -> tuple[str, ...]:
     return item.order()
 
 
-def distinct(ranked: Ranked, k: int, without: Collection[str] = ()) -> Ranked:
-    """Return the first k things of a list, each at its best rank.
+def distinct(
+    found: Iterable[tuple[int, float]],
+    identity_of: Callable[[int], Identity],
+    k: int,
+    without: Collection[str] = (),
+) -> Ranked:
+    """Return the first k things of a list.
 
     Args:
-        ranked: Items and scores, best first.
+        found: Keys of items and their scores, best first.
+        identity_of: Returns the identity of a key's item; asked only until there are k things.
         k: Number of results.
         without: Kinds of items to leave out.
     """
-    first: dict[tuple[str, ...], tuple[Item, float]] = {}
-    for item, score in ranked:
-        if item.kind not in without:
-            first.setdefault(identity(item), (item, score))
-    return list(first.values())[:k]
+    # Nothing is made for each item that the garbage collector would follow: it would come by in every query.
+    ranks: dict[Identity, int] = {}
+    keys: list[int] = []
+    scores: list[float] = []
+    for key, score in found:
+        if len(keys) >= k:
+            break
+        thing = identity_of(key)
+        if thing not in ranks and thing[0] not in without:
+            keys.append(key)
+            scores.append(score)
+            ranks[thing] = len(keys)
+    return Ranked(ranks, keys, scores)
 
 
-def fuse(lists: Mapping[str, Ranked], k: int, weights: Mapping[str, float] | None = None) -> list[Hit]:
+def fuse(
+    lists: Mapping[str, Ranked],
+    item_of: Callable[[str, int], Item],
+    k: int,
+    weights: Mapping[str, float] | None = None,
+) -> list[Hit]:
     """Return the k items with the highest weighted reciprocal-rank sum over several lists, best first.
 
     Args:
-        lists: Items and scores, best first, by the name of their list. An item is shown as the first list words it.
+        lists: By name. An item is shown as the first list words it.
+        item_of: Returns the item that a list has under a key; asked only for those that may be returned.
         k: Number of results.
         weights: By name of a list; 1 where none is given.
     """
-    items: dict[tuple[str, ...], Item] = {}
-    places: dict[tuple[str, ...], dict[str, Place]] = {}
+    scores: dict[Identity, float] = {}
     for name, ranked in lists.items():
-        for rank, (item, score) in enumerate(ranked, 1):
-            key = identity(item)
-            items.setdefault(key, item)
-            places.setdefault(key, {}).setdefault(name, Place(rank, score))
-    hits = [
-        Hit(items[key], sum(share(name, place, weights or {}) for name, place in found.items()), found)
-        for key, found in places.items()
-    ]
+        weight = (weights or {}).get(name, 1.0)
+        for thing, rank in ranked.ranks.items():
+            scores[thing] = scores.get(thing, 0.0) + weight / (FUSION_CONSTANT + rank)
+    # Those that tie with the last: their order is that of their content.
+    least = min(heapq.nlargest(k, scores.values()), default=0.0)
+    hits = []
+    for thing in (thing for thing, score in scores.items() if score >= least):
+        having = {name: ranked for name, ranked in lists.items() if thing in ranked.ranks}
+        first = next(iter(having))
+        item = item_of(first, having[first].key(thing))
+        hits.append(Hit(item, scores[thing], {name: ranked.place(thing) for name, ranked in having.items()}))
     return sorted(hits, key=lambda hit: (-hit.score, hit.item.order()))[:k]
-
-
-def share(name: str, place: Place, weights: Mapping[str, float]) -> float:
-    """Return what one list adds to an item's fused score."""
-    return weights.get(name, 1.0) / (FUSION_CONSTANT + place.rank)

@@ -51,7 +51,7 @@ def places(paths: ProjectionPaths, limit: int) -> Places:
     # The items that were indexed: those of the first stage may be newer, after a build that was interrupted.
     _, (content, search) = read_outputs(paths, "index", ("usearch", "search.db"))
     index = load_index(content, paths.index.name)
-    items = SearchFile(search, paths.search.name).items(list(range(len(index))))
+    items = SearchFile(search, paths.search.name).items()
     vectors = index_vectors(index, len(items))
     points = principal_plane(vectors)
     chosen = np.unique(np.linspace(0, len(items) - 1, min(limit, len(items))).astype(np.int64))

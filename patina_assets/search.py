@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from patina_resources.artifacts import read_outputs
 from patina_resources.errors import PatinaError, did_you_mean, shown
 from patina_resources.project import Project, mothership
 from patina_resources.registry_files import load_registry
-from patina_resources.side_by_side import BaseSpec, resolve_base
+from patina_resources.side_by_side import BaseFiles, BaseSpec, resolve_base
 
 if TYPE_CHECKING:
     from usearch.index import Index
@@ -48,21 +49,24 @@ class OpenIndex:
     file: SearchFile
     projection: Projection | None
 
-    def search(self, vector: NDArray[np.float32], k: int) -> list[tuple[Item, float]]:
-        """Return the k nearest items to a base-model vector (float32 [dim]) and their cosines, nearest first."""
+    def nearest(self, vector: NDArray[np.float32], k: int) -> Iterable[tuple[int, float]]:
+        """Return keys of items and their cosines, nearest first: of k items, for `base` of more.
+
+        So that there are k different things among them, or nearly.
+
+        Args:
+            vector: A base-model vector, float32 [dim].
+            k: Number of things.
+        """
         if self.projection is not None:
             vector = self.projection.apply(vector[None, :])[0]
-        matches = self.index.search(vector, min(k, max(len(self.index), 1)))
-        items = self.file.items(matches.keys.tolist())
-        return [(item, 1.0 - distance) for item, distance in zip(items, matches.distances.tolist(), strict=True)]
-
-    def nearest(self, vector: NDArray[np.float32], k: int) -> list[tuple[Item, float]]:
-        """Return the result of `search`, longer for `base`: enough for k different things, or nearly."""
-        return self.search(vector, READ_PER_RESULT * k if self.name == BASE else k)
+        wanted = READ_PER_RESULT * k if self.name == BASE else k
+        matches = self.index.search(vector, min(wanted, max(len(self.index), 1)))
+        return zip(matches.keys.tolist(), (1.0 - distance for distance in matches.distances.tolist()), strict=True)
 
     def answers_questions(self) -> bool:
         """Return whether its items read like something a person would ask for."""
-        return len(self.index) > 0 and self.file.item(0).kind not in KINDS_NOT_ASKED_FOR
+        return len(self.index) > 0 and self.file.identity(0)[0] not in KINDS_NOT_ASKED_FOR
 
 
 @dataclass(frozen=True)
@@ -127,22 +131,24 @@ class Searcher:
             raise PatinaError(
                 f"no word of {shown(query)} is known to {self._spec.name} or stands in an item: try other words"
             )
-        hits = fuse(lists, k, list_weights(lists))
+        hits = fuse(lists, self._item, k, list_weights(lists))
         return Answer(hits, {name: len(ranked) for name, ranked in lists.items()}, left_out)
 
     def _one_list(self, query: str, name: str, k: int) -> Answer:
         if name == LEXICAL:
-            words = self._lexical(query, READ_PER_RESULT * k)
-            if words is None:
+            ranked = self._lexical(query, k)
+            if ranked is None:
                 raise PatinaError(NO_LEXICAL)
-            ranked = distinct(words, k)
         else:
             index = self._opened(name)
             vector = self._vector(query)
             if not vector.any():
                 raise PatinaError(f"no word of {shown(query)} is known to {self._spec.name}: try other words")
-            ranked = distinct(index.nearest(vector, k), k)
-        hits = [Hit(item, score, {name: Place(rank, score)}) for rank, (item, score) in enumerate(ranked, 1)]
+            ranked = distinct(index.nearest(vector, k), index.file.identity, k)
+        hits = [
+            Hit(self._item(name, key), score, {name: Place(rank, score)})
+            for rank, (key, score) in enumerate(zip(ranked.keys, ranked.scores, strict=True), 1)
+        ]
         return Answer(hits, {name: len(hits)}, {})
 
     def _lists(self, query: str, depth: int) -> tuple[dict[str, Ranked], dict[str, str]]:
@@ -157,35 +163,39 @@ class Searcher:
             elif not index.answers_questions():
                 left_out[index.name] = "its items are not worded like a question"
             else:
-                lists[index.name] = distinct(index.nearest(vector, depth), depth, KINDS_NOT_ASKED_FOR)
-        words = self._lexical(query, READ_PER_RESULT * depth)
+                found = index.nearest(vector, depth)
+                lists[index.name] = distinct(found, index.file.identity, depth, KINDS_NOT_ASKED_FOR)
+        words = self._lexical(query, depth)
         if words:
-            lists[LEXICAL] = distinct(words, depth)
+            lists[LEXICAL] = words
         else:
             left_out[LEXICAL] = NO_LEXICAL if words is None else "no word of the query stands in an item"
         return lists, left_out
 
     def _lexical(self, query: str, k: int) -> Ranked | None:
-        """Return the items that share words with the query; None where the build or this SQLite has no FTS5."""
+        """Return k things that share words with the query; None where the build or this SQLite has no FTS5."""
         base = self._opened(BASE)
         expression = match_expression(query)
-        matches = base.file.matches(expression, min(k, len(base.index))) if expression else []
-        if matches is None:
-            return None
-        items = base.file.items([key for key, _ in matches])
-        return [(item, score) for item, (_, score) in zip(items, matches, strict=True)]
+        matches = base.file.matches(expression, min(READ_PER_RESULT * k, len(base.index))) if expression else []
+        return None if matches is None else distinct(matches, base.file.identity, k)
+
+    def _item(self, name: str, key: int) -> Item:
+        return self._opened(BASE if name == LEXICAL else name).file.item(key)
 
     def _vector(self, query: str) -> NDArray[np.float32]:
         """Return the query's base-model vector, float32 [dim]; zeros where no word is known."""
-        files = base_files(self._project, self._home, self._spec)
+        files = self._files
+        built_with = {"model_digest": files.digest, "model_settings": base_settings(self._spec)}
         for index in self._open.values():
-            if index.file.facts["model_digest"] != files.digest or (
-                index.file.facts["model_settings"] != base_settings(self._spec)
-            ):
+            if not built_with.items() <= index.file.facts.items():
                 raise PatinaError(
                     f"{index.name} was built with other bytes or settings of {self._spec.name}: run `patina oxidize`"
                 )
         return embed_query(self._spec, files, query)
+
+    @cached_property
+    def _files(self) -> BaseFiles:
+        return base_files(self._project, self._home, self._spec)
 
     def _known(self, name: str) -> str:
         known = [*self.projections, BASE, LEXICAL]
@@ -201,8 +211,9 @@ class Searcher:
             paths = self._project.base_paths(model) if base else self._project.projection_paths(model, name)
             _, (index, search) = read_outputs(paths, "index", ("usearch", "search.db"))
             file = SearchFile(search, paths.search.name)
-            weights = from_safetensors(file.weights, paths.search.name) if file.weights is not None else None
-            self._open[name] = OpenIndex(name, load_index(index, str(paths.index)), file, weights)
+            weights = file.weights
+            projection = from_safetensors(weights, paths.search.name) if weights is not None else None
+            self._open[name] = OpenIndex(name, load_index(index, str(paths.index)), file, projection)
         return self._open[name]
 
 

@@ -22,6 +22,7 @@ from patina_assets.formats import (
     encode_relations,
     encode_search,
 )
+from patina_assets.fusion import identity
 from patina_assets.pairs.relations import Context, Item, Relations, Split, relate, related_texts
 from patina_assets.pairs.triplet import sample_triplets
 
@@ -92,11 +93,15 @@ def test_embeddings_come_back() -> None:
 def test_a_search_file_answers_by_key() -> None:
     file = SearchFile(encode_search(ITEMS, FACTS, b"\x00weights"), "temporal.search.db")
     assert [file.item(key) for key in (2, 0, 1)] == [ITEMS[2], ITEMS[0], ITEMS[1]]
+    assert file.items() == ITEMS
+    assert [file.identity(key) for key in (2, 0, 2)] == [identity(ITEMS[key]) for key in (2, 0, 2)]
     assert file.facts == FACTS
     assert file.weights == b"\x00weights"
     for key in (-1, 3):
         with pytest.raises(KeyError):
             file.item(key)
+        with pytest.raises(KeyError):
+            file.identity(key)
 
 
 def test_raw_embeddings_have_no_weights() -> None:

@@ -110,7 +110,7 @@ def test_what_is_built_of_odd_rows_can_be_stored(hostile: Project, pair_type: st
     items = sorted(data.items, key=Item.order)
     assert decode_items(encode_items(items)) == items
     found = SearchFile(encode_search(items, {}, None, lexical=True), "search.db")
-    assert found.items(list(range(len(items)))) == items
+    assert found.items() == items
 
 
 def test_sql_in_every_field_is_text_like_any_other(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from refusals import refusal
 from small_project import all_stages, make_project, patina, workspace_of
 
 from patina_assets.formats import SearchFile, encode_search
-from patina_assets.fusion import Hit, Place, distinct, fuse, identity
+from patina_assets.fusion import Hit, Place, Ranked, distinct, fuse, identity
 from patina_assets.lexical import MAX_QUERY_TERMS, index_text, match_expression, terms
 from patina_assets.pairs.relations import Item
 from patina_assets.pipeline import publish_lock, run_model, run_stage
@@ -139,15 +140,29 @@ def without_module(content: bytes) -> bytes:
 def test_without_the_module_the_rest_of_the_file_still_answers() -> None:
     file = SearchFile(without_module(lexical_file("cache")), "base.search.db")
     assert file.matches('"cache"', 3) is None
-    assert file.items([0])[0].text == "cache"
+    assert file.item(0).text == "cache"
 
 
 # Fusion
 
+Items = list[tuple[Item, float]]
+
+
+def listed(items: Items, k: int = 50, without: Collection[str] = ()) -> Ranked:
+    """Return the list of these items; their keys are their places in it."""
+    found = enumerate(score for _, score in items)
+    return distinct(found, lambda key: identity(items[key][0]), k, without)
+
+
+def fused(lists: Mapping[str, Items], k: int, weights: Mapping[str, float] | None = None) -> list[Hit]:
+    """Return the fusion of these lists."""
+    ranked = {name: listed(items) for name, items in lists.items()}
+    return fuse(ranked, lambda name, key: lists[name][key][0], k, weights)
+
 
 def test_fusion_adds_weighted_reciprocal_ranks() -> None:
     first, second, third = (Item("note", text, session="s", seq=row) for row, text in enumerate("abc", 1))
-    hits = fuse(
+    hits = fused(
         {
             "base": [(first, 0.9), (second, 0.8)],
             "semantic": [(second, 0.7)],
@@ -166,14 +181,15 @@ def test_fusion_adds_weighted_reciprocal_ranks() -> None:
 def test_fusion_returns_at_most_k_and_breaks_ties_by_content() -> None:
     items = [Item("note", text, seq=9 - row) for row, text in enumerate("dacb", 1)]
     lists = {str(row): [(item, 1.0)] for row, item in enumerate(items)}
-    assert [hit.item.text for hit in fuse(lists, 3)] == ["a", "b", "c"]
-    assert fuse({}, 3) == []
+    assert [hit.item.text for hit in fused(lists, 3)] == ["a", "b", "c"]
+    assert [fused(lists, k) for k in range(6)] == [fused(lists, 9)[:k] for k in range(6)]
+    assert fused({}, 3) == []
 
 
 def test_the_same_thing_is_one_hit_however_it_is_worded() -> None:
     short = Item("file", "File: a.py", file="a.py", seq=4)
     rich = Item("file", "File: a.py defines f", file="a.py", seq=2)
-    hits = fuse({"base": [(rich, 0.9), (short, 0.8)], "temporal": [(short, 0.5)]}, 10)
+    hits = fused({"base": [(rich, 0.9), (short, 0.8)], "temporal": [(short, 0.5)]}, 10)
     assert hits == [Hit(rich, pytest.approx(2 / 11), {"base": Place(1, 0.9), "temporal": Place(1, 0.5)})]
     one, other = (
         Item("function", f"Function: {name}() in a.py", file="a.py", seq=seq) for name, seq in (("f", 1), ("g", 2))
@@ -191,10 +207,13 @@ def test_a_list_names_each_thing_once() -> None:
         Item("function", "Function: g()", file="a.py", seq=2),
         Item("state", "a.py b.py", commit="c0ffee", seq=3),
     )
-    ranked = [(state, 0.9), (f, 0.8), (again, 0.7), (g, 0.6)]
-    assert distinct(ranked, 3) == [(state, 0.9), (f, 0.8), (g, 0.6)]
-    assert distinct(ranked, 2, {"state"}) == [(f, 0.8), (g, 0.6)]
-    file = SearchFile(encode_search([item for item, _ in ranked], {}, None, lexical=True), "base.search.db")
+    items = [(state, 0.9), (f, 0.8), (again, 0.7), (g, 0.6)]
+    found = listed(items, 3)
+    assert (found.keys, found.scores) == ([0, 1, 3], [0.9, 0.8, 0.6])
+    assert [found.place(identity(item)) for item in (state, again, g)] == [Place(1, 0.9), Place(2, 0.8), Place(3, 0.6)]
+    assert found.key(identity(again)) == 1
+    assert listed(items, 2, {"state"}).keys == [1, 3]
+    file = SearchFile(encode_search([item for item, _ in items], {}, None, lexical=True), "base.search.db")
     assert {key for key, _ in file.matches('"a"', 9) or []} == {1, 2, 3}
     assert file.matches('"b"', 9) == []
 
@@ -312,7 +331,7 @@ def test_states_are_not_asked_for(kind: str, asked_for: bool) -> None:
     index = load_index(build_index(np.eye(1, 4, dtype=np.float32), IndexOptions()), "x.usearch")
     opened = OpenIndex("x", index, SearchFile(encode_search(items, {}, None), "x.search.db"), None)
     assert opened.answers_questions() == asked_for
-    assert opened.search(np.eye(1, 4, dtype=np.float32)[0], 3) == [(items[0], pytest.approx(1))]
+    assert list(opened.nearest(np.eye(1, 4, dtype=np.float32)[0], 3)) == [(0, pytest.approx(1))]
 
 
 def test_without_an_index_of_words_search_falls_back(built_root: Path, tmp_path: Path) -> None:
