@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -105,6 +106,7 @@ class Searcher:
             ) from error
         self._home = home
         self._open: dict[str, OpenIndex] = {}
+        self._beside = ThreadPoolExecutor(1)
 
     def search(self, query: str, projection: str | None = None, k: int = 10) -> list[Hit]:
         """Return the hits of `answer`."""
@@ -153,19 +155,24 @@ class Searcher:
 
     def _lists(self, query: str, depth: int) -> tuple[dict[str, Ranked], dict[str, str]]:
         """Return what each list finds, the lists that find nothing left out, and why."""
-        lists: dict[str, Ranked] = {}
         left_out: dict[str, str] = {}
         opened = [self._opened(name) for name in (BASE, *self.projections)]
+        # SQLite lets go of the interpreter while it looks for words, which takes as long as the vectors do.
+        words_looked_for = self._beside.submit(self._lexical, query, depth)
         vector = self._vector(query)
+        nearest: dict[str, Iterable[tuple[int, float]]] = {}
         for index in opened:
             if not vector.any():
                 left_out[index.name] = f"no word of the query is known to {self._spec.name}"
             elif not index.answers_questions():
                 left_out[index.name] = "its items are not worded like a question"
             else:
-                found = index.nearest(vector, depth)
-                lists[index.name] = distinct(found, index.file.identity, depth, KINDS_NOT_ASKED_FOR)
-        words = self._lexical(query, depth)
+                nearest[index.name] = index.nearest(vector, depth)
+        words = words_looked_for.result()
+        lists = {
+            name: distinct(found, self._open[name].file.identity, depth, KINDS_NOT_ASKED_FOR)
+            for name, found in nearest.items()
+        }
         if words:
             lists[LEXICAL] = words
         else:
