@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 from measure import Section, Setting, ratio, take_turns, turns_table
-from row_train import BATCH, EPOCHS, HIDDEN, INPUT, LEARNING_RATE, OUTPUT, Triplets, Vectors, training_set
+from row_train import BATCH, EPOCHS, HIDDEN, INPUT, LEARNING_RATE, OUTPUT, Triplets, Vectors, epochs_of, training_set
 
-from patina_assets.stages.projection import pca_identity
-from patina_assets.stages.train import TrainingOptions, train
+from patina_assets.stages.train import TrainingOptions
 
 OURS, NAIVE = "patina", "per-triplet loop"
 MARGIN, WANTED = 0.2, 100.0
@@ -18,11 +17,10 @@ def measure(setting: Setting) -> Section:
     """Return the figures: both are timed on the triplets that each can do in some seconds, and compared per triplet."""
     ours, loop = setting.pick(10_000, 2_000), setting.pick(200, 20)
     vectors, triplets = training_set(setting, ours)
-    options = TrainingOptions(HIDDEN, OUTPUT, 1, BATCH, LEARNING_RATE, loss="triplet", margin=MARGIN)
-    start = pca_identity(vectors, HIDDEN, OUTPUT, 0)
+    options = TrainingOptions(HIDDEN, OUTPUT, 0, BATCH, LEARNING_RATE, loss="triplet", margin=MARGIN)
     chunk = max(1, ours // loop)
     spent = take_turns(
-        {OURS: lambda: train(vectors, triplets, options, start=start), NAIVE: _loop(vectors, triplets, loop)},
+        {OURS: epochs_of(vectors, triplets, options), NAIVE: _loop(vectors, triplets, loop)},
         2 if setting.quick else 5,
     )
     per_triplet = {

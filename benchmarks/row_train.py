@@ -2,22 +2,24 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
 from eventlogs import original
-from measure import Section, Setting, Spent, number, progress, take_turns, thread_count, turns_table
+from measure import Section, Setting, number, progress, take_turns, thread_count, turns_table
 from numpy.typing import NDArray
 
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import Item, relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
-from patina_assets.stages.projection import Projection, pca_identity
-from patina_assets.stages.train import TrainingOptions, train
+from patina_assets.stages.projection import pca_identity
+from patina_assets.stages.train import TrainingOptions, train_epochs
 from patina_resources.eventlog import Eventlog
 
 INPUT, HIDDEN, OUTPUT = 768, 1024, 256
-EPOCHS, BATCH, LEARNING_RATE, TEMPERATURE = 10, 256, 1e-4, 0.05
+EPOCHS, MOST_EPOCHS = 10, 1_000
+BATCH, LEARNING_RATE, TEMPERATURE = 256, 1e-4, 0.05
 PAIR_TYPE = "same_session"
 OURS, TORCH, TORCH_UNIQUE, SGEMM = "patina", "torch", "torch, unique rows", "sgemm"
 WANTED_RATIO, WANTED_SHARE = 1.3, 0.75
@@ -87,17 +89,21 @@ def _measure(section: Section, vectors: Vectors, triplets: Triplets, epochs: int
             )
 
 
-def _ours(vectors: Vectors, triplets: Triplets) -> Callable[[], Spent | None]:
-    options = TrainingOptions(HIDDEN, OUTPUT, 1, BATCH, LEARNING_RATE, temperature=TEMPERATURE)
-    state: list[Projection] = [pca_identity(vectors, HIDDEN, OUTPUT, 0)]
-
-    def epoch() -> None:
-        state[0] = train(vectors, triplets, options, start=state[0]).projection
-
-    return epoch
+def _ours(vectors: Vectors, triplets: Triplets) -> Callable[[], object]:
+    return epochs_of(
+        vectors, triplets, TrainingOptions(HIDDEN, OUTPUT, 0, BATCH, LEARNING_RATE, temperature=TEMPERATURE)
+    )
 
 
-def _torch(section: Section, vectors: Vectors, triplets: Triplets) -> dict[str, Callable[[], None]]:
+def epochs_of(vectors: Vectors, triplets: Triplets, options: TrainingOptions) -> Callable[[], object]:
+    """Return what trains for one more epoch each time it is called."""
+    start = pca_identity(vectors, HIDDEN, OUTPUT, 0)
+    epochs = train_epochs(start, vectors, triplets, replace(options, epochs=MOST_EPOCHS))
+    next(epochs)  # the start
+    return lambda: next(epochs)
+
+
+def _torch(section: Section, vectors: Vectors, triplets: Triplets) -> dict[str, Callable[[], object]]:
     try:
         import torch
     except ImportError as error:

@@ -31,13 +31,12 @@ def test_parts_are_the_whole_in_order(size: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [None, 1, 3])
-def test_at_once_does_every_part_on_other_threads_with_blas_on_one(threads: int | None) -> None:
+def test_at_once_does_every_part_once_with_blas_on_one_thread(threads: int | None) -> None:
     before, values, seen = blas_threads(), np.zeros(1000), set()
 
     def work(part: slice) -> None:
         values[part] += np.arange(1000)[part]
         seen.update(blas_threads())
-        assert threading.current_thread() is not threading.main_thread()
 
     with at_once(threads) as each:
         each(1000, work)
@@ -49,9 +48,18 @@ def test_at_once_does_every_part_on_other_threads_with_blas_on_one(threads: int 
     assert blas_threads() == before
 
 
-def test_what_fails_in_a_part_is_raised() -> None:
-    with at_once() as each, pytest.raises(ZeroDivisionError):
-        each(1000, lambda part: 1 // part.start)
+def test_as_many_parts_at_once_as_there_are_threads() -> None:
+    all_here = threading.Barrier(PARTS, timeout=30)
+    with at_once(PARTS) as each:
+        each(PARTS, lambda _: all_here.wait())
+
+
+@pytest.mark.parametrize("threads", [1, 2, PARTS])
+def test_what_fails_in_a_part_is_raised(threads: int) -> None:
+    with at_once(threads) as each:
+        for bad in parts_of(1000):
+            with pytest.raises(ZeroDivisionError):
+                each(1000, lambda part, bad=bad: 1 // (part.start - bad.start))
 
 
 def test_numpys_settings_hold_in_parts(recwarn: pytest.WarningsRecorder) -> None:

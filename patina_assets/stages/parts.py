@@ -5,7 +5,7 @@ last bit on any number of processors.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from itertools import pairwise
@@ -40,17 +40,25 @@ def at_once(threads: int | None = None) -> Iterator[Each]:
     """Yield what does parts at once; BLAS keeps to one thread until the end.
 
     Args:
-        threads: Most threads; None is one for each processor.
+        threads: Most threads, this one included; None is one for each processor.
     """
-    with (
-        threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(min(PARTS, threads or processor_count()), "part") as pool,
-    ):
+    others = min(PARTS, threads or processor_count()) - 1
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max(others, 1), "part") as pool:
 
         def each(size: int, work: Work) -> None:
+            todo = iter(parts_of(size))
+
+            def share() -> None:
+                for part in todo:
+                    work(part)
+
             # What numpy does about an overflow belongs to the context of a thread.
-            waiting = [pool.submit(copy_context().run, work, part) for part in parts_of(size)]
-            for part in waiting:
-                part.result()
+            waiting = [pool.submit(copy_context().run, share) for _ in range(others)]
+            try:
+                share()
+            finally:
+                wait(waiting)
+            for other in waiting:
+                other.result()
 
         yield each

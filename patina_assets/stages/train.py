@@ -106,7 +106,7 @@ def train(
     history: list[EpochRecord] = []
     best_epoch, best_score = 0, -np.inf
     started = time.perf_counter()
-    for epoch, (loss, projection) in enumerate(_epochs(start, vectors, triplets, options, related)):
+    for epoch, (loss, projection) in enumerate(train_epochs(start, vectors, triplets, options, related)):
         mrr = validate(projection) if validate else None
         score = float(epoch) if mrr is None else mrr
         if epoch == 0 or score > best_score:
@@ -133,14 +133,18 @@ def _usable(triplets: NDArray[np.int32], vectors: NDArray[np.float32]) -> NDArra
     return triplets[has_direction[triplets].all(axis=1)]
 
 
-def _epochs(
+def train_epochs(
     start: Projection,
     vectors: NDArray[np.float32],
     triplets: NDArray[np.int32],
     options: TrainingOptions,
-    related: RelatedMask | None,
+    related: RelatedMask | None = None,
 ) -> Iterator[tuple[float | None, Projection]]:
-    """Yield mean loss and projection of each epoch, beginning with the start."""
+    """Yield mean loss and projection of each epoch, beginning with the start; the arguments are those of `train`.
+
+    Raises:
+        PatinaError: Divergence.
+    """
     yield None, start
     shaped = Parameters(start.w1, start.b1, start.w2, start.b2)
     flat = shaped.flat()
