@@ -63,9 +63,7 @@ def _measure(section: Section, vectors: Vectors, triplets: Triplets, epochs: int
     rate = _SgemmRate()
     spent = take_turns({**contenders, SGEMM: rate.measure}, epochs)
     spent.pop(SGEMM)
-    rows = _rows_per_epoch(triplets)
-    # Two products forward and three backward: the first layer's input needs no gradient.
-    flops = 2 * rows * (2 * INPUT * HIDDEN + 3 * HIDDEN * OUTPUT)
+    flops = _products_per_epoch(triplets)
     rates = [flops / entry.seconds for entry in spent[OURS]]
     shares = [mine / most for mine, most in zip(rates, rate.rates[1:], strict=True)]
     share = median(shares)
@@ -142,9 +140,16 @@ def _torch(section: Section, vectors: Vectors, triplets: Triplets) -> dict[str, 
     return {TORCH: contender(unique=False), TORCH_UNIQUE: contender(unique=True)}
 
 
-def _rows_per_epoch(triplets: Triplets) -> int:
+def _products_per_epoch(triplets: Triplets) -> float:
+    """Return the floating point operations of the matrix products of an epoch."""
     shuffled = triplets[np.random.default_rng(0).permutation(len(triplets))]
-    return sum(len(np.unique(batch)) for batch in np.array_split(shuffled, -(-len(shuffled) // BATCH)))
+    total = 0
+    for batch in np.array_split(shuffled, -(-len(shuffled) // BATCH)):
+        # Two products forward and three backward: the first layer's input needs no gradient.
+        total += len(np.unique(batch)) * (2 * INPUT * HIDDEN + 3 * HIDDEN * OUTPUT)
+        # The cosines of anchors and candidates, and the gradients in both.
+        total += 3 * len(batch) * len(np.unique(batch[:, 1:])) * OUTPUT
+    return 2.0 * total
 
 
 class _SgemmRate:
