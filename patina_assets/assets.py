@@ -13,7 +13,7 @@ from patina_assets.checks import ALL_ROWS_READABLE, check_specs, check_stage, re
 from patina_assets.corpus import corpus_sources
 from patina_assets.metadata import code_references, lock_metadata, model_table, source_references, stage_metadata
 from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pipeline import Workspace, look_at_sources, publish_lock, run_model, run_stage
+from patina_assets.pipeline import publish_lock, run_model, run_stage
 from patina_assets.recipe import ProjectionRecipe
 from patina_assets.staleness import (
     BASE,
@@ -25,6 +25,7 @@ from patina_assets.staleness import (
     sources_of,
     upstream_of,
 )
+from patina_assets.workspace import Workspace, look_at_sources
 from patina_resources.artifacts import file_sha256
 from patina_resources.errors import PatinaError
 from patina_resources.resources import BuildOptions, EventlogResource, ModelCacheResource

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from patina_assets.pipeline import Survey, Workspace
 from patina_assets.recipe import ProjectionRecipe
 from patina_assets.staleness import (
     BASE,
@@ -18,6 +17,7 @@ from patina_assets.staleness import (
     stale_stages,
     upstream_of,
 )
+from patina_assets.workspace import Survey, Workspace
 from patina_resources.project import Mothership, Project
 
 # A failed projection is tried again after these waits, then left alone until one of its inputs changes.

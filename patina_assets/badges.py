@@ -12,8 +12,9 @@ from dagster import AssetMaterialization
 
 from patina_assets.assets import lock_key, model_key, source_key, stage_key
 from patina_assets.metadata import Metadata, lock_metadata, stage_metadata
-from patina_assets.pipeline import StageOutcome, Survey, Workspace
+from patina_assets.pipeline import StageOutcome
 from patina_assets.staleness import recipe_inputs, sources_of, upstream_of
+from patina_assets.workspace import Survey, Workspace
 from patina_resources.artifacts import file_sha256
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Look

@@ -9,8 +9,8 @@ from patina_assets.assets import project_assets
 from patina_assets.automation import definitions_digest
 from patina_assets.failures import failure_notice
 from patina_assets.jobs import evaluate_job, materialize_job
-from patina_assets.pipeline import Workspace, open_workspace
 from patina_assets.sensors import OXIDIZE_JOB, Location, nightly_schedule, oxidize_sensor
+from patina_assets.workspace import Workspace, open_workspace
 from patina_resources.config import AutomationConfig
 from patina_resources.errors import PatinaError
 from patina_resources.project import find_project, find_root, mothership

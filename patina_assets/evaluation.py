@@ -9,11 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from patina_assets.pipeline import Workspace, open_workspace
 from patina_assets.stages.evaluate import METRICS
 from patina_assets.stages.transition import TransitionReport
 from patina_assets.staleness import BASE
 from patina_assets.terminal import table
+from patina_assets.workspace import Workspace, open_workspace
 from patina_assets.world_model import measure_world_model, world_model_of
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.manifests import read_manifest

@@ -21,7 +21,6 @@ from patina_assets.export_side_by_side import facts_json, part_folders, side_by_
 from patina_assets.formats import decode_embeddings, decode_items
 from patina_assets.models import base_files
 from patina_assets.pairs.relations import unique_texts
-from patina_assets.pipeline import Workspace, open_workspace
 from patina_assets.sentence_layout import (
     Contents,
     safetensors_of,
@@ -32,6 +31,7 @@ from patina_assets.sentence_layout import (
 from patina_assets.stages.projection import Projection, from_safetensors
 from patina_assets.stages.text_onnx import text_onnx
 from patina_assets.staleness import BASE
+from patina_assets.workspace import Workspace, open_workspace
 from patina_resources.artifacts import read_outputs, write_atomic
 from patina_resources.bert_weights import recover_bert
 from patina_resources.embedder import OnnxEmbedder

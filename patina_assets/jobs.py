@@ -11,9 +11,9 @@ from pydantic import Field
 from patina_assets.assets import stated
 from patina_assets.badges import observed_sources
 from patina_assets.evaluation import evaluate
-from patina_assets.pipeline import Workspace, look_at_sources
 from patina_assets.progress import Pace, Report
 from patina_assets.terminal import report_table
+from patina_assets.workspace import Workspace, look_at_sources
 from patina_resources.eventlog import Eventlog
 from patina_resources.materialize.run import SCRAPERS, materialize
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from patina_assets.map import PAGE_ITEMS, page, places
-from patina_assets.pipeline import open_workspace
+from patina_assets.workspace import open_workspace
 from patina_resources.artifacts import write_atomic
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.project import Project

@@ -12,9 +12,10 @@ import numpy as np
 from patina_assets.charts import history_chart, image_markdown, scatter, small_scatter
 from patina_assets.map import PICTURE_ITEMS, Places, label, places
 from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pipeline import StageOutcome, Workspace
+from patina_assets.pipeline import StageOutcome
 from patina_assets.recipe import ProjectionRecipe
 from patina_assets.staleness import ModelState
+from patina_assets.workspace import Workspace
 from patina_resources.manifests import StageRecord
 from patina_resources.side_by_side import BaseSpec
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from patina_assets.instance import prepare_home
 from patina_assets.models import model_name
 from patina_assets.pairs import pair_types_by_source
-from patina_assets.pipeline import Survey, Workspace, open_workspace, survey
 from patina_assets.recipe import read_recipe
 from patina_assets.staleness import LOCK, MODEL, StageVerdict
 from patina_assets.terminal import size_text, table, verdict_lines
+from patina_assets.workspace import Survey, Workspace, open_workspace, survey
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.known_projects import register_project
 from patina_resources.manifests import read_manifest

@@ -1,7 +1,7 @@
-"""Looks at a project, decides what is stale, and builds one stage at a time. Dagster and the CLI both stand on it."""
+"""Builds one stage at a time, unless it is fresh. Dagster and the CLI both stand on it."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
@@ -14,27 +14,25 @@ from patina_assets.build import (
     build_search_index,
     build_weights,
 )
-from patina_assets.corpus import build_model, corpus_sources, model_state, state_on_disk
+from patina_assets.corpus import build_model, model_state, state_on_disk
 from patina_assets.formats import decode_embeddings, decode_items, decode_relations
 from patina_assets.lock import compose_lock
-from patina_assets.models import base_files, base_model, base_settings, embed_texts
-from patina_assets.pairs import PAIR_TYPES, pair_types_by_source
+from patina_assets.models import base_files, embed_texts
+from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import unique_texts
 from patina_assets.progress import Pace
-from patina_assets.recipe import ProjectionRecipe, Recipe, check_input_dimensions, read_recipe
 from patina_assets.staleness import (
     BASE,
-    LOCK,
     ModelState,
     ProjectionState,
     StageVerdict,
     built_from_others,
     fingerprint,
     pair_types_of,
-    plan,
     stage_inputs,
     stage_verdict,
 )
+from patina_assets.workspace import Workspace, look_at_sources, projection_state
 from patina_resources.artifacts import (
     damages,
     exclusive,
@@ -45,64 +43,15 @@ from patina_resources.artifacts import (
     write_if_changed,
 )
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog import Eventlog, Look, SourceDigest
+from patina_resources.eventlog import SourceDigest
 from patina_resources.manifests import Manifest, StageInput, StageRecord, read_manifest
-from patina_resources.project import Mothership, Project, ProjectionPaths, mothership
+from patina_resources.project import ProjectionPaths
 from patina_resources.registry import CORPUS_STATIC
-from patina_resources.registry_files import load_registry
-from patina_resources.side_by_side import BaseSpec
 
 # Another process may be training: its stage is waited for.
 MUTEX_WAIT_SECONDS = 900.0
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """All that a build needs from outside, read once.
-
-    Attributes:
-        project: The project.
-        recipe: Its recipe.
-        spec: The base model's description: one model, or several side by side.
-        eventlog: Its eventlog.
-        home: The user's mothership.
-    """
-
-    project: Project
-    recipe: Recipe
-    spec: BaseSpec
-    eventlog: Eventlog
-    home: Mothership
-
-    @property
-    def model_settings(self) -> str:
-        """What beside the model's bytes decides a vector."""
-        return base_settings(self.spec)
-
-    def paths(self, name: str) -> ProjectionPaths:
-        """Return the files of a projection, or of `base`."""
-        if name == BASE:
-            return self.project.base_paths(self.spec.name)
-        return self.project.projection_paths(self.spec.name, name)
-
-    def projection(self, name: str) -> ProjectionRecipe | None:
-        """Return a projection of the recipe; None for `base`."""
-        return next((entry for entry in self.recipe.projections if entry.name == name), None)
-
-    def names(self) -> list[str]:
-        """Return the names of all projections, and `base`."""
-        return [*(entry.name for entry in self.recipe.projections), BASE]
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What a look at the whole project found."""
-
-    look: Look
-    model: ModelState
-    verdicts: list[StageVerdict]
 
 
 @dataclass(frozen=True)
@@ -130,53 +79,6 @@ class ModelOutcome:
     reused: bool
     reasons: tuple[str, ...]
     seconds: float
-
-
-def open_workspace(project: Project) -> Workspace:
-    """Return the workspace of a project.
-
-    Raises:
-        PatinaError: The recipe cannot be read, names an unknown model, or disagrees with the model's dimensions.
-    """
-    recipe = read_recipe(project.recipe, pair_types_by_source())
-    home = mothership()
-    registry = load_registry(home, project.config.models, project.config_file)
-    spec = base_model(recipe, project, registry)
-    check_input_dimensions(recipe, spec.name, spec.dims)
-    return Workspace(project, recipe, spec, Eventlog(project.eventlog()), home)
-
-
-def survey(workspace: Workspace) -> Survey:
-    """Look at the eventlog, the model and everything built, and say what is stale.
-
-    Raises:
-        PatinaError: The eventlog or the model cannot be read.
-    """
-    look = look_at_sources(workspace)
-    model = model_state(workspace.project, workspace.home, workspace.spec, workspace.eventlog, look)
-    states = {name: projection_state(workspace.paths(name)) for name in workspace.names()}
-    verdicts = plan(workspace.recipe, look.digests, model, states)
-    return Survey(look, model, [*verdicts, _lock_verdict(workspace, states, verdicts)])
-
-
-def look_at_sources(workspace: Workspace) -> Look:
-    """Return the digests of all sources, remembered from the last look where the eventlog has not changed."""
-    used = [source for pair_type in pair_types_of(workspace.recipe) for source in pair_type.sources]
-    everything = {source.name: source for source in [*used, *corpus_sources()]}
-    memory = workspace.project.source_digests
-    remembered = memory.read_bytes() if memory.is_file() else b""
-    look = workspace.eventlog.look(list(everything.values()), remembered)
-    write_if_changed(memory, look.document)
-    return look
-
-
-def projection_state(paths: ProjectionPaths) -> ProjectionState:
-    """Return what is on disk of a projection, every file's digest checked."""
-    try:
-        manifest = read_manifest(paths.manifest)
-    except PatinaError:
-        return ProjectionState(manifest_damage=f"{paths.manifest.name} is damaged")
-    return ProjectionState(manifest, {stage: damages(paths, record) for stage, record in manifest.items()})
 
 
 def run_model(workspace: Workspace, report: Report, *, full: bool = False) -> ModelOutcome:
@@ -240,20 +142,6 @@ def publish_lock(workspace: Workspace) -> bool:
 def _same_on_any_machine() -> threadpool_limits:
     """Return a context in which BLAS keeps to one thread: over how many a sum is divided shows in its last bits."""
     return threadpool_limits(1, user_api="blas")
-
-
-def _lock_verdict(
-    workspace: Workspace, states: Mapping[str, ProjectionState], verdicts: Sequence[StageVerdict]
-) -> StageVerdict:
-    path = workspace.project.lock
-    if not path.is_file():
-        return StageVerdict(LOCK, LOCK, "missing", ("never written",))
-    if any(verdict.status != "fresh" for verdict in verdicts):
-        return StageVerdict(LOCK, LOCK, "stale", ("follows what is rebuilt",))
-    manifests = {name: state.manifest for name, state in states.items()}
-    if path.read_bytes() != compose_lock(workspace.recipe, workspace.spec.name, manifests):
-        return StageVerdict(LOCK, LOCK, "stale", ("says something else than the manifests",))
-    return StageVerdict(LOCK, LOCK, "fresh")
 
 
 def _model(workspace: Workspace) -> ModelState:

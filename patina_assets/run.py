@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from patina_assets.assets import keys_to_build
 from patina_assets.definitions import workspace_definitions
 from patina_assets.failures import step_sentence
-from patina_assets.pipeline import Workspace
 from patina_assets.progress import COMPLETE, bar
 from patina_assets.staleness import StageVerdict
 from patina_assets.terminal import is_interactive
+from patina_assets.workspace import Workspace
 from patina_resources.errors import PatinaError
 
 

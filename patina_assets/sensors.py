@@ -21,10 +21,10 @@ from patina_assets.automation import (
 )
 from patina_assets.badges import report_what_is_on_disk
 from patina_assets.orphans import active_runs, delete_old_runs, fail_orphans
-from patina_assets.pipeline import Workspace, open_workspace, survey
 from patina_assets.reload import ask_for_reload
 from patina_assets.staleness import StageVerdict, stale_stages
 from patina_assets.ticks import instance_of, location_name
+from patina_assets.workspace import Workspace, open_workspace, survey
 from patina_resources.config import AutomationConfig
 from patina_resources.errors import PatinaError
 from patina_resources.project import find_project, mothership

@@ -5,7 +5,8 @@ from pathlib import Path
 from small_project import RECIPE, make_project, workspace_of
 from tiny_models import write_sentence_folder
 
-from patina_assets.pipeline import Workspace, run_model, run_stage
+from patina_assets.pipeline import run_model, run_stage
+from patina_assets.workspace import Workspace
 from patina_resources.model_add import add_model
 from patina_resources.project import find_project, mothership
 from patina_resources.registry import Precision

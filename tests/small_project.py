@@ -9,8 +9,8 @@ from pathlib import Path
 from eventlog_builder import append, build_eventlog, project_history
 
 from patina_assets.cli import main
-from patina_assets.pipeline import Workspace, open_workspace
 from patina_assets.staleness import BASE, upstream_of
+from patina_assets.workspace import Workspace, open_workspace
 from patina_resources.project import Project, find_project, mothership
 
 RECIPE = """version: 2

@@ -11,8 +11,8 @@ from small_project import RECIPE, add_events, delete_events, edit_recipe, make_p
 from tiny_models import write_model
 
 from patina_assets.assets import keys_to_build
-from patina_assets.pipeline import open_workspace, survey
 from patina_assets.staleness import StageVerdict
+from patina_assets.workspace import open_workspace, survey
 from patina_resources.model_add import add_model
 from patina_resources.project import Project, find_project, mothership
 from patina_resources.registry_files import load_registry

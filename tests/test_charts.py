@@ -27,7 +27,8 @@ from patina_assets.charts import (
 from patina_assets.map import PAGE_ITEMS, Places, group_names, page, places
 from patina_assets.metadata import neighbour_rows
 from patina_assets.pairs.relations import Item
-from patina_assets.pipeline import open_workspace, run_stage
+from patina_assets.pipeline import run_stage
+from patina_assets.workspace import open_workspace
 from patina_resources.project import Project, find_project
 
 

@@ -16,9 +16,10 @@ from tokenizers import Tokenizer
 
 from patina_assets.formats import decode_embeddings, decode_items
 from patina_assets.pairs.relations import unique_texts
-from patina_assets.pipeline import Workspace, run_model
+from patina_assets.pipeline import run_model
 from patina_assets.stages.projection import Projection, from_safetensors, random_network
 from patina_assets.stages.text_onnx import text_onnx
+from patina_assets.workspace import Workspace
 from patina_resources.artifacts import read_outputs
 from patina_resources.bert_onnx import write_bert_onnx
 from patina_resources.embedder import OnnxEmbedder

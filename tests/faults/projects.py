@@ -16,7 +16,7 @@ from materialize_helpers import GitFolder
 from small_project import add_events, make_project
 
 from patina_assets.models import corpus_model_paths
-from patina_assets.pipeline import open_workspace
+from patina_assets.workspace import open_workspace
 from patina_resources.artifacts import damages
 from patina_resources.manifests import Manifest, StageRecord, read_manifest
 from patina_resources.project import Project, ProjectionPaths, find_project
