@@ -44,7 +44,8 @@ def test_at_once_does_every_part_once_with_blas_on_one_thread(threads: int | Non
         assert (values == np.arange(1000)).all()
         each(1000, work)
     assert (values == 2 * np.arange(1000)).all()
-    assert seen == {1}
+    # A BLAS that cannot be asked, such as that of macOS, is not seen at all.
+    assert seen == ({1} if before else set())
     assert blas_threads() == before
 
 
