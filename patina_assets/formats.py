@@ -167,6 +167,7 @@ class SearchFile:
         try:
             connection.deserialize(data)
             self.facts = dict(connection.execute("SELECT name, value FROM fact").fetchall())
+            connection.execute("SELECT name, content FROM weights")
         except (sqlite3.DatabaseError, MemoryError) as error:  # MemoryError: there are no bytes at all
             raise PatinaError(f"{name}: not a search file ({error}): run `patina oxidize --full`") from error
         self._connection = connection

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from threadpoolctl import threadpool_limits
-
 from patina_assets.build import (
     Built,
     build_embeddings,
@@ -21,6 +19,7 @@ from patina_assets.models import base_files, embed_texts
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import unique_texts
 from patina_assets.progress import Pace
+from patina_assets.stages.parts import blas_on_one_thread
 from patina_assets.staleness import (
     BASE,
     ModelState,
@@ -94,7 +93,7 @@ def run_model(workspace: Workspace, report: Report, *, full: bool = False) -> Mo
         with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, "building the model"):
             latest = _model(workspace)
             if latest.reasons or full:
-                with _same_on_any_machine():
+                with blas_on_one_thread():
                     build_model(workspace.project, workspace.eventlog, report)
                 reasons = latest.reasons or ("--full",)
                 state = replace(_model(workspace), reasons=())
@@ -126,7 +125,7 @@ def run_stage(workspace: Workspace, name: str, stage: str, report: Report, *, fu
         record, verdict = _decide(workspace, name, stage)  # another process may have built it meanwhile
         if record is not None and verdict.status == "fresh" and not full:
             return StageOutcome(record, reused=True, reasons=(), seconds=time.monotonic() - started)
-        with _same_on_any_machine():
+        with blas_on_one_thread():
             record = _build(workspace, name, stage, report)
         if stage == "index":
             publish_lock(workspace)
@@ -137,11 +136,6 @@ def publish_lock(workspace: Workspace) -> bool:
     """Write oxidize.lock from the manifests, unless it says the same already; return whether it was written."""
     manifests = {name: projection_state(workspace.paths(name)).manifest for name in workspace.names()}
     return write_if_changed(workspace.project.lock, compose_lock(workspace.recipe, workspace.spec.name, manifests))
-
-
-def _same_on_any_machine() -> threadpool_limits:
-    """Return a context in which BLAS keeps to one thread: over how many a sum is divided shows in its last bits."""
-    return threadpool_limits(1, user_api="blas")
 
 
 def _model(workspace: Workspace) -> ModelState:

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -126,10 +127,10 @@ def _truncated(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def _without_table(content: bytes) -> bytes:
+def _without(table: str, content: bytes) -> bytes:
     connection = sqlite3.connect(":memory:")
     connection.deserialize(content)
-    connection.execute("DROP TABLE fact")
+    connection.execute(f"DROP TABLE {table}")
     changed = connection.serialize()
     connection.close()
     return changed
@@ -137,8 +138,15 @@ def _without_table(content: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda _: b"", lambda _: b"text" * 2000, lambda content: content[100:], _truncated, _without_table],
-    ids=["empty", "text", "no header", "truncated", "no table"],
+    [
+        lambda _: b"",
+        lambda _: b"text" * 2000,
+        lambda content: content[100:],
+        _truncated,
+        partial(_without, "fact"),
+        partial(_without, "weights"),
+    ],
+    ids=["empty", "text", "no header", "truncated", "no facts", "no weights"],
 )
 def test_what_is_no_search_file_is_refused(damage: Callable[[bytes], bytes]) -> None:
     content = damage(encode_search(ITEMS, FACTS, b"w" * 50_000))

@@ -35,6 +35,11 @@ def one_by_one(size: int, work: Work) -> None:
         work(part)
 
 
+def blas_on_one_thread() -> threadpool_limits:
+    """Return a context in which BLAS keeps to one thread: over how many a sum is divided shows in its last bits."""
+    return threadpool_limits(1, user_api="blas")
+
+
 @contextmanager
 def at_once(threads: int | None = None) -> Iterator[Each]:
     """Yield what does parts at once; BLAS keeps to one thread until the end.
@@ -43,7 +48,7 @@ def at_once(threads: int | None = None) -> Iterator[Each]:
         threads: Most threads, this one included; None is one for each processor.
     """
     others = min(PARTS, threads or processor_count()) - 1
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max(others, 1), "part") as pool:
+    with blas_on_one_thread(), ThreadPoolExecutor(max(others, 1), "part") as pool:
 
         def each(size: int, work: Work) -> None:
             todo = iter(parts_of(size))

@@ -241,9 +241,14 @@ def _contrast(
     each(len(candidates), lambda part: np.matmul(slopes[:, part].T, anchor_units, out=candidate_slopes[part]))
     layers.slopes[:] = 0
     layers.slopes[candidates] = candidate_slopes
-    # Anchors may repeat: the first of each are added at once, the few others one by one.
-    different, first = np.unique(anchors, return_index=True)
-    layers.slopes[different] += anchor_slopes[first]
-    for place in np.setdiff1d(np.arange(len(anchors)), first, assume_unique=True).tolist():
-        layers.slopes[anchors[place]] += anchor_slopes[place]
+    _add_rows(layers.slopes, anchors, anchor_slopes)
     return float(losses.mean())
+
+
+def _add_rows(total: Floats, rows: Integers, addends: Floats) -> None:
+    """Add each of `addends` to its row of `total`; rows may repeat."""
+    # The first of each row are added at once, the few others one by one.
+    different, first = np.unique(rows, return_index=True)
+    total[different] += addends[first]
+    for place in np.setdiff1d(np.arange(len(rows)), first, assume_unique=True).tolist():
+        total[rows[place]] += addends[place]
