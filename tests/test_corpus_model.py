@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from refusals import refusal
 
-from patina_resources import corpus_model
+from patina_resources import cooccurrence, corpus_model
+from patina_resources.cooccurrence import Contexts, learn_directions
 from patina_resources.corpus_model import CORPUS_SPEC, REBUILD_ABOVE, CorpusModel, build_corpus_model, unknown_share
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec
@@ -219,19 +220,19 @@ def reference_ppmi(texts: Sequence[Sequence[int]], pieces: int) -> NDArray[np.fl
 
 @pytest.mark.parametrize("elements", [1, 100, 8_000_000])
 def test_ppmi_in_blocks_is_ppmi(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus_model, "BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr(cooccurrence, "BLOCK_ELEMENTS", elements)
     rng = np.random.default_rng(0)
     texts = [sorted(set(rng.integers(0, 30, rng.integers(1, 9)).tolist())) for _ in range(80)]
     texts.append([30])  # a piece that is only ever alone
     lengths = [len(text) for text in texts]
-    contexts = corpus_model._Contexts(np.repeat(np.arange(81), lengths), np.concatenate(texts), 81)
-    blocks = list(corpus_model._ppmi_blocks(contexts, 31))
+    contexts = Contexts(np.repeat(np.arange(81), lengths), np.concatenate(texts), 81)
+    blocks = list(cooccurrence._ppmi_blocks(contexts, 31))
     expected = reference_ppmi(texts, 31)
-    np.testing.assert_allclose(corpus_model._multiply(blocks, np.eye(31, dtype=np.float32)), expected, atol=1e-5)
-    eigenvalues, vectors = corpus_model._top_eigenvectors(blocks, 31, 31, seed=0)
+    np.testing.assert_allclose(cooccurrence._multiply(blocks, np.eye(31, dtype=np.float32)), expected, atol=1e-5)
+    eigenvalues, vectors = cooccurrence._top_eigenvectors(blocks, 31, 31, seed=0)
     np.testing.assert_allclose(np.sort(eigenvalues), np.linalg.eigvalsh(expected), atol=1e-3)
     np.testing.assert_allclose(vectors * eigenvalues @ vectors.T, expected, atol=1e-3)
-    assert not corpus_model._learn_directions(contexts, 31, 31, 0)[30].any()
+    assert not learn_directions(contexts, 31, 31, 0)[30].any()
 
 
 def test_texts_of_the_build_are_known_and_foreign_ones_are_not() -> None:
