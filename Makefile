@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 FUZZ_SECONDS ?= 600
+TEST_PROCESSES ?= 3
 BENCH_VENV := .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 QUESTION := where do we decide what is stale
@@ -28,8 +29,9 @@ demo: $(INSTALLED)
 	  '$(BIN)/patina oxidize --dry-run' \
 	  '$(BIN)/patina ui'
 
+# More processes than two cores, because tests of the web UI mostly wait. A file's tests share what they build.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Coverage-guided fuzzing of what parses files that people write; a finding ends it and is left in build/fuzz.
 fuzz: $(INSTALLED)
