@@ -161,18 +161,7 @@ def build_weights(
         vectors: float32 [texts, dim] from the embeddings stage.
         report: Called with a line of progress after each epoch.
     """
-    training = projection.training
-    options = TrainingOptions(
-        hidden=projection.hidden,
-        output=projection.output,
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        learning_rate=training.learning_rate,
-        loss=training.loss,
-        margin=training.margin,
-        temperature=training.temperature,
-        seed=training.seed,
-    )
+    training, options = projection.training, training_options(projection)
     started = time.monotonic()
     seldom = Seldom(report)
     fit = fit_projection(
@@ -184,6 +173,7 @@ def build_weights(
         lambda record: seldom(
             _epoch_line(projection.name, record, training.epochs), matters=record.epoch == training.epochs
         ),
+        hard_negatives=PAIR_TYPES[training.pair_type].hard_negatives,
     )
     metadata = {"projection": projection.name, "pair_type": training.pair_type, "loss": training.loss}
     content = to_safetensors(fit.projection, metadata)
@@ -207,6 +197,22 @@ def build_weights(
         MEASURED: to_safetensors(fit.measured, metadata),
     }
     return Built(contents, sha256(content), facts)
+
+
+def training_options(projection: ProjectionRecipe) -> TrainingOptions:
+    """Return how a recipe's projection is trained."""
+    training = projection.training
+    return TrainingOptions(
+        hidden=projection.hidden,
+        output=projection.output,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
+        loss=training.loss,
+        margin=training.margin,
+        temperature=training.temperature,
+        seed=training.seed,
+    )
 
 
 def build_search_index(

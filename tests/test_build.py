@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from eventlog_builder import Event, build_eventlog, commit, note, project_histor
 from numpy.typing import NDArray
 from refusals import refusal
 
+from patina_assets import build
 from patina_assets.build import (
     Built,
     build_embeddings,
@@ -198,6 +200,18 @@ def test_weights_are_the_same_from_run_to_run(pairs: Built, vectors: NDArray[np.
     assert any(line.startswith("temporal/weights: epoch 3 of 3") for line in lines)
     assert 0 < weights.facts["metrics"]["base_mrr"] <= 1
     assert weights.facts["metrics"]["validation_mrr"] >= weights.facts["history"][0]["mrr"]
+
+
+def test_a_pair_type_says_where_negatives_come_from(
+    pairs: Built, vectors: NDArray[np.float32], weights: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relations = decode_relations(pairs.contents["relations.safetensors"])
+    sampled = replace(PAIR_TYPES["co_changed"], hard_negatives=False)
+    monkeypatch.setattr(build, "PAIR_TYPES", {**PAIR_TYPES, "co_changed": sampled})
+    others = build_weights(TEMPORAL, relations, vectors, lambda _line: None)
+    # From one start, with other losses.
+    assert others.facts["history"][0]["mrr"] == weights.facts["history"][0]["mrr"]
+    assert others.facts["history"][1]["loss"] != weights.facts["history"][1]["loss"]
 
 
 def test_an_index_finds_each_item_by_its_own_vector(pairs: Built, vectors: NDArray[np.float32], weights: Built) -> None:

@@ -369,6 +369,12 @@ def test_another_version_of_a_pair_type_makes_its_pairs_stale(world: World, monk
     assert {key.split("/")[0] for key in stale} == {"temporal", "base"}
 
 
+def test_other_negatives_concern_how_to_train(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = replace(PAIR_TYPES["co_changed"], hard_negatives=not PAIR_TYPES["co_changed"].hard_negatives)
+    monkeypatch.setattr(staleness, "PAIR_TYPES", {**PAIR_TYPES, "co_changed": changed})
+    assert world.stale() == after_weights("temporal", "negatives no longer used")
+
+
 def test_other_index_options_concern_the_index_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before = IndexOptions().text()
     monkeypatch.setattr(staleness, "IndexOptions", lambda: IndexOptions(dtype="f32"))

@@ -65,4 +65,5 @@ CO_CHANGED = PairType(
     derive=derive,
     version=2,
     missing="commits that touch 2 to 50 files",
+    hard_negatives=True,
 )

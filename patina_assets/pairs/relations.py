@@ -99,6 +99,8 @@ class PairType:
         derive: Rows by source name -> items and contexts. Pure.
         version: Raised when `derive` gives something else for the same rows.
         missing: What an eventlog without signal lacks, and what to do about it.
+        hard_negatives: Whether training does better with negatives from the anchor's nearest texts: measured in
+            docs/experiments.md, *Near negatives over many windows*.
     """
 
     name: str
@@ -107,6 +109,7 @@ class PairType:
     version: int
     missing: str
     further_sources: tuple[Source, ...] = ()
+    hard_negatives: bool = False
 
     @property
     def sources(self) -> tuple[Source, ...]:

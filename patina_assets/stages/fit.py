@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, Split, related_texts
+from patina_assets.pairs.relations import Int32, Relations, Split, related_texts
 from patina_assets.stages.evaluate import (
     METRICS,
     RankingTask,
@@ -17,6 +17,7 @@ from patina_assets.stages.evaluate import (
     query_scores,
     ranking_task,
 )
+from patina_assets.stages.negatives import near_negatives
 from patina_assets.stages.projection import Projection, pca_identity, random_network, whitened_pca
 from patina_assets.stages.train import EpochRecord, TrainingOptions, TrainingResult, train
 
@@ -56,11 +57,10 @@ def fit_projection(
     training_triplets: Int32,
     options: TrainingOptions,
     progress: Callable[[EpochRecord], None] | None = None,
+    *,
+    hard_negatives: bool = False,
 ) -> Fit:
     """Return a projection fitted on all triplets, with the number of epochs that held-out contexts ask for.
-
-    Without validation queries there is no evidence that training helps, and epoch 0 is kept; so it is where training is
-    clearly better (`is_clear_gain`) neither than the embeddings nor than epoch 0, which has fewer dimensions than they.
 
     Args:
         vectors: float32 [texts, dim], unit rows: the embeddings.
@@ -69,8 +69,67 @@ def fit_projection(
         training_triplets: int32 [k, 3] from the training contexts only.
         options: The recipe's values.
         progress: Called after each epoch.
+        hard_negatives: Take negatives from the anchor's nearest texts (`near_negatives`), not those of the triplets.
+    """
+    first = measured_fit(vectors, relations, training_triplets, options, progress, hard_negatives=hard_negatives)
+    known = related_texts(relations)
+    final = train(
+        vectors,
+        near_negatives(vectors, triplets, known, options.seed) if hard_negatives else triplets,
+        replace(options, epochs=first.result.best_epoch),
+        start=first.start,
+        related=known.never_negative_mask,
+        progress=progress,
+    )
+    measured, validation, test = first.result.projection, first.validation, held_out_task(relations)
+    scores = _test_scores(vectors, test, measured, options)
+    evaluation = evaluation_rows(scores, options.seed) if test.queries.size else []
+    metrics = {
+        **_test_metrics(evaluation),
+        "validation_base_mrr": mean_reciprocal_rank(vectors, validation),
+        "validation_mrr": _mrr(vectors, validation, measured) if validation.queries.size else None,
+        "validation_queries": int(validation.queries.size),
+        "test_queries": int(test.queries.size),
+    }
+    result = first.result
+    return Fit(final.projection, measured, first.name, result.best_epoch, result.history, metrics, evaluation)
+
+
+@dataclass(frozen=True)
+class MeasuredFit:
+    """A projection of the training part alone.
+
+    Attributes:
+        name: What epoch 0 is, as in `Fit.start`.
+        start: Epoch 0.
+        result: The chosen epoch's projection, and how it got there.
+        validation: What the choices were made on.
+    """
+
+    name: str
+    start: Projection
+    result: TrainingResult
+    validation: RankingTask
+
+
+def measured_fit(
+    vectors: NDArray[np.float32],
+    relations: Relations,
+    training_triplets: Int32,
+    options: TrainingOptions,
+    progress: Callable[[EpochRecord], None] | None = None,
+    *,
+    hard_negatives: bool = False,
+) -> MeasuredFit:
+    """Return the fit on the training part, its start and its epoch chosen on the validation part.
+
+    Without validation queries there is no evidence that training helps, and epoch 0 is kept; so it is where training is
+    clearly better (`is_clear_gain`) neither than the embeddings nor than epoch 0, which has fewer dimensions than they.
+    The arguments are those of `fit_projection`.
     """
     trained_on = related_texts(relations.only(Split.TRAIN))
+    if hard_negatives:
+        training_triplets = near_negatives(vectors, training_triplets, trained_on, options.seed)
     validation = ranking_task(relations.only(Split.VALIDATION), trained_on)
     if not validation.queries.size:
         options = replace(options, epochs=0)
@@ -78,54 +137,23 @@ def fit_projection(
         name: make(vectors, options.hidden, options.output, options.seed)
         for name, make in (("pca", pca_identity), ("whitened pca", whitened_pca))
     }
-    chosen, first = _measured_fit(vectors, training_triplets, starts, trained_on, validation, options, progress)
-    final = train(
-        vectors,
-        triplets,
-        replace(options, epochs=first.best_epoch),
-        start=starts[chosen],
-        related=related_texts(relations).never_negative_mask,
-        progress=progress,
-    )
-    test = held_out_task(relations)
-    scores = _test_scores(vectors, test, first.projection, options)
-    evaluation = evaluation_rows(scores, options.seed) if test.queries.size else []
-    metrics = {
-        **_test_metrics(evaluation),
-        "validation_base_mrr": mean_reciprocal_rank(vectors, validation),
-        "validation_mrr": _mrr(vectors, validation, first.projection) if validation.queries.size else None,
-        "validation_queries": int(validation.queries.size),
-        "test_queries": int(test.queries.size),
-    }
-    return Fit(final.projection, first.projection, chosen, first.best_epoch, first.history, metrics, evaluation)
-
-
-def _measured_fit(
-    vectors: NDArray[np.float32],
-    training_triplets: Int32,
-    starts: Mapping[str, Projection],
-    trained_on: RelatedTexts,
-    validation: RankingTask,
-    options: TrainingOptions,
-    progress: Callable[[EpochRecord], None] | None,
-) -> tuple[str, TrainingResult]:
-    """Return the start's name and the fit on the training part, both chosen on validation."""
     chosen = max(starts, key=lambda name: _mrr(vectors, validation, starts[name]))
-    fit = train(
+    start = starts[chosen]
+    result = train(
         vectors,
         training_triplets,
         options,
-        start=starts[chosen],
+        start=start,
         related=trained_on.never_negative_mask,
         validate=lambda projection: _mrr(vectors, validation, projection),
         progress=progress,
     )
-    if fit.best_epoch:
-        trained, start = (_reciprocal_ranks(vectors, validation, entry) for entry in (fit.projection, starts[chosen]))
+    if result.best_epoch:
+        ranks = [_reciprocal_ranks(vectors, validation, entry) for entry in (result.projection, start)]
         base = query_scores(vectors, validation)[:, 0]
-        if not (is_clear_gain(trained - base) or is_clear_gain(trained - start)):
-            fit = replace(fit, projection=starts[chosen], best_epoch=0)
-    return chosen, fit
+        if not (is_clear_gain(ranks[0] - base) or is_clear_gain(ranks[0] - ranks[1])):
+            result = replace(result, projection=start, best_epoch=0)
+    return MeasuredFit(chosen, start, result, validation)
 
 
 def is_clear_gain(gains: Scores) -> bool:
