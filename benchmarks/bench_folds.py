@@ -35,7 +35,7 @@ from patina_assets.pairs import (
 from patina_assets.pairs.relations import Item, Relations, Split, relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.recipe import ProjectionRecipe
-from patina_assets.stages.evaluate import held_out_task, query_scores
+from patina_assets.stages.evaluate import held_out_task, reciprocal_ranks
 from patina_assets.stages.fit import measured_fit
 from patina_assets.stages.parts import blas_on_one_thread
 from patina_assets.workspace import Workspace, open_workspace
@@ -112,7 +112,7 @@ def measure(workspace: Workspace, projection: ProjectionRecipe, fold: int) -> Me
     )
     test = held_out_task(relations)
     trained = fit.result.projection.apply(vectors)
-    return np.column_stack([query_scores(entry, test)[:, 0] for entry in (vectors, trained)])
+    return np.column_stack([reciprocal_ranks(entry, test) for entry in (vectors, trained)])
 
 
 def row(projection: ProjectionRecipe, folds: list[Measures]) -> str:

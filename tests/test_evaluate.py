@@ -16,14 +16,11 @@ from patina_assets.stages.evaluate import (
     mean_reciprocal_rank,
     query_scores,
     ranking_task,
+    reciprocal_ranks,
 )
 
 LETTERS = "abcdefgh"
 NOTHING = RelatedTexts(np.zeros(0, np.int64), len(LETTERS))
-
-
-def reciprocal_ranks(table: NDArray[np.float32], task: RankingTask) -> NDArray[np.float64]:
-    return query_scores(table, task)[:, 0]
 
 
 def relations(*contexts: str) -> Relations:
@@ -222,6 +219,24 @@ def test_a_query_whose_relevant_texts_are_thinned_away_is_not_asked(monkeypatch:
 
 
 # Intervals
+
+
+@pytest.mark.parametrize("step", [1e-3, 1e-5, 3e-6, 1e-6, 0.0])
+def test_reciprocal_ranks_alone_are_those_of_all_scores(step: float) -> None:
+    # Steps about as large as what is rounded away: many cosines are level, or nearly.
+    random = np.random.default_rng(0)
+    angles = random.integers(0, 40, 120) * step + 0.7
+    table = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+    texts = [f"{number:03}" for number in range(120)]
+    contexts = [
+        Context(tuple(Item("note", texts[row]) for row in random.choice(120, 4, replace=False)), Split.TEST)
+        for _ in range(40)
+    ]
+    apart = {text: [text[-1]] for text in texts[:60]}
+    held_out = relate(texts, contexts, apart)
+    task = ranking_task(held_out, related_texts(relate(texts, contexts[:5], apart)))
+    assert task.queries.size > 80
+    np.testing.assert_array_equal(reciprocal_ranks(table, task), query_scores(table, task)[:, 0])
 
 
 def test_an_interval_is_the_percentiles_of_resampled_means() -> None:

@@ -266,6 +266,13 @@ def dealt(items: Iterable[Item], most: int = 32) -> list[tuple[Item, ...]]:
     return [tuple(mixed[start : start + most]) for start in range(0, len(mixed), most)]
 
 
+def evenly(rows: Int32, most: int) -> Int32:
+    """Return at most `most` of the rows, evenly spread over all."""
+    if rows.size <= most:
+        return rows
+    return rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]
+
+
 def split_by_hash(name: str) -> Split:
     """Return the split of a session or file: 80 % train, 10 % validation, 10 % test.
 

@@ -1,12 +1,12 @@
 """How well vectors rank related texts first, on contexts that training has not seen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, Split, related_texts
+from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, Split, evenly, related_texts
 
 MAX_QUERIES = 2000
 MAX_CANDIDATES = 20000
@@ -14,6 +14,8 @@ QUERY_BLOCK = 256
 RECALL_DEPTH = 10
 # Texts of the same words in another order have the same vector but for rounding: such cosines are level.
 TIE_DECIMALS = 5
+# Cosines further apart than this differ once they are rounded.
+CLOSE = 2 * 10.0**-TIE_DECIMALS
 RESAMPLES = 2000
 INTERVAL = (2.5, 97.5)
 # What is measured of each query, in the order of the columns of `query_scores`.
@@ -52,11 +54,11 @@ def ranking_task(held_out: Relations, known: RelatedTexts) -> RankingTask:
     """
     related = related_texts(held_out)
     texts = max(held_out.texts, 1)
-    candidates = _evenly(held_out.member_rows(), MAX_CANDIDATES)
+    candidates = evenly(held_out.member_rows(), MAX_CANDIDATES)
     new = ~known.contains(related.keys // texts, related.keys % texts) & np.isin(related.keys % texts, candidates)
     keys = related.keys[new]
     return RankingTask(
-        queries=_evenly(np.unique(keys // texts).astype(np.int32), MAX_QUERIES),
+        queries=evenly(np.unique(keys // texts).astype(np.int32), MAX_QUERIES),
         candidates=candidates,
         relevant=RelatedTexts(keys, held_out.texts, held_out.apart),
         known=known,
@@ -96,21 +98,48 @@ def query_scores(vectors: NDArray[np.float32], task: RankingTask) -> Scores:
         task: What to rank.
     """
     scores = np.ones((task.queries.size, len(METRICS)))
-    candidates = vectors[task.candidates]
-    for start in range(0, task.queries.size, QUERY_BLOCK):
-        queries = task.queries[start : start + QUERY_BLOCK]
-        cosines = vectors[queries] @ candidates.T
-        relevant = task.relevant.mask(queries, task.candidates)
-        irrelevant = ~relevant & ~task.known.never_negative_mask(queries, task.candidates)
-        irrelevant &= queries[:, None] != task.candidates[None, :]
-        for row in range(len(queries)):
+    for start, cosines, relevant, irrelevant in _cosines(vectors, task):
+        for row in range(len(cosines)):
             scores[start + row] = scores_of_query(cosines[row, relevant[row]], cosines[row, irrelevant[row]])
     return scores
 
 
+def reciprocal_ranks(vectors: NDArray[np.float32], task: RankingTask) -> Scores:
+    """Return float64 [q]: the first column of `query_scores`, without the work that the others ask for.
+
+    Args:
+        vectors: float32 [texts, dim], unit rows.
+        task: What to rank.
+    """
+    ranks = np.ones(task.queries.size)
+    for start, cosines, relevant, irrelevant in _cosines(vectors, task):
+        best = np.where(relevant, cosines, -np.inf).max(axis=1, keepdims=True)
+        further = cosines - best
+        above = (irrelevant & (further > CLOSE)).sum(axis=1)
+        # Only what is close to the best can be level with it once rounded.
+        rows, columns = np.nonzero(irrelevant & (np.abs(further) <= CLOSE))
+        beyond = cosines[rows, columns].round(TIE_DECIMALS) - best[rows, 0].round(TIE_DECIMALS)
+        above += np.bincount(rows[beyond > 0], minlength=len(best))
+        ranks[start : start + len(best)] += above + np.bincount(rows[beyond == 0], minlength=len(best)) / 2
+    return 1 / ranks
+
+
 def mean_reciprocal_rank(vectors: NDArray[np.float32], task: RankingTask) -> float | None:
-    """Return the mean of the first column of `query_scores`, or None for a task without queries."""
-    return float(query_scores(vectors, task)[:, 0].mean()) if task.queries.size else None
+    """Return the mean of `reciprocal_ranks`, or None for a task without queries."""
+    return float(reciprocal_ranks(vectors, task).mean()) if task.queries.size else None
+
+
+def _cosines(
+    vectors: NDArray[np.float32], task: RankingTask
+) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield, for some queries at a time: the first one's number, cosines [q, c], and what is relevant and what not."""
+    candidates = vectors[task.candidates]
+    for start in range(0, task.queries.size, QUERY_BLOCK):
+        queries = task.queries[start : start + QUERY_BLOCK]
+        relevant = task.relevant.mask(queries, task.candidates)
+        irrelevant = ~relevant & ~task.known.never_negative_mask(queries, task.candidates)
+        irrelevant &= queries[:, None] != task.candidates[None, :]
+        yield start, vectors[queries] @ candidates.T, relevant, irrelevant
 
 
 def evaluation_rows(scores: Mapping[str, Scores], seed: int) -> list[dict[str, str | float]]:
@@ -166,10 +195,3 @@ def scores_of_query(relevant: NDArray[np.float32], irrelevant: NDArray[np.float3
     # Without an irrelevant candidate no triplet can be wrong.
     accuracy = float((below + level / 2).mean() / order.size) if order.size else 1.0
     return 1.0 / float(ranks[0]), float((ranks <= RECALL_DEPTH).mean()), accuracy
-
-
-def _evenly(rows: Int32, most: int) -> Int32:
-    """Return at most `most` rows, spread evenly over all."""
-    if rows.size <= most:
-        return rows
-    return rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]

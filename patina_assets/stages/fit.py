@@ -16,6 +16,7 @@ from patina_assets.stages.evaluate import (
     mean_reciprocal_rank,
     query_scores,
     ranking_task,
+    reciprocal_ranks,
 )
 from patina_assets.stages.negatives import near_negatives
 from patina_assets.stages.projection import Projection, pca_identity, random_network, whitened_pca
@@ -150,7 +151,7 @@ def measured_fit(
     )
     if result.best_epoch:
         ranks = [_reciprocal_ranks(vectors, validation, entry) for entry in (result.projection, start)]
-        base = query_scores(vectors, validation)[:, 0]
+        base = reciprocal_ranks(vectors, validation)
         if not (is_clear_gain(ranks[0] - base) or is_clear_gain(ranks[0] - ranks[1])):
             result = replace(result, projection=start, best_epoch=0)
     return MeasuredFit(chosen, start, result, validation)
@@ -194,7 +195,7 @@ def _mrr(vectors: NDArray[np.float32], task: RankingTask, projection: Projection
 
 
 def _reciprocal_ranks(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> Scores:
-    return query_scores(_projected(vectors, task, projection), task)[:, 0]
+    return reciprocal_ranks(_projected(vectors, task, projection), task)
 
 
 def _projected(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, RelatedTexts
+from patina_assets.pairs.relations import Int32, RelatedTexts, evenly
 
 # Each negative is one of so many: the very nearest may belong to the anchor without anybody having noted it.
 NEAREST = 20
@@ -26,7 +26,7 @@ def near_negatives(vectors: NDArray[np.float32], triplets: Int32, related: Relat
         seed: Same seed, vectors and triplets, same negatives.
     """
     named = np.unique(triplets)
-    candidates = _evenly(named[vectors[named].any(axis=1)], MOST_CANDIDATES)
+    candidates = evenly(named[vectors[named].any(axis=1)], MOST_CANDIDATES)
     anchors, place = np.unique(triplets[:, 0], return_inverse=True)
     draws = np.random.default_rng(seed).random(len(triplets))
     negatives = triplets[:, 2].copy()
@@ -50,8 +50,3 @@ def _nearest_unrelated(
     found = np.take_along_axis(cosines, columns, axis=1)
     columns = np.take_along_axis(columns, np.argsort(-found, axis=1, kind="stable"), axis=1)
     return candidates[columns], np.isfinite(found).sum(axis=1)
-
-
-def _evenly(rows: Int32, most: int) -> Int32:
-    """Return at most `most` of the rows, evenly spread."""
-    return rows if len(rows) <= most else rows[np.arange(most) * len(rows) // most]
