@@ -9,7 +9,7 @@ from typing import Any
 
 from patina_assets.models import model_name
 from patina_assets.pairs import pair_types_by_source
-from patina_assets.recipe import read_recipe
+from patina_assets.recipe_reader import read_recipe
 from patina_assets.terminal import size_text, table
 from patina_resources.errors import PatinaError
 from patina_resources.known_projects import known_projects

@@ -9,7 +9,7 @@ from pathlib import Path
 from patina_assets.instance import prepare_home
 from patina_assets.models import model_name
 from patina_assets.pairs import pair_types_by_source
-from patina_assets.recipe import read_recipe
+from patina_assets.recipe_reader import read_recipe
 from patina_assets.staleness import LOCK, MODEL, StageVerdict
 from patina_assets.terminal import size_text, table, verdict_lines
 from patina_assets.workspace import Survey, Workspace, open_workspace, survey

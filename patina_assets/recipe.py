@@ -3,6 +3,7 @@
 Three forms are accepted and read into one. Version 1 names the model and gives `layers: [input, hidden, output]`;
 version 2 may leave both to the model; in either, a projection called `semantic`, `temporal` or `dependency` may be
 *flat*: its training keys stand beside `layers`, and its name implies the source and the pair type.
+recipe_reader.py reads them.
 """
 
 import re
@@ -13,8 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from patina_assets.yaml_lines import Document, Location, Problem, problem_error, read_yaml
-from patina_assets.yaml_typed import ModelT, StrictModel, typed
+from patina_assets.yaml_lines import Problem, problem_error
+from patina_assets.yaml_typed import StrictModel
 from patina_resources.errors import PatinaError, did_you_mean, shown
 from patina_resources.side_by_side import part_names
 
@@ -29,7 +30,6 @@ IMPLIED_BY_NAME: Mapping[str, tuple[str, str]] = {
 MAX_NAME_LENGTH = 64
 # Asset keys and files of these names already mean something else.
 RESERVED_NAMES = frozenset({"base", "lexical", "model", "source", "lock", "oxidize_lock"})
-_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _LAYERS = "whole numbers >= 1 and <= 65536, such as [384, 1024, 256]"
 _MODEL_NAME = (
     "a model name such as all-minilm-l6-v2, or names joined by '+' (at most 200 printable characters, no backslash, "
@@ -37,7 +37,20 @@ _MODEL_NAME = (
 )
 
 
-class _Options(StrictModel):
+@dataclass(frozen=True)
+class RecipeContext:
+    """What validators have to know beside the value: pydantic hands it to them as `info.context`.
+
+    Attributes:
+        version: What the file says.
+        pair_types: The known sources, each with the pair types that can be made from it.
+    """
+
+    version: object
+    pair_types: Mapping[str, Collection[str]]
+
+
+class Options(StrictModel):
     """Training keys that every form accepts."""
 
     epochs: int = Field(ge=1, le=100_000, description="a whole number >= 1 and <= 100000")
@@ -50,7 +63,7 @@ class _Options(StrictModel):
     seed: int = Field(0, ge=0, lt=2**32, description="a whole number >= 0 and < 4294967296")
 
 
-class Training(_Options):
+class Training(Options):
     """How one projection is trained.
 
     Attributes:
@@ -87,7 +100,7 @@ class Training(_Options):
         return pair_type
 
 
-class _Shape(StrictModel):
+class Shape(StrictModel):
     """Keys that stand directly under a projection's name in every form."""
 
     type: ProjectionType = Field("dimension", description="dimension or world-model")
@@ -105,12 +118,14 @@ class _Shape(StrictModel):
         return layers
 
 
-class _NestedProjection(_Shape):
+class NestedProjection(Shape):
+    """A projection with its training keys under `training`."""
+
     training: Training = Field(description="a mapping with source, pair_type and epochs")
 
 
-class _FlatProjection(_Options, _Shape):
-    pass
+class FlatProjection(Options, Shape):
+    """A projection with its training keys beside `layers`."""
 
 
 def _checked_model_name(name: str) -> str:
@@ -129,14 +144,18 @@ def _checked_model_name(name: str) -> str:
 _ModelName = Annotated[str, AfterValidator(_checked_model_name)]
 
 
-class _Version2(StrictModel):
+class Version2(StrictModel):
+    """The keys on top of a recipe of version 2, and of one whose version is wrong."""
+
     version: int = Field(ge=1, le=2, description="1 or 2")
     # The default, which no file can spell, stands for "left out".
     embedding_model: _ModelName = Field("", description=_MODEL_NAME)
     projections: dict[str, Any] = Field(min_length=1, description="a mapping with at least one projection")
 
 
-class _Version1(_Version2):
+class Version1(Version2):
+    """The keys on top of a recipe of version 1."""
+
     embedding_model: _ModelName = Field(description=_MODEL_NAME)
 
 
@@ -188,110 +207,6 @@ class Recipe:
         return problem_error(self.path, Problem(self.model_line, ("embedding_model",), reason))
 
 
-@dataclass(frozen=True)
-class _Context:
-    """What validators have to know beside the value: pydantic hands it to them as `info.context`."""
-
-    version: object
-    pair_types: Mapping[str, Collection[str]]
-
-
-def read_recipe(path: Path, pair_types: Mapping[str, Collection[str]]) -> Recipe:
-    """Return the recipe in `path`.
-
-    Args:
-        path: The recipe file.
-        pair_types: The known sources, each with the pair types that can be made from it.
-
-    Raises:
-        PatinaError: The file is missing or wrong; names the file and, of all that is wrong, what stands first in it.
-            What is not strict YAML is reported before what is not a recipe.
-    """
-    try:
-        document = read_yaml(path)
-    except FileNotFoundError as error:
-        raise PatinaError(f"no recipe at {path}: run `patina init`") from error
-    if document.data is None:
-        raise PatinaError(f"{path}: the recipe is empty: expected version and projections")
-    return _RecipeReader(document, pair_types).recipe()
-
-
-class _RecipeReader:
-    """Turns one document into a `Recipe`, gathering what is wrong until the first of it can be named."""
-
-    def __init__(self, document: Document, pair_types: Mapping[str, Collection[str]]) -> None:
-        self.document = document
-        self.table = document.data if isinstance(document.data, dict) else {}
-        self.context = _Context(self.table.get("version"), pair_types)
-        self.problems = list(document.duplicates)
-
-    def recipe(self) -> Recipe:
-        form = _Version1 if self.context.version == 1 else _Version2
-        top = self._typed(form, self.document.data, ())
-        projections = self._projections(self.table.get("projections"))
-        if self.problems or top is None:
-            raise problem_error(self.document.path, min(self.problems, key=lambda problem: problem.line))
-        line = self.document.line_of(("embedding_model",))
-        return Recipe(top.version, top.embedding_model or None, projections, self.document.path, line)
-
-    def _typed(self, model: type[ModelT], value: object, location: Location) -> ModelT | None:
-        result = typed(model, value, self.document, location, self.context)
-        if isinstance(result, Problem):
-            self.problems.append(result)
-            return None
-        return result
-
-    def _projections(self, tables: object) -> tuple[ProjectionRecipe, ...]:
-        """Read projections up to the first that is wrong: later ones stand on later lines."""
-        projections: list[ProjectionRecipe] = []
-        seen: dict[str, str] = {}
-        for name, table in tables.items() if isinstance(tables, dict) else ():
-            location = ("projections", name)
-            unusable = _why_unusable(name, seen)
-            if unusable is not None:
-                self.problems.append(Problem(self.document.line_of(location), location, unusable))
-                break
-            seen[_asset_name(name)] = name
-            projection = self._projection(name, table, location)
-            if projection is None:
-                break
-            projections.append(projection)
-        return tuple(projections)
-
-    def _projection(self, name: str, table: object, location: Location) -> ProjectionRecipe | None:
-        shape: _Shape | None
-        if isinstance(table, dict) and _is_flat(table):
-            shape = self._typed(_FlatProjection, table, location)
-            training = self._implied_training(name, table, location) if shape else None
-        else:
-            shape = nested = self._typed(_NestedProjection, table, location)
-            training = nested.training if nested else None
-        if shape is None or training is None:
-            return None
-        return ProjectionRecipe(
-            name=name,
-            type=shape.type,
-            input=shape.layers[0] if len(shape.layers) == 3 else None,
-            hidden=shape.layers[-2],
-            output=shape.layers[-1],
-            training=training,
-            line=self.document.line_of(location),
-            layers_line=self.document.line_of((*location, "layers")),
-        )
-
-    def _implied_training(self, name: str, table: dict[str, object], location: Location) -> Training | None:
-        if name not in IMPLIED_BY_NAME:
-            text = (
-                f"source and pair_type must be given under training: only the names {', '.join(IMPLIED_BY_NAME)} "
-                f"imply them{did_you_mean(name, IMPLIED_BY_NAME)}"
-            )
-            self.problems.append(Problem(self.document.line_of(location), location, text))
-            return None
-        source, pair_type = IMPLIED_BY_NAME[name]
-        options = {key: value for key, value in table.items() if key in _Options.model_fields}
-        return self._typed(Training, {"source": source, "pair_type": pair_type, **options}, location)
-
-
 def check_input_dimensions(recipe: Recipe, model: str, dims: int) -> None:
     """Check every input dimension that the recipe gives against the model's.
 
@@ -311,33 +226,6 @@ def check_input_dimensions(recipe: Recipe, model: str, dims: int) -> None:
             )
             location = ("projections", projection.name, "layers")
             raise problem_error(recipe.path, Problem(projection.layers_line, location, text))
-
-
-def _is_flat(table: Mapping[str, object]) -> bool:
-    """Tell whether training keys stand beside `layers`, judging misspelt ones by what they were meant to be."""
-    others = [key for key in table if key not in _Shape.model_fields]
-    if "training" in table or did_you_mean("training", others):
-        return False
-    return any(key in table or did_you_mean(key, others) for key in _Options.model_fields)
-
-
-def _asset_name(name: str) -> str:
-    return name.replace("-", "_")
-
-
-def _why_unusable(name: str, seen: Mapping[str, str]) -> str | None:
-    """Return what is wrong with a projection's name, if anything; `seen` has the earlier ones by asset name."""
-    if len(name) > MAX_NAME_LENGTH or not _NAME.fullmatch(name):
-        return (
-            "not a usable name: expected words of lower-case letters and digits joined by '-' or '_', "
-            f"starting with a letter, at most {MAX_NAME_LENGTH} characters"
-        )
-    asset_name = _asset_name(name)
-    if asset_name in RESERVED_NAMES:
-        return f"the name is reserved: expected another than {', '.join(sorted(RESERVED_NAMES))}"
-    if asset_name in seen:
-        return f"the same name as {seen[asset_name]} once '-' is read as '_': rename one of them"
-    return None
 
 
 def _one_of(word: str, known: Collection[str]) -> str:

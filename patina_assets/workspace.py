@@ -7,7 +7,8 @@ from patina_assets.corpus import corpus_sources, model_state
 from patina_assets.lock import compose_lock
 from patina_assets.models import base_model, base_settings
 from patina_assets.pairs import pair_types_by_source
-from patina_assets.recipe import ProjectionRecipe, Recipe, check_input_dimensions, read_recipe
+from patina_assets.recipe import ProjectionRecipe, Recipe, check_input_dimensions
+from patina_assets.recipe_reader import read_recipe
 from patina_assets.staleness import (
     BASE,
     LOCK,

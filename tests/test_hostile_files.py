@@ -17,7 +17,7 @@ from refusals import refusal
 
 from patina_assets.lock import compose_lock
 from patina_assets.pairs import pair_types_by_source
-from patina_assets.recipe import read_recipe
+from patina_assets.recipe_reader import read_recipe
 from patina_assets.search import Searcher
 from patina_resources.config import read_config
 from patina_resources.errors import PatinaError

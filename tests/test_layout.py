@@ -45,8 +45,8 @@ OUTER = {
     )
 }
 INNER = (
-    "recipe", "pairs", "stages", "staleness", "formats", "lock", "build", "models", "corpus", "workspace", "pipeline",
-    "search", "lexical", "fusion",
+    "recipe", "recipe_reader", "pairs", "stages", "staleness", "formats", "lock", "build", "models", "corpus",
+    "workspace", "pipeline", "search", "lexical", "fusion",
 )  # fmt: skip
 STARTS_QUICKLY = ("patina_assets.search", "patina_assets.cli")
 SLOW_TO_IMPORT = {"dagster", "pydantic", "sqlalchemy", "onnx", "huggingface_hub"}

@@ -17,7 +17,7 @@ LONGEST_INPUT_BYTES = 4096
 
 with atheris.instrument_imports(include=["patina_assets", "patina_resources", "yaml"]):
     from patina_assets.pairs import pair_types_by_source
-    from patina_assets.recipe import read_recipe
+    from patina_assets.recipe_reader import read_recipe
     from patina_resources.errors import PatinaError
     from patina_resources.materialize.sessions import file_events
 
