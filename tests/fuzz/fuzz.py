@@ -30,16 +30,16 @@ RECIPES = (
     b"a: &x [1]\nb: *x\n? [c]\n: !!str |\n  text\n--- {}\n",
 )
 SESSIONS = (
-    b"# Session: Parse recipes\n**ID**: 20251110-055746\n**Started**: 2025-11-10T05:57:46Z\n**Git Branch**: work\n\n"
+    b"# Session: Parse recipes\n**ID**: 20250102-030405\n**Started**: 2025-01-02T03:04:05Z\n**Git Branch**: work\n\n"
     b"## Goals\n- [x] read it\n- [ ] test it\n\n## Activity Log\n### 05:57 - Started\nA paragraph\n- an item\n\n"
     b"**Key Decisions:**\n- one - because\n\n**Patterns Observed:**\n* two\n\n## Previous Session Context\ntext\n"
     b"## Work Completed\n1. three\n\n```\ncode\n```\n## Session Classification\n- Work Type: exploration\n",
-    b"---\nid: a\ntitle: 'b'\ncreated: 2025-11-10T05:57:46Z\ngit:\n  branch: work\n  commits_made: 3\n---\n# Title\n"
+    b"---\nid: a\ntitle: 'b'\ncreated: 2025-01-02T03:04:05Z\ngit:\n  branch: work\n  commits_made: 3\n---\n# Title\n"
     b"## Decisions\n- c\n",
     b"\x01# 1. Record decisions\nDate: 2025-01-01\n\n## Status\nAccepted\n\n## Context\nWhy.\n\n## Decision\nThis.\n"
     b"\n## Consequences\nThat.\n",
 )
-NAMES = ("20251110-055746", "2025-01-01-notes", "99999999-999999", "notes")
+NAMES = ("20250102-030405", "2025-01-01-notes", "99999999-999999", "notes")
 
 
 def recipe(data: bytes) -> None:
