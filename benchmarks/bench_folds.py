@@ -108,7 +108,7 @@ def measure(workspace: Workspace, projection: ProjectionRecipe, fold: int) -> Me
         relations,
         sample_triplets(fitting, related_texts(fitting), training.pairs, training.seed),
         training_options(projection),
-        hard_negatives=PAIR_TYPES[training.pair_type].hard_negatives,
+        hard_negatives=PAIR_TYPES[training.pair_type].hard_negatives_with(training.loss),
     )
     test = held_out_task(relations)
     trained = fit.result.projection.apply(vectors)

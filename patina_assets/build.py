@@ -173,7 +173,7 @@ def build_weights(
         lambda record: seldom(
             _epoch_line(projection.name, record, training.epochs), matters=record.epoch == training.epochs
         ),
-        hard_negatives=PAIR_TYPES[training.pair_type].hard_negatives,
+        hard_negatives=PAIR_TYPES[training.pair_type].hard_negatives_with(training.loss),
     )
     metadata = {"projection": projection.name, "pair_type": training.pair_type, "loss": training.loss}
     content = to_safetensors(fit.projection, metadata)

@@ -140,7 +140,7 @@ def recipe_inputs(recipe: Recipe, projection: ProjectionRecipe | None, stage: st
             values["learning_rate"] = training.learning_rate
             values["loss"] = training.loss
             values["seed"] = training.seed
-            if PAIR_TYPES[training.pair_type].hard_negatives:
+            if PAIR_TYPES[training.pair_type].hard_negatives_with(training.loss):
                 values["negatives"] = "nearest"
             if training.loss == "triplet":
                 values["margin"] = training.margin

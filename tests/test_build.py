@@ -214,6 +214,17 @@ def test_a_pair_type_says_where_negatives_come_from(
     assert others.facts["history"][1]["loss"] != weights.facts["history"][1]["loss"]
 
 
+def test_the_triplet_loss_keeps_the_negatives_that_were_sampled(
+    pairs: Built, vectors: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relations = decode_relations(pairs.contents["relations.safetensors"])
+    hinge = replace(TEMPORAL, training=TEMPORAL.training.model_copy(update={"loss": "triplet"}))
+    first = build_weights(hinge, relations, vectors, lambda _line: None)
+    sampled = replace(PAIR_TYPES["co_changed"], hard_negatives=False)
+    monkeypatch.setattr(build, "PAIR_TYPES", {**PAIR_TYPES, "co_changed": sampled})
+    assert build_weights(hinge, relations, vectors, lambda _line: None).digest == first.digest
+
+
 def test_an_index_finds_each_item_by_its_own_vector(pairs: Built, vectors: NDArray[np.float32], weights: Built) -> None:
     items_file = pairs.contents["items.jsonl"]
     items = decode_items(items_file)

@@ -181,7 +181,15 @@ def test_a_plan_changes_nothing(world: World) -> None:
         ({"batch_size": 64}, ["batch_size 256 -> 64"]),
         ({"learning_rate": 0.001}, ["learning_rate 0.0001 -> 0.001"]),
         ({"temperature": 0.1}, ["temperature 0.05 -> 0.1"]),
-        ({"loss": "triplet"}, ["loss infonce -> triplet", "margin newly used", "temperature no longer used"]),
+        (
+            {"loss": "triplet"},
+            [
+                "loss infonce -> triplet",
+                "margin newly used",
+                "negatives no longer used",
+                "temperature no longer used",
+            ],
+        ),
         ({"hidden": 512}, ["hidden 1024 -> 512"]),
         ({"output": 128}, ["output 256 -> 128"]),
         ({"epochs": 20, "hidden": 512}, ["hidden 1024 -> 512", "epochs 10 -> 20"]),

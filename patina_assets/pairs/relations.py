@@ -99,8 +99,8 @@ class PairType:
         derive: Rows by source name -> items and contexts. Pure.
         version: Raised when `derive` gives something else for the same rows.
         missing: What an eventlog without signal lacks, and what to do about it.
-        hard_negatives: Whether training does better with negatives from the anchor's nearest texts: measured in
-            docs/experiments.md, *Near negatives over many windows*.
+        hard_negatives: Whether training does better with negatives from the anchor's nearest texts, where the loss
+            allows it: measured in docs/experiments.md, *Near negatives over many windows*.
     """
 
     name: str
@@ -115,6 +115,13 @@ class PairType:
     def sources(self) -> tuple[Source, ...]:
         """All sources, the recipe's first."""
         return (self.source, *self.further_sources)
+
+    def hard_negatives_with(self, loss: str) -> bool:
+        """Return whether a loss is trained with negatives from the anchor's nearest texts.
+
+        The hinge of the triplet loss is not: it sees nothing but these negatives, and vectors become worse.
+        """
+        return self.hard_negatives and loss == "infonce"
 
 
 @dataclass(frozen=True)
