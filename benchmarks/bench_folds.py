@@ -9,7 +9,6 @@ validation part alone; the first fold is the build's own. Nothing is written.
 """
 
 import argparse
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -32,7 +31,8 @@ from patina_assets.pairs import (
     same_session,
     state_similarity,
 )
-from patina_assets.pairs.relations import Item, Relations, Split, relate, related_texts, unique_texts
+from patina_assets.pairs.relations import Item, Relations, relate, related_texts, unique_texts
+from patina_assets.pairs.splits import Split, hash_share, split_at
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.recipe import ProjectionRecipe
 from patina_assets.stages.evaluate import held_out_task, reciprocal_ranks
@@ -53,13 +53,7 @@ Measures = NDArray[np.float64]
 
 def split_by_hash(fold: int) -> Callable[[str], Split]:
     """Return what deals names as the product does, with another tenth held out in each fold."""
-
-    def split(name: str) -> Split:
-        share = int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:8], "big") / 2**64
-        share = (share + fold / HASH_FOLDS) % 1
-        return Split.TRAIN if share < 0.8 else Split.VALIDATION if share < 0.9 else Split.TEST
-
-    return split
+    return lambda name: split_at((hash_share(name) + fold / HASH_FOLDS) % 1)
 
 
 def split_by_time(fold: int) -> Callable[[Iterable[str]], list[int]]:

@@ -18,7 +18,8 @@ from patina_assets.formats import (
     encode_search,
 )
 from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pairs.relations import Item, PairType, Split, relate, related_texts, unique_texts
+from patina_assets.pairs.relations import Item, PairType, relate, related_texts, unique_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.progress import Seldom, duration
 from patina_assets.recipe import ProjectionRecipe

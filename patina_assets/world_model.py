@@ -8,7 +8,8 @@ import numpy as np
 from patina_assets.build import MEASURED
 from patina_assets.formats import decode_embeddings, decode_items
 from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pairs.relations import Item, split_by_time, unique_texts
+from patina_assets.pairs.relations import Item, unique_texts
+from patina_assets.pairs.splits import split_by_time
 from patina_assets.recipe import ProjectionRecipe
 from patina_assets.stages.projection import from_safetensors
 from patina_assets.stages.transition import Float32, Steps, TransitionReport, measure_transition

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from patina_assets.pairs import relations
-from patina_assets.pairs.relations import Split
+from patina_assets.pairs import splits
+from patina_assets.pairs.splits import Split
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
@@ -16,12 +16,12 @@ NAMES = [f"session {number}" for number in range(500)]
 
 
 def test_the_first_fold_is_that_of_a_build() -> None:
-    assert [split_by_hash(0)(name) for name in NAMES] == [relations.split_by_hash(name) for name in NAMES]
+    assert [split_by_hash(0)(name) for name in NAMES] == [splits.split_by_hash(name) for name in NAMES]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 10, 99, 500])
 def test_so_is_the_first_by_time(count: int) -> None:
-    assert split_by_time(0)(NAMES[:count]) == relations.split_by_time(NAMES[:count])
+    assert split_by_time(0)(NAMES[:count]) == splits.split_by_time(NAMES[:count])
 
 
 def test_each_name_is_asked_about_once() -> None:
@@ -43,7 +43,7 @@ def test_pair_types_are_dealt_anew_and_then_as_before() -> None:
     from patina_assets.pairs import co_changed, same_session
 
     with dealt_anew(1):
-        assert same_session.split_by_hash is not relations.split_by_hash
-        assert co_changed.split_by_time is not relations.split_by_time
-    assert same_session.split_by_hash is relations.split_by_hash
-    assert co_changed.split_by_time is relations.split_by_time
+        assert same_session.split_by_hash is not splits.split_by_hash
+        assert co_changed.split_by_time is not splits.split_by_time
+    assert same_session.split_by_hash is splits.split_by_hash
+    assert co_changed.split_by_time is splits.split_by_time

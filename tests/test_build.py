@@ -22,7 +22,8 @@ from patina_assets.build import (
 )
 from patina_assets.formats import SearchFile, decode_embeddings, decode_items, decode_relations
 from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pairs.relations import Split, related_texts, unique_texts
+from patina_assets.pairs.relations import related_texts, unique_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.recipe import ProjectionRecipe, Training
 from patina_assets.stages.index import load_index
 from patina_assets.stages.projection import from_safetensors

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Context, Item, RelatedTexts, Relations, Split, relate, related_texts
+from patina_assets.pairs.relations import Context, Item, RelatedTexts, Relations, relate, related_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.stages import evaluate
 from patina_assets.stages.evaluate import (
     METRICS,

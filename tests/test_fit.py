@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Relations, Split, related_texts
+from patina_assets.pairs.relations import Relations, related_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.stages.evaluate import query_scores, ranking_task
 from patina_assets.stages.fit import LEAST_GAIN, Fit, fit_projection, is_clear_gain

@@ -24,7 +24,8 @@ from patina_assets.formats import (
     encode_search,
 )
 from patina_assets.fusion import identity
-from patina_assets.pairs.relations import Context, Item, Relations, Split, relate, related_texts
+from patina_assets.pairs.relations import Context, Item, Relations, relate, related_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.pairs.triplet import sample_triplets
 
 ODD_TEXT = "line\nbreaks\r\n\u2028 and \x00 \x85 \"quotes\" 'and' \\ é 日本 \U0001f600"

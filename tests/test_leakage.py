@@ -14,7 +14,8 @@ from patina_assets.build import build_pairs
 from patina_assets.checks import TEST_IS_UNSEEN, check_stage
 from patina_assets.formats import decode_items, decode_relations, encode_relations
 from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pairs.relations import PairData, PairType, Split, unique_texts
+from patina_assets.pairs.relations import PairData, PairType, unique_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.pipeline import run_stage
 from patina_assets.recipe import ProjectionRecipe, Training
 from patina_assets.stages.evaluate import held_out_task

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Context, Item, RelatedTexts, Split, relate, related_texts
+from patina_assets.pairs.relations import Context, Item, RelatedTexts, relate, related_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.stages import negatives
 from patina_assets.stages.negatives import near_negatives
 

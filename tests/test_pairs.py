@@ -24,14 +24,8 @@ from eventlog_builder import (
 
 from patina_assets.pairs import PAIR_TYPES, pair_types_by_source
 from patina_assets.pairs.code_text import file_text, function_text, normal_path
-from patina_assets.pairs.relations import (
-    MAX_CONTEXT_MEMBERS,
-    Context,
-    Item,
-    PairData,
-    Split,
-    related_texts,
-)
+from patina_assets.pairs.relations import MAX_CONTEXT_MEMBERS, Context, Item, PairData, related_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.stages.evaluate import ranking_task
 

@@ -14,7 +14,8 @@ from patina_assets.pairs.code_text import file_text
 from patina_assets.pairs.commits import commit_kind, current_path, module_of
 from patina_assets.pairs.definitions import MOST_NAMES
 from patina_assets.pairs.effect_similarity import Effect, similarity
-from patina_assets.pairs.relations import Context, Item, PairData, Split
+from patina_assets.pairs.relations import Context, Item, PairData
+from patina_assets.pairs.splits import Split
 from patina_assets.pairs.state_similarity import LEAST_SIMILAR, MOST_LISTED, NEAREST, WINDOW, state_text
 from patina_resources.eventlog import Eventlog
 

@@ -13,13 +13,11 @@ from patina_assets.pairs.relations import (
     Context,
     Item,
     Relations,
-    Split,
     relate,
     related_texts,
-    split_by_hash,
-    split_by_time,
     unique_texts,
 )
+from patina_assets.pairs.splits import Split, split_by_hash, split_by_time
 
 
 def items(*texts: str) -> tuple[Item, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Split
+from patina_assets.pairs.splits import Split
 from patina_assets.stages.transition import Steps, measure_transition, next_state_scores, predict_next
 
 Float32 = NDArray[np.float32]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from patina_assets.pairs.relations import Context, Int32, Item, Relations, Split, relate, related_texts
+from patina_assets.pairs.relations import Context, Int32, Item, Relations, relate, related_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.pairs.triplet import sample_triplets
 
 

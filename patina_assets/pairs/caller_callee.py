@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 
 from patina_assets.pairs.code_text import function_text, normal_path
 from patina_assets.pairs.functions import FUNCTIONS, read_functions
-from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_hash
+from patina_assets.pairs.relations import Context, Item, PairData, PairType
+from patina_assets.pairs.splits import split_by_hash
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
 from patina_resources.payloads import EVENT_DATA
 

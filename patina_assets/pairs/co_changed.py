@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from patina_assets.pairs.code_text import file_text, normal_path_sql
 from patina_assets.pairs.commits import current_path, utc_time
-from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_time
+from patina_assets.pairs.relations import Context, Item, PairData, PairType
+from patina_assets.pairs.splits import split_by_time
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
 from patina_resources.payloads import EVENT_DATA
 

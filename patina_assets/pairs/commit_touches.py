@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from patina_assets.pairs.commits import GIT_COMMITS, MOST_FILES, commit_item, has_subject, read_commit
 from patina_assets.pairs.definitions import DEFINITIONS, defined_names, telling_file_text
-from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_time
+from patina_assets.pairs.relations import Context, Item, PairData, PairType
+from patina_assets.pairs.splits import split_by_time
 from patina_resources.eventlog import Row
 
 

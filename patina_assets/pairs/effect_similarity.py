@@ -15,7 +15,8 @@ from patina_assets.pairs.commits import (
     module_of,
     read_commit,
 )
-from patina_assets.pairs.relations import Context, PairData, PairType, split_by_time
+from patina_assets.pairs.relations import Context, PairData, PairType
+from patina_assets.pairs.splits import split_by_time
 from patina_resources.eventlog import Row
 
 LEAST_SIMILAR = 0.7

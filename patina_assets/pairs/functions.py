@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from patina_assets.pairs.code_text import normal_path_sql
-from patina_assets.pairs.relations import Context, Item, Split, split_by_hash
+from patina_assets.pairs.relations import Context, Item
+from patina_assets.pairs.splits import Split, split_by_hash
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
 from patina_resources.payloads import EVENT_DATA, parsed
 

@@ -1,13 +1,13 @@
-"""What belongs together: items, contexts, splits, and the relation between texts that follows from them."""
+"""What belongs together: items, contexts, and the relation between texts that follows from them."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_assets.pairs.splits import Split
 from patina_resources.eventlog import Row, Source
 
 Int32 = NDArray[np.int32]
@@ -20,14 +20,6 @@ MAX_APART_BITS = 1024
 BITS_PER_WORD = 64
 # Of a longer text (a log pasted into a note) no model reads more, and every triplet that it is in repeats it.
 MAX_TEXT_CHARACTERS = 20_000
-
-
-class Split(IntEnum):
-    """Which part of the data a context belongs to."""
-
-    TRAIN = 0
-    VALIDATION = 1
-    TEST = 2
 
 
 @dataclass(frozen=True, order=True)
@@ -278,32 +270,6 @@ def evenly(rows: Int32, most: int) -> Int32:
     if rows.size <= most:
         return rows
     return rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]
-
-
-def split_by_hash(name: str) -> Split:
-    """Return the split of a session or file: 80 % train, 10 % validation, 10 % test.
-
-    It depends on the name alone, so that new events do not move old ones to another part.
-    """
-    share = int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:8], "big") / 2**64
-    return Split.TRAIN if share < 0.8 else Split.VALIDATION if share < 0.9 else Split.TEST
-
-
-def split_by_time(times: Iterable[str]) -> list[Split]:
-    """Return a split for each time: the oldest 80 % train, the next 10 % validation, the newest 10 % test.
-
-    Args:
-        times: Sortable times (ISO 8601 in one zone), in any order.
-    """
-    stamps = list(times)
-    ranked = sorted(stamps)
-    if not ranked:
-        return []
-    validation = ranked[min(int(len(ranked) * 0.8), len(ranked) - 1)]
-    test = ranked[min(int(len(ranked) * 0.9), len(ranked) - 1)]
-    return [
-        Split.TEST if stamp >= test else Split.VALIDATION if stamp >= validation else Split.TRAIN for stamp in stamps
-    ]
 
 
 def _apart_bits(texts: Sequence[str], apart: Mapping[str, Collection[str]]) -> UInt64:

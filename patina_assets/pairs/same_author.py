@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from patina_assets.pairs.code_text import file_text
 from patina_assets.pairs.commits import LIVE_COMMITS, Commit, commit_item, has_subject, read_commit
-from patina_assets.pairs.relations import Context, Item, PairData, PairType, Split, dealt, split_by_time
+from patina_assets.pairs.relations import Context, Item, PairData, PairType, dealt
+from patina_assets.pairs.splits import Split, split_by_time
 from patina_resources.eventlog import Row, Source
 
 AUTHORS_SQL = f"""{LIVE_COMMITS}

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_hash
+from patina_assets.pairs.relations import Context, Item, PairData, PairType
+from patina_assets.pairs.splits import split_by_hash
 from patina_resources.eventlog import NOT_RETRACTED, Row, Source
 from patina_resources.payloads import EVENT_DATA
 

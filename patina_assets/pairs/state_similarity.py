@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from patina_assets.pairs.commits import LIVE_COMMITS, MOST_FILES, Commit, read_commit
-from patina_assets.pairs.relations import Context, Item, PairData, PairType, split_by_time
+from patina_assets.pairs.relations import Context, Item, PairData, PairType
+from patina_assets.pairs.splits import split_by_time
 from patina_resources.eventlog import Row, Source
 
 TRANSITIONS_SQL = f"""{LIVE_COMMITS}

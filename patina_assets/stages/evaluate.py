@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, Split, evenly, related_texts
+from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, evenly, related_texts
+from patina_assets.pairs.splits import Split
 
 MAX_QUERIES = 2000
 MAX_CANDIDATES = 20000

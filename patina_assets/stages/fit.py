@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, Relations, Split, related_texts
+from patina_assets.pairs.relations import Int32, Relations, related_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.stages.evaluate import (
     METRICS,
     RankingTask,
@@ -74,9 +75,11 @@ def fit_projection(
     """
     first = measured_fit(vectors, relations, training_triplets, options, progress, hard_negatives=hard_negatives)
     known = related_texts(relations)
+    if hard_negatives and first.result.best_epoch:
+        triplets = near_negatives(vectors, triplets, known, options.seed)
     final = train(
         vectors,
-        near_negatives(vectors, triplets, known, options.seed) if hard_negatives else triplets,
+        triplets,
         replace(options, epochs=first.result.best_epoch),
         start=first.start,
         related=known.never_negative_mask,

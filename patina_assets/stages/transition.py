@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Split
+from patina_assets.pairs.splits import Split
 from patina_assets.stages.evaluate import METRICS, Scores, evaluation_rows, scores_of_query
 
 Float32 = NDArray[np.float32]
