@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from patina_resources.config import ProjectConfig, read_config
 from patina_resources.errors import PatinaError
+from patina_resources.store.own_folder import own_folder
 
 PROJECT_VARIABLE = "PATINA_PROJECT"
 HOME_VARIABLE = "PATINA_HOME"
@@ -15,9 +17,21 @@ LONGEST_FOLDER_NAME = 140
 
 @dataclass(frozen=True)
 class Mothership:
-    """The user's shared folder (`~/.patina`, or `PATINA_HOME`): base models and their provenance."""
+    """The user's shared folder (`~/.patina`, or `PATINA_HOME`): base models and their provenance.
+
+    Several users may share it. What belongs to one user alone is in `own`, which is the same folder where it is theirs.
+    """
 
     home: Path
+
+    @property
+    def own(self) -> Path:
+        """The folder of this user alone: key, settings, records of projects.
+
+        Raises:
+            PatinaError: There is no such folder.
+        """
+        return own_folder(self.home)
 
     @property
     def models_lock(self) -> Path:
@@ -32,7 +46,13 @@ class Mothership:
     @property
     def projects(self) -> Path:
         """The projects that use these models, one path a line."""
-        return self.home / "projects.txt"
+        return self.own / "projects.txt"
+
+    def project_folder(self, root: Path) -> Path:
+        """Folder of what is kept of a project outside of it, where nothing that the repository holds can reach."""
+        digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", root.resolve().name).strip("-")[:40] or "project"
+        return self.own / "projects" / f"{name}-{digest}"
 
     @property
     def models(self) -> Path:
@@ -42,7 +62,7 @@ class Mothership:
     @property
     def dagster_home(self) -> Path:
         """The Dagster instance of `patina ui` over several projects."""
-        return self.home / "dagster_home"
+        return self.own / "dagster_home"
 
     def model_folder(self, folder_name: str) -> Path:
         """Folder of one cached model."""
@@ -150,7 +170,12 @@ class Project:
 
     @property
     def dagster_home(self) -> Path:
-        """This project's Dagster instance."""
+        """This project's Dagster instance: outside of the repository, since Dagster runs what its settings name."""
+        return mothership().project_folder(self.root) / "dagster_home"
+
+    @property
+    def older_dagster_home(self) -> Path:
+        """Where versions up to 0.1 kept the Dagster instance; it is not read any more."""
         return self.data / "dagster_home"
 
     @property

@@ -62,6 +62,7 @@ MAY_USE_SQLITE = {
 }
 MAY_WRITE_FILES = {
     "patina_resources.artifacts",
+    "patina_resources.store.own_folder",
     "patina_resources.embedding_cache",
     "patina_resources.export_folder",
     # The mothership's files.

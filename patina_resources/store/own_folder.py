@@ -1,0 +1,81 @@
+"""The folder that belongs to this user alone: key, records of projects, Dagster homes.
+
+It is the mothership, unless that belongs to somebody else or cannot be written to: a home that several users share,
+or a read-only one. Then it is `~/.patina`, else a folder of this user's in the folder for temporary files.
+"""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from patina_resources.errors import PatinaError
+
+MODE = 0o700
+
+
+def own_folder(home: Path) -> Path:
+    """Return the first place of three that belongs to this user and can be written to; it need not exist yet.
+
+    Args:
+        home: The mothership.
+
+    Raises:
+        PatinaError: None of the three can be used.
+    """
+    temporary = Path(tempfile.gettempdir()) / f"patina-{os.geteuid()}"
+    for candidate in (home, _default_home()):
+        if candidate is not None and _belongs_to_us(candidate):
+            return candidate
+    if _is_private(temporary):
+        return temporary
+    raise PatinaError(
+        f"no folder for this user's own files: neither {home} nor {temporary} belongs to you alone and can be written "
+        "to: set PATINA_HOME to a folder of yours"
+    )
+
+
+def make_private_folder(folder: Path) -> Path:
+    """Return `folder`, made with mode 0700 where it is missing, as are the folders above it.
+
+    Raises:
+        PatinaError: It cannot be made.
+    """
+    try:
+        folder.mkdir(mode=MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PatinaError(f"{folder}: cannot be made ({error.strerror or error}): give yourself permission") from error
+    return folder
+
+
+def _default_home() -> Path | None:
+    try:
+        return Path("~/.patina").expanduser()
+    except RuntimeError:  # no home folder is known
+        return None
+
+
+def _belongs_to_us(folder: Path) -> bool:
+    """Return whether a folder is this user's and can be written to; of one that is missing, whether it can be made."""
+    for place in (folder, *folder.parents):
+        try:
+            status = place.stat()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+        ours = status.st_uid == os.geteuid() or place != folder
+        return ours and stat.S_ISDIR(status.st_mode) and os.access(place, os.W_OK | os.X_OK)
+    return False
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether a folder in a place that all users share is ours alone; it is made where it is missing."""
+    try:
+        folder.mkdir(mode=MODE)
+    except FileExistsError:
+        pass
+    except OSError:
+        return False
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
