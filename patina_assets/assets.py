@@ -26,9 +26,9 @@ from patina_assets.staleness import (
     upstream_of,
 )
 from patina_assets.workspace import Workspace, look_at_sources
-from patina_resources.artifacts import file_sha256
 from patina_resources.errors import PatinaError
 from patina_resources.resources import BuildOptions, EventlogResource, ModelCacheResource
+from patina_resources.store.files import file_sha256
 
 SOURCE_GROUP = "sources"
 KINDS: Mapping[str, set[str]] = {

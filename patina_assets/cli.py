@@ -85,6 +85,10 @@ def parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(command=_export)
 
+    trust = commands.add_parser("trust", help="accept what another installation built in this project")
+    trust.add_argument("--yes", action="store_true", help="do not ask")
+    trust.set_defaults(command=_trust)
+
     _add_model_parser(commands.add_parser("model", help="base models: list, add, remove, status, verify"))
 
     mapping = commands.add_parser("map", help="draw the items of a projection as a page to hover over")
@@ -169,8 +173,11 @@ def _init(options: argparse.Namespace) -> int:
 def _materialize(options: argparse.Namespace) -> int:
     from patina_assets.terminal import ProgressLine, report_table
     from patina_resources.materialize.run import materialize
+    from patina_resources.materialize.tracked import refuse_tracked
 
     project = find_project(options.path)
+    refuse_tracked(project.root)
+    project.refuse_unwritable()
     with ProgressLine() as progress:
         reports = materialize(
             project.root,
@@ -213,6 +220,13 @@ def _scry(options: argparse.Namespace) -> int:
         print(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
         print("\n".join(answer_lines(answer, explain=options.explain)))
+    return EXIT_OK
+
+
+def _trust(options: argparse.Namespace) -> int:
+    from patina_assets.trust_command import trust
+
+    print(trust(find_project(), yes=options.yes))
     return EXIT_OK
 
 

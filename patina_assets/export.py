@@ -32,7 +32,7 @@ from patina_assets.stages.projection import Projection, from_safetensors
 from patina_assets.stages.text_onnx import text_onnx
 from patina_assets.staleness import BASE
 from patina_assets.workspace import Workspace, open_workspace
-from patina_resources.artifacts import read_outputs, write_atomic
+from patina_resources.artifacts import read_outputs
 from patina_resources.bert_weights import recover_bert
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError, did_you_mean
@@ -41,6 +41,7 @@ from patina_resources.onnx_graph import computes_in_int8
 from patina_resources.project import Project
 from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec
 from patina_resources.side_by_side import BaseFiles, side_by_side
+from patina_resources.store.files import write_atomic
 
 TABLE = "table"  # the constant of the corpus model that has a vector for each token
 SAMPLE_TEXTS = 64

@@ -8,10 +8,10 @@ from dagster import DagsterEventType, DagsterRun, RunsFilter
 
 from patina_assets.orphans import location_of
 from patina_assets.ticks import instance_of, location_name
-from patina_resources.artifacts import append_line, utc_now
 from patina_resources.config import AutomationConfig
 from patina_resources.errors import PatinaError
 from patina_resources.http_post import post_json, shown_url
+from patina_resources.store.files import append_line, utc_now
 
 WEBHOOK_SECONDS = 10.0
 TOLD_AT_ONCE = 5

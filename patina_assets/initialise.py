@@ -10,14 +10,13 @@ from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.recipe import ProjectionType
-from patina_resources.artifacts import write_atomic
-from patina_resources.config import read_config
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog
 from patina_resources.known_projects import register_project
-from patina_resources.project import Project, mothership
+from patina_resources.project import Project, mothership, open_project
 from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX
 from patina_resources.side_by_side import part_names
+from patina_resources.store.files import write_atomic
 
 GITIGNORE_LINES = (".patina/data/", ".patina/local/")
 CONFIG = """# Settings of Patina for this repository; shared through git.
@@ -104,7 +103,7 @@ def initialise(path: Path, model: str | None = None) -> list[str]:
     if not path.is_dir():
         raise PatinaError(f"{path}: not a folder: expected a repository")
     root = repository_root(path.absolute())
-    project = Project(root, read_config(root / ".patina" / "config.toml"))
+    project = open_project(root)
     model = _chosen_model(project, model)
     lines = [
         _write_new(project.config_file, CONFIG.format(name=_toml_text(root.name), model=_toml_text(model))),

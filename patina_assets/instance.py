@@ -12,9 +12,9 @@ from pathlib import Path
 import yaml
 
 from patina_assets.reload import UI_VARIABLE
-from patina_resources.artifacts import write_if_changed
 from patina_resources.errors import PatinaError
 from patina_resources.project import PROJECT_VARIABLE, Project, mothership
+from patina_resources.store.files import write_if_changed
 
 WORKSPACE_FILE = "workspace.yaml"
 TICK_SECONDS = "1800"

@@ -16,6 +16,7 @@ from patina_assets.terminal import report_table
 from patina_assets.workspace import Workspace, look_at_sources
 from patina_resources.eventlog import Eventlog
 from patina_resources.materialize.run import SCRAPERS, materialize
+from patina_resources.materialize.tracked import refuse_tracked
 
 MATERIALIZE_JOB = "materialize_job"
 EVALUATE_JOB = "evaluate_job"
@@ -59,6 +60,7 @@ def materialize_job(
 
     @dg.op(description="Appends what happened in the repository (commits, session notes, code) to the eventlog.")
     def append_events(context: dg.OpExecutionContext, config: MaterializeOptions) -> None:
+        stated(lambda: refuse_tracked(project.root))
         reports = stated(
             lambda: materialize(
                 project.root,

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from patina_resources.artifacts import verified_path
 from patina_resources.embedding_cache import (
-    DamagedCacheError,
     EmbeddingCache,
     EmbeddingResult,
     embed_with_cache,
+)
+from patina_resources.embedding_recovery import (
+    DAMAGED_SUFFIX,
+    FOREIGN_SUFFIX,
+    DamagedCacheError,
+    ForeignCacheError,
     put_aside,
 )
 from patina_resources.errors import PatinaError
@@ -145,7 +150,11 @@ def embed_texts(
         try:
             result = _embed_cached(path, part, own, texts, progress(part.name))
         except DamagedCacheError as error:
-            warn(f"the embedding cache was damaged and is now {put_aside(path)} ({error})")
+            warn(f"the embedding cache was damaged and is now {put_aside(path, DAMAGED_SUFFIX)} ({error})")
+            result = _embed_cached(path, part, own, texts, progress(part.name))
+        except ForeignCacheError:
+            aside = put_aside(path, FOREIGN_SUFFIX)
+            warn(f"the embedding cache was filled elsewhere and is now {aside}: `patina trust` takes its vectors over")
             result = _embed_cached(path, part, own, texts, progress(part.name))
         vectors.append(result.vectors)
         new[part.name] = result.new

@@ -10,17 +10,21 @@ from patina_assets.instance import prepare_home
 from patina_assets.models import model_name
 from patina_assets.pairs import pair_types_by_source
 from patina_assets.recipe_reader import read_recipe
-from patina_assets.staleness import LOCK, MODEL, StageVerdict
+from patina_assets.staleness import BUILT_ELSEWHERE, LOCK, MODEL, StageVerdict
 from patina_assets.terminal import size_text, table, verdict_lines
+from patina_assets.trust import admit
 from patina_assets.workspace import Survey, Workspace, open_workspace, survey
 from patina_resources.errors import PatinaError, did_you_mean
-from patina_resources.known_projects import register_project
 from patina_resources.manifests import read_manifest
-from patina_resources.project import PROJECT_VARIABLE, Project, mothership
+from patina_resources.project import PROJECT_VARIABLE, Project
 from patina_resources.registry import CORPUS_STATIC
 
 # Where projects kept their models before there was a mothership.
 OLD_MODELS = Path("resources") / "models"
+ELSEWHERE = (
+    "some of it was built elsewhere, so it is built again here: stop with Ctrl-C and run `patina trust` to see and "
+    "accept it instead"
+)
 
 
 def oxidize(
@@ -43,6 +47,8 @@ def oxidize(
     Raises:
         PatinaError: The recipe, the eventlog or a name is wrong; nothing was built then.
     """
+    for line in [] if dry_run else admit(project):
+        print(f"patina: {line}", file=sys.stderr)
     _prepare_model(project, may_add=may_add_model)
     workspace = open_workspace(project)
     names = _chosen(workspace, only)
@@ -54,6 +60,8 @@ def oxidize(
         raise PatinaError(f"{workspace.eventlog.path}: the eventlog is empty: run `patina materialize`")
     if found.look.warning:
         print(f"patina: warning: {found.look.warning}", file=sys.stderr)
+    if any(BUILT_ELSEWHERE in verdict.reasons for verdict in verdicts):
+        print(f"patina: {ELSEWHERE}", file=sys.stderr)
     if dry_run:
         print("\n".join(verdict_lines(verdicts)))
     elif fresh:
@@ -69,7 +77,6 @@ def oxidize(
 
 def _prepare_model(project: Project, *, may_add: bool) -> None:
     """Bring the recipe's model into the cache where that needs no question; `survey` refuses a missing one."""
-    register_project(mothership(), project.root)
     name = model_name(read_recipe(project.recipe, pair_types_by_source()), project)
     if name != CORPUS_STATIC and (may_add or (project.root / OLD_MODELS).is_dir()):
         # Imported late: a build whose model is here must not wait for the network code.

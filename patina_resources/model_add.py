@@ -6,7 +6,6 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from patina_resources.artifacts import file_sha256, utc_now
 from patina_resources.errors import PatinaError
 from patina_resources.hub import HubUnavailableError
 from patina_resources.model_cache import ONNX_NAMES, adding, model_state, publish_model, settle_model
@@ -28,6 +27,7 @@ from patina_resources.registry import (
     reference_of,
 )
 from patina_resources.registry_files import spec_of_record
+from patina_resources.store.files import file_sha256, utc_now
 
 OLD_MODELS = Path("resources") / "models"
 

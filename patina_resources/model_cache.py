@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from patina_resources.artifacts import exclusive, file_sha256
 from patina_resources.errors import PatinaError
 from patina_resources.models_lock import LockRecord, read_lock, record_model
 from patina_resources.project import Mothership
@@ -27,6 +26,7 @@ from patina_resources.registry import (
     model_digest,
     reference_of,
 )
+from patina_resources.store.files import exclusive, file_sha256
 
 ONNX_NAMES: dict[Precision, str] = {"int8": "model_quantized.onnx", "fp32": "model.onnx"}
 TOKENIZER_NAME = "tokenizer.json"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-from patina_resources.artifacts import exclusive, write_atomic
 from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.store.files import exclusive, write_atomic
 from patina_resources.text_file import key_name, read_toml
 
 HEADER = "# The models in this cache and where they came from. `patina model add` writes this file; do not edit it.\n"

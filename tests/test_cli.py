@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from eventlog_builder import Event, build_eventlog, project_history
+from installations import give_key
 from small_project import RECIPE, Ran, delete_events, make_project, patina
 
 from patina_resources.project import Project
@@ -29,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 def built_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a project that the real command has built once for this module."""
     made = make_project(tmp_path_factory.mktemp("built") / "project")
-    home = tmp_path_factory.mktemp("mothership")
+    home = give_key(tmp_path_factory.mktemp("mothership"))
     environment = {"PATH": "/usr/bin:/bin", "PATINA_HOME": str(home), "HOME": str(home)}
     command = [sys.executable, "-m", "patina_assets.cli", "oxidize"]
     repository = str(Path(__file__).parent.parent)

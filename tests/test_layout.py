@@ -57,13 +57,15 @@ MAY_USE_NETWORK = {"patina_resources.hub", "patina_resources.http_post"}
 MAY_USE_SQLITE = {
     "patina_resources.eventlog",
     "patina_resources.embedding_cache",
+    "patina_resources.embedding_recovery",
     "patina_resources.materialize.eventlog_writer",
     "patina_assets.formats",
 }
 MAY_WRITE_FILES = {
     "patina_resources.artifacts",
+    "patina_resources.store.files",
     "patina_resources.store.own_folder",
-    "patina_resources.embedding_cache",
+    "patina_resources.embedding_recovery",
     "patina_resources.export_folder",
     # The mothership's files.
     "patina_resources.bert_onnx",

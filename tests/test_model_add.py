@@ -16,7 +16,6 @@ from tiny_hub import PLACE, REPOSITORY, TABLE, in_cache, tiny_hub, tiny_registry
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
 from patina_resources import hub as client
-from patina_resources.artifacts import file_sha256
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError
 from patina_resources.model_add import add_model
@@ -24,6 +23,7 @@ from patina_resources.model_cache import cached_model, remove_model
 from patina_resources.models_lock import read_lock, record_model
 from patina_resources.project import Mothership
 from patina_resources.registry_files import load_registry
+from patina_resources.store.files import file_sha256
 
 # What a second process runs: adds the model `tiny`, says what happened.
 ADD = f"""

@@ -7,7 +7,6 @@ from refusals import refusal
 from tiny_models import TEXTS, write_model
 
 from patina_resources import model_cache
-from patina_resources.artifacts import file_sha256
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.model_cache import (
     cached_model,
@@ -20,6 +19,7 @@ from patina_resources.model_cache import (
 from patina_resources.models_lock import LockRecord, read_lock, record_model
 from patina_resources.project import Mothership
 from patina_resources.registry import CORPUS_STATIC, ModelSpec, Precision, model_digest
+from patina_resources.store.files import file_sha256
 
 SPEC = ModelSpec("tiny", 16, 32, "mean")
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,22 @@ class Repository:
         if done.returncode:
             raise PatinaError(_failure(folder, "ls-files", done.stderr))
         return sorted(path for path in done.stdout.split(b"\0") if path)
+
+    def tracked(self, folder: Path, below: Sequence[str] = ()) -> list[bytes]:
+        """Return the path, from `folder`, of every file in the index below it.
+
+        Args:
+            folder: A folder of the worktree.
+            below: Only paths below these, from `folder`.
+
+        Raises:
+            PatinaError: Git failed.
+        """
+        command = [f"--git-dir={self.git_dir}", f"--work-tree={self.worktree}", "ls-files", "-z", "--cached", "--"]
+        done = _run([*command, *below], folder, {})
+        if done.returncode:
+            raise PatinaError(_failure(folder, "ls-files", done.stderr))
+        return [path for path in done.stdout.split(b"\0") if path]
 
     def head(self) -> str | None:
         """Return the sha of HEAD, or None where there are no commits yet."""
