@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from patina_resources.errors import PatinaError
 from patina_resources.project import find_project
+from patina_resources.user_settings import EVENTLOG_VARIABLE
 
 EXIT_OK, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -23,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a name or text may hold what this terminal cannot show
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
+    if getattr(options, "eventlog", None) is not None:
+        os.environ[EVENTLOG_VARIABLE] = str(options.eventlog.absolute())  # child processes read it, too
     try:
         return command(options)
     except PatinaError as error:
@@ -55,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     materialize.add_argument("--full", action="store_true", help="read everything again, not only what is new")
     materialize.add_argument("--only", type=_names, help="comma-separated: git,sessions,code")
     materialize.add_argument("--oxidize", action="store_true", help="then rebuild what is stale")
+    _add_eventlog(materialize)
     materialize.set_defaults(command=_materialize)
 
     oxidize = commands.add_parser("oxidize", help="build what is stale: pairs, embeddings, weights, indexes")
@@ -62,11 +67,13 @@ def parser() -> argparse.ArgumentParser:
     oxidize.add_argument("--full", action="store_true", help="build everything, the corpus model included")
     oxidize.add_argument("--dry-run", action="store_true", help="show what would be built, and why")
     oxidize.add_argument("--yes", action="store_true", help="add a missing model without asking")
+    _add_eventlog(oxidize)
     oxidize.set_defaults(command=_oxidize)
 
     evaluate = commands.add_parser("evaluate", help="how well each projection ranks what it has not seen")
     evaluate.add_argument("--only", nargs="+", metavar="NAME", help="only these projections")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
+    _add_eventlog(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
     scry = commands.add_parser("scry", help="search")
@@ -101,6 +108,12 @@ def parser() -> argparse.ArgumentParser:
     ui.add_argument("--project", type=Path, action="append", metavar="PATH", help="this one; again for several")
     ui.set_defaults(command=_ui)
     return top
+
+
+def _add_eventlog(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--eventlog", type=Path, metavar="FILE", help="the eventlog, wherever it is (default: the project's)"
+    )
 
 
 def _add_model_parser(model: argparse.ArgumentParser) -> None:

@@ -205,6 +205,8 @@ def _write_new(path: Path, text: str) -> str:
 
 
 def _ignore(path: Path) -> str:
+    if path.is_symlink():
+        raise PatinaError(f"{path}: is a symbolic link, which git does not read either: expected a plain file")
     present = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
     missing = [line for line in GITIGNORE_LINES if line not in present.splitlines()]
     if not missing:

@@ -170,6 +170,7 @@ def test_materialize_appends_beside_odd_rows(tmp_path: Path, monkeypatch: pytest
     session = '---\ntitle: "\\uD800"\n---\n## Goals\n- [x] a goal that is long and new\n'
     (tmp_path / "layer" / "sessions" / "20250101-000000.md").write_text(session)
     (tmp_path / "new.py").write_text("def new(x: int) -> int:\n    return x\n")
+    (tmp_path / ".gitignore").write_text(".patina/data/\n")
     for command in (["init"], ["add", "-A"], ["commit", "-m", "A new commit"]):
         subprocess.run(
             ["git", "-c", "user.name=A", "-c", "user.email=a@b", *command],

@@ -1,0 +1,1 @@
+"""Attacks, each on a victim of its own."""
