@@ -12,12 +12,13 @@ from patina_assets.pairs import pair_types_by_source
 from patina_assets.recipe_reader import read_recipe
 from patina_assets.staleness import BUILT_ELSEWHERE, LOCK, MODEL, StageVerdict
 from patina_assets.terminal import size_text, table, verdict_lines
-from patina_assets.trust import admit
+from patina_assets.trust import admit, of_older_version
 from patina_assets.workspace import Survey, Workspace, open_workspace, survey
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.manifests import read_manifest
 from patina_resources.project import PROJECT_VARIABLE, Project
 from patina_resources.registry import CORPUS_STATIC
+from patina_resources.store.trust import TRUST_VARIABLE
 
 # Where projects kept their models before there was a mothership.
 OLD_MODELS = Path("resources") / "models"
@@ -47,8 +48,11 @@ def oxidize(
     Raises:
         PatinaError: The recipe, the eventlog or a name is wrong; nothing was built then.
     """
-    for line in [] if dry_run else admit(project):
-        print(f"patina: {line}", file=sys.stderr)
+    if not dry_run:
+        for line in admit(project):
+            print(f"patina: {line}", file=sys.stderr)
+    elif of_older_version(project):
+        os.environ[TRUST_VARIABLE] = "1"  # a build would take it over: plan as if it had
     _prepare_model(project, may_add=may_add_model)
     workspace = open_workspace(project)
     names = _chosen(workspace, only)

@@ -11,7 +11,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.known_projects import known_projects, register_project
 from patina_resources.manifests import SUFFIX, find_manifest, manifest_document
 from patina_resources.materialize.tracked import refuse_tracked
-from patina_resources.project import Mothership, Project, ProjectionPaths, mothership
+from patina_resources.project import Project, ProjectionPaths, mothership
 from patina_resources.store.files import exclusive, write_atomic
 from patina_resources.store.seals import is_sealed
 
@@ -50,18 +50,21 @@ def admit(project: Project) -> list[str]:
     refuse_tracked(project.root)
     project.refuse_unwritable()
     home = mothership()
-    older = _of_older_version(project, home)
+    older = of_older_version(project)
     accept(project, older)
     register_project(home, project.root)
     taken_over = f"{project.root}: built by an older version of Patina: its artifacts and vectors are taken over"
     return [taken_over] if older else []
 
 
-def _of_older_version(project: Project, home: Mothership) -> list[Foreign]:
-    """Return what a version without keyed digests built here for this user."""
+def of_older_version(project: Project) -> list[Foreign]:
+    """Return what a version without keyed digests built here for this user, before this one came for the first time."""
+    home = mothership()
     if home.project_folder(project.root).exists() or project.root.absolute() not in known_projects(home):
         return []
-    return [entry for entry in foreign_in(project) if not entry.built_by]
+    found = foreign_in(project)
+    builders = {entry.built_by for entry in found if entry.kind == "artifacts"}
+    return found if builders == {""} else []
 
 
 def foreign_in(project: Project) -> list[Foreign]:

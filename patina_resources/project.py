@@ -8,7 +8,7 @@ from pathlib import Path
 
 from patina_resources.config import ProjectConfig, read_config
 from patina_resources.errors import PatinaError
-from patina_resources.store.own_folder import own_folder
+from patina_resources.store.own_folder import can_write_in, own_folder
 from patina_resources.store.places import refuse_irregular
 from patina_resources.user_settings import DATA_VARIABLE, EVENTLOG_VARIABLE, NOT_CHOSEN, ProjectPlaces, project_places
 
@@ -251,7 +251,7 @@ class Project:
             PatinaError: It cannot: a read-only checkout, or somebody else's.
         """
         place = next(folder for folder in (self.data, *self.data.parents) if folder.exists())
-        if not os.access(place, os.W_OK | os.X_OK):
+        if not can_write_in(place):
             raise PatinaError(
                 f"{place}: cannot be written to: to keep what is built somewhere else, run the command again with "
                 f"{DATA_VARIABLE}=FOLDER, a folder of yours"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from clones import built_by_attacker, clone, git, run, unpack
+from commands import Commands
 from installations import OTHER_KEY, give_key
 
 COMMANDS = (
@@ -223,8 +224,6 @@ def test_the_umask_decides_who_may_read(attacker: Path, tmp_path: Path, home: Pa
     shutil.rmtree(victim / ".patina" / "data" / "embeddings")
     old = os.umask(0o077)
     try:
-        from commands import Commands
-
         commands = Commands({"PATINA_HOME": str(home), "HOME": str(home.parent)})
     finally:
         os.umask(old)
