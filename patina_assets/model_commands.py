@@ -40,10 +40,16 @@ def project_here() -> Project | None:
     return find_project(root)
 
 
+def _projects(home: Mothership) -> list[Path]:
+    """Return the roots of the known projects, and of the one that one stands in."""
+    here = project_here()
+    return [*known_projects(home), *([here.root] if here is not None else [])]
+
+
 def list_models(*, as_json: bool) -> str:
     """Return the registry beside the cache, as a table or as JSON: a list of objects with the fields of `ModelRow`."""
     home = mothership()
-    rows = model_rows(home, load_registry(home, project_here()), known_projects(home))
+    rows = model_rows(home, load_registry(home, project_here()), _projects(home))
     if as_json:
         return json.dumps([asdict(row) for row in rows], indent=2)
     lines = [
@@ -149,7 +155,7 @@ def verify(name: str | None) -> tuple[str, bool]:
 
 
 def _cached_rows(home: Mothership, models: list[CachedModel]) -> list[ModelRow]:
-    registry, projects = load_registry(home, project_here()), known_projects(home)
+    registry, projects = load_registry(home, project_here()), _projects(home)
     return [cached_row(home, registry, model, projects) for model in models]
 
 

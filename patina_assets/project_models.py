@@ -49,6 +49,9 @@ def add_missing(project: Project, name: str) -> None:
     home = mothership()
     registry = load_registry(home, project)
     for part in missing_models(project, name):
+        entry = _entry(registry, part)
+        if entry is not None and _hub(entry, part) is None and entry.package is None:
+            continue  # there is nowhere to download it from: what is missing is said where it is looked for
         place = place_named_by_project(registry, part)
         if place is not None and not _was_added_from(home, registry, part):
             raise PatinaError(

