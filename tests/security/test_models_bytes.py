@@ -22,7 +22,7 @@ from hostile_clones import (
     tiny_model,
 )
 from hub_server import Hub
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from small_project import patina
 from tiny_models import write_sentence_folder
 
@@ -182,7 +182,7 @@ def test_files_beside_a_model_of_another_tool_are_not_read(
     assert user.requests == []
 
 
-@pytest.mark.parametrize("kind", ["custom", "compiled", "training"])
+@pytest.mark.parametrize("kind", ["custom", "compiled", "training", "sparse"])
 def test_a_graph_that_wants_other_code_is_refused(
     user: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -198,6 +198,17 @@ def test_a_graph_that_wants_other_code_is_refused(
         )
         model.graph.node.append(node)
         model.opset_import.add(domain="com.microsoft", version=1)
+    elif kind == "sparse":
+        node = helper.make_node("Constant", [], ["z"])
+        attribute = node.attribute.add(name="sparse_value", type=onnx.AttributeProto.SPARSE_TENSOR)
+        attribute.sparse_tensor.dims.append(4)
+        attribute.sparse_tensor.indices.CopyFrom(numpy_helper.from_array(np.array([0]), "at"))
+        tensor = attribute.sparse_tensor.values
+        tensor.name, tensor.data_type = "t", TensorProto.FLOAT
+        tensor.dims.append(1)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../secret")
+        model.graph.node.append(node)
     else:
         graph = model.training_info.add().initialization
         tensor = graph.initializer.add(name="t", data_type=TensorProto.FLOAT, dims=[1])

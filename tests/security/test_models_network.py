@@ -12,6 +12,7 @@ from hub_server import Hub
 from small_project import patina
 from tiny_models import VOCABULARY, write_encoder
 
+import patina_assets
 from patina_resources.models_lock import read_lock
 from patina_resources.project import mothership
 
@@ -141,7 +142,7 @@ def on_a_terminal(root: Path, arguments: list[str], answer: str) -> str:
     ours, theirs = pty.openpty()
     os.write(ours, f"{answer}\n".encode())
     command = [sys.executable, "-m", "patina_assets.cli", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(patina_assets.__file__).parents[1])}
     subprocess.run(command, cwd=root, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, check=False)
     os.close(theirs)
     shown = b""
