@@ -66,8 +66,8 @@ def parser() -> argparse.ArgumentParser:
     oxidize.add_argument("--only", nargs="+", metavar="NAME", help="only these projections")
     oxidize.add_argument("--full", action="store_true", help="build everything, the corpus model included")
     oxidize.add_argument("--dry-run", action="store_true", help="show what would be built, and why")
-    oxidize.add_argument("--yes", action="store_true", help="add a missing model without asking")
     _add_eventlog(oxidize)
+    oxidize.add_argument("--yes", action="store_true", help="add a missing model that the registry names")
     oxidize.set_defaults(command=_oxidize)
 
     evaluate = commands.add_parser("evaluate", help="how well each projection ranks what it has not seen")
@@ -124,6 +124,7 @@ def _add_model_parser(model: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="bring a model into the cache")
     add.add_argument("name", help="a name of the list, an alias, or hf:org/name[@revision]")
     add.add_argument("--precision", choices=("int8", "fp32"))
+    add.add_argument("--yes", action="store_true", help="do not ask, even where only the project says where it is")
     add.add_argument("--from", dest="folder", type=Path, metavar="FOLDER", help="take the files from a folder")
     add.set_defaults(command=_model_add)
     remove = actions.add_parser("remove", help="delete a model's files from the cache")
@@ -148,7 +149,7 @@ def _model_list(options: argparse.Namespace) -> int:
 def _model_add(options: argparse.Namespace) -> int:
     from patina_assets.model_commands import add
 
-    print(add(options.name, options.precision, options.folder))
+    print(add(options.name, options.precision, options.folder, yes=options.yes))
     return EXIT_OK
 
 

@@ -133,7 +133,7 @@ def _check_built_with(workspace: Workspace, name: str, files: BaseFiles) -> None
 
 def _text_graph(spec: ModelSpec, files: ModelFiles, projection: Projection) -> bytes:
     try:
-        return text_onnx(onnx.load(str(files.onnx)), spec.pooling, projection)
+        return text_onnx(onnx.load(str(files.onnx), load_external_data=False), spec.pooling, projection)
     except (OSError, EncodeError, ValueError) as error:
         raise PatinaError(f"{files.onnx}: cannot be joined with the projection ({error})") from error
 
@@ -141,7 +141,7 @@ def _text_graph(spec: ModelSpec, files: ModelFiles, projection: Projection) -> b
 def _sentence_contents(spec: ModelSpec, files: ModelFiles, projection: Projection, weights: Path | None) -> Contents:
     """Return the sentence-transformers files, or none where the base model's weights are not to be had."""
     if spec.name == CORPUS_STATIC:
-        graph = onnx.load(str(files.onnx)).graph
+        graph = onnx.load(str(files.onnx), load_external_data=False).graph
         table = next(numpy_helper.to_array(entry) for entry in graph.initializer if entry.name == TABLE)
         return static_contents(spec, table.astype(np.float32), projection)
     _, tokenizer = tokenizer_json(files.tokenizer.read_text("utf-8"), spec.max_tokens)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # search answers without loading what trains and parses
     from patina_resources.embedder import OnnxEmbedder
 
 MODEL_STAGE = "model"
+# Where projects kept their models before there was a mothership.
+OLD_MODELS = Path("resources") / "models"
 
 Progress = Callable[[int, int], None]
 

@@ -4,10 +4,9 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from patina_assets.instance import prepare_home
-from patina_assets.models import model_name
+from patina_assets.models import OLD_MODELS, model_name
 from patina_assets.pairs import pair_types_by_source
 from patina_assets.recipe_reader import read_recipe
 from patina_assets.staleness import BUILT_ELSEWHERE, LOCK, MODEL, StageVerdict
@@ -20,8 +19,6 @@ from patina_resources.project import PROJECT_VARIABLE, Project
 from patina_resources.registry import CORPUS_STATIC
 from patina_resources.store.trust import TRUST_VARIABLE
 
-# Where projects kept their models before there was a mothership.
-OLD_MODELS = Path("resources") / "models"
 ELSEWHERE = (
     "some of it was built elsewhere, so it is built again here: stop with Ctrl-C and run `patina trust` to see and "
     "accept it instead"
@@ -80,13 +77,15 @@ def oxidize(
 
 
 def _prepare_model(project: Project, *, may_add: bool) -> None:
-    """Bring the recipe's model into the cache where that needs no question; `survey` refuses a missing one."""
+    """Bring the recipe's model into the cache where `--yes` is the word for it; `survey` refuses a missing one."""
     name = model_name(read_recipe(project.recipe, pair_types_by_source()), project)
     if name != CORPUS_STATIC and (may_add or (project.root / OLD_MODELS).is_dir()):
         # Imported late: a build whose model is here must not wait for the network code.
-        from patina_assets.model_commands import prepare_model
+        from patina_assets.project_models import add_missing, tell_unused_folders
 
-        prepare_model(project, name, may_add=may_add)
+        if may_add:
+            add_missing(project, name)
+        tell_unused_folders(project, name)
 
 
 def _chosen(workspace: Workspace, only: Sequence[str] | None) -> list[str]:

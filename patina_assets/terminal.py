@@ -122,8 +122,8 @@ def verdict_lines(verdicts: "Iterable[StageVerdict]") -> list[str]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return an aligned text table; numbers stand to the right."""
-    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    """Return an aligned text table; numbers stand to the right, and no cell can break a line or steer the terminal."""
+    cells = [[_printable(str(cell)) for cell in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     return "\n".join(
         "  ".join(_aligned(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells

@@ -1,6 +1,6 @@
 """`patina trust`: shows what another installation built in a project, and accepts it if the user says so."""
 
-from patina_assets.model_commands import confirm, say_on_stderr
+from patina_assets.questions import confirm, say_on_stderr
 from patina_assets.terminal import size_text, table
 from patina_assets.trust import Foreign, accept, foreign_in
 from patina_resources.errors import PatinaError

@@ -87,7 +87,7 @@ def open_workspace(project: Project) -> Workspace:
     refuse_tracked(project.root)
     recipe = read_recipe(project.recipe, pair_types_by_source())
     home = mothership()
-    registry = load_registry(home, project.config.models, project.config_file)
+    registry = load_registry(home, project)
     spec = base_model(recipe, project, registry)
     check_input_dimensions(recipe, spec.name, spec.dims)
     return Workspace(project, recipe, spec, Eventlog(project.eventlog()), home)

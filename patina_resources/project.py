@@ -71,13 +71,13 @@ class Mothership:
         """The Dagster instance of `patina ui` over several projects."""
         return self.own / "dagster_home"
 
-    def model_folder(self, folder_name: str) -> Path:
-        """Folder of one cached model."""
-        return self.models / folder_name
+    def model_folder(self, key: str) -> Path:
+        """Folder of one cached model; those of projects (`<project>/<name>`) lie apart from all others."""
+        return self.models / _model_place(key)
 
-    def incoming_folder(self, folder_name: str) -> Path:
+    def incoming_folder(self, key: str) -> Path:
         """Where a model's files wait until they are complete and checked; beside the cache, to be moved into it."""
-        return self.models / ".incoming" / folder_name
+        return self.models / ".incoming" / _model_place(key)
 
 
 @dataclass(frozen=True)
@@ -320,6 +320,11 @@ def find_root(start: Path | None = None) -> Path:
         if marker.is_dir() and marker not in (home.home, home.own):
             return folder
     raise PatinaError(f"no .patina folder in {chosen} or above it: run `patina init` in your repository")
+
+
+def _model_place(key: str) -> str:
+    # No model's name begins with a dot.
+    return f".projects/{key}" if "/" in key else key
 
 
 def _folder_name(model: str) -> str:

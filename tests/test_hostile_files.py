@@ -188,7 +188,7 @@ def _registry(path: Path) -> object:
 
 def _registry_of_project(path: Path) -> object:
     config = read_config(path)
-    return load_registry(Mothership(path.parent / "home"), config.models, path)
+    return load_registry(Mothership(path.parent / "home"), Project(path.parent, config))
 
 
 def _models_lock(path: Path) -> object:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from refusals import refusal
+from tiny_hub import user_registry
 from tiny_models import write_sentence_folder
 
 from patina_resources import hub, package_mirror
@@ -198,7 +199,7 @@ def _with_package(home: Mothership, source: PackageSource) -> Registry:
     """Return the registry with a model `tiny` that is on the hub and in a package, as only a shipped one can be."""
     place = {"repository": "tiny/encoder", "int8": "onnx/model_quantized.onnx", "fp32": "onnx/model.onnx"}
     table = {"dims": 16, "max_tokens": 24, "pooling": "mean", "hub": place}
-    registry = load_registry(home, {"tiny": table})
+    registry = user_registry(home, {"tiny": table})
     entry = registry.entries["tiny"]
     shipped = RegistryEntry(entry.spec, hub=entry.hub, package=source)
     return Registry({**registry.entries, "tiny": shipped})

@@ -228,7 +228,7 @@ def test_a_token_is_in_no_output_and_no_file(hub: Hub, tmp_path: Path, monkeypat
         monkeypatch.setenv("HF_TOKEN", token)
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
         hub.statuses.extend(statuses)
-        outputs.append(patina("--debug", "model", "add", "tiny"))
+        outputs.append(patina("--debug", "model", "add", "tiny", "--yes"))
         hub.statuses.clear()
     assert [ran.code for ran in outputs] == [2, 2, 2, 2, 2, 0]
     assert any(request.authorization == f"Bearer {SECRET}" for request in hub.requests)

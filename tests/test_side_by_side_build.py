@@ -67,7 +67,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATINA_HOME", str(give_key(folder / "home")))
-        (folder / "home").mkdir()
         mothership().registry.write_text(REGISTRY)
         patch.setenv("PATINA_PROJECT", str(make_project(folder / "project", RECIPE).root))
         add("tiny", folder / "tiny", 1)
