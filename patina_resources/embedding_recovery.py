@@ -70,8 +70,8 @@ def new_row(model: str, text: bytes, vector: bytes) -> Row:
     return model, text, vector, check_value(text, vector), row_mac(model, text, vector)
 
 
-def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[Row]:
-    """Yield the rows of a cache that are intact and ours, as rows of ours.
+def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[Row | None]:
+    """Yield the rows of a cache that are intact and ours, as rows of ours; None for each of the others.
 
     Args:
         path: The SQLite file; it is only read.
@@ -96,19 +96,16 @@ def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[Row]:
             error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
             raise error
         for name, text, vector, check, mac in connection.execute(SELECT_SQL[found]):
-            if not all(isinstance(value, bytes) for value in (name, text, vector, mac)):
-                continue
-            model = name.decode("utf-8", "replace")
-            if check == check_value(text, vector) and (
-                accept_others or hmac.compare_digest(mac, row_mac(model, text, vector))
-            ):
-                yield new_row(model, text, vector)
+            yield _recovered(name, text, vector, check, mac, accept_others)
 
 
-def holds_rows(path: Path) -> bool:
-    """Return whether a readable cache holds any row, intact or not."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        return connection.execute("SELECT 1 FROM vector LIMIT 1").fetchone() is not None
+def _recovered(name: object, text: object, vector: object, check: object, mac: object, accept: bool) -> Row | None:
+    if not (isinstance(name, bytes) and isinstance(text, bytes) and isinstance(vector, bytes)):
+        return None
+    model = name.decode("utf-8", "replace")
+    row = new_row(model, text, vector)
+    ours = isinstance(mac, bytes) and hmac.compare_digest(mac, row[-1])
+    return row if check == check_value(text, vector) and (accept or ours) else None
 
 
 def _used_up(left: list[int]) -> bool:
@@ -159,8 +156,9 @@ def recover_cache(path: Path, sources: Sequence[Path], *, accept_others: bool) -
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
     try:
         temporary.unlink(missing_ok=True)
-        count = sum(_copy_rows(temporary, source, accept_others=accept_others) for source in sources)
-        if not count and any(holds_rows(source) for source in sources):
+        copied = [_copy_rows(temporary, source, accept_others=accept_others) for source in sources]
+        count = sum(kept for kept, _ in copied)
+        if not count and any(left_out for _, left_out in copied):
             raise ForeignCacheError(f"{path}: its vectors were computed elsewhere: run `patina trust` to accept them")
         _remove_journals(path)
         make_way(path)
@@ -173,19 +171,21 @@ def recover_cache(path: Path, sources: Sequence[Path], *, accept_others: bool) -
     return count
 
 
-def _copy_rows(target: Path, source: Path, *, accept_others: bool) -> int:
-    count = 0
+def _copy_rows(target: Path, source: Path, *, accept_others: bool) -> tuple[int, int]:
+    """Return how many rows were copied, and how many left out."""
+    seen = kept = 0
     try:
         with closing(sqlite3.connect(target, isolation_level=None)) as connection:
             if cache_format(connection) != FORMAT:
                 create_cache(connection)
             rows = recovered_rows(source, accept_others=accept_others)
             while chunk := list(islice(rows, CHUNK_ROWS)):
-                insert_rows(connection, chunk)
-                count += len(chunk)
+                ours = [row for row in chunk if row is not None]
+                insert_rows(connection, ours)
+                seen, kept = seen + len(chunk), kept + len(ours)
     except sqlite3.Error as error:
         raise refusal(source, error) from error
-    return count
+    return kept, seen - kept
 
 
 def refusal(path: Path, error: Exception) -> PatinaError:

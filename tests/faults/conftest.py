@@ -33,6 +33,12 @@ def commands(scratch: Path) -> Iterator[Commands]:
     server.close()
 
 
+@pytest.fixture(autouse=True)
+def _home_of_commands(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test see projects as its commands do."""
+    monkeypatch.setenv("PATINA_HOME", str(give_key(scratch / "home")))
+
+
 @pytest.fixture(scope="session")
 def change(scratch: Path, commands: Commands) -> Change:
     """Return a project with a change that makes everything stale."""
