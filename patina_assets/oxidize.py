@@ -13,6 +13,7 @@ from patina_assets.staleness import BUILT_ELSEWHERE, LOCK, MODEL, StageVerdict
 from patina_assets.terminal import size_text, table, verdict_lines
 from patina_assets.trust import admit, of_older_version
 from patina_assets.workspace import Survey, Workspace, open_workspace, survey
+from patina_resources.artifacts import settle_interrupted
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.manifests import read_manifest
 from patina_resources.project import PROJECT_VARIABLE, Project
@@ -66,6 +67,7 @@ def oxidize(
     if dry_run:
         print("\n".join(verdict_lines(verdicts)))
     elif fresh:
+        settle_interrupted((workspace.paths(name) for name in names), project.mutex)
         print("nothing is stale: everything is as the recipe and the events ask for")
     else:
         succeeded = _run(workspace, verdicts, full=full)

@@ -31,16 +31,13 @@ from patina_assets.staleness import (
     stage_verdict,
 )
 from patina_assets.workspace import Workspace, look_at_sources, manifest_state, projection_state
-from patina_resources.artifacts import damages, publish_stage, read_outputs, settle
+from patina_resources.artifacts import MUTEX_WAIT_SECONDS, damages, publish_stage, read_outputs, settle
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import SourceDigest
 from patina_resources.manifests import Manifest, StageInput, StageRecord, read_manifest
 from patina_resources.project import ProjectionPaths
 from patina_resources.registry import CORPUS_STATIC
 from patina_resources.store.files import exclusive, remove_leftovers, write_if_changed
-
-# Another process may be training: its stage is waited for.
-MUTEX_WAIT_SECONDS = 900.0
 
 Report = Callable[[str], None]
 

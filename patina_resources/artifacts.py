@@ -5,7 +5,7 @@ name that carries their digest; renaming the manifest is the moment of change; t
 final names, and where that was interrupted, readers find them under the pending name and the next writer moves them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -16,6 +16,7 @@ from patina_resources.manifests import Manifest, OutputFile, StageRecord, manife
 from patina_resources.project import ProjectionPaths
 from patina_resources.store.files import (
     TEMPORARY_PREFIX,
+    exclusive,
     file_sha256,
     make_way,
     move,
@@ -27,6 +28,8 @@ from patina_resources.store.files import (
 
 PENDING_SUFFIX = ".pending"
 READ_ATTEMPTS = 20
+# Another process may be training: its stage is waited for.
+MUTEX_WAIT_SECONDS = 900.0
 
 
 def publish_stage(
@@ -82,6 +85,23 @@ def settle(paths: ProjectionPaths) -> Manifest:
                 with suppress(IsADirectoryError, PermissionError):  # not made by us, and in nobody's way
                     leftover.unlink(missing_ok=True)
     return manifest
+
+
+def settle_interrupted(places: Iterable[ProjectionPaths], mutex: Path) -> None:
+    """Finish or remove what killed builds left, also where nothing is stale any more.
+
+    Args:
+        places: The projections.
+        mutex: Held while something is moved.
+
+    Raises:
+        PatinaError: Another process is building, or something cannot be written.
+    """
+    unsettled = [paths for paths in places if any(paths.folder.glob(f"{paths.name}.*{PENDING_SUFFIX}"))]
+    if unsettled:
+        with exclusive(mutex, MUTEX_WAIT_SECONDS, "finishing an interrupted build"):
+            for paths in unsettled:
+                settle(paths)
 
 
 def damages(paths: ProjectionPaths, record: StageRecord) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -165,6 +166,18 @@ def test_without_sessions_the_others_are_built(project: Project) -> None:
         found = patina("scry", "cache", "--projection", projection)
         assert found.code == 0, found.err
     refused(patina("scry", "cache", "--projection", "semantic"), "no projection 'semantic' is built")
+
+
+def test_what_a_killed_build_left_goes_when_nothing_is_stale(
+    built_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(built_root, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    folder = tmp_path / "copy" / ".patina" / "data" / "embeddings" / "corpus-static" / "projections"
+    left = folder / "temporal.temporal.usearch.0123456789abcdef.pending"
+    left.write_bytes(b"of a recipe that was set back")
+    assert patina("oxidize").out.startswith("nothing is stale")
+    assert not left.exists()
 
 
 def test_nothing_stale_launches_nothing(built_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
