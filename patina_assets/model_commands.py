@@ -1,6 +1,5 @@
 """`patina model ...`: what each command does, and how it reads on a terminal."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from typing import Any
 
 from patina_assets.models import model_name
 from patina_assets.pairs import pair_types_by_source
+from patina_assets.plain_text import json_text
 from patina_assets.recipe_reader import read_recipe
 from patina_assets.terminal import size_text, table
 from patina_resources.errors import PatinaError
@@ -48,7 +48,7 @@ def list_models(*, as_json: bool) -> str:
     home = mothership()
     rows = model_rows(home, registry_here(home))
     if as_json:
-        return json.dumps([asdict(row) for row in rows], indent=2)
+        return json_text([asdict(row) for row in rows])
     lines = [
         (
             row.name,

@@ -19,7 +19,7 @@ from tiny_hub import PLACE, tiny_hub
 from ui_server import running_ui
 
 from patina_assets.definitions import project_definitions
-from patina_assets.terminal import harmless
+from patina_assets.plain_text import harmless
 from patina_resources.config import read_config
 from patina_resources.http_post import post_json
 
