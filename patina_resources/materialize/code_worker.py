@@ -24,8 +24,8 @@ from patina_resources.materialize.languages import BY_NAME, relevant_nodes
 MEMORY_BYTES = 1 << 30
 # Of processor time, so that a busy machine leaves out what an idle one does; the clock ends only what no longer moves.
 # In proportion to the file: so are all files together to the size of the repository.
-PROCESSOR_SECONDS = 1
-PROCESSOR_SECONDS_PER_MEBIBYTE = 9
+PROCESSOR_SECONDS = 2
+PROCESSOR_SECONDS_PER_MEBIBYTE = 8
 CLOCK_SECONDS_PER_FILE = 300.0
 LENGTH = struct.Struct(">I")
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
