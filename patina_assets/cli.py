@@ -2,13 +2,13 @@
 
 import argparse
 import io
-import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from patina_assets.plain_text import guard_output, json_text, one_line
 from patina_resources.errors import PatinaError
 from patina_resources.project import find_project
 from patina_resources.user_settings import EVENTLOG_VARIABLE
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name or text may hold what this terminal cannot show
+    guard_output()
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     if getattr(options, "eventlog", None) is not None:
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PatinaError as error:
         if options.debug:
             traceback.print_exc()
-        print(f"patina: {error}", file=sys.stderr)
+        print(f"patina: {one_line(str(error))}", file=sys.stderr)
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
         print("patina: interrupted; what was built before is untouched", file=sys.stderr)
@@ -231,7 +232,7 @@ def _scry(options: argparse.Namespace) -> int:
     answer = Searcher(find_project()).answer(options.query, options.projection, options.k)
     if options.json:
         documents = [hit_document(rank, hit) for rank, hit in enumerate(answer.hits, 1)]
-        print(json.dumps(documents, indent=2, ensure_ascii=False))
+        print(json_text(documents))
     else:
         print("\n".join(answer_lines(answer, explain=options.explain)))
     return EXIT_OK

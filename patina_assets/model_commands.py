@@ -1,9 +1,9 @@
 """`patina model ...`: what each command does, and how it reads on a terminal."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
+from patina_assets.plain_text import json_text
 from patina_assets.project_models import missing_models, place_named_by_project, project_models, question, uses
 from patina_assets.questions import confirm, say_on_stderr
 from patina_assets.terminal import size_text, table
@@ -51,7 +51,7 @@ def list_models(*, as_json: bool) -> str:
     home = mothership()
     rows = model_rows(home, load_registry(home, project_here()), _projects(home))
     if as_json:
-        return json.dumps([asdict(row) for row in rows], indent=2)
+        return json_text([asdict(row) for row in rows])
     lines = [
         (
             row.name,

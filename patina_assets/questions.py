@@ -2,7 +2,7 @@
 
 import sys
 
-from patina_assets.terminal import harmless
+from patina_assets.plain_text import harmless
 
 
 def say_on_stderr(line: str) -> None:

@@ -59,6 +59,8 @@ MAY_USE_SQLITE = {
     "patina_resources.embedding_cache",
     "patina_resources.embedding_recovery",
     "patina_resources.materialize.eventlog_writer",
+    "patina_resources.materialize.known_schema",
+    "patina_resources.store.database",
     "patina_assets.formats",
 }
 MAY_WRITE_FILES = {

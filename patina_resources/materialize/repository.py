@@ -18,6 +18,7 @@ from typing import IO
 from patina_resources.errors import PatinaError
 from patina_resources.materialize.git_log import first_time
 
+BARE_IF_NAMED, BARE_ANYWHERE = "safe.bareRepository=explicit", "safe.bareRepository=all"
 SAFE_CONFIGURATION = (
     f"core.hooksPath={os.devnull}",
     f"core.attributesFile={os.devnull}",
@@ -29,6 +30,8 @@ SAFE_CONFIGURATION = (
     "diff.ignoreSubmodules=none",
     "diff.renameLimit=1000",
     "log.showSignature=false",
+    # A folder of a repository can look like a bare repository, with settings of its own.
+    BARE_IF_NAMED,
 )
 SAFE_ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",  # a partial clone must not fetch what it lacks
@@ -160,10 +163,28 @@ def find_repository(folder: Path) -> Repository:
     if not folder.is_dir():
         raise PatinaError(f"{folder}: no such folder: expected a git repository")
     found = _run(["rev-parse", "--absolute-git-dir"], folder, {})
+    if found.returncode and b"safe.bareRepository" in found.stderr and not _is_in_a_worktree(folder):
+        found = _run(["-c", BARE_ANYWHERE, "rev-parse", "--absolute-git-dir"], folder, {})
     if found.returncode:
         raise PatinaError(_not_found(folder, found.stderr))
     git_dir = Path(os.fsdecode(found.stdout.removesuffix(b"\n")))
-    return Repository(git_dir, _worktree(folder))
+    worktree = _worktree(folder)
+    if (
+        worktree is None and git_dir.name != ".git" and _is_in_a_worktree(git_dir)
+    ):  # versions of git before 2.38 accept it
+        raise PatinaError(_embedded(folder))
+    return Repository(git_dir, worktree)
+
+
+def _is_in_a_worktree(folder: Path) -> bool:
+    return any((above / ".git").exists() for above in folder.resolve().parents)
+
+
+def _embedded(folder: Path) -> str:
+    return (
+        f"{folder}: is a bare repository in the files of another one, which may have put anything into its settings: "
+        "clone it to another place, and name that"
+    )
 
 
 def _worktree(folder: Path) -> Path | None:
@@ -192,6 +213,8 @@ def _not_found(folder: Path, stderr: bytes) -> str:
             f"{folder}: this repository belongs to another user, so git does not read it: if you trust it, run "
             f"`git config --global --add safe.directory {folder}`"
         )
+    if b"safe.bareRepository" in stderr:
+        return _embedded(folder)
     if b"not a git repository" in stderr:
         return f"{folder}: is not in a git repository: run `git init` there, or name another folder"
     return _failure(folder, "rev-parse", stderr)

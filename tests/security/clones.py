@@ -1,62 +1,90 @@
-"""Repositories of an attacker, and what a victim gets by `git clone`."""
+"""A repository as an attacker publishes it, cloned by a victim, and the command as the victim runs it."""
 
-import shutil
+import os
+import sqlite3
 import subprocess
-from functools import cache
+import sys
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from commands import Commands
-from installations import OTHER_KEY, give_key
-from small_project import Ran, make_project
+from materialize_helpers import GitFolder
+
+from patina_resources.materialize.schema import EVENTLOG_SQL
+
+ROOT = Path(__file__).parents[2]
+# More than any command here takes, less than a hang.
+SECONDS = 120.0
 
 
-def git(folder: Path, *arguments: str) -> str:
-    """Run a git command of the attacker, or of the victim before Patina."""
-    identity = ["-c", "user.name=Mallory", "-c", "user.email=m@example.org", "-c", "init.defaultBranch=main"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def sentence(self) -> str:
+        """The one sentence of a refusal."""
+        lines = self.err.decode().splitlines()
+        assert self.code == 2, self
+        assert len(lines) == 1, lines
+        return lines[0]
 
 
-@cache
-def _commands() -> Commands:
-    """Return what runs `patina` in processes of its own; it ends with this process."""
-    return Commands({})
+@dataclass(frozen=True)
+class Clone:
+    """What a victim has after `git clone`."""
+
+    path: Path
+    home: Path
+
+    def patina(self, *arguments: str, seconds: float = SECONDS, **environment: str) -> Said:
+        """Run a command in the clone."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "patina_assets.cli", *arguments],
+            cwd=self.path,
+            env=kept | {"PYTHONPATH": str(ROOT), "PATINA_HOME": str(self.home)} | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
 
 
-def run(folder: Path, home: Path, *arguments: str, **environment: str) -> Ran:
-    """Run `patina` in a process of its own, as a user with that mothership: a crash of native code is seen."""
-    own = {"HOME": str(home.parent), "PATINA_HOME": str(home), **environment}
-    ended = _commands().run(folder, *arguments, environment=own)
-    assert ended.signal is None, f"{arguments} was ended by signal {ended.signal}"
-    return Ran(-1 if ended.code is None else ended.code, ended.out, ended.err)
+class Attacker(GitFolder):
+    """A repository with a project in it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.write(".patina/config.toml", '[project]\nname = "evil"\n')
+        self.write("a.py", "def f():\n    return g()\n")
+
+    def publish(self, target: Path) -> Clone:
+        """Commit everything and let a victim clone it."""
+        self.git("add", "-A", "-f", ".")
+        self.git("commit", "-q", "--allow-empty", "-m", "published")
+        self.git("clone", "-q", str(self.path), str(target))
+        return Clone(target, target.parent / "mothership")
 
 
-def built_by_attacker(folder: Path) -> Path:
-    """Return a project that another installation has built, with its eventlog in git and its artifacts not."""
-    attacker = give_key(folder / "attacker-home", OTHER_KEY)
-    root = make_project(folder / "attacker").root
-    (root / ".gitignore").write_text(".patina/data/\n")
-    git(root, "init", "-q")
-    git(root, "add", ".")
-    git(root, "commit", "-qm", "Begin")
-    done = run(root, attacker, "oxidize")
-    assert done.code == 0, done.err
-    return root
+def content_of(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def commit_all(root: Path) -> None:
-    """Commit everything, ignored files included."""
-    git(root, "add", "--force", ".")
-    git(root, "commit", "-qm", "Add what is derived")
-
-
-def clone(root: Path, place: Path) -> Path:
-    """Return a clone of a repository."""
-    git(root, "clone", "-q", str(root), str(place))
-    return place
-
-
-def unpack(root: Path, place: Path) -> Path:
-    """Return a copy without git, as an archive would give it."""
-    shutil.copytree(root, place, ignore=shutil.ignore_patterns(".git"))
-    return place
+def make_eventlog(path: Path, *statements: str, rows: int = 3) -> Path:
+    """Make an eventlog as every Patina tool does, and run statements on it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(EVENTLOG_SQL)
+        insert = "INSERT INTO eventlog (event_type, timestamp, source_id, data) VALUES (?, '2025', 's', '{}')"
+        connection.executemany(insert, [("session.goal",)] * rows)
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    return path

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from clones import built_by_attacker, clone, run, unpack
 from commands import Commands
 from installations import give_key
+from victims import built_by_attacker, clone, run, unpack
 
 from patina_resources.errors import PatinaError
 from patina_resources.store.own_folder import own_folder

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from clones import built_by_attacker, clone, git, run, unpack
 from commands import Commands
 from installations import OTHER_KEY, give_key
+from victims import built_by_attacker, clone, git, run, unpack
 
 COMMANDS = (
     ("materialize",),

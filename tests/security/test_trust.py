@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from clones import built_by_attacker, clone, commit_all, git, run, unpack
 from installations import give_key
+from victims import built_by_attacker, clone, commit_all, git, run, unpack
 
 BASE = ".patina/data/embeddings/corpus-static"
 CRASH = b"usearch" + b"\xff" * 4096
