@@ -231,7 +231,7 @@ def _map(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from patina_assets.instance import serve
+    from patina_assets.serving.server import serve
 
     return serve([find_project(path) for path in options.project or [None]], options.port)
 
