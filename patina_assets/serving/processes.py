@@ -13,8 +13,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 import dagster as dg
+from dagster._cli import proxy_server_manager
 from dagster._cli.dev import _temp_grpc_socket_workspace_file
-from dagster._cli.proxy_server_manager import ProxyServerManager
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import DagsterDaemonController, daemon_controller_from_instance
@@ -24,6 +24,9 @@ CHECK_SECONDS = 5.0
 # As `dagster-webserver` sets them: milliseconds for a statement, seconds for a connection, connections.
 STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS = 15_000, 3_600, 20
 ENDING_SECONDS = 4.0
+# A code server looks so often whether this process is there, and ends where it was not twice. Dagster's 45 s are a
+# default that is no parameter.
+proxy_server_manager.WEBSERVER_GRPC_SERVER_HEARTBEAT_TTL = 20  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -40,7 +43,7 @@ def running_workspace(
     instance.optimize_for_webserver(STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS)
     target = WorkspaceFileTarget(paths=[str(workspace_file)])
     with (
-        ProxyServerManager(instance, target, CODE_SERVER_LOG_LEVEL) as servers,
+        proxy_server_manager.ProxyServerManager(instance, target, CODE_SERVER_LOG_LEVEL) as servers,
         _temp_grpc_socket_workspace_file(servers) as served_file,
         WorkspaceProcessContext(
             instance,

@@ -3,7 +3,6 @@
 import errno
 import os
 import secrets
-import shutil
 import signal
 import socket
 import sys
@@ -26,7 +25,7 @@ from patina_assets.serving.web import web_application
 from patina_resources.child_environment import child_environment
 from patina_resources.errors import PatinaError
 from patina_resources.project import HOME_VARIABLE, PROJECT_VARIABLE, Project, mothership
-from patina_resources.store.runtime_folder import make_runtime_folder, write_secret
+from patina_resources.store.runtime_folder import make_runtime_folder, remove_runtime_folder, write_secret
 
 ADDRESS = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 20
@@ -83,7 +82,7 @@ def _runtime_folder() -> Iterator[Path]:
         yield folder
     finally:
         if children_end():
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_runtime_folder(folder)
 
 
 def _settle(folder: Path, settings: Mapping[str, str]) -> None:
@@ -91,7 +90,10 @@ def _settle(folder: Path, settings: Mapping[str, str]) -> None:
 
     Python imports modules, and Dagster reads an `.env`, from the working folder: it must not be a repository.
     """
-    os.environ |= {**child_environment(), **settings}
+    environment = child_environment()
+    # Dagster takes the first folder for that of the script, and imports definitions without it.
+    searched = (str(folder), environment.get("PYTHONPATH", ""))
+    os.environ |= {**environment, **settings, "PYTHONPATH": os.pathsep.join(filter(None, searched))}
     os.chdir(folder)
     tempfile.tempdir = str(folder)
 

@@ -1,6 +1,7 @@
 """A folder for the life of one process: it is new and empty, and nobody else can enter it."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,11 @@ def make_runtime_folder() -> Path:
     usual = Path(tempfile.gettempdir()).absolute()
     place = usual if len(os.fsencode(usual)) <= LONGEST_NAME else SHORT_PLACE
     return Path(tempfile.mkdtemp(prefix="patina-", dir=place))
+
+
+def remove_runtime_folder(folder: Path) -> None:
+    """Delete such a folder with what is in it; what cannot be deleted stays."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_secret(file: Path, secret: str) -> None:
