@@ -115,6 +115,7 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
         key=key,
         group_name=SOURCE_GROUP,
         kinds={"sqlite"},
+        config_schema={},
         code_version=_code_version({"sql": sql}),
         metadata=source_references(name),
         description=f"Rows of the eventlog that `{name}` stands for. Materializing it takes their digest and writes "
@@ -149,6 +150,7 @@ def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
         key=model_key(spec.name),
         group_name=MODEL,
         kinds={"onnx"},
+        config_schema={},
         code_version=_code_version({"name": spec.name, "dims": spec.dims}),
         description=f"The base model `{spec.name}` ({spec.dims} dimensions), its bytes verified. {joined}"
         f"`corpus-static` is built from the project's own texts ({built_from}) and then frozen, so that appended "
@@ -183,6 +185,7 @@ def _stage_asset(workspace: Workspace, projection: ProjectionRecipe | None, stag
         deps=dependencies,
         group_name=key_part(name),
         kinds=KINDS[stage],
+        config_schema={},
         code_version=_stage_code_version(workspace, projection, stage, dependencies),
         description=_description(projection, name, stage),
         metadata=code_references(workspace, projection, stage),
@@ -209,6 +212,7 @@ def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
         deps=[stage_key(name, "index") for name in names],
         group_name=LOCK,
         kinds={"yaml"},
+        config_schema={},
         code_version=_code_version({"projections": names, "model": workspace.spec.name}),
         description="Provenance of the last build (`.patina/data/oxidize.lock`). Untouched when nothing was rebuilt.",
     )

@@ -17,7 +17,7 @@ from patina_resources.project import find_project, find_root, mothership
 from patina_resources.resources import build_options
 
 # No asset hands a value to another. Dagster's default would let a run choose the folder in which it keeps them.
-NO_IO = dg.mem_io_manager
+NO_IO = dg.IOManagerDefinition(dg.mem_io_manager.resource_fn, config_schema={})
 
 
 @dg.definitions
@@ -62,11 +62,16 @@ def workspace_definitions(
 def broken_recipe(reason: str, prefix: Sequence[str] = ()) -> dg.Definitions:
     """Return definitions with the single asset `recipe`, which carries the reason and fails with it."""
 
-    @dg.asset(key=[*prefix, "recipe"], group_name="recipe", description=f"**The recipe cannot be read.** {reason}")
+    @dg.asset(
+        key=[*prefix, "recipe"],
+        config_schema={},
+        group_name="recipe",
+        description=f"**The recipe cannot be read.** {reason}",
+    )
     def recipe() -> None:
         raise dg.Failure(description=reason, allow_retries=False)
 
-    @dg.asset_check(asset=recipe, name="readable", description=reason)
+    @dg.asset_check(asset=recipe, name="readable", config_schema={}, description=reason)
     def readable() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=False, description=reason, metadata={"reason": reason})
 

@@ -93,7 +93,10 @@ def materialize_job(
 def evaluate_job(workspace: Workspace) -> dg.JobDefinition:
     """Return the job that does what `patina evaluate` does."""
 
-    @dg.op(description="Logs how well each projection ranks what it has not seen, beside its base vectors.")
+    @dg.op(
+        config_schema={},
+        description="Logs how well each projection ranks what it has not seen, beside its base vectors.",
+    )
     def measure(context: dg.OpExecutionContext) -> None:
         printed = io.StringIO()
         with redirect_stdout(printed), redirect_stderr(printed):

@@ -107,8 +107,7 @@ def test_its_own_pages_are_whole(victim: Victim, page: Page) -> None:
     assert page.value("document.cookie") == ""
     assert victim.ui.token not in page.value("location.href + document.referrer")
     page.open(f"{victim.ui.url}/graphql")
-    page.wait_for_texts("Prettify", "Explorer") if "Prettify" in page.text() else page.settle()
-    assert page.value("document.title") == "GraphiQL"
+    page.wait_for_texts("Welcome to GraphiQL")
 
 
 def test_a_link_on_another_page_may_be_followed(victim: Victim, attack: Page, attacker: Attacker) -> None:
@@ -133,11 +132,12 @@ def test_images_and_links_with_a_mutation(victim: Victim, attack: Page, name: st
             "s.onload = s.onerror = () => d(true); document.head.append(s); })"
         )
         attack.value(f"(() => {{ window.open({address}); }})()")
+        attack.call("Page.bringToFront")
         attack.value(f"(() => {{ location.href = {address}; }})()")
-        attack.settle()
+        attack.wait_for_texts("JSON body of a POST")
 
 
-@pytest.mark.parametrize("name", ["launch", "delete", "wipe", "start"])
+@pytest.mark.parametrize("name", ["launch", "delete"])
 @pytest.mark.parametrize("enctype", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 def test_forms(victim: Victim, attack: Page, name: str, enctype: str) -> None:
     query = victim.mutations[name]
@@ -220,10 +220,10 @@ def test_a_name_that_leads_here_opens_nothing(victim: Victim, page: Page) -> Non
             f"{{'Content-Type': 'application/json', 'Authorization': 'Bearer {victim.ui.token}'}}",
         ):
             status = page.value(
-                f"fetch('/graphql', {{method: 'POST', body: {body}, headers: {headers}}}).then(r => r.status)"
+                f"fetch('/graphql', {{method: 'POST', body: {body}, headers: {headers}}}).then(r => r.status, e => 0)"
             )
-            assert status == 421
-    assert page.value("fetch('/server_info').then(r => r.text())").count("version") == 0
+            assert status in (0, 421)
+    assert page.value("fetch('/server_info').then(r => r.text(), e => '')").count("version") == 0
 
 
 def test_a_browser_without_the_address_sees_nothing(victim: Victim, tmp_path: Path) -> None:

@@ -63,9 +63,14 @@ def assert_plain(definitions: dg.Definitions) -> None:
     for job in jobs_of(definitions):
         found = types_of(job)
         assert "STRICT_SHAPE" in found["kinds"]
+        assert "ANY Any" not in found["kinds"], job.name
         # A union of a text and `{env: NAME}` is what Dagster's source types are.
-        assert {kind for kind in found["kinds"] if kind.startswith("SCALAR_UNION") or "Source" in kind} == set(), job.name
-        assert found["names"] & {"env", "path", "home", "base_dir", "file", "pickle", "json", "value"} == set(), job.name
+        assert {kind for kind in found["kinds"] if kind.startswith("SCALAR_UNION") or "Source" in kind} == set(), (
+            job.name
+        )
+        assert found["names"] & {"env", "path", "home", "base_dir", "file", "pickle", "json", "value"} == set(), (
+            job.name
+        )
 
 
 def test_the_walk_finds_what_it_looks_for() -> None:
