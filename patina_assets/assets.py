@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import dagster as dg
@@ -28,7 +27,7 @@ from patina_assets.staleness import (
 )
 from patina_assets.workspace import Workspace, look_at_sources
 from patina_resources.errors import PatinaError
-from patina_resources.resources import BuildOptions, EventlogResource, ModelCacheResource
+from patina_resources.resources import BuildOptions
 from patina_resources.store.files import file_sha256
 
 SOURCE_GROUP = "sources"
@@ -117,18 +116,23 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
         key=key,
         group_name=SOURCE_GROUP,
         kinds={"sqlite"},
+        config_schema={},
         code_version=_code_version({"sql": sql}),
         metadata=source_references(name),
         description=f"Rows of the eventlog that `{name}` stands for. Materializing it takes their digest and writes "
         f"nothing; it changes exactly when its rows do.\n\n```sql{sql}```",
         check_specs=[dg.AssetCheckSpec(ALL_ROWS_READABLE, asset=key)],
     )
-    def source(eventlog: EventlogResource) -> dg.MaterializeResult:
-        look = stated(lambda: look_at_sources(replace(workspace, eventlog=eventlog.eventlog())))
+    def source() -> dg.MaterializeResult:
+        look = stated(lambda: look_at_sources(workspace))
         digest = look.digests[name]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest.digest),
-            metadata={"rows": digest.rows, "digest": digest.digest, "eventlog": dg.MetadataValue.path(eventlog.path)},
+            metadata={
+                "rows": digest.rows,
+                "digest": digest.digest,
+                "eventlog": dg.MetadataValue.path(workspace.eventlog.path),
+            },
             check_results=[
                 result(ALL_ROWS_READABLE, not look.warning, look.warning or "every row is valid JSON", warn=True)
             ],
@@ -147,17 +151,15 @@ def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
         key=model_key(spec.name),
         group_name=MODEL,
         kinds={"onnx"},
+        config_schema={},
         code_version=_code_version({"name": spec.name, "dims": spec.dims}),
         description=f"The base model `{spec.name}` ({spec.dims} dimensions), its bytes verified. {joined}"
         f"`corpus-static` is built from the project's own texts ({built_from}) and then frozen, so that appended "
         "events reuse cached vectors; it is built again on a `full` run or when too many words are unknown to it.",
     )
-    def model(
-        context: dg.AssetExecutionContext, eventlog: EventlogResource, models: ModelCacheResource, build: BuildOptions
-    ) -> dg.MaterializeResult:
-        current = _with_resources(workspace, eventlog, models)
-        forced = stated(lambda: build.forced(MODEL, [*current.names(), MODEL]))
-        outcome = stated(lambda: run_model(current, context.log.info, full=forced))
+    def model(context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]) -> dg.MaterializeResult:
+        forced = stated(lambda: build.forced(MODEL, [*workspace.names(), MODEL]))
+        outcome = stated(lambda: run_model(workspace, context.log.info, full=forced))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.state.digest or ""),
             metadata={
@@ -184,22 +186,20 @@ def _stage_asset(workspace: Workspace, projection: ProjectionRecipe | None, stag
         deps=dependencies,
         group_name=key_part(name),
         kinds=KINDS[stage],
+        config_schema={},
         code_version=_stage_code_version(workspace, projection, stage, dependencies),
         description=_description(projection, name, stage),
         metadata=code_references(workspace, projection, stage),
         check_specs=check_specs(key, stage),
     )
-    def built(
-        context: dg.AssetExecutionContext, eventlog: EventlogResource, models: ModelCacheResource, build: BuildOptions
-    ) -> dg.MaterializeResult:
-        current = _with_resources(workspace, eventlog, models)
-        forced = stated(lambda: build.forced(name, [*current.names(), MODEL]))
-        outcome = stated(lambda: run_stage(current, name, stage, context.log.info, full=forced))
+    def built(context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]) -> dg.MaterializeResult:
+        forced = stated(lambda: build.forced(name, [*workspace.names(), MODEL]))
+        outcome = stated(lambda: run_stage(workspace, name, stage, context.log.info, full=forced))
         layers = [projection.hidden, projection.output] if projection else None
         return dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.record.digest),
-            metadata=stated(lambda: stage_metadata(current, name, stage, outcome)),
-            check_results=stated(lambda: check_stage(current.paths(name), stage, layers)),
+            metadata=stated(lambda: stage_metadata(workspace, name, stage, outcome)),
+            check_results=stated(lambda: check_stage(workspace.paths(name), stage, layers)),
         )
 
     return built
@@ -213,11 +213,12 @@ def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
         deps=[stage_key(name, "index") for name in names],
         group_name=LOCK,
         kinds={"yaml"},
+        config_schema={},
         code_version=_code_version({"projections": names, "model": workspace.spec.name}),
         description="Provenance of the last build (`.patina/data/oxidize.lock`). Untouched when nothing was rebuilt.",
     )
-    def oxidize_lock(eventlog: EventlogResource, models: ModelCacheResource) -> dg.MaterializeResult:
-        stated(lambda: publish_lock(_with_resources(workspace, eventlog, models)))
+    def oxidize_lock() -> dg.MaterializeResult:
+        stated(lambda: publish_lock(workspace))
         path = workspace.project.lock
         return dg.MaterializeResult(
             data_version=dg.DataVersion(file_sha256(path)),
@@ -260,10 +261,6 @@ def _description(projection: ProjectionRecipe | None, name: str, stage: str) -> 
     pair_type = PAIR_TYPES[projection.training.pair_type]
     definition = (pair_type.derive.__doc__ or "").split("\n\n")[0]
     return f"{text}\n\n`{pair_type.name}` over `{pair_type.source.name}`: {definition}"
-
-
-def _with_resources(workspace: Workspace, eventlog: EventlogResource, models: ModelCacheResource) -> Workspace:
-    return replace(workspace, eventlog=eventlog.eventlog(), home=models.mothership())
 
 
 def stated(work: Callable[[], T]) -> T:

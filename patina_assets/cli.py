@@ -260,9 +260,14 @@ def _map(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from patina_assets.instance import serve
+    from patina_assets.serving.server import serve
+    from patina_assets.trust import admit
 
-    return serve([find_project(path) for path in options.project or [None]], options.port)
+    projects = [find_project(path) for path in options.project or [None]]
+    for project in projects:
+        for line in admit(project):
+            print(f"patina: {line}", file=sys.stderr)
+    return serve(projects, options.port)
 
 
 def _names(text: str) -> list[str]:

@@ -14,7 +14,10 @@ from patina_assets.workspace import Workspace, open_workspace
 from patina_resources.config import AutomationConfig
 from patina_resources.errors import PatinaError
 from patina_resources.project import find_project, find_root, mothership
-from patina_resources.resources import BuildOptions, EventlogResource, ModelCacheResource
+from patina_resources.resources import build_options
+
+# No asset hands a value to another. Dagster's default would let a run choose the folder in which it keeps them.
+NO_IO = dg.IOManagerDefinition(dg.mem_io_manager.resource_fn, config_schema={})
 
 
 @dg.definitions
@@ -50,11 +53,7 @@ def workspace_definitions(
     """Return all assets of a project and the resources they rest on."""
     return dg.Definitions(
         assets=_prefixed(project_assets(workspace), prefix),
-        resources={
-            "eventlog": EventlogResource(path=str(workspace.eventlog.path)),
-            "models": ModelCacheResource(home=str(workspace.home.home)),
-            "build": BuildOptions(),
-        },
+        resources={"build": build_options(), "io_manager": NO_IO},
         loggers=loggers,
         executor=dg.in_process_executor,
     )
@@ -63,15 +62,25 @@ def workspace_definitions(
 def broken_recipe(reason: str, prefix: Sequence[str] = ()) -> dg.Definitions:
     """Return definitions with the single asset `recipe`, which carries the reason and fails with it."""
 
-    @dg.asset(key=[*prefix, "recipe"], group_name="recipe", description=f"**The recipe cannot be read.** {reason}")
+    @dg.asset(
+        key=[*prefix, "recipe"],
+        config_schema={},
+        group_name="recipe",
+        description=f"**The recipe cannot be read.** {reason}",
+    )
     def recipe() -> None:
         raise dg.Failure(description=reason, allow_retries=False)
 
-    @dg.asset_check(asset=recipe, name="readable", description=reason)
+    @dg.asset_check(asset=recipe, name="readable", config_schema={}, description=reason)
     def readable() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=False, description=reason, metadata={"reason": reason})
 
-    return dg.Definitions(assets=[recipe], asset_checks=[readable], executor=dg.in_process_executor)
+    return dg.Definitions(
+        assets=[recipe],
+        asset_checks=[readable],
+        resources={"io_manager": NO_IO},
+        executor=dg.in_process_executor,
+    )
 
 
 def _automation(workspace: Workspace, location: Location) -> dg.Definitions:

@@ -1,23 +1,22 @@
-"""Dagster instances: a project's own home, the home that several projects share, and the web UI over either."""
+"""Dagster homes: a project's own, the one that several projects share, and the code locations in either."""
 
 import json
 import os
 import re
-import signal
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import yaml
 
-from patina_assets.reload import UI_VARIABLE
 from patina_resources.errors import PatinaError
-from patina_resources.project import PROJECT_VARIABLE, Project, mothership
+from patina_resources.project import Project, mothership
 from patina_resources.store.files import write_if_changed
+from patina_resources.store.own_folder import make_exclusive_folder
 
 WORKSPACE_FILE = "workspace.yaml"
-TICK_SECONDS = "1800"
 
 
 def instance_settings() -> bytes:
@@ -26,8 +25,12 @@ def instance_settings() -> bytes:
 
 
 def prepare_home(project: Project) -> Path:
-    """Return the project's DAGSTER_HOME, made and configured where it is not yet."""
-    return _prepared(project.dagster_home)
+    """Return the project's DAGSTER_HOME, made and configured where it is not yet.
+
+    Raises:
+        PatinaError: It cannot be made, or something else stands in its place.
+    """
+    return _prepared(project.dagster_home, [project])
 
 
 def location_names(projects: Sequence[Project]) -> dict[str, Project]:
@@ -53,7 +56,7 @@ def prepare_workspace(projects: Sequence[Project]) -> Path:
     for root in roots:
         if roots.count(root) > 1:
             raise PatinaError(f"--project: {root} is named twice: name each project once")
-    home = prepare_home(projects[0]) if len(projects) == 1 else _prepared(mothership().dagster_home)
+    home = prepare_home(projects[0]) if len(projects) == 1 else _prepared(mothership().dagster_home, projects)
     locations = location_names(projects)
     for name, project in locations.items():
         prefix = [] if len(projects) == 1 else [name]
@@ -72,40 +75,20 @@ def prepare_workspace(projects: Sequence[Project]) -> Path:
     return home
 
 
-def serve(projects: Sequence[Project], port: int) -> int:
-    """Replace this process by the web UI and its daemon, on 127.0.0.1; returns only if that fails."""
-    home = prepare_workspace(projects)
-    # Python imports from the working folder first: not from a project that may have a yaml.py of its own.
-    os.chdir(home)
-    named = ", ".join(str(project.root) for project in projects)
-    print(f"Dagster for {named}: {_url(port)} (stop with Ctrl-C)", file=sys.stderr, flush=True)
-    arguments = ["-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w", str(home / WORKSPACE_FILE)]
-    # A shell that starts this in the background leaves Ctrl-C ignored, and Dagster could then not be stopped.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.execve(sys.executable, [sys.executable, *arguments], os.environ | ui_environment(projects, home, port))
-
-
-def ui_environment(projects: Sequence[Project], home: Path, port: int) -> Mapping[str, str]:
-    """Return what the web UI's processes need beside the environment of this one."""
-    return {
-        "DAGSTER_HOME": str(home),
-        "DAGSTER_DISABLE_TELEMETRY": "1",
-        # Dagster gives a tick 60 s; to look at some million events that have changed takes longer on a busy machine.
-        "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": TICK_SECONDS,
-        "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": TICK_SECONDS,
-        PROJECT_VARIABLE: str(projects[0].root),
-        UI_VARIABLE: _url(port),
-    }
-
-
-def _url(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
-
-
-def _prepared(home: Path) -> Path:
+def _prepared(home: Path, projects: Sequence[Project]) -> Path:
+    """Return a home that is ours alone, with settings in it; where it is new, tell of the older homes of projects."""
+    is_new = not os.path.lexists(home)
+    make_exclusive_folder(home)
     settings = home / "dagster.yaml"
     if not settings.exists():  # its user may have changed it
         write_if_changed(settings, instance_settings())
+    for older in (project.older_dagster_home for project in projects if is_new):
+        if os.path.lexists(older):
+            print(
+                f"patina: Dagster's records of runs begin anew in {home}. {older} is not read any more. "
+                f"Delete it with: rm -r {shlex.quote(str(older))}",
+                file=sys.stderr,
+            )
     return home
 
 
@@ -119,5 +102,5 @@ def _location_module(root: Path, prefix: Sequence[str]) -> str:
         '"""Written by `patina ui`: one project as a Dagster code location."""\n\n'
         "from pathlib import Path\n\n"
         "from patina_assets.definitions import project_definitions\n\n"
-        f"defs = project_definitions(Path({json.dumps(str(root))}), {json.dumps(list(prefix))})\n"
+        f"defs = project_definitions(Path({str(root)!a}), {json.dumps(list(prefix))})\n"
     )

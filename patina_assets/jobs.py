@@ -6,7 +6,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 
 import dagster as dg
-from pydantic import Field
 
 from patina_assets.assets import stated
 from patina_assets.badges import observed_sources
@@ -39,11 +38,13 @@ class LoggedProgress:
             self._paces.setdefault(doing, Pace(self._report, doing, things))(done, total)
 
 
-class MaterializeOptions(dg.Config):
-    """What `materialize_job` may be told."""
-
-    only: list[str] = Field(default=list(SCRAPERS), description="What to read: some of git, sessions, code.")
-    full: bool = Field(default=False, description="Read everything again, not only what is new. Appends nothing twice.")
+# What `materialize_job` may be told: plain types, as in `build_options`.
+MATERIALIZE_OPTIONS = {
+    "only": dg.Field([str], default_value=list(SCRAPERS), description="What to read: some of git, sessions, code."),
+    "full": dg.Field(
+        bool, default_value=False, description="Read everything again, not only what is new. Appends nothing twice."
+    ),
+}
 
 
 def materialize_job(
@@ -58,15 +59,18 @@ def materialize_job(
     """
     project = workspace.project
 
-    @dg.op(description="Appends what happened in the repository (commits, session notes, code) to the eventlog.")
-    def append_events(context: dg.OpExecutionContext, config: MaterializeOptions) -> None:
+    @dg.op(
+        config_schema=MATERIALIZE_OPTIONS,
+        description="Appends what happened in the repository (commits, session notes, code) to the eventlog.",
+    )
+    def append_events(context: dg.OpExecutionContext) -> None:
         stated(lambda: refuse_tracked(project.root))
         reports = stated(
             lambda: materialize(
                 project.root,
                 project.eventlog(),
-                only=config.only,
-                full=config.full,
+                only=context.op_config["only"],
+                full=context.op_config["full"],
                 progress=LoggedProgress(context.log.info).show,
                 session_globs=project.config.session_globs,
             )
@@ -91,7 +95,10 @@ def materialize_job(
 def evaluate_job(workspace: Workspace) -> dg.JobDefinition:
     """Return the job that does what `patina evaluate` does."""
 
-    @dg.op(description="Logs how well each projection ranks what it has not seen, beside its base vectors.")
+    @dg.op(
+        config_schema={},
+        description="Logs how well each projection ranks what it has not seen, beside its base vectors.",
+    )
     def measure(context: dg.OpExecutionContext) -> None:
         printed = io.StringIO()
         with redirect_stdout(printed), redirect_stderr(printed):

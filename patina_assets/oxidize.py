@@ -119,8 +119,9 @@ def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) 
         reasons = "; ".join(verdict.reasons)
         if not reasons.startswith("follows"):
             print(f"{verdict.projection}/{verdict.stage}: {verdict.status} ({reasons})", file=sys.stderr)
+    home = prepare_home(workspace.project)
     os.environ |= {
-        "DAGSTER_HOME": str(prepare_home(workspace.project)),
+        "DAGSTER_HOME": str(home),
         PROJECT_VARIABLE: str(workspace.project.root),
         "DAGSTER_DISABLE_TELEMETRY": "1",
     }
@@ -128,7 +129,7 @@ def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) 
     from patina_assets.run import run_stages
 
     started = time.monotonic()
-    failures = run_stages(workspace, stale, full=full)
+    failures = run_stages(workspace, home, stale, full=full)
     for failure in failures:
         print(f"patina: {failure}", file=sys.stderr)
     print(f"built in {time.monotonic() - started:.1f} s", file=sys.stderr)

@@ -5,13 +5,16 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.http_post import post_json
+from patina_resources.http_post import post_to_this_machine
 
 # Where the web UI answers; `patina ui` sets it. The default is that of `dagster dev`.
 UI_VARIABLE = "PATINA_UI"
 DEFAULT_UI = "http://127.0.0.1:3000"
+# Names the file with the secret that the web UI asks for; `patina ui` sets it. That of `dagster dev` has none.
+TOKEN_VARIABLE = "PATINA_UI_TOKEN_FILE"  # noqa: S105 - the name of a variable
 # The request is sent when the tick has been answered: the process that answers it is replaced by the reload.
 DELAY_SECONDS = 0.3
 # A daemon that runs apart from the web UI has processes of its own, which it replaces every 60 s.
@@ -41,10 +44,15 @@ def _send(location: str) -> None:
     url = f"{os.environ.get(UI_VARIABLE, DEFAULT_UI)}/graphql"
     document: Mapping[str, object] = {"query": MUTATION, "variables": {"name": location}}
     try:
-        answer = json.loads(post_json(url, document, TIMEOUT_SECONDS))
+        answer = json.loads(post_to_this_machine(url, document, TIMEOUT_SECONDS, _token()))
         reloaded = answer["data"]["reloadRepositoryLocation"]["__typename"] == RELOADED
-    except (PatinaError, ValueError, KeyError, TypeError):
+    except (PatinaError, OSError, ValueError, KeyError, TypeError):
         reloaded = False
     if not reloaded:
         # No UI of this project there, or it is being stopped: the next process reads the recipe as it is.
         _asked[location] = -GIVE_UP_SECONDS
+
+
+def _token() -> str | None:
+    file = os.environ.get(TOKEN_VARIABLE)
+    return Path(file).read_text("ascii") if file else None

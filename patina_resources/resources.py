@@ -1,49 +1,28 @@
-"""Dagster resources: configuration shells around the plain code of this package."""
+"""The Dagster resource of this package: what a run may be told.
+
+Its schema is of plain types. Dagster's own source types, which a `ConfigurableResource` has, replace `{env: NAME}` by
+the value of that environment variable, and a run's events would then show it.
+"""
 
 from collections.abc import Collection
-from pathlib import Path
+from dataclasses import dataclass
 
 import dagster as dg
-from pydantic import Field
 
 from patina_resources.errors import PatinaError, did_you_mean
-from patina_resources.eventlog import Eventlog
-from patina_resources.project import Mothership
 
 
-class EventlogResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The project's eventlog (SQLite), opened read-only."""
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a run may be told.
 
-    path: str
+    Attributes:
+        full: Build every selected asset again, fresh or not.
+        only: With `full`: the projections that this is meant for; empty for all.
+    """
 
-    def eventlog(self) -> Eventlog:
-        """Return the eventlog; it is opened when it is asked something."""
-        return Eventlog(Path(self.path))
-
-
-class ModelCacheResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The user's base models, shared by all projects."""
-
-    home: str
-
-    def mothership(self) -> Mothership:
-        """Return the folder that holds them."""
-        return Mothership(Path(self.home))
-
-
-class BuildOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """What a run may be told."""
-
-    full: bool = Field(
-        default=False,
-        description="Build every selected asset again, fresh or not, the corpus model included. Cached vectors of an "
-        "unchanged model are kept. `patina oxidize --full` does the same.",
-    )
-    only: list[str] = Field(
-        default=[],
-        description="With `full`: only these projections are forced (`base` and `model` are names, too), the other "
-        "selected assets are built where they are stale. Empty: all that are selected.",
-    )
+    full: bool = False
+    only: tuple[str, ...] = ()
 
     def forced(self, name: str, known: Collection[str]) -> bool:
         """Return whether a projection, `base` or `model` is built even if it is fresh.
@@ -58,3 +37,27 @@ class BuildOptions(dg.ConfigurableResource):  # type: ignore[type-arg]
                     f"expected some of {', '.join(known)}"
                 )
         return self.full and (not self.only or name in self.only)
+
+
+def build_options() -> dg.ResourceDefinition:
+    """Return the resource that reads `BuildOptions` from the run config."""
+    return dg.ResourceDefinition(
+        resource_fn=lambda context: BuildOptions(
+            context.resource_config["full"], tuple(context.resource_config["only"])
+        ),
+        config_schema={
+            "full": dg.Field(
+                bool,
+                default_value=False,
+                description="Build every selected asset again, fresh or not, the corpus model included. Cached vectors "
+                "of an unchanged model are kept. `patina oxidize --full` does the same.",
+            ),
+            "only": dg.Field(
+                [str],
+                default_value=[],
+                description="With `full`: only these projections are forced (`base` and `model` are names, too), the "
+                "other selected assets are built where they are stale. Empty: all that are selected.",
+            ),
+        },
+        description="What a run may be told.",
+    )

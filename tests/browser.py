@@ -111,11 +111,11 @@ class Page:
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Page]:
-    """Yield a page of a new browser with its own profile in `folder`."""
+def browser(folder: Path, *options: str) -> Iterator[Page]:
+    """Yield a page of a new browser with its own profile in `folder`, started with more options."""
     assert CHROMIUM is not None
     process = subprocess.Popen(
-        [CHROMIUM, *OPTIONS, f"--user-data-dir={folder}", "about:blank"],
+        [CHROMIUM, *OPTIONS, *options, f"--user-data-dir={folder}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

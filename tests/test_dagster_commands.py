@@ -18,7 +18,21 @@ from patina_resources.project import Project, find_project
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def mothership(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give all tests of this file one mothership, which holds the project's Dagster home."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("mothership"))
+        patch.setenv("PATINA_HOME", folder)
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _same_mothership(mothership: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATINA_HOME", mothership)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, mothership: str) -> Project:  # noqa: ARG001
     """Return a project that is built, and edited since: temporal/weights is stale."""
     made = find_project(build_template(tmp_path_factory.mktemp("template")) / "project")
     prepare_home(made)

@@ -23,8 +23,12 @@ MAY_IMPORT_DAGSTER = {
     "patina_assets.jobs",
     "patina_assets.metadata",
     "patina_assets.orphans",
+    "patina_assets.records",
     "patina_assets.run",
     "patina_assets.sensors",
+    "patina_assets.serving.processes",
+    "patina_assets.serving.server",
+    "patina_assets.serving.web",
     "patina_assets.ticks",
 }
 # What knows of runs and of the terminal; everything that computes must do without.
@@ -39,8 +43,13 @@ OUTER = {
         "failures",
         "jobs",
         "oxidize",
+        "records",
         "run",
         "sensors",
+        "serving.guard",
+        "serving.processes",
+        "serving.server",
+        "serving.web",
         "ticks",
     )
 }
@@ -51,8 +60,19 @@ INNER = (
 STARTS_QUICKLY = ("patina_assets.search", "patina_assets.cli")
 SLOW_TO_IMPORT = {"dagster", "pydantic", "sqlalchemy", "onnx", "huggingface_hub"}
 
-NETWORK = {"socket", "ssl", "urllib", "http", "httpx", "httpx2", "requests", "aiohttp", "ftplib", "huggingface_hub"}
-MAY_USE_NETWORK = {"patina_resources.hub", "patina_resources.http_post"}
+NETWORK = {
+    "socket", "ssl", "urllib", "http", "httpx", "httpx2", "requests", "aiohttp", "ftplib", "huggingface_hub",
+    "uvicorn", "starlette",
+}  # fmt: skip
+MAY_USE_NETWORK = {
+    "patina_resources.hub",
+    "patina_resources.http_post",
+    # What listens: on this machine only.
+    "patina_assets.serving.checks",
+    "patina_assets.serving.guard",
+    "patina_assets.serving.server",
+    "patina_assets.serving.web",
+}
 
 MAY_USE_SQLITE = {
     "patina_resources.eventlog",
@@ -68,6 +88,7 @@ MAY_WRITE_FILES = {
     "patina_resources.store.files",
     "patina_resources.store.own_folder",
     "patina_resources.embedding_recovery",
+    "patina_resources.store.runtime_folder",
     "patina_resources.export_folder",
     # The mothership's files.
     "patina_resources.bert_onnx",
@@ -188,7 +209,7 @@ def test_search_really_starts_without_what_is_slow_to_import(name: str) -> None:
     assert loaded & SLOW_TO_IMPORT == set()
 
 
-def test_the_network_is_used_in_one_place() -> None:
+def test_the_network_is_used_in_few_places() -> None:
     assert {name for name in modules() if roots(imports(name)) & NETWORK} <= MAY_USE_NETWORK
 
 

@@ -133,8 +133,9 @@ def test_sql_is_put_together_from_constants_only() -> None:
 
 
 def test_the_web_ui_is_asked_to_listen_on_this_machine_only() -> None:
-    source = ast.unparse(modules()["patina_assets.instance"])
-    assert "'-h', '127.0.0.1'" in source
+    source = ast.unparse(modules()["patina_assets.serving.server"])
+    assert "ADDRESS = '127.0.0.1'" in source
+    assert re.findall(r"create_server\(.*\)", source) == ["create_server((ADDRESS, port))"]
     assert "0.0.0.0" not in "".join(ast.unparse(tree) for tree in modules().values())
 
 

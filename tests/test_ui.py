@@ -82,6 +82,13 @@ def page(tmp_path: Path) -> Iterator[Page]:
         yield opened
 
 
+def log_in(page: Page, ui: Ui) -> None:
+    """Open the address that was printed, and see the secret leave the address bar."""
+    page.open(ui.login_url)
+    page.wait_for_texts("Overview")
+    assert ui.token not in page.value("location.href")
+
+
 def assert_green(ui: Ui) -> None:
     """Check that every badge is green."""
     assert set(ui.badges().values()) == {"FRESH"}, ui.badges()
@@ -158,6 +165,7 @@ def test_a_broken_recipe_says_why_and_a_mended_one_is_back(ui: Ui, project: Proj
 @with_browser
 def test_a_person_materializes_by_clicking_and_sees_what_is_built(ui: Ui, page: Page) -> None:
     known = len(ui.runs())
+    log_in(page, ui)
     page.open(f"{ui.url}/locations/alone/asset-groups/semantic/lineage")
     page.wait_for_texts(*STAGES)
     page.click("Materialize all")
@@ -201,6 +209,7 @@ def test_a_failed_projection_leaves_the_others_and_says_everywhere_why(
     assert line.splitlines()[0].endswith(sentence)
     assert posted == {"project": str(project.root), "run": failed["runId"], "text": f"alone: {sentence}"}
     assert any(sentence in message for message in events_of(ui, failed))
+    log_in(page, ui)
     page.open(f"{ui.url}/runs/{failed['runId']}")
     page.wait_for_texts(NO_SIGNAL)
     page.screenshot(SCREENSHOTS / "failure.png")
@@ -227,6 +236,7 @@ def test_several_projects_are_served_side_by_side(home: Path, page: Page) -> Non
         for entry in both.ask(KEYS_OF_LOCATIONS)["workspaceOrError"]["locationEntries"]:
             (repository,) = entry["locationOrLoadError"]["repositories"]
             assert {node["assetKey"]["path"][0] for node in repository["assetNodes"]} == {entry["name"]}
+        log_in(page, both)
         page.open(f"{both.url}/locations/two/asset-groups/semantic/lineage")
         page.wait_for_texts("two", *STAGES)
         page.screenshot(SCREENSHOTS / "one-of-several.png")
@@ -240,7 +250,7 @@ def test_several_projects_are_served_side_by_side(home: Path, page: Page) -> Non
 # Crashes
 
 
-@pytest.mark.parametrize(("killed", "epochs"), [("daemon", 1500), ("everything", 90_000)])
+@pytest.mark.parametrize(("killed", "epochs"), [("server", 1500), ("everything", 90_000)])
 def test_what_is_killed_finishes_its_work_when_it_is_started_again(
     killed: str, epochs: int, ui: Ui, project: Project, home: Path
 ) -> None:
@@ -252,15 +262,14 @@ def test_what_is_killed_finishes_its_work_when_it_is_started_again(
         if killed == "everything":
             kill_group(first.process.pid)
         else:
-            (daemon,) = (number for number, line in first.processes().items() if "dagster._daemon" in line)
-            os.kill(daemon, signal.SIGKILL)
+            os.kill(first.process.pid, signal.SIGKILL)
         first.process.wait(PATIENCE_SECONDS)
         edit_recipe(project, f"epochs: {epochs}", "epochs: 3")
         with running_ui(project.root, log=home / "ui.log") as second:
             second.wait_for(second.at_rest, "the rest")
             assert_green(second)
             (status,) = (found["status"] for found in second.runs() if found["runId"] == run["runId"])
-            # Where only the daemon is gone, the run goes on and is waited for.
+            # Where only the server is gone, the run goes on and is waited for.
             assert status == ("FAILURE" if killed == "everything" else "SUCCESS")
             if killed == "everything":
                 second.wait_for(lambda: run["runId"][:8] in project.failures_log.read_text(), "the notice")

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -44,16 +45,30 @@ class Ui:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    start_of_log: int = 0
 
     @property
     def url(self) -> str:
         """Return where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def token(self) -> str:
+        """Return the secret of the address that `patina ui` printed; "" where there is none (yet)."""
+        printed = self.log.read_bytes()[self.start_of_log :].decode("utf-8", "replace")
+        found = re.search(rf"{re.escape(self.url)}/\?token=([\w-]+) ", printed)
+        return found[1] if found else ""
+
+    @property
+    def login_url(self) -> str:
+        """Return the address that was printed."""
+        return f"{self.url}/?token={self.token}"
+
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
         """Return the data of a GraphQL answer."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(f"{self.url}/graphql", body, headers)
         with urllib.request.urlopen(request, timeout=60) as response:
             answer = json.loads(response.read())
         assert "errors" not in answer, answer["errors"]
@@ -177,6 +192,7 @@ def serving(
 
 def _started(command: Callable[[int], Sequence[str]], log: Path, folder: Path, environment: Mapping[str, str]) -> Ui:
     port = free_port()
+    start_of_log = log.stat().st_size if log.exists() else 0
     with log.open("ab") as output:
         process = subprocess.Popen(
             command(port),
@@ -187,7 +203,7 @@ def _started(command: Callable[[int], Sequence[str]], log: Path, folder: Path, e
             env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", **environment},
             preexec_fn=_end_with_parent,
         )
-    return Ui(port, process, log)
+    return Ui(port, process, log, start_of_log)
 
 
 def _end_with_parent() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from patina_resources.child_environment import child_environment
 from patina_resources.errors import PatinaError
 from patina_resources.materialize.git_log import first_time
 
@@ -247,17 +248,14 @@ def _blocks(pipe: IO[bytes] | None) -> Iterator[bytes]:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "LC_", "LANG"))}
-    return kept | SAFE_ENVIRONMENT | {"PATH": _absolute_path()}
-
-
-def _absolute_path() -> str:
-    """Return PATH without relative entries: a program in the repository must not be taken for git."""
-    return os.pathsep.join(entry for entry in os.get_exec_path() if Path(entry).is_absolute())
+    inherited = child_environment()
+    kept = {name: value for name, value in inherited.items() if not name.startswith(("GIT_", "LC_", "LANG"))}
+    return kept | SAFE_ENVIRONMENT
 
 
 def _git() -> str:
-    program = shutil.which("git", path=_absolute_path())
+    # A program in the repository must not be taken for git.
+    program = shutil.which("git", path=child_environment()["PATH"])
     if program is None:
         raise PatinaError("git is not installed: `patina materialize` needs it to read the history")
     return program

@@ -42,7 +42,10 @@ def make_private_folder(folder: Path) -> Path:
         PatinaError: It cannot be made.
     """
     try:
-        folder.mkdir(mode=MODE, parents=True, exist_ok=True)
+        # `parents=True` would make those above with the umask's mode.
+        for place in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
+            place.mkdir(mode=MODE, exist_ok=True)
+        folder.mkdir(mode=MODE, exist_ok=True)
     except OSError as error:
         raise PatinaError(f"{folder}: cannot be made ({error.strerror or error}): give yourself permission") from error
     return folder
@@ -52,6 +55,22 @@ def can_write_in(folder: Path) -> bool:
     """Return whether this process may make files in a folder, with the rights that it has now."""
     effective = os.access in os.supports_effective_ids
     return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+
+
+def make_exclusive_folder(folder: Path) -> Path:
+    """Return `folder`, made where it is missing, once nobody else can enter it.
+
+    Raises:
+        PatinaError: It cannot be made, or what is there is a link, a file, or a folder of somebody else.
+    """
+    if not os.path.lexists(folder):
+        make_private_folder(folder)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise PatinaError(f"{folder}: expected a folder of your own, no link and no file: move away what is there")
+    if stat.S_IMODE(status.st_mode) != MODE:
+        folder.chmod(MODE)
+    return folder
 
 
 def _default_home() -> Path | None:

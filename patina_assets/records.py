@@ -1,0 +1,61 @@
+"""Dagster's records of one or several projects: the instance in a home of ours, or one sentence why it has none."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from sqlalchemy.exc import DBAPIError
+
+from patina_resources.errors import PatinaError
+
+SHOWN_REASON = 200
+_PREAMBLE = re.compile(r"^(Errors whilst loading .*? Error 1: |Failure condition: )")
+_EXPECTED = re.compile(r"\.? Expected: .*$")
+
+
+@contextmanager
+def opened_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Yield the Dagster instance of a home that `prepare_home` or `prepare_workspace` made.
+
+    Raises:
+        PatinaError: Its settings or its databases cannot be used.
+    """
+    try:
+        instance = _checked(dg.DagsterInstance.from_config(str(home)))
+    except (DBAPIError, OSError) as error:
+        raise PatinaError(no_records(home, error)) from error
+    except Exception as error:  # whatever a setting names is imported and called
+        raise PatinaError(_wrong_settings(home, error)) from error
+    with instance:
+        yield instance
+
+
+def no_records(home: Path, error: DBAPIError | OSError) -> str:
+    """Return the sentence for databases of Dagster that cannot be read or written."""
+    reason = error.orig if isinstance(error, DBAPIError) else error
+    # SQLite reports a file that cannot grow as an I/O error.
+    return (
+        f"{home}: Dagster cannot keep its records of runs there ({reason}): make sure that the disk has room and the "
+        "folder can be written, then run `patina oxidize` again; where they are damaged, delete that folder first: "
+        "nothing that is built is in it"
+    )
+
+
+def _checked(instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    """Return the instance after having made what Dagster would make later, in the middle of a run."""
+    _ = instance.run_launcher, instance.run_coordinator, instance.compute_log_manager
+    instance.get_handlers()
+    instance.has_asset_key(dg.AssetKey("any"))
+    return instance
+
+
+def _wrong_settings(home: Path, error: Exception) -> str:
+    words = " ".join(str(error).split()) or type(error).__name__
+    reason = _EXPECTED.sub("", _PREAMBLE.sub("", words))
+    shown = reason if len(reason) <= SHOWN_REASON else f"{reason[: SHOWN_REASON - 3]}..."
+    file = home / "dagster.yaml"
+    return (
+        f"{file}: Dagster cannot use these settings ({shown}): mend the file, or delete it to get the first ones back"
+    )

@@ -1,0 +1,110 @@
+"""The checks as the outermost layer of an ASGI application, with the headers that every answer carries."""
+
+from html import escape
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from patina_assets.serving.checks import Login, Refusal, Request, Site, verdict
+
+LARGEST_BODY = 8 << 20
+HEADERS = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# Beside Dagster's own policy: where there are two, both hold.
+FRAMES = "frame-ancestors 'none'"
+NOTHING = f"default-src 'none'; {FRAMES}"
+TOO_LARGE = Refusal(413, f"The body of a request has at most {LARGEST_BODY >> 20} MiB.")
+
+
+class Guard:
+    """An ASGI application that answers what the checks let pass with another one."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        """Take the application, and the start of the web UI that it is served by."""
+        self._app, self._site = app, site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        found = verdict(_request(scope), self._site)
+        if isinstance(found, Refusal):
+            await _send_response(_refused(found), scope, receive, send)
+        elif isinstance(found, Login):
+            await _send_response(_logged_in(found, self._site), scope, receive, send)
+        elif scope["type"] == "websocket" or scope["method"] != "POST":
+            await self._app(scope, receive, _with_headers(send))
+        else:
+            body = await _body(receive)
+            if body is None:
+                await _send_response(_refused(TOO_LARGE), scope, receive, send)
+            else:
+                await self._app(scope, _replayed(body, receive), _with_headers(send))
+
+
+def _request(scope: Scope) -> Request:
+    headers: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return Request(
+        kind=scope["type"],
+        method=scope.get("method", "GET"),
+        target=scope["raw_path"].decode("latin-1"),
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+    )
+
+
+def _refused(refusal: Refusal) -> Response:
+    again = '<meta http-equiv="refresh" content="0">' if refusal.again else ""
+    page = f"<!doctype html><meta charset=utf-8><title>patina ui</title>{again}<p>{escape(refusal.reason)}</p>\n"
+    return HTMLResponse(page, refusal.status, {"Content-Security-Policy": NOTHING, "Cache-Control": "no-store"})
+
+
+def _logged_in(login: Login, site: Site) -> Response:
+    response = RedirectResponse(login.location, 303, {"Cache-Control": "no-store"})
+    response.set_cookie(site.cookie, site.token, httponly=True, samesite="strict")
+    return response
+
+
+async def _send_response(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request or, before it is accepted, a WebSocket."""
+    # Starlette names the messages for a WebSocket by itself.
+    await response(scope, receive, _with_headers(send))
+
+
+def _with_headers(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            headers = MutableHeaders(scope=message)
+            headers.update(HEADERS)
+            headers.append("Content-Security-Policy", FRAMES)
+        await send(message)
+
+    return sent
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body of a request; None where it is too large, or its sender has gone."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY or message["type"] == "http.disconnect":
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return received

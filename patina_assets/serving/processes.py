@@ -1,0 +1,99 @@
+"""What runs while the web UI is open: a process that loads the definitions, and in this one Dagster's daemon.
+
+The process is a code server with a socket in a folder of ours. It ends when this one does, however that ends: it waits
+for a sign of life. The daemon is a thread for the same reason.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import dagster as dg
+from dagster._cli import proxy_server_manager
+from dagster._cli.dev import _temp_grpc_socket_workspace_file
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._daemon.controller import DagsterDaemonController, daemon_controller_from_instance
+
+CODE_SERVER_LOG_LEVEL = "warning"
+CHECK_SECONDS = 5.0
+# As `dagster-webserver` sets them: milliseconds for a statement, seconds for a connection, connections.
+STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS = 15_000, 3_600, 20
+ENDING_SECONDS = 4.0
+# A code server looks so often whether this process is there, and ends where it was not twice. Dagster's 45 s are a
+# default that is no parameter.
+proxy_server_manager.WEBSERVER_GRPC_SERVER_HEARTBEAT_TTL = 20  # type: ignore[attr-defined]
+
+
+@contextmanager
+def running_workspace(
+    instance: dg.DagsterInstance, workspace_file: Path, stop: Callable[[], None]
+) -> Iterator[WorkspaceProcessContext]:
+    """Yield what the web application serves, while its code servers and the daemon run.
+
+    Args:
+        instance: Dagster's records.
+        workspace_file: Names the code locations.
+        stop: Called when a part of the daemon has ended by itself.
+    """
+    instance.optimize_for_webserver(STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS)
+    target = WorkspaceFileTarget(paths=[str(workspace_file)])
+    with (
+        proxy_server_manager.ProxyServerManager(instance, target, CODE_SERVER_LOG_LEVEL) as servers,
+        _temp_grpc_socket_workspace_file(servers) as served_file,
+        WorkspaceProcessContext(
+            instance,
+            version=dg.__version__,
+            workspace_load_target=WorkspaceFileTarget(paths=[str(served_file)]),
+            code_server_log_level=CODE_SERVER_LOG_LEVEL,
+        ) as context,
+        daemon_controller_from_instance(
+            instance,
+            workspace_load_target=WorkspaceFileTarget(paths=[str(served_file)]),
+            code_server_log_level=CODE_SERVER_LOG_LEVEL,
+        ) as daemon,
+        _watched(daemon, stop),
+    ):
+        yield context
+
+
+def children_end() -> bool:
+    """Wait a little for the processes that this one started; return whether all have ended.
+
+    One that executes a run ends when the run does.
+    """
+    deadline = time.monotonic() + ENDING_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if not ended:
+            time.sleep(0.1)
+    return False
+
+
+@contextmanager
+def _watched(daemon: DagsterDaemonController, stop: Callable[[], None]) -> Iterator[None]:
+    """Look after the daemon's threads, as Dagster's own process for it does."""
+    ended = Event()
+
+    def watch() -> None:
+        refreshed = time.time()
+        try:
+            while not ended.wait(CHECK_SECONDS):
+                daemon.check_daemon_threads()
+                refreshed = daemon.check_workspace_freshness(refreshed)
+        except Exception:
+            logging.getLogger("dagster.daemon").exception("The daemon has stopped")
+            stop()
+
+    Thread(target=watch, name="patina-daemon-watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()

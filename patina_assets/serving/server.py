@@ -1,0 +1,167 @@
+"""`patina ui`: takes the port, prints the address, and serves until it is interrupted."""
+
+import errno
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+import dagster as dg
+import uvicorn
+
+from patina_assets.instance import WORKSPACE_FILE, prepare_workspace
+from patina_assets.records import opened_instance
+from patina_assets.reload import TOKEN_VARIABLE, UI_VARIABLE
+from patina_assets.serving.checks import Site
+from patina_assets.serving.processes import children_end, running_workspace
+from patina_assets.serving.web import web_application
+from patina_resources.child_environment import child_environment
+from patina_resources.errors import PatinaError
+from patina_resources.project import HOME_VARIABLE, PROJECT_VARIABLE, Project, mothership
+from patina_resources.store.runtime_folder import make_runtime_folder, remove_runtime_folder, write_secret
+from patina_resources.user_settings import EVENTLOG_VARIABLE
+
+ADDRESS = "127.0.0.1"
+LARGEST_MESSAGE = 1 << 20
+CLOSING_SECONDS = 1
+TICK_SECONDS = "1800"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def serve(projects: Sequence[Project], port: int) -> int:
+    """Serve the web UI and run its daemon in this process until it is interrupted; return the exit code.
+
+    The working folder and the environment of this process are changed for good.
+
+    Raises:
+        PatinaError: The port is taken, Dagster's home cannot be used, or the environment names one eventlog for several
+            projects. Nothing was started then.
+    """
+    if len(projects) > 1 and os.environ.get(EVENTLOG_VARIABLE):
+        raise PatinaError(f"{EVENTLOG_VARIABLE}: names the eventlog of one project: unset it to serve several")
+    with _listener(port) as listener:
+        home = prepare_workspace(projects)
+        site = Site(port, secrets.token_urlsafe(32))
+        with _runtime_folder() as folder:
+            write_secret(folder / "token", site.token)
+            _settle(folder, _settings(projects, home, site, folder))
+            with opened_instance(home) as instance:
+                named = ", ".join(str(project.root) for project in projects)
+                print(f"Dagster for {named}: {site.login_url} (stop with Ctrl-C)", file=sys.stderr, flush=True)
+                return _run(listener, site, instance, home / WORKSPACE_FILE)
+
+
+def _listener(port: int) -> socket.socket:
+    """Return a socket that listens: from here on nobody else can take the port.
+
+    Raises:
+        PatinaError: It is taken, or may not be listened on.
+    """
+    try:
+        return socket.create_server((ADDRESS, port))
+    except OSError as error:
+        reason = "another program uses it" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        raise PatinaError(
+            f"--port {port}: cannot listen on {ADDRESS}:{port} ({reason}): choose another port"
+        ) from error
+
+
+@contextmanager
+def _runtime_folder() -> Iterator[Path]:
+    """Yield a new folder, and delete it once every process that uses it has ended."""
+    try:
+        folder = make_runtime_folder()
+    except OSError as error:
+        raise PatinaError(
+            f"{tempfile.gettempdir()}: no folder can be made there ({error.strerror}): set TMPDIR to one of yours"
+        ) from error
+    try:
+        yield folder
+    finally:
+        if children_end():
+            remove_runtime_folder(folder)
+
+
+def _settle(folder: Path, settings: Mapping[str, str]) -> None:
+    """Have this process, and those that it will start, work in a folder of ours.
+
+    Python imports modules, and Dagster reads an `.env`, from the working folder: it must not be a repository.
+    """
+    environment = child_environment()
+    # Dagster takes the first folder for that of the script, and imports definitions without it.
+    searched = (str(folder), environment.get("PYTHONPATH", ""))
+    os.environ |= {**environment, **settings, "PYTHONPATH": os.pathsep.join(filter(None, searched))}
+    os.chdir(folder)
+    tempfile.tempdir = str(folder)
+
+
+def _settings(projects: Sequence[Project], home: Path, site: Site, folder: Path) -> Mapping[str, str]:
+    """Return the environment variables of the web UI's processes."""
+    return {
+        "DAGSTER_HOME": str(home),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        # As `dagster dev` sets it: a definition that cannot be loaded is told once.
+        "DAGSTER_IS_DEV_CLI": "1",
+        # Dagster gives a tick 60 s; to look at some million events that have changed takes longer on a busy machine.
+        "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": TICK_SECONDS,
+        "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": TICK_SECONDS,
+        PROJECT_VARIABLE: str(projects[0].root),
+        HOME_VARIABLE: str(mothership().home),
+        UI_VARIABLE: site.url,
+        TOKEN_VARIABLE: str(folder / "token"),
+        # Code servers put their sockets there.
+        "TMPDIR": str(folder),
+    }
+
+
+def _run(listener: socket.socket, site: Site, instance: dg.DagsterInstance, workspace_file: Path) -> int:
+    """Serve until a signal comes (0), or a part has ended by itself (1)."""
+    failed = Event()
+
+    def stop() -> None:
+        failed.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    _raise_interrupts()
+    try:
+        with running_workspace(instance, workspace_file, stop) as context:
+            config = uvicorn.Config(
+                web_application(context, site),
+                # The strict parser: it also refuses a second Host.
+                http="h11",
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                ws_max_size=LARGEST_MESSAGE,
+                timeout_graceful_shutdown=CLOSING_SECONDS,
+            )
+            uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    if failed.is_set():
+        print("patina: Dagster's daemon has ended, see above: start `patina ui` again", file=sys.stderr)
+    return int(failed.is_set())
+
+
+def _raise_interrupts() -> None:
+    """Have the first signal to stop raise KeyboardInterrupt, also where a shell in the background ignores Ctrl-C."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        for number in SIGNALS:  # what is to end ends once
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` sets it
+        # The web server replaces the handlers of the two others while it runs.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
