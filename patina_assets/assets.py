@@ -13,6 +13,7 @@ from patina_assets.corpus import corpus_sources
 from patina_assets.metadata import code_references, lock_metadata, model_table, source_references, stage_metadata
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pipeline import publish_lock, run_model, run_stage
+from patina_assets.plain_text import one_line
 from patina_assets.recipe import ProjectionRecipe
 from patina_assets.staleness import (
     BASE,
@@ -25,9 +26,9 @@ from patina_assets.staleness import (
     upstream_of,
 )
 from patina_assets.workspace import Workspace, look_at_sources
-from patina_resources.artifacts import file_sha256
 from patina_resources.errors import PatinaError
 from patina_resources.resources import BuildOptions
+from patina_resources.store.files import file_sha256
 
 SOURCE_GROUP = "sources"
 KINDS: Mapping[str, set[str]] = {
@@ -267,4 +268,4 @@ def stated(work: Callable[[], T]) -> T:
     try:
         return work()
     except PatinaError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=one_line(str(error)), allow_retries=False) from error

@@ -18,6 +18,7 @@ from patina_assets.staleness import (
     upstream_of,
 )
 from patina_assets.workspace import Survey, Workspace
+from patina_resources.models.stores import stores
 from patina_resources.project import Mothership, Project
 
 # A failed projection is tried again after these waits, then left alone until one of its inputs changes.
@@ -139,7 +140,8 @@ def _other_files(project: Project, home: Mothership, model: str) -> list[Path]:
         for path in folder.iterdir()
         if path.is_file() and not path.name.startswith((cache.name, ".tmp-"))
     ]
-    single = (project.recipe, project.config_file, project.lock, home.models_lock, home.registry)
+    shared = [path for store in stores(home) for path in (store.models_lock, store.registry)]
+    single = (project.recipe, project.config_file, project.lock, *shared)
     return sorted([*found, *(path for path in single if path.is_file())])
 
 

@@ -14,11 +14,11 @@ from patina_assets.assets import lock_key, model_key, source_key, stage_key
 from patina_assets.metadata import Metadata, lock_metadata, stage_metadata
 from patina_assets.pipeline import StageOutcome
 from patina_assets.staleness import recipe_inputs, sources_of, upstream_of
-from patina_assets.workspace import Survey, Workspace
-from patina_resources.artifacts import file_sha256
+from patina_assets.workspace import Survey, Workspace, manifest_state
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Look
-from patina_resources.manifests import Manifest, StageRecord, read_manifest
+from patina_resources.manifests import StageRecord
+from patina_resources.store.files import file_sha256
 
 DATA_VERSION = "dagster/data_version"
 CODE_VERSION = "dagster/code_version"
@@ -126,7 +126,7 @@ def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
         states[model_key(workspace.spec.name)] = _State(found.model.digest, {})
     indexes: dict[dg.AssetKey, str] = {}
     for name in workspace.names():
-        manifest = _manifest(workspace, name)
+        manifest = manifest_state(workspace.paths(name)).manifest
         for stage, record in manifest.items():
             if stage in upstream_of(name):
                 states[stage_key(name, stage)] = _stage_state(workspace, name, stage, record)
@@ -167,10 +167,3 @@ def _details(workspace: Workspace, name: str, stage: str, record: StageRecord) -
     except PatinaError:  # a file is damaged: the plan says so
         return {}
     return {key: value for key, value in shown.items() if key not in ("reused", "reasons", "seconds")}
-
-
-def _manifest(workspace: Workspace, name: str) -> Manifest:
-    try:
-        return read_manifest(workspace.paths(name).manifest)
-    except PatinaError:  # damaged: nothing is known of what is on disk, and the plan says so
-        return {}

@@ -30,9 +30,9 @@ from patina_assets.stages.projection import from_safetensors, to_safetensors
 from patina_assets.stages.projection_onnx import to_onnx
 from patina_assets.stages.train import EpochRecord, TrainingOptions
 from patina_assets.staleness import BASE
-from patina_resources.artifacts import sha256
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Row
+from patina_resources.store.files import sha256
 
 # With fewer related pairs there is nothing to learn from and nothing to measure on.
 MINIMUM_PAIRS = 20

@@ -2,14 +2,16 @@
 
 import argparse
 import io
-import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from patina_assets.plain_text import guard_output, json_text, one_line
 from patina_resources.errors import PatinaError
 from patina_resources.project import find_project
+from patina_resources.user_settings import EVENTLOG_VARIABLE
 
 EXIT_OK, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -21,14 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name or text may hold what this terminal cannot show
+    guard_output()
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
+    if getattr(options, "eventlog", None) is not None:
+        os.environ[EVENTLOG_VARIABLE] = str(options.eventlog.absolute())  # child processes read it, too
     try:
         return command(options)
     except PatinaError as error:
         if options.debug:
             traceback.print_exc()
-        print(f"patina: {error}", file=sys.stderr)
+        print(f"patina: {one_line(str(error))}", file=sys.stderr)
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
         print("patina: interrupted; what was built before is untouched", file=sys.stderr)
@@ -55,18 +60,21 @@ def parser() -> argparse.ArgumentParser:
     materialize.add_argument("--full", action="store_true", help="read everything again, not only what is new")
     materialize.add_argument("--only", type=_names, help="comma-separated: git,sessions,code")
     materialize.add_argument("--oxidize", action="store_true", help="then rebuild what is stale")
+    _add_eventlog(materialize)
     materialize.set_defaults(command=_materialize)
 
     oxidize = commands.add_parser("oxidize", help="build what is stale: pairs, embeddings, weights, indexes")
     oxidize.add_argument("--only", nargs="+", metavar="NAME", help="only these projections")
     oxidize.add_argument("--full", action="store_true", help="build everything, the corpus model included")
     oxidize.add_argument("--dry-run", action="store_true", help="show what would be built, and why")
-    oxidize.add_argument("--yes", action="store_true", help="add a missing model without asking")
+    _add_eventlog(oxidize)
+    oxidize.add_argument("--yes", action="store_true", help="add a missing model that the registry names")
     oxidize.set_defaults(command=_oxidize)
 
     evaluate = commands.add_parser("evaluate", help="how well each projection ranks what it has not seen")
     evaluate.add_argument("--only", nargs="+", metavar="NAME", help="only these projections")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
+    _add_eventlog(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
     scry = commands.add_parser("scry", help="search")
@@ -85,6 +93,10 @@ def parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(command=_export)
 
+    trust = commands.add_parser("trust", help="accept what another installation built in this project")
+    trust.add_argument("--yes", action="store_true", help="do not ask")
+    trust.set_defaults(command=_trust)
+
     _add_model_parser(commands.add_parser("model", help="base models: list, add, remove, status, verify"))
 
     mapping = commands.add_parser("map", help="draw the items of a projection as a page to hover over")
@@ -99,6 +111,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_eventlog(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--eventlog", type=Path, metavar="FILE", help="the eventlog, wherever it is (default: the project's)"
+    )
+
+
 def _add_model_parser(model: argparse.ArgumentParser) -> None:
     actions = model.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="the registry, and what is in the cache")
@@ -107,6 +125,7 @@ def _add_model_parser(model: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="bring a model into the cache")
     add.add_argument("name", help="a name of the list, an alias, or hf:org/name[@revision]")
     add.add_argument("--precision", choices=("int8", "fp32"))
+    add.add_argument("--yes", action="store_true", help="do not ask, even where only the project says where it is")
     add.add_argument("--from", dest="folder", type=Path, metavar="FOLDER", help="take the files from a folder")
     add.set_defaults(command=_model_add)
     remove = actions.add_parser("remove", help="delete a model's files from the cache")
@@ -131,7 +150,7 @@ def _model_list(options: argparse.Namespace) -> int:
 def _model_add(options: argparse.Namespace) -> int:
     from patina_assets.model_commands import add
 
-    print(add(options.name, options.precision, options.folder))
+    print(add(options.name, options.precision, options.folder, yes=options.yes))
     return EXIT_OK
 
 
@@ -169,8 +188,11 @@ def _init(options: argparse.Namespace) -> int:
 def _materialize(options: argparse.Namespace) -> int:
     from patina_assets.terminal import ProgressLine, report_table
     from patina_resources.materialize.run import materialize
+    from patina_resources.materialize.tracked import refuse_tracked
 
     project = find_project(options.path)
+    refuse_tracked(project.root)
+    project.refuse_unwritable()
     with ProgressLine() as progress:
         reports = materialize(
             project.root,
@@ -210,9 +232,16 @@ def _scry(options: argparse.Namespace) -> int:
     answer = Searcher(find_project()).answer(options.query, options.projection, options.k)
     if options.json:
         documents = [hit_document(rank, hit) for rank, hit in enumerate(answer.hits, 1)]
-        print(json.dumps(documents, indent=2, ensure_ascii=False))
+        print(json_text(documents))
     else:
         print("\n".join(answer_lines(answer, explain=options.explain)))
+    return EXIT_OK
+
+
+def _trust(options: argparse.Namespace) -> int:
+    from patina_assets.trust_command import trust
+
+    print(trust(find_project(), yes=options.yes))
     return EXIT_OK
 
 
@@ -232,8 +261,13 @@ def _map(options: argparse.Namespace) -> int:
 
 def _ui(options: argparse.Namespace) -> int:
     from patina_assets.serving.server import serve
+    from patina_assets.trust import admit
 
-    return serve([find_project(path) for path in options.project or [None]], options.port)
+    projects = [find_project(path) for path in options.project or [None]]
+    for project in projects:
+        for line in admit(project):
+            print(f"patina: {line}", file=sys.stderr)
+    return serve(projects, options.port)
 
 
 def _names(text: str) -> list[str]:

@@ -14,17 +14,18 @@ from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.effect_similarity import EFFECT_SIMILARITY
 from patina_assets.pairs.relations import PairType
 from patina_assets.pairs.state_similarity import STATE_SIMILARITY
-from patina_assets.staleness import ModelState, joint_state
-from patina_resources.artifacts import damages, publish_stage, sha256, verified_path, write_if_changed
+from patina_assets.staleness import BUILT_ELSEWHERE, ModelState, joint_state
+from patina_resources.artifacts import damages, publish_stage, verified_path
 from patina_resources.corpus_model import REBUILD_ABOVE, build_corpus_model, unknown_share
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import NOT_RETRACTED, Eventlog, Look, Row, Source
-from patina_resources.manifests import StageInput, StageRecord, read_manifest
+from patina_resources.manifests import BuiltElsewhereError, StageInput, StageRecord, read_manifest
 from patina_resources.model_cache import cached_model
 from patina_resources.payloads import EVENT_DATA
 from patina_resources.project import Mothership, Project
 from patina_resources.registry import CORPUS_STATIC, ModelSpec, model_digest
 from patina_resources.side_by_side import BaseSpec
+from patina_resources.store.files import sha256, write_if_changed
 
 COMMIT_MESSAGES = Source(
     "git.messages",
@@ -94,6 +95,8 @@ def _state(project: Project, mothership: Mothership, spec: ModelSpec, eventlog: 
     paths = corpus_model_paths(project)
     try:
         record = read_manifest(paths.manifest).get(MODEL_STAGE)
+    except BuiltElsewhereError:
+        return ModelState(spec.name, None, settings, (BUILT_ELSEWHERE,))
     except PatinaError as error:
         return ModelState(spec.name, None, settings, (str(error),))
     if record is None:
@@ -144,7 +147,8 @@ def _unknown_share(project: Project, eventlog: Eventlog, look: Look, record: Sta
     rows = eventlog.read(sources)
     tokenizer = verified_path(corpus_model_paths(project), record, "tokenizer.json")
     share: float = unknown_share(tokenizer.read_bytes(), corpus_texts({name: read.rows for name, read in rows.items()}))
-    write_if_changed(memory, json.dumps({key: share}).encode())
+    with suppress(PatinaError):  # what cannot be remembered is counted again
+        write_if_changed(memory, json.dumps({key: share}).encode())
     return share
 
 

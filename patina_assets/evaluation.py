@@ -3,12 +3,12 @@
 A projection's are in its manifest; those of a world model's two projections together are computed here.
 """
 
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from patina_assets.plain_text import json_text
 from patina_assets.stages.evaluate import METRICS
 from patina_assets.stages.transition import TransitionReport
 from patina_assets.staleness import BASE
@@ -52,7 +52,7 @@ def evaluate(project: Project, only: Sequence[str] | None, *, as_json: bool) -> 
         except PatinaError as error:
             missing["transition"] = str(error)
     if as_json:
-        print(json.dumps(_document(workspace, measured), indent=2))
+        print(json_text(_document(workspace, measured)))
     else:
         print(table(HEADER, [line for name, facts in measured.items() for line in _lines(name, facts)]))
     for reason in missing.values():

@@ -32,7 +32,7 @@ from patina_assets.stages.projection import Projection, from_safetensors
 from patina_assets.stages.text_onnx import text_onnx
 from patina_assets.staleness import BASE
 from patina_assets.workspace import Workspace, open_workspace
-from patina_resources.artifacts import read_outputs, write_atomic
+from patina_resources.artifacts import read_outputs
 from patina_resources.bert_weights import recover_bert
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError, did_you_mean
@@ -41,6 +41,7 @@ from patina_resources.onnx_graph import computes_in_int8
 from patina_resources.project import Project
 from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec
 from patina_resources.side_by_side import BaseFiles, side_by_side
+from patina_resources.store.files import write_atomic
 
 TABLE = "table"  # the constant of the corpus model that has a vector for each token
 SAMPLE_TEXTS = 64
@@ -132,7 +133,7 @@ def _check_built_with(workspace: Workspace, name: str, files: BaseFiles) -> None
 
 def _text_graph(spec: ModelSpec, files: ModelFiles, projection: Projection) -> bytes:
     try:
-        return text_onnx(onnx.load(str(files.onnx)), spec.pooling, projection)
+        return text_onnx(onnx.load(str(files.onnx), load_external_data=False), spec.pooling, projection)
     except (OSError, EncodeError, ValueError) as error:
         raise PatinaError(f"{files.onnx}: cannot be joined with the projection ({error})") from error
 
@@ -140,7 +141,7 @@ def _text_graph(spec: ModelSpec, files: ModelFiles, projection: Projection) -> b
 def _sentence_contents(spec: ModelSpec, files: ModelFiles, projection: Projection, weights: Path | None) -> Contents:
     """Return the sentence-transformers files, or none where the base model's weights are not to be had."""
     if spec.name == CORPUS_STATIC:
-        graph = onnx.load(str(files.onnx)).graph
+        graph = onnx.load(str(files.onnx), load_external_data=False).graph
         table = next(numpy_helper.to_array(entry) for entry in graph.initializer if entry.name == TABLE)
         return static_contents(spec, table.astype(np.float32), projection)
     _, tokenizer = tokenizer_json(files.tokenizer.read_text("utf-8"), spec.max_tokens)

@@ -35,7 +35,9 @@ def side_by_side_contents(spec: BaseSpec, files: BaseFiles, facts: Mapping[str, 
     models: list[dict[str, object]] = []
     for part, own, folder in zip(spec.parts, files.parts, part_folders(spec), strict=True):
         try:
-            contents[f"{folder}/model.onnx"] = vector_onnx(onnx.load(str(own.onnx)), part.pooling, part.dims)
+            contents[f"{folder}/model.onnx"] = vector_onnx(
+                onnx.load(str(own.onnx), load_external_data=False), part.pooling, part.dims
+            )
         except (OSError, EncodeError, ValueError) as error:
             raise PatinaError(f"{own.onnx}: cannot be exported ({error})") from error
         contents[f"{folder}/tokenizer.json"] = tokenizer_json(own.tokenizer.read_text("utf-8"), part.max_tokens)[0]

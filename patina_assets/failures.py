@@ -7,11 +7,12 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterRun, RunsFilter
 
 from patina_assets.orphans import location_of
+from patina_assets.plain_text import one_line
 from patina_assets.ticks import instance_of, location_name
-from patina_resources.artifacts import append_line, utc_now
 from patina_resources.config import AutomationConfig
 from patina_resources.errors import PatinaError
 from patina_resources.http_post import post_json, shown_url
+from patina_resources.store.files import append_line, utc_now
 
 WEBHOOK_SECONDS = 10.0
 TOLD_AT_ONCE = 5
@@ -88,13 +89,18 @@ def _message(event: dg.DagsterEvent | None) -> str:
 
 
 def _tell(project: Path, webhook: str | None, log: Path, run: DagsterRun, text: str) -> None:
+    text = one_line(text)
     append_line(log, f"{utc_now()} run {run.run_id[:8]} {run.job_name}: {text}")
     if webhook:
         try:
-            document = {"project": str(project), "run": run.run_id, "text": f"{project.name}: {text}"}
+            document = {
+                "project": one_line(str(project)),
+                "run": run.run_id,
+                "text": f"{one_line(project.name)}: {text}",
+            }
             post_json(webhook, document, WEBHOOK_SECONDS)
         except PatinaError as error:
-            append_line(log, f"{utc_now()} webhook {error}")
+            append_line(log, f"{utc_now()} webhook {one_line(str(error))}")
 
 
 def _cursor(record_id: int) -> str:

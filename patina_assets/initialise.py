@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patina_assets.build import MINIMUM_PAIRS
-from patina_assets.model_commands import ask, confirm, missing_models, prepare_model, registry_of, say_on_stderr
 from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
+from patina_assets.project_models import offer_missing
+from patina_assets.questions import ask
 from patina_assets.recipe import ProjectionType
-from patina_resources.artifacts import write_atomic
-from patina_resources.config import read_config
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog
 from patina_resources.known_projects import register_project
-from patina_resources.project import Project, mothership
-from patina_resources.registry import CORPUS_STATIC, HUB_PREFIX
+from patina_resources.project import Project, mothership, open_project
+from patina_resources.registry import CORPUS_STATIC, is_hub_name
+from patina_resources.registry_files import load_registry
 from patina_resources.side_by_side import part_names
+from patina_resources.store.files import write_atomic
 
 GITIGNORE_LINES = (".patina/data/", ".patina/local/")
 CONFIG = """# Settings of Patina for this repository; shared through git.
@@ -104,7 +105,7 @@ def initialise(path: Path, model: str | None = None) -> list[str]:
     if not path.is_dir():
         raise PatinaError(f"{path}: not a folder: expected a repository")
     root = repository_root(path.absolute())
-    project = Project(root, read_config(root / ".patina" / "config.toml"))
+    project = open_project(root)
     model = _chosen_model(project, model)
     lines = [
         _write_new(project.config_file, CONFIG.format(name=_toml_text(root.name), model=_toml_text(model))),
@@ -112,7 +113,7 @@ def initialise(path: Path, model: str | None = None) -> list[str]:
         _ignore(root / ".gitignore"),
     ]
     register_project(mothership(), root)
-    _offer_model(project, model)
+    offer_missing(project, model)
     next_step = "patina oxidize" if project.eventlog().exists() else "patina materialize"
     return [*lines, f"next: {next_step}"]
 
@@ -123,20 +124,11 @@ def _chosen_model(project: Project, asked_for: str | None) -> str:
     model = asked_for or configured or ask("base model", default=CORPUS_STATIC)
     if asked_for and configured and asked_for != configured:
         raise PatinaError(f"{project.config_file}: [embeddings] model is {configured!r}: change it there")
+    registry = load_registry(mothership(), project)
     for part in part_names(model):
-        if not part.startswith(HUB_PREFIX):
-            registry_of(project, mothership()).resolve(part)
+        if not is_hub_name(part):
+            registry.resolve(part)
     return model
-
-
-def _offer_model(project: Project, model: str) -> None:
-    """Bring what is not in the cache into it, if the user agrees."""
-    prepare_model(project, model, may_add=False)
-    for part in missing_models(project, model):
-        if confirm(f"{part} is not in the cache: add it now?", default=True):
-            prepare_model(project, part, may_add=True)
-    for part in missing_models(project, model):
-        say_on_stderr(f"{part} is not in the cache: run `patina model add {part}`")
 
 
 def repository_root(path: Path) -> Path:
@@ -206,6 +198,8 @@ def _write_new(path: Path, text: str) -> str:
 
 
 def _ignore(path: Path) -> str:
+    if path.is_symlink():
+        raise PatinaError(f"{path}: is a symbolic link, which git does not read either: expected a plain file")
     present = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
     missing = [line for line in GITIGNORE_LINES if line not in present.splitlines()]
     if not missing:

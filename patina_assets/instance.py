@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from patina_resources.artifacts import write_if_changed
 from patina_resources.errors import PatinaError
 from patina_resources.project import Project, mothership
+from patina_resources.store.files import write_if_changed
 from patina_resources.store.own_folder import make_exclusive_folder
 
 WORKSPACE_FILE = "workspace.yaml"

@@ -15,6 +15,7 @@ from patina_assets.terminal import report_table
 from patina_assets.workspace import Workspace, look_at_sources
 from patina_resources.eventlog import Eventlog
 from patina_resources.materialize.run import SCRAPERS, materialize
+from patina_resources.materialize.tracked import refuse_tracked
 
 MATERIALIZE_JOB = "materialize_job"
 EVALUATE_JOB = "evaluate_job"
@@ -63,6 +64,7 @@ def materialize_job(
         description="Appends what happened in the repository (commits, session notes, code) to the eventlog.",
     )
     def append_events(context: dg.OpExecutionContext) -> None:
+        stated(lambda: refuse_tracked(project.root))
         reports = stated(
             lambda: materialize(
                 project.root,

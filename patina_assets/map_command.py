@@ -4,9 +4,9 @@ from pathlib import Path
 
 from patina_assets.map import PAGE_ITEMS, page, places
 from patina_assets.workspace import open_workspace
-from patina_resources.artifacts import write_atomic
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.project import Project
+from patina_resources.store.files import write_atomic
 
 
 def write_map(project: Project, name: str, out: Path) -> str:

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from patina_resources.artifacts import verified_path
 from patina_resources.embedding_cache import (
-    DamagedCacheError,
     EmbeddingCache,
     EmbeddingResult,
     embed_with_cache,
+)
+from patina_resources.embedding_recovery import (
+    DAMAGED_SUFFIX,
+    FOREIGN_SUFFIX,
+    DamagedCacheError,
+    ForeignCacheError,
     put_aside,
 )
 from patina_resources.errors import PatinaError
@@ -29,6 +34,8 @@ if TYPE_CHECKING:  # search answers without loading what trains and parses
     from patina_resources.embedder import OnnxEmbedder
 
 MODEL_STAGE = "model"
+# Where projects kept their models before there was a mothership.
+OLD_MODELS = Path("resources") / "models"
 
 Progress = Callable[[int, int], None]
 
@@ -145,7 +152,11 @@ def embed_texts(
         try:
             result = _embed_cached(path, part, own, texts, progress(part.name))
         except DamagedCacheError as error:
-            warn(f"the embedding cache was damaged and is now {put_aside(path)} ({error})")
+            warn(f"the embedding cache was damaged and is now {put_aside(path, DAMAGED_SUFFIX)} ({error})")
+            result = _embed_cached(path, part, own, texts, progress(part.name))
+        except ForeignCacheError:
+            aside = put_aside(path, FOREIGN_SUFFIX)
+            warn(f"the embedding cache was filled elsewhere and is now {aside}: `patina trust` takes its vectors over")
             result = _embed_cached(path, part, own, texts, progress(part.name))
         vectors.append(result.vectors)
         new[part.name] = result.new

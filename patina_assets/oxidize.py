@@ -4,23 +4,26 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from patina_assets.instance import prepare_home
-from patina_assets.models import model_name
+from patina_assets.models import OLD_MODELS, model_name
 from patina_assets.pairs import pair_types_by_source
 from patina_assets.recipe_reader import read_recipe
-from patina_assets.staleness import LOCK, MODEL, StageVerdict
+from patina_assets.staleness import BUILT_ELSEWHERE, LOCK, MODEL, StageVerdict
 from patina_assets.terminal import size_text, table, verdict_lines
+from patina_assets.trust import admit, of_older_version
 from patina_assets.workspace import Survey, Workspace, open_workspace, survey
+from patina_resources.artifacts import settle_interrupted
 from patina_resources.errors import PatinaError, did_you_mean
-from patina_resources.known_projects import register_project
 from patina_resources.manifests import read_manifest
-from patina_resources.project import PROJECT_VARIABLE, Project, mothership
+from patina_resources.project import PROJECT_VARIABLE, Project
 from patina_resources.registry import CORPUS_STATIC
+from patina_resources.store.trust import TRUST_VARIABLE
 
-# Where projects kept their models before there was a mothership.
-OLD_MODELS = Path("resources") / "models"
+ELSEWHERE = (
+    "some of it was built elsewhere, so it is built again here: stop with Ctrl-C and run `patina trust` to see and "
+    "accept it instead"
+)
 
 
 def oxidize(
@@ -43,6 +46,11 @@ def oxidize(
     Raises:
         PatinaError: The recipe, the eventlog or a name is wrong; nothing was built then.
     """
+    if not dry_run:
+        for line in admit(project):
+            print(f"patina: {line}", file=sys.stderr)
+    elif of_older_version(project):
+        os.environ[TRUST_VARIABLE] = "1"  # a build would take it over: plan as if it had
     _prepare_model(project, may_add=may_add_model)
     workspace = open_workspace(project)
     names = _chosen(workspace, only)
@@ -54,9 +62,12 @@ def oxidize(
         raise PatinaError(f"{workspace.eventlog.path}: the eventlog is empty: run `patina materialize`")
     if found.look.warning:
         print(f"patina: warning: {found.look.warning}", file=sys.stderr)
+    if any(BUILT_ELSEWHERE in verdict.reasons for verdict in verdicts):
+        print(f"patina: {ELSEWHERE}", file=sys.stderr)
     if dry_run:
         print("\n".join(verdict_lines(verdicts)))
     elif fresh:
+        settle_interrupted((workspace.paths(name) for name in names), project.mutex)
         print("nothing is stale: everything is as the recipe and the events ask for")
     else:
         succeeded = _run(workspace, verdicts, full=full)
@@ -68,14 +79,15 @@ def oxidize(
 
 
 def _prepare_model(project: Project, *, may_add: bool) -> None:
-    """Bring the recipe's model into the cache where that needs no question; `survey` refuses a missing one."""
-    register_project(mothership(), project.root)
+    """Bring the recipe's model into the cache where `--yes` is the word for it; `survey` refuses a missing one."""
     name = model_name(read_recipe(project.recipe, pair_types_by_source()), project)
     if name != CORPUS_STATIC and (may_add or (project.root / OLD_MODELS).is_dir()):
         # Imported late: a build whose model is here must not wait for the network code.
-        from patina_assets.model_commands import prepare_model
+        from patina_assets.project_models import add_missing, tell_unused_folders
 
-        prepare_model(project, name, may_add=may_add)
+        if may_add:
+            add_missing(project, name)
+        tell_unused_folders(project, name)
 
 
 def _chosen(workspace: Workspace, only: Sequence[str] | None) -> list[str]:

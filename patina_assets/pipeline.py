@@ -23,7 +23,6 @@ from patina_assets.stages.parts import blas_on_one_thread
 from patina_assets.staleness import (
     BASE,
     ModelState,
-    ProjectionState,
     StageVerdict,
     built_from_others,
     fingerprint,
@@ -31,24 +30,14 @@ from patina_assets.staleness import (
     stage_inputs,
     stage_verdict,
 )
-from patina_assets.workspace import Workspace, look_at_sources, projection_state
-from patina_resources.artifacts import (
-    damages,
-    exclusive,
-    publish_stage,
-    read_outputs,
-    remove_leftovers,
-    settle,
-    write_if_changed,
-)
+from patina_assets.workspace import Workspace, look_at_sources, manifest_state, projection_state
+from patina_resources.artifacts import MUTEX_WAIT_SECONDS, damages, publish_stage, read_outputs, settle
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import SourceDigest
 from patina_resources.manifests import Manifest, StageInput, StageRecord, read_manifest
 from patina_resources.project import ProjectionPaths
 from patina_resources.registry import CORPUS_STATIC
-
-# Another process may be training: its stage is waited for.
-MUTEX_WAIT_SECONDS = 900.0
+from patina_resources.store.files import exclusive, remove_leftovers, write_if_changed
 
 Report = Callable[[str], None]
 
@@ -87,6 +76,7 @@ def run_model(workspace: Workspace, report: Report, *, full: bool = False) -> Mo
         PatinaError: The model is missing or damaged, or the eventlog has no text to build it from.
     """
     started = time.monotonic()
+    workspace.project.refuse_irregular()  # the repository may have changed since it was opened
     state = _model(workspace)
     built_here = any(part.name == CORPUS_STATIC for part in workspace.spec.parts)
     if built_here and (state.reasons or full):
@@ -116,6 +106,7 @@ def run_stage(workspace: Workspace, name: str, stage: str, report: Report, *, fu
         PatinaError: An input is missing or damaged, or the eventlog holds no signal. What was built before stays.
     """
     started = time.monotonic()
+    workspace.project.refuse_irregular()
     record, verdict = _decide(workspace, name, stage)
     if record is not None and verdict.status == "fresh" and not full:
         return StageOutcome(record, reused=True, reasons=(), seconds=time.monotonic() - started)
@@ -146,15 +137,13 @@ def _model(workspace: Workspace) -> ModelState:
 def _decide(workspace: Workspace, name: str, stage: str) -> tuple[StageRecord | None, StageVerdict]:
     """Return what is built of a stage, and whether it must be built again. Only this stage's files are hashed."""
     paths = workspace.paths(name)
-    try:
-        manifest = read_manifest(paths.manifest)
-    except PatinaError:
-        return None, StageVerdict(name, stage, "missing", (f"{paths.manifest.name} is damaged",))
-    record = manifest.get(stage)
+    state = manifest_state(paths)
+    record = state.manifest.get(stage)
+    if record is None:
+        return None, stage_verdict(name, stage, {}, state)
     sources = look_at_sources(workspace).digests if stage in {"pairs", "items"} else {}
-    inputs = _inputs(workspace, name, stage, sources, manifest)
-    state = ProjectionState(manifest, {stage: damages(paths, record)} if record else {})
-    return record, stage_verdict(name, stage, inputs, state)
+    inputs = _inputs(workspace, name, stage, sources, state.manifest)
+    return record, stage_verdict(name, stage, inputs, replace(state, damages={stage: damages(paths, record)}))
 
 
 def _inputs(

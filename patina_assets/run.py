@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from patina_assets.assets import keys_to_build
 from patina_assets.definitions import workspace_definitions
 from patina_assets.failures import step_sentence
+from patina_assets.plain_text import draw
 from patina_assets.progress import COMPLETE, bar
 from patina_assets.records import no_records, opened_instance
 from patina_assets.staleness import StageVerdict
@@ -45,8 +46,7 @@ class _TerminalHandler(logging.StreamHandler[TextIO]):
         if drawn is not None:
             width = shutil.get_terminal_size().columns - 1
             end = "\n" if COMPLETE in drawn else ""
-            self.stream.write(f"\r\x1b[K{drawn[:width]}{end}")
-            self.flush()
+            draw(self.stream, drawn[:width], end)
         else:
             if self._shown:
                 self.stream.write("\n")

@@ -97,7 +97,7 @@ class Searcher:
         self._project = project
         model, self.projections = _read_lock(project)
         home = mothership()
-        registry = load_registry(home, project.config.models, project.config_file)
+        registry = load_registry(home, project)
         try:
             self._spec: BaseSpec = resolve_base(registry, model)
         except PatinaError as error:

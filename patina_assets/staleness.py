@@ -20,6 +20,8 @@ Status = Literal["fresh", "stale", "missing"]
 BASE = "base"
 MODEL = "model"
 LOCK = "oxidize_lock"
+# The reason where another installation built what is there.
+BUILT_ELSEWHERE = "built elsewhere"
 # What a stage is built from, within its projection.
 UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "pairs": (),
@@ -86,14 +88,16 @@ class ProjectionState:
     """What is on disk of one projection.
 
     Attributes:
-        manifest: Its manifest; empty where there is none, or a damaged one.
+        manifest: Its manifest; empty where there is none, a damaged one, or one of another installation.
         damages: Per stage, what is wrong with its files.
         manifest_damage: Why the manifest cannot be read, or None.
+        built_elsewhere: Whether the manifest is of another installation.
     """
 
     manifest: Manifest = field(default_factory=dict)
     damages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     manifest_damage: str | None = None
+    built_elsewhere: bool = False
 
 
 def upstream_of(projection: str) -> Mapping[str, tuple[str, ...]]:
@@ -201,6 +205,8 @@ def stage_verdict(
         following: Names of upstream stages that will be built before.
     """
     record = state.manifest.get(stage)
+    if record is None and state.built_elsewhere:
+        return StageVerdict(projection, stage, "stale", (BUILT_ELSEWHERE,))
     if record is None:
         reason = state.manifest_damage or "never built"
         return StageVerdict(projection, stage, "missing", (reason,))
@@ -233,7 +239,9 @@ def plan(
         model: Its base model.
         states: What is on disk, by projection name and for `base`.
     """
-    status: Status = "missing" if model.digest is None else "stale" if model.reasons else "fresh"
+    status: Status = "fresh" if model.digest is not None and not model.reasons else "stale"
+    if model.digest is None and BUILT_ELSEWHERE not in model.reasons:
+        status = "missing"
     verdicts = [StageVerdict(MODEL, model.name, status, model.reasons)]
     for projection in (*recipe.projections, None):
         name = projection.name if projection else BASE

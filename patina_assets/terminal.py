@@ -1,7 +1,6 @@
 """How results and reports read on a terminal: values to lines of text."""
 
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -9,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from patina_assets.plain_text import draw, harmless, one_line
 from patina_assets.progress import bar
 
 if TYPE_CHECKING:  # search prints without loading the recipe
@@ -21,7 +21,6 @@ TEXT_LINES = 3
 MEASURES = {"lexical": "BM25"}
 PROGRESS_SECONDS = 0.1
 MOST_SHOWN = 500
-_CONTROL = re.compile("[\0-\b\v\f\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class ProgressLine:
@@ -36,7 +35,7 @@ class ProgressLine:
 
     def __exit__(self, *_: object) -> None:
         if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            draw(sys.stderr, "")
 
     def show(self, doing: str, done: int, total: int | None) -> None:
         """Show what is being done as a bar, at most ten times a second."""
@@ -46,7 +45,7 @@ class ProgressLine:
         self._last, self._shown = now, True
         text = (bar(f"{doing}: {done} of {total}") if total else None) or doing
         width = shutil.get_terminal_size().columns - 1
-        print(f"\r\x1b[K{text[:width]}", end="", file=sys.stderr, flush=True)
+        draw(sys.stderr, text[:width])
 
 
 def is_interactive(stream: TextIO) -> bool:
@@ -85,15 +84,6 @@ def hit_lines(rank: int, hit: "Hit", *, explain: bool = False) -> list[str]:
     ]
 
 
-def harmless(text: str) -> str:
-    """Return a text for a terminal: control characters, which could move the cursor or set colours, as U+FFFD.
-
-    So are characters that turn the direction of writing (Unicode 9.0, UAX 9), which could show another text than there
-    is. Tabs and line ends stay.
-    """
-    return _CONTROL.sub("\ufffd", text)
-
-
 def hit_document(rank: int, hit: "Hit") -> dict[str, Any]:
     """Return a search result for JSON output; `ranks` and `scores` are those of each list that found it."""
     item = hit.item
@@ -122,8 +112,8 @@ def verdict_lines(verdicts: "Iterable[StageVerdict]") -> list[str]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return an aligned text table; numbers stand to the right."""
-    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    """Return an aligned text table; numbers stand to the right, and no cell can break a line or steer the terminal."""
+    cells = [[one_line(str(cell)) for cell in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     return "\n".join(
         "  ".join(_aligned(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
@@ -137,14 +127,9 @@ def report_table(reports: "Iterable[ScraperReport]") -> str:
     for report in reports:
         for kind in sorted({*report.new, *report.known, *report.retracted}):
             rows.append((kind, *(counts.get(kind, 0) for counts in (report.new, report.known, report.retracted))))
-        skipped += [f"skipped {_printable(reason)}" for reason in report.skipped]
+        skipped += [f"skipped {one_line(reason)}" for reason in report.skipped]
     total = [f"skipped: {len(skipped)}, named above"] if skipped else []
     return "\n".join([*skipped, table(("event", "new", "known", "retracted"), rows), *total])
-
-
-def _printable(text: str) -> str:
-    r"""Return text with what a terminal would obey, or would break the line, as `\x1b` or `\n`: a path may hold any."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def size_text(count: int) -> str:

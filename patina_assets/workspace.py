@@ -1,7 +1,8 @@
 """Looks at a project: what there is, and what of it is stale. Changes nothing but the memory of the last look."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from patina_assets.corpus import corpus_sources, model_state
 from patina_assets.lock import compose_lock
@@ -18,13 +19,15 @@ from patina_assets.staleness import (
     pair_types_of,
     plan,
 )
-from patina_resources.artifacts import damages, write_if_changed
+from patina_resources.artifacts import damages
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog, Look
-from patina_resources.manifests import read_manifest
+from patina_resources.manifests import BuiltElsewhereError, read_manifest
+from patina_resources.materialize.tracked import refuse_tracked
 from patina_resources.project import Mothership, Project, ProjectionPaths, mothership
 from patina_resources.registry_files import load_registry
 from patina_resources.side_by_side import BaseSpec
+from patina_resources.store.files import write_if_changed
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,13 @@ def open_workspace(project: Project) -> Workspace:
     """Return the workspace of a project.
 
     Raises:
-        PatinaError: The recipe cannot be read, names an unknown model, or disagrees with the model's dimensions.
+        PatinaError: Git tracks what is derived, or the recipe cannot be read, names an unknown model, or disagrees
+            with the model's dimensions.
     """
+    refuse_tracked(project.root)
     recipe = read_recipe(project.recipe, pair_types_by_source())
     home = mothership()
-    registry = load_registry(home, project.config.models, project.config_file)
+    registry = load_registry(home, project)
     spec = base_model(recipe, project, registry)
     check_input_dimensions(recipe, spec.name, spec.dims)
     return Workspace(project, recipe, spec, Eventlog(project.eventlog()), home)
@@ -108,17 +113,25 @@ def look_at_sources(workspace: Workspace) -> Look:
     memory = workspace.project.source_digests
     remembered = memory.read_bytes() if memory.is_file() else b""
     look = workspace.eventlog.look(list(everything.values()), remembered)
-    write_if_changed(memory, look.document)
+    with suppress(PatinaError):  # what cannot be remembered is looked at again
+        write_if_changed(memory, look.document)
     return look
 
 
 def projection_state(paths: ProjectionPaths) -> ProjectionState:
     """Return what is on disk of a projection, every file's digest checked."""
+    state = manifest_state(paths)
+    return replace(state, damages={stage: damages(paths, record) for stage, record in state.manifest.items()})
+
+
+def manifest_state(paths: ProjectionPaths) -> ProjectionState:
+    """Return what a projection's manifest says; its files are not looked at."""
     try:
-        manifest = read_manifest(paths.manifest)
+        return ProjectionState(read_manifest(paths.manifest))
+    except BuiltElsewhereError:
+        return ProjectionState(built_elsewhere=True)
     except PatinaError:
         return ProjectionState(manifest_damage=f"{paths.manifest.name} is damaged")
-    return ProjectionState(manifest, {stage: damages(paths, record) for stage, record in manifest.items()})
 
 
 def _lock_verdict(

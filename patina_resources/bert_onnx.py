@@ -52,6 +52,8 @@ def read_bert_shape(config: Path) -> BertShape:
     Raises:
         PatinaError: It cannot be read, is of another family, or a size is missing or impossible.
     """
+    if config.exists() and not config.is_file():  # opening a pipe would wait
+        raise PatinaError(f"{config}: not a regular file: expected the encoder's settings")
     try:
         values = json.loads(config.read_bytes())
     except (OSError, ValueError, RecursionError) as error:

@@ -48,7 +48,7 @@ def recover_bert(path: Path) -> BertFiles | None:
         PatinaError: The file cannot be read.
     """
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
         raise PatinaError(f"{path}: cannot be read ({error.strerror or error})") from error
     constants = _constants(model.graph)

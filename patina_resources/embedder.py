@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ class OnnxEmbedder:
             PatinaError: The tokenizer or the graph cannot be loaded or used, or does not fit the spec.
         """
         self.spec = spec
-        self._onnx = files.onnx
+        self._onnx, self._tokenizer_path = files.onnx, files.tokenizer
         self._tokenizer = _load_tokenizer(files.tokenizer, spec)
         self._threads = threads or processor_count()
         self._session = load_session(files.onnx, int8=files.precision != "fp32")
@@ -110,7 +111,8 @@ class OnnxEmbedder:
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         limit = self.spec.max_tokens * CHARACTERS_PER_TOKEN
         cleaned = [clean_text(text[:limit]) for text in texts]
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(cleaned)]
+        with _explained(self._tokenizer_path):
+            return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(cleaned)]
 
     def _run_all(self, batches: Iterable[Sequence[Sequence[int]]], count: int) -> Iterator[Vectors]:
         """Yield the vectors of each batch, in order.
@@ -223,13 +225,22 @@ def unit_rows(vectors: Vectors) -> Vectors:
 def _load_tokenizer(path: Path, spec: ModelSpec) -> "Tokenizer":
     from tokenizers import Tokenizer  # here, so that importing this module costs nothing
 
-    try:
+    with _explained(path):
         tokenizer = Tokenizer.from_str(path.read_text("utf-8"))
         tokenizer.no_padding()
         tokenizer.enable_truncation(spec.max_tokens)
-    except Exception as error:  # tokenizers raises plain Exception
-        raise PatinaError(f"{path}: not a usable tokenizer.json: {first_line(error)}") from error
     return tokenizer
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what tokenizers raises into one sentence; where its code panics, that is no `Exception`."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise PatinaError(f"{path}: not a usable tokenizer.json: {first_line(error)}") from error
 
 
 def _graph_inputs(session: "InferenceSession", path: Path) -> dict[str, Any]:

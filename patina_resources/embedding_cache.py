@@ -8,8 +8,8 @@ dimensions take 164 MiB instead of 447, and are read four times as fast.
 import hashlib
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,31 +18,30 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_resources.embedding_recovery import (
+    BUSY_TIMEOUT_SECONDS,
+    FORMAT,
+    cache_format,
+    check_value,
+    create_cache,
+    holding,
+    insert_rows,
+    new_row,
+    recover_cache,
+    refusal,
+)
 from patina_resources.errors import PatinaError
 from patina_resources.registry import ModelSpec
+from patina_resources.store.seals import is_sealed, seal
+from patina_resources.store.trust import trusts_other_installations
 
-BUSY_TIMEOUT_SECONDS = 60.0
 RETRY_SECONDS = 0.02
 # Committed as they come: a killed run keeps what it has embedded.
 CHUNK_TEXTS = 1024
 LOOKUP_KEYS = 500
-FORMAT = 1
-SCHEMA = """
-CREATE TABLE vector (
-    model TEXT NOT NULL, text BLOB NOT NULL, vector BLOB NOT NULL, check_value INTEGER NOT NULL,
-    PRIMARY KEY (model, text)
-)
-"""
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_UNREADABLE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR}
 
-ASIDE_SUFFIX = ".damaged"
 
 Vectors = NDArray[np.float32]
-
-
-class DamagedCacheError(PatinaError):
-    """The cache's bytes are not those of a cache; what it held can be computed again."""
 
 
 class Embedder(Protocol):
@@ -77,25 +76,29 @@ def text_digest(text: str) -> bytes:
 
 
 class EmbeddingCache:
-    """The open cache file; a context manager that closes it. For one thread of any number of processes."""
+    """The open cache file; a context manager that closes it. One process at a time has it, others wait."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it.
+        """Open the file, or make it. One that this installation has not sealed is read, and made anew from its rows.
 
         Raises:
-            PatinaError: It cannot be opened, is damaged, or is another kind of file.
+            ForeignCacheError: It was filled elsewhere.
+            DamagedCacheError: It is damaged, or another kind of file.
+            PatinaError: It cannot be opened.
         """
         self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
-        except (sqlite3.Error, OSError) as error:
-            raise self._refusal(error) from error
-        try:
-            _prepare(self._connection)
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise self._refusal(error) from error
+        self._changed = False
+        with ExitStack() as stack:
+            stack.enter_context(holding(path, "embedding"))
+            if path.exists() and not is_sealed(path):
+                recover_cache(path, [path], accept_others=trusts_other_installations())
+            try:
+                self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+                stack.callback(self._connection.close)
+                _prepare(self._connection)
+            except (sqlite3.Error, OSError) as error:
+                raise refusal(path, error) from error
+            self._held = stack.pop_all()
 
     def __enter__(self) -> "EmbeddingCache":
         return self
@@ -103,7 +106,11 @@ class EmbeddingCache:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
+        with self._held:
+            self._connection.close()
+            if self._changed:
+                with suppress(PatinaError):  # without a seal, its rows are looked through the next time
+                    seal(self._path)
 
     def get_many(self, model: str, digests: Sequence[bytes], dims: int) -> tuple[Vectors, NDArray[np.bool_]]:
         """Return the vectors, float32 [n, dims], and which of them were there and intact, bool [n].
@@ -123,13 +130,13 @@ class EmbeddingCache:
         row_of = {digest: row for row, digest in enumerate(digests)}
         try:
             for text, blob, check in self._select(model, digests):
-                if not isinstance(blob, bytes) or len(blob) != 4 * dims or check != _check_value(text, blob):
+                if not isinstance(blob, bytes) or len(blob) != 4 * dims or check != check_value(text, blob):
                     continue
                 if text in row_of:
                     vectors[row_of[text]] = np.frombuffer(blob, np.float32)
                     found[row_of[text]] = True
         except sqlite3.Error as error:
-            raise self._refusal(error) from error
+            raise refusal(self._path, error) from error
         return vectors, found
 
     def put_many(self, model: str, digests: Sequence[bytes], vectors: Vectors) -> None:
@@ -139,13 +146,12 @@ class EmbeddingCache:
             PatinaError: The file is damaged or cannot be written.
         """
         blobs = [row.tobytes() for row in np.asarray(vectors, np.float32)]
-        rows = [(model, text, blob, _check_value(text, blob)) for text, blob in zip(digests, blobs, strict=True)]
+        rows = [new_row(model, text, blob) for text, blob in zip(digests, blobs, strict=True)]
+        self._changed = True
         try:
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?, ?, ?)", rows)
+            insert_rows(self._connection, rows)
         except sqlite3.Error as error:
-            raise self._refusal(error) from error
+            raise refusal(self._path, error) from error
 
     def _select(self, model: str, digests: Sequence[bytes]) -> Iterator[tuple[bytes, object, object]]:
         for start in range(0, len(digests), LOOKUP_KEYS):
@@ -153,40 +159,6 @@ class EmbeddingCache:
             marks = ",".join("?" * len(keys))
             query = f"SELECT text, vector, check_value FROM vector WHERE model = ? AND text IN ({marks})"  # noqa: S608
             yield from self._connection.execute(query, (model, *keys))
-
-    def _refusal(self, error: Exception) -> PatinaError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _DAMAGED | _UNREADABLE:
-            kind = DamagedCacheError if code in _DAMAGED else PatinaError
-            return kind(
-                f"{self._path}: the embedding cache is damaged ({error}): delete it and run `patina oxidize` again, "
-                "it holds only vectors that can be computed again"
-            )
-        if code == sqlite3.SQLITE_BUSY:
-            return PatinaError(
-                f"{self._path}: the embedding cache is busy, another process has been writing to it for "
-                f"{BUSY_TIMEOUT_SECONDS:.0f} s: run `patina oxidize` again when it is done"
-            )
-        return PatinaError(
-            f"{self._path}: the embedding cache cannot be used ({error}): make sure that its folder can be written "
-            "and that the disk has room, then run `patina oxidize` again"
-        )
-
-
-def put_aside(path: Path) -> Path:
-    """Move a damaged cache out of the way, to `cache.db.damaged` beside it, and return that place.
-
-    Raises:
-        PatinaError: It cannot be moved.
-    """
-    aside = path.with_name(f"{path.name}{ASIDE_SUFFIX}")
-    try:
-        for journal in ("-wal", "-shm"):  # they would be replayed into the new file
-            path.with_name(f"{path.name}{journal}").unlink(missing_ok=True)
-        path.replace(aside)
-    except OSError as error:
-        raise PatinaError(f"{path}: damaged, and cannot be moved away ({error.strerror or error})") from error
-    return aside
 
 
 def embed_with_cache(
@@ -235,23 +207,14 @@ def _prepare(connection: sqlite3.Connection) -> None:
     """Set the connection up, and make the table in a new file.
 
     Raises:
-        sqlite3.Error: It cannot be done, or the file has another format.
+        sqlite3.Error: It cannot be done.
     """
     connection.text_factory = bytes  # a damaged row may hold text that is not UTF-8
     connection.execute("PRAGMA page_size = 8192")
     _enter_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
-    if _format(connection) == FORMAT:
-        return
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        if _format(connection) == 0:  # no other process was first
-            connection.execute(SCHEMA)
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-    if _format(connection) != FORMAT:
-        error = sqlite3.DatabaseError(f"format {_format(connection)}, expected {FORMAT}")
-        error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
-        raise error
+    if cache_format(connection) != FORMAT:
+        create_cache(connection)
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:
@@ -265,13 +228,3 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(RETRY_SECONDS)
-
-
-def _format(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
-
-
-def _check_value(text: bytes, blob: bytes) -> int:
-    """Return the CRC-32 of key and vector together, so that another text's vector does not pass either."""
-    return zlib.crc32(blob, zlib.crc32(text))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from patina_resources.errors import PatinaError, shown
 from patina_resources.payloads import MAX_DEPTH, SHALLOW_FUNCTION, is_shallow_json, readable
+from patina_resources.store.database import WorkLimit, has_log, has_whole_table, open_read_only, refuse_odd_files
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,14 +24,21 @@ BUSY_TIMEOUT_SECONDS = 60.0
 NAMED_INVALID_ROWS = 3
 CHANGE_COUNTER_OFFSET = 24
 _WORD = re.compile(r"[\w.-]{1,64}")
+# The state of the file whose structure this process last found whole.
+_whole: set[str] = set()
 
-# What vanished from the repository is retracted by an appended event that names the seqs it takes back.
+TABLE_SQL = """
+SELECT type, rootpage > 0 FROM sqlite_master WHERE lower(name) = 'eventlog' AND type IN ('table', 'view')
+"""
+
+# What vanished from the repository is retracted by an appended event that names the seqs it takes back: earlier ones.
+# The one definition of a live event, for everyone who reads or writes. (`NOT IN` of a list with a NULL is never true.)
 NOT_RETRACTED = f"""seq NOT IN (
         SELECT taken_back.value
         FROM eventlog AS removal,
              json_each(CASE WHEN {readable("removal.")} THEN removal.data ELSE '{{}}' END, '$.seqs') AS taken_back
         WHERE removal.event_type IN ('git.removed', 'session.removed', 'code.removed')
-              AND taken_back.type = 'integer')"""
+              AND taken_back.type = 'integer' AND taken_back.value < removal.seq)"""
 
 # Every row that no source reads, and why.
 UNREADABLE_SQL = f"""
@@ -110,7 +119,8 @@ class Eventlog:
         from sqlalchemy.exc import DatabaseError
         from sqlalchemy.pool import NullPool
 
-        if not self.path.is_file():
+        refuse_odd_files(self.path)
+        if not self.path.exists():
             raise PatinaError(f"no eventlog at {self.path}: run `patina materialize`")
         # Not pooled: a run must not keep a handle on a file that may be replaced.
         engine = create_engine("sqlite://", creator=self._open, poolclass=NullPool)
@@ -118,6 +128,7 @@ class Eventlog:
             with engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
                 self._check_schema(connection)
+                self._check_structure(connection)
                 yield connection
         except DatabaseError as error:
             raise PatinaError(f"{self.path}: {self._explain(error)}") from error
@@ -125,24 +136,44 @@ class Eventlog:
             engine.dispose()
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        connection = open_read_only(self.path, BUSY_TIMEOUT_SECONDS)
+        WorkLimit(connection, self.path)
         # Text that is not UTF-8 must not stop a run.
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         connection.create_function(SHALLOW_FUNCTION, 1, is_shallow_json, deterministic=True)
         return connection
 
     def _check_schema(self, connection: "Connection") -> None:
-        columns = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(eventlog)")}
-        if not columns:
+        """Raise PatinaError unless `eventlog` is an ordinary table: a view or computed column would run its own SQL."""
+        found = connection.exec_driver_sql(TABLE_SQL).fetchone()
+        if found is None:
             raise PatinaError(
                 f"{self.path}: no table `eventlog`: expected a Patina eventlog, made by `patina materialize`"
             )
-        missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+        ordinary = tuple(found) == ("table", 1)
+        columns = connection.exec_driver_sql("PRAGMA table_xinfo(eventlog)").fetchall() if ordinary else []
+        if not ordinary or any(column[6] for column in columns):
+            raise PatinaError(
+                f"{self.path}: `eventlog` is a view, a virtual table, or has computed columns: expected an ordinary "
+                "table, as `patina materialize` makes it"
+            )
+        missing = [column for column in REQUIRED_COLUMNS if column not in {column[1] for column in columns}]
         if missing:
             raise PatinaError(
                 f"{self.path}: table eventlog lacks the column{'s' if len(missing) > 1 else ''} "
                 f"{', '.join(missing)}: expected {', '.join(REQUIRED_COLUMNS)}"
             )
+
+    def _check_structure(self, connection: "Connection") -> None:
+        """Raise PatinaError if the table's pages are no tree; asked once for each state of the file in a process."""
+        state = f"{self.path.absolute()} {self.probe()}"
+        if state in _whole:
+            return
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, sqlite3.Connection) or not has_whole_table(driver, "eventlog"):
+            raise PatinaError(f"{self.path}: {self._damaged('database disk image is malformed')}")
+        _whole.clear()
+        _whole.add(state)
 
     def _explain(self, error: "DatabaseError") -> str:
         reason = str(error.orig)
@@ -150,6 +181,18 @@ class Eventlog:
             return "is not an SQLite database: point [eventlog] path in .patina/config.toml at the eventlog"
         if "locked" in reason or "busy" in reason:
             return f"locked by another process for {BUSY_TIMEOUT_SECONDS:.0f} s: try again when it is done"
+        if "interrupted" in reason:
+            return "reading it takes more work than a file of its size explains: restore it from a copy"
+        if "unable to open" in reason and has_log(self.path):
+            return (
+                "its write-ahead log (-wal) holds events, and cannot be read in a folder that you may not write to: "
+                "copy the file and its -wal to a folder of yours, or have its owner run `patina materialize`"
+            )
+        if "readonly" in reason and Path(f"{self.path}-journal").exists():
+            return "a write to it was cut off: run `patina materialize`, which completes or takes back that write"
+        return self._damaged(reason)
+
+    def _damaged(self, reason: str) -> str:
         return f"cannot be read as an eventlog ({reason}): restore it, or run `patina materialize --full`"
 
     def probe(self) -> str:
@@ -159,16 +202,20 @@ class Eventlog:
         may keep the size and fall into one tick of the clock.
         """
         parts = []
-        for path in (self.path, self.path.with_name(self.path.name + "-wal")):
+        for path in (self.path, Path(f"{self.path}-wal")):
             try:
                 status = path.stat()
             except FileNotFoundError:
                 continue
             if status.st_size:  # an empty write-ahead log comes and goes with every reader
                 parts.append(f"{path.name}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
-        with suppress(OSError), self.path.open("rb") as file:
-            file.seek(CHANGE_COUNTER_OFFSET)
-            parts.append(file.read(4).hex())
+        with suppress(OSError):
+            # A named pipe is not waited for.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                parts.append(os.pread(descriptor, 4, CHANGE_COUNTER_OFFSET).hex())
+            finally:
+                os.close(descriptor)
         return " ".join(parts)
 
     def last_seq(self) -> int:

@@ -1,13 +1,13 @@
 """A folder that did not exist before: complete, or not at all."""
 
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from patina_resources.artifacts import TEMPORARY_PREFIX
 from patina_resources.errors import PatinaError
+from patina_resources.store.files import TEMPORARY_PREFIX
 
 
 def check_new_folder(folder: Path) -> None:
@@ -34,10 +34,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
     folder = folder.absolute()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=folder.parent))
+        temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        temporary.mkdir()
         try:
             yield temporary
-            temporary.chmod(0o755)
             temporary.replace(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

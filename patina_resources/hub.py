@@ -39,8 +39,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import HfFileMetadata
 from huggingface_hub.utils.tqdm import tqdm
 
-from patina_resources.artifacts import file_sha256
 from patina_resources.errors import PatinaError
+from patina_resources.store.files import file_sha256
 
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 RETRY_WAITS = (1.0, 2.0, 4.0)

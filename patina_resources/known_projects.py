@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
-from patina_resources.artifacts import exclusive, write_atomic
 from patina_resources.errors import PatinaError
 from patina_resources.project import Mothership
+from patina_resources.store.files import exclusive, write_atomic
+from patina_resources.store.own_folder import make_private_folder
 
 WAIT_SECONDS = 30.0
 
 
 def register_project(mothership: Mothership, root: Path) -> None:
-    """Remember a project, and forget those that are gone. Safe under parallel writers.
+    """Remember a project, make its folder in the mothership, and forget those that are gone.
+
+    Safe under parallel writers.
 
     Raises:
         PatinaError: The file cannot be read or written, or the path holds a line break.
@@ -19,6 +22,7 @@ def register_project(mothership: Mothership, root: Path) -> None:
     if "\n" in str(place) or "\r" in str(place):
         raise PatinaError(f"{str(place)!r}: a project's path must not hold a line break")
     path = mothership.projects
+    make_private_folder(mothership.project_folder(place))
     if place in _read(path):
         return
     with exclusive(path.with_name(f"{path.name}.mutex"), WAIT_SECONDS, "remembering a project"):

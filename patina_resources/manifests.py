@@ -1,6 +1,7 @@
 """What is known of built stages: records, and the manifest file that keeps them.
 
-A manifest carries the digest of its own content, so that damage to a figure in it is found, and says whose it is.
+A manifest carries two digests of its own content: a plain one, by which damage to a figure in it is found, and one that
+is keyed, by which this installation knows what it built itself. It says whose manifest it is.
 """
 
 import hashlib
@@ -12,10 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from patina_resources.errors import PatinaError, shown
+from patina_resources.store.trust import installation, is_keyed_digest, keyed_digest, trusts_other_installations
 
-VERSION = 2
+VERSION = 3
+VERSION_WITHOUT_KEY = 2
 VERSION_WITHOUT_DIGEST = 1
 SUFFIX = ".manifest.json"
+PURPOSE = "manifest"
+
+
+class BuiltElsewhereError(PatinaError):
+    """What is there was not built by this user's installation; `patina trust` accepts it."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +74,38 @@ class StageRecord:
 Manifest = Mapping[str, StageRecord]
 
 
+@dataclass(frozen=True)
+class FoundManifest:
+    """A manifest, whoever wrote it.
+
+    Attributes:
+        stages: What it says.
+        ours: Whether this installation wrote it, or there is none.
+        built_by: The installation that it names; empty for one of an older version.
+    """
+
+    stages: Manifest
+    ours: bool
+    built_by: str
+
+
 def read_manifest(path: Path) -> Manifest:
     """Return a manifest; an empty one where the file does not exist.
+
+    Raises:
+        BuiltElsewhereError: Another installation wrote it, and the user has not accepted that.
+        PatinaError: The file is damaged.
+    """
+    found = find_manifest(path)
+    if not found.ours and not trusts_other_installations():
+        raise BuiltElsewhereError(
+            f"{path}: was built elsewhere: run `patina oxidize` to build it again, or `patina trust` to accept it"
+        )
+    return found.stages
+
+
+def find_manifest(path: Path) -> FoundManifest:
+    """Return a manifest and who wrote it.
 
     Raises:
         PatinaError: The file is damaged.
@@ -75,9 +113,10 @@ def read_manifest(path: Path) -> Manifest:
     try:
         document = json.loads(path.read_bytes())
         _check(path, document)
-        return {str(stage): _record(entry) for stage, entry in document["stages"].items()}
+        stages = {str(stage): _record(entry) for stage, entry in document["stages"].items()}
+        return FoundManifest(stages, _is_ours(document), _text(document.get("built_by", "")))
     except FileNotFoundError:
-        return {}
+        return FoundManifest({}, ours=True, built_by="")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise PatinaError(
             f"{path}: the manifest is damaged ({type(error).__name__}: {error}): "
@@ -106,25 +145,38 @@ def manifest_document(name: str, manifest: Manifest) -> bytes:
         }
         for stage, record in manifest.items()
     }
-    document = {"version": VERSION, "of": name, "sha256": _digest_of(name, stages), "stages": stages}
+    content = _content(name, stages)
+    document = {
+        "version": VERSION,
+        "of": name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "built_by": installation(),
+        "keyed_sha256": keyed_digest(PURPOSE, content),
+        "stages": stages,
+    }
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
 def _check(path: Path, document: Mapping[str, Any]) -> None:
     """Raise ValueError where a manifest is of another version, of another projection, or not as it was written."""
     version, name = document["version"], path.name.removesuffix(SUFFIX)
-    if version not in (VERSION, VERSION_WITHOUT_DIGEST):
+    if version not in (VERSION, VERSION_WITHOUT_KEY, VERSION_WITHOUT_DIGEST):
         raise ValueError(f"version {shown(version)}, expected {VERSION}")
     if version == VERSION_WITHOUT_DIGEST and "sha256" not in document:
         return
     if document["of"] != name:
         raise ValueError(f"it is that of {shown(document['of'])}")
-    if document["sha256"] != _digest_of(name, document["stages"]):
+    if document["sha256"] != hashlib.sha256(_content(name, document["stages"])).hexdigest():
         raise ValueError("its digest is not that of its content")
 
 
-def _digest_of(name: str, stages: object) -> str:
-    return hashlib.sha256(json.dumps([name, stages]).encode()).hexdigest()
+def _is_ours(document: Mapping[str, Any]) -> bool:
+    content = _content(document.get("of"), document["stages"])
+    return document["version"] == VERSION and is_keyed_digest(PURPOSE, content, _text(document["keyed_sha256"]))
+
+
+def _content(name: object, stages: object) -> bytes:
+    return json.dumps([name, stages]).encode()
 
 
 def _record(entry: Mapping[str, Any]) -> StageRecord:

@@ -9,8 +9,9 @@ from patina_resources import hub
 from patina_resources.bert_onnx import write_bert_onnx
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError
+from patina_resources.models.provenance import package_source
 from patina_resources.onnx_graph import OnnxFacts, computes_in_int8, inspect_onnx, write_self_contained
-from patina_resources.onnx_int8 import write_int8
+from patina_resources.onnx_int8 import PROBES, write_int8
 from patina_resources.package_mirror import fetch_package
 from patina_resources.registry import DEFAULT_PRECISION, HubSource, ModelFiles, ModelSpec, PackageSource, Precision
 from patina_resources.sentence_files import (
@@ -116,7 +117,7 @@ def from_package(wanted: Wanted, package: PackageSource) -> Staged:
     return replace(
         staged,
         source=f"package {package.requirement}",
-        source_model=f"{package.requirement}: {package.folder}/{WEIGHTS} (SHA-256 {package.sha256_weights})",
+        source_model=package_source(package),
         source_tokenizer=f"{package.requirement}: {package.folder}/{TOKENIZER}",
         revision=package.requirement.partition("==")[2],
     )
@@ -183,7 +184,7 @@ def _staged(wanted: Wanted, folder: Path, onnx: Path | None, tokenizer: Path) ->
     if wanted.precision is not None and precision != wanted.precision:
         raise PatinaError(f"model {spec.reference}: {onnx} is {precision}, {wanted.precision} was asked for")
     # Whatever does not fit its description is better found now than in the middle of a build.
-    OnnxEmbedder(spec, ModelFiles(target, tokenizer, "", precision))
+    OnnxEmbedder(spec, ModelFiles(target, tokenizer, "", precision)).embed_passages(PROBES[:1])
     return Staged(spec, precision, target, tokenizer, "", "", "")
 
 
@@ -221,6 +222,8 @@ def _onnx_in_folder(folder: Path, precision: Precision | None) -> Path | None:
 
 
 def _copy_small(source: Path, target: Path) -> None:
+    if source.exists() and not source.is_file():  # opening a pipe would wait
+        raise PatinaError(f"{source}: not a regular file: expected the model's {TOKENIZER}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())

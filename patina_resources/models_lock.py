@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-from patina_resources.artifacts import exclusive, write_atomic
 from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.store.files import exclusive, write_atomic
 from patina_resources.text_file import key_name, read_toml
 
 HEADER = "# The models in this cache and where they came from. `patina model add` writes this file; do not edit it.\n"
@@ -20,7 +20,7 @@ WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class LockRecord:
-    """Provenance of one model.
+    """Provenance of one model; its key in the file is `ModelSpec.key`.
 
     Attributes:
         downloaded: UTC time (ISO 8601).
@@ -57,6 +57,8 @@ _ALL_KEYS = tuple(field.name for field in fields(LockRecord))
 _NEEDED_KEYS = tuple(field.name for field in fields(LockRecord) if field.default is MISSING)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# A folder's name, behind that of its project where one defines the model.
+_KEY = re.compile(r"(?:[A-Za-z0-9_-]{1,80}/)?(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._@-]{0,199}")
 
 
 def read_lock(path: Path) -> dict[str, LockRecord]:
@@ -86,6 +88,8 @@ def record_model(path: Path, name: str, record: LockRecord) -> None:
 
 
 def _record(name: str, table: object, path: Path) -> LockRecord:
+    if not _KEY.fullmatch(name):
+        raise PatinaError(f"{path}: damaged ({shown(name)} names no model): {_remedy(path)}")
     if not isinstance(table, dict):
         raise PatinaError(f"{path}: damaged ({shown(name)} is not a table): {_remedy(path)}")
     for key, value in table.items():

@@ -128,8 +128,10 @@ def _load(path: Path) -> onnx.ModelProto:
 
 def _graphs(model: onnx.ModelProto) -> list[onnx.GraphProto]:
     found = [model.graph]
-    for nodes in (model.graph.node, *(function.node for function in model.functions)):
-        found += _inner_graphs(nodes)
+    for training in model.training_info:
+        found += (training.initialization, training.algorithm)
+    for part in (*found, *model.functions):
+        found += _inner_graphs(part.node)
     return found
 
 
@@ -148,10 +150,18 @@ def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    sparse = [tensor for graph in _graphs(model) for tensor in graph.sparse_initializer]
     for graph in _graphs(model):
         yield from graph.initializer
-        for sparse in graph.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
+    for attribute in _attributes(model):
+        yield from (attribute.t, *attribute.tensors)
+        sparse += (attribute.sparse_tensor, *attribute.sparse_tensors)
+    for tensor in sparse:
+        yield from (tensor.values, tensor.indices)
+
+
+def _attributes(model: onnx.ModelProto) -> Iterator[onnx.AttributeProto]:
     for node in _nodes(model):
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
+        yield from node.attribute
+    for function in model.functions:
+        yield from function.attribute_proto

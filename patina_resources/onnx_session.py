@@ -56,7 +56,7 @@ def multiplies_int8_exactly() -> bool:
     return all(bool(np.all(product == -255 * 127 * 64)) for product in products)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its kind where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 

@@ -9,11 +9,11 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from patina_resources.artifacts import file_sha256
 from patina_resources.child_environment import child_environment
 from patina_resources.errors import PatinaError
 from patina_resources.registry import PackageSource
 from patina_resources.sentence_files import SETTINGS
+from patina_resources.store.files import file_sha256
 
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"

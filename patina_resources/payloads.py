@@ -8,7 +8,8 @@ from typing import Any
 MAX_DEPTH = 200
 SHALLOW_FUNCTION = "is_shallow_json"
 
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{\]}]', re.DOTALL)
+# A string without an end is taken, too: it would be looked for again from each quotation mark in it.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[\[{\]}]', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_DIGITS = 18
 
@@ -36,7 +37,7 @@ EVENT_DATA = f"CASE WHEN {readable()} THEN data ELSE '{{}}' END"
 
 
 def is_shallow_json(data: bytes) -> bool:
-    """Return whether valid JSON (UTF-8) is nested at most MAX_DEPTH levels."""
+    """Return whether JSON (UTF-8) has ends to all of its strings, and is nested at most MAX_DEPTH levels."""
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(data):
         if found[0] in b"[{":
@@ -45,6 +46,8 @@ def is_shallow_json(data: bytes) -> bool:
                 return False
         elif found[0] in b"]}":
             depth -= 1
+        elif not found[1]:
+            return False
     return True
 
 

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patina_resources.config import ProjectConfig, read_config
 from patina_resources.errors import PatinaError
-from patina_resources.store.own_folder import own_folder
+from patina_resources.store.own_folder import can_write_in, own_folder
+from patina_resources.store.places import refuse_irregular
+from patina_resources.user_settings import DATA_VARIABLE, EVENTLOG_VARIABLE, NOT_CHOSEN, ProjectPlaces, project_places
 
 PROJECT_VARIABLE = "PATINA_PROJECT"
 HOME_VARIABLE = "PATINA_HOME"
@@ -39,6 +41,11 @@ class Mothership:
         return self.home / "models.lock"
 
     @property
+    def settings(self) -> Path:
+        """What the user says of projects (TOML, optional)."""
+        return self.own / "config.toml"
+
+    @property
     def registry(self) -> Path:
         """The user's own additions to the model registry (TOML, optional)."""
         return self.home / "registry.toml"
@@ -64,13 +71,13 @@ class Mothership:
         """The Dagster instance of `patina ui` over several projects."""
         return self.own / "dagster_home"
 
-    def model_folder(self, folder_name: str) -> Path:
-        """Folder of one cached model."""
-        return self.models / folder_name
+    def model_folder(self, key: str) -> Path:
+        """Folder of one cached model; those of projects (`<project>/<name>`) lie apart from all others."""
+        return self.models / _model_place(key)
 
-    def incoming_folder(self, folder_name: str) -> Path:
+    def incoming_folder(self, key: str) -> Path:
         """Where a model's files wait until they are complete and checked; beside the cache, to be moved into it."""
-        return self.models / ".incoming" / folder_name
+        return self.models / ".incoming" / _model_place(key)
 
 
 @dataclass(frozen=True)
@@ -128,10 +135,17 @@ class ProjectionPaths:
 
 @dataclass(frozen=True)
 class Project:
-    """One repository with a `.patina` folder."""
+    """One repository with a `.patina` folder.
+
+    Attributes:
+        root: The folder that holds `.patina`.
+        config: Its settings, which git tracks.
+        places: Places that the user has chosen for it.
+    """
 
     root: Path
     config: ProjectConfig
+    places: ProjectPlaces = NOT_CHOSEN
 
     @property
     def patina(self) -> Path:
@@ -150,8 +164,8 @@ class Project:
 
     @property
     def data(self) -> Path:
-        """Everything derived; ignored by git."""
-        return self.patina / "data"
+        """Everything derived; ignored by git. It lies in the project unless the user has chosen another place."""
+        return self.places.data or self.patina / "data"
 
     @property
     def lock(self) -> Path:
@@ -189,17 +203,59 @@ class Project:
         return self.data / "patina.db"
 
     def eventlog(self) -> Path:
-        """Return the eventlog's path: config.toml's, else the default, else the older place if only that exists.
+        """Return the eventlog's path: the user's, else config.toml's, else the default, else the older place.
 
         Raises:
-            PatinaError: `[eventlog] url` is not an SQLite file URL.
+            PatinaError: `[eventlog] url` is not an SQLite file URL, or config.toml names a place outside of the
+                project.
         """
+        if self.places.eventlog is not None:
+            return self.places.eventlog
         if self.config.eventlog_url is not None:
-            return self.root / _sqlite_url_path(self.config.eventlog_url, self.config_file)
+            return self._inside(_sqlite_url_path(self.config.eventlog_url, self.config_file), "url")
         if self.config.eventlog_path is not None:
-            return self.root / _expanded(self.config.eventlog_path, f"{self.config_file}: [eventlog] path")
+            where = f"{self.config_file}: [eventlog] path"
+            return self._inside(_expanded(self.config.eventlog_path, where), "path")
         older = self.patina / "local" / "data" / "patina.db"
         return older if older.exists() and not self.default_eventlog.exists() else self.default_eventlog
+
+    def _inside(self, path: Path, key: str) -> Path:
+        """Return a path that config.toml names, taken from the root; it must not lead out of the project."""
+        place = self.root / path
+        try:
+            inside = place.resolve().is_relative_to(self.root.resolve())
+        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL
+            raise PatinaError(
+                f"{self.config_file}: [eventlog] {key}: not a path that leads anywhere: {path}"
+            ) from error
+        if not inside:
+            raise PatinaError(
+                f"{self.config_file}: [eventlog] {key}: {place.resolve()} is outside of the project: to allow it, set "
+                f'{EVENTLOG_VARIABLE}={place.resolve()}, or write `[projects."{self.root.resolve()}"]` and '
+                f'`eventlog = "{place.resolve()}"` into {mothership().settings}'
+            )
+        return place
+
+    def refuse_irregular(self) -> None:
+        """Return if all that is opened below `.patina` and in the data folder is a plain file or a folder.
+
+        Raises:
+            PatinaError: Something is a link, has a second name, or is a special file.
+        """
+        refuse_irregular(self.patina, self.data, self.older_dagster_home)
+
+    def refuse_unwritable(self) -> None:
+        """Return if the data folder can be written to, or made.
+
+        Raises:
+            PatinaError: It cannot: a read-only checkout, or somebody else's.
+        """
+        place = next(folder for folder in (self.data, *self.data.parents) if folder.exists())
+        if not can_write_in(place):
+            raise PatinaError(
+                f"{place}: cannot be written to: to keep what is built somewhere else, run the command again with "
+                f"{DATA_VARIABLE}=FOLDER, a folder of yours"
+            )
 
     def corpus_model_folder(self) -> Path:
         """Folder of the model that is built from this project's own texts."""
@@ -232,10 +288,22 @@ def find_project(start: Path | None = None) -> Project:
     """Return the project at or above `start` (default: `PATINA_PROJECT`, else the working folder).
 
     Raises:
-        PatinaError: There is no `.patina` folder there, or its config.toml is wrong.
+        PatinaError: There is no `.patina` folder there, something in it is a link or no plain file, or config.toml is
+            wrong, the project's or the user's.
     """
-    root = find_root(start)
-    return Project(root, read_config(root / ".patina" / "config.toml"))
+    return open_project(find_root(start))
+
+
+def open_project(root: Path) -> Project:
+    """Return the project whose root is known; there need not be a `.patina` folder yet.
+
+    Raises:
+        PatinaError: Something below `.patina` is a link or no plain file, or a config.toml is wrong.
+    """
+    home = mothership()
+    project = Project(root, ProjectConfig(), project_places(home.settings, root, home.project_folder(root).name))
+    project.refuse_irregular()  # before anything below is opened
+    return replace(project, config=read_config(project.config_file))
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -246,12 +314,17 @@ def find_root(start: Path | None = None) -> Path:
     """
     chosen = start or _expanded(os.environ.get(PROJECT_VARIABLE) or ".", PROJECT_VARIABLE)
     chosen = chosen.absolute()
-    shared = mothership().home
+    home = mothership()
     for folder in (chosen, *chosen.parents):
         marker = folder / ".patina"
-        if marker.is_dir() and marker != shared:
+        if marker.is_dir() and marker not in (home.home, home.own):
             return folder
     raise PatinaError(f"no .patina folder in {chosen} or above it: run `patina init` in your repository")
+
+
+def _model_place(key: str) -> str:
+    # No model's name begins with a dot.
+    return f".projects/{key}" if "/" in key else key
 
 
 def _folder_name(model: str) -> str:

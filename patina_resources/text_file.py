@@ -1,5 +1,6 @@
 """Small text files that people write: read whole, refused where they are something else. TOML in particular."""
 
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -9,6 +10,15 @@ from patina_resources.errors import PatinaError, shown
 
 MAX_BYTES = 1 << 20
 LONGEST_PLAIN_KEY = 80
+# Python's reader of TOML takes the square of a dotted key's parts. No key of ours has more than four.
+MOST_KEY_PARTS = 16
+# Every token of a TOML text; a string without an end is one, too, so that no character is looked at twice.
+_TOML_TOKEN = re.compile(
+    r'''(?P<part>"""(?:[^"\\]++|\\.|"(?!""))*+(?:""")?|"(?:[^"\\\n]++|\\.)*+"?'''
+    r"""|'''(?:[^']++|'(?!''))*+(?:''')?|'[^'\n]*+'?|[A-Za-z0-9_-]++)|(?P<dot>\.)|(?P<blank>[ \t]++)"""
+    r"|(?P<other>#[^\n]*+|.)",
+    re.DOTALL,
+)
 
 
 def read_small_text(path: Path, format_name: str) -> str:
@@ -48,14 +58,30 @@ def read_toml(path: Path) -> dict[str, Any]:
         FileNotFoundError: There is no such file.
         PatinaError: It cannot be read (see `read_small_text`), or is not TOML.
     """
+    text = read_small_text(path, "TOML")
+    if line := _line_of_long_key(text):
+        raise PatinaError(f"{path}:{line}: a key has more than {MOST_KEY_PARTS} parts (a.b.c): expected a flatter file")
     try:
-        return tomllib.loads(read_small_text(path, "TOML"))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PatinaError(f"{path}: not valid TOML: {error}") from error
     except RecursionError as error:
         raise PatinaError(f"{path}: not valid TOML: nested too deeply: expected a flatter file") from error
     except ValueError as error:  # a decimal number of over 4,300 digits
         raise PatinaError(f"{path}: not valid TOML: a number is too long: expected at most 18 digits") from error
+
+
+def _line_of_long_key(text: str) -> int | None:
+    """Return the line of the first dotted key with more than MOST_KEY_PARTS parts, or None."""
+    dots = 0
+    for token in _TOML_TOKEN.finditer(text):
+        if token.lastgroup == "dot":
+            dots += 1
+            if dots >= MOST_KEY_PARTS:
+                return text.count("\n", 0, token.start()) + 1
+        elif token.lastgroup == "other":
+            dots = 0
+    return None
 
 
 def key_name(key: str) -> str:

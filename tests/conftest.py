@@ -1,6 +1,24 @@
 """What holds for every test: no look at the developer's own files, and no telemetry."""
 
+from collections.abc import Iterator
+
 import pytest
+from installations import give_key
+
+CHOICES = ("PATINA_PROJECT", "PATINA_TRUST", "PATINA_DATA", "PATINA_EVENTLOG", "DAGSTER_HOME")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give fixtures that several tests share a home folder and a mothership."""
+    home = tmp_path_factory.mktemp("shared-home")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HOME", str(home))
+        environment.setenv("PATINA_HOME", str(give_key(home / "mothership")))
+        environment.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        for name in CHOICES:
+            environment.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -8,10 +26,9 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """Give the test a home folder and a mothership of its own, and no project but the ones it makes."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("PATINA_HOME", str(home / "mothership"))
-    monkeypatch.delenv("PATINA_PROJECT", raising=False)
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+    monkeypatch.setenv("PATINA_HOME", str(give_key(home / "mothership")))
+    for name in CHOICES:  # a command that ran in this process may have set one
+        monkeypatch.delenv(name, raising=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

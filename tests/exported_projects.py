@@ -37,7 +37,7 @@ def built_with_model_of(root: Path, folder: Path, precision: Precision = "fp32")
     """Return a project whose projection stands on the model in `folder`, of 16 dimensions."""
     make_project(root, f"embedding_model: tiny\n{RECIPE}").config_file.write_text(TINY)
     project = find_project(root)
-    registry = load_registry(mothership(), project.config.models, project.config_file)
+    registry = load_registry(mothership(), project)
     add_model(mothership(), registry, "tiny", precision, folder)
     return _built(workspace_of(project))
 

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from patina_resources.materialize.schema import EVENTLOG_SQL
+
 # (event_type, timestamp, source_id, source_file, data), of any type.
 RawRow = tuple[Any, Any, Any, Any, Any]
 
@@ -115,6 +117,16 @@ def without_types(path: Path, seq: str = "seq PRIMARY KEY") -> None:
         connection.execute("INSERT INTO loose SELECT * FROM eventlog")
         connection.execute("DROP TABLE eventlog")
         connection.execute("ALTER TABLE loose RENAME TO eventlog")
+
+
+def declared_as_usual(path: Path) -> None:
+    """Have the schema say of a table of `without_types` what it says of every eventlog; the rows stay as they are."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        usual = EVENTLOG_SQL.partition("CREATE INDEX")[0].strip().rstrip(";")
+        usual = usual.replace("IF NOT EXISTS ", "").replace(",\n    CHECK(json_valid(data))", "")
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'eventlog'", (usual,))
+        connection.commit()
 
 
 def append_odd_seqs(path: Path) -> int:

@@ -12,25 +12,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installations import OTHER_KEY, give_key
 from refusals import refusal
 
-from patina_resources.artifacts import (
-    damages,
+from patina_resources.artifacts import damages, publish_stage, read_output, read_outputs, settle, verified_path
+from patina_resources.errors import PatinaError
+from patina_resources.manifests import (
+    BuiltElsewhereError,
+    OutputFile,
+    StageInput,
+    StageRecord,
+    find_manifest,
+    read_manifest,
+)
+from patina_resources.project import ProjectionPaths, mothership
+from patina_resources.store.files import (
     exclusive,
     file_sha256,
-    publish_stage,
-    read_output,
-    read_outputs,
     remove_leftovers,
-    settle,
     sha256,
-    verified_path,
     write_atomic,
     write_if_changed,
 )
-from patina_resources.errors import PatinaError
-from patina_resources.manifests import OutputFile, StageInput, StageRecord, read_manifest
-from patina_resources.project import ProjectionPaths
+from patina_resources.store.trust import installation
 
 OLD = {"usearch": b"old index", "search.db": b"old items"}
 NEW = {"usearch": b"new index, longer", "search.db": b"new items"}
@@ -110,9 +114,19 @@ def test_leftovers_of_killed_writers_go_once_nobody_can_be_writing_them(tmp_path
 def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.mkdir()
-    for write in (write_atomic, write_if_changed):
-        assert f"{place}: cannot be written" in refusal(partial(write, place, b"data"))
+    assert f"{place}: cannot be written" in refusal(partial(write_atomic, place, b"data"))
     assert names(tmp_path) == ["file"]
+
+
+def test_a_folder_in_the_place_of_a_derived_file_makes_way(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    for content in (b"one", b"two"):
+        place.unlink(missing_ok=True)
+        place.mkdir()
+        (place / "kept").write_bytes(content)
+        assert write_if_changed(place, b"data")
+    assert names(tmp_path) == ["file", "file.aside", "file.aside1"]
+    assert (tmp_path / "file.aside1" / "kept").read_bytes() == b"two"
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -125,7 +139,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from patina_resources.artifacts import write_atomic
+from patina_resources.store.files import write_atomic
 from patina_resources.errors import PatinaError
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
@@ -148,7 +162,7 @@ def test_a_write_that_does_not_fit_leaves_the_old_file(tmp_path: Path) -> None:
 READ_ONLY = """
 import os, shutil, sys, tempfile
 from pathlib import Path
-from patina_resources.artifacts import write_atomic
+from patina_resources.store.files import write_atomic
 from patina_resources.errors import PatinaError
 folder = Path(tempfile.mkdtemp())
 (folder / "file").write_bytes(b"old")
@@ -320,10 +334,14 @@ def test_a_failing_rename_leaves_the_old_or_the_new_build(
     assert names(paths.folder) == ["temporal.manifest.json", "temporal.search.db", "temporal.usearch"]
 
 
-def test_a_folder_in_the_place_of_an_artifact_is_refused(paths: ProjectionPaths) -> None:
-    paths.index.mkdir(parents=True)
-    assert f"{paths.index}: cannot be written" in refusal(lambda: publish(paths, OLD))
-    assert f"{paths.index}: cannot be written" in refusal(lambda: settle(paths))
+def test_a_folder_in_the_place_of_an_artifact_makes_way(paths: ProjectionPaths) -> None:
+    for place in (paths.index, paths.manifest):
+        place.mkdir(parents=True)
+        (place / "kept").touch()
+    record = publish(paths, OLD)
+    assert damages(paths, record) == ()
+    assert (paths.index.with_name(f"{paths.index.name}.aside") / "kept").exists()
+    assert read_manifest(paths.manifest) == {"index": record}
 
 
 FULL = """
@@ -498,14 +516,47 @@ def test_a_manifest_of_another_projection_is_found(paths: ProjectionPaths) -> No
     assert "it is that of 'semantic'" in refusal(lambda: read_manifest(paths.manifest))
 
 
-def test_a_manifest_without_a_digest_is_read_and_gets_one(paths: ProjectionPaths) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_manifest_of_an_older_version_is_built_elsewhere(
+    version: int, paths: ProjectionPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = publish(paths, OLD)
-    stages = json.loads(paths.manifest.read_bytes())["stages"]
-    paths.manifest.write_text(json.dumps({"version": 1, "stages": stages}))
+    document = json.loads(paths.manifest.read_bytes()) | {"version": version}
+    del document["keyed_sha256"], document["built_by"]
+    if version == 1:
+        del document["sha256"], document["of"]
+    paths.manifest.write_text(json.dumps(document))
+    with pytest.raises(BuiltElsewhereError, match="was built elsewhere"):
+        read_manifest(paths.manifest)
+    assert find_manifest(paths.manifest).stages == {"index": record}
+    monkeypatch.setenv("PATINA_TRUST", "1")
     assert read_manifest(paths.manifest) == {"index": record}
     publish(paths, NEW, "other")
-    assert json.loads(paths.manifest.read_bytes())["version"] == 2
+    monkeypatch.delenv("PATINA_TRUST")
     assert read_manifest(paths.manifest)["index"] == record
+
+
+def test_the_manifest_of_another_installation_is_built_elsewhere(paths: ProjectionPaths) -> None:
+    publish(paths, OLD)
+    give_key(mothership().own, OTHER_KEY)
+    with pytest.raises(BuiltElsewhereError, match="was built elsewhere"):
+        read_manifest(paths.manifest)
+    assert find_manifest(paths.manifest).built_by != installation()
+    publish(paths, NEW, "other")  # nothing of the other installation stays
+    assert list(read_manifest(paths.manifest)) == ["other"]
+
+
+def test_a_recomputed_digest_does_not_make_a_manifest_ours(paths: ProjectionPaths) -> None:
+    publish(paths, OLD)
+    document = json.loads(paths.manifest.read_bytes())
+    document["stages"]["index"]["digest"] = "forged"
+    content = json.dumps(["temporal", document["stages"]]).encode()
+    paths.manifest.write_text(json.dumps(document | {"sha256": sha256(content)}))
+    with pytest.raises(BuiltElsewhereError):
+        read_manifest(paths.manifest)
+    paths.manifest.write_text(json.dumps(document | {"sha256": sha256(content), "keyed_sha256": ""}))
+    with pytest.raises(BuiltElsewhereError):
+        read_manifest(paths.manifest)
 
 
 def test_a_damaged_manifest_cannot_move_files_out_of_their_folder(paths: ProjectionPaths, tmp_path: Path) -> None:
@@ -524,7 +575,7 @@ def test_a_damaged_manifest_cannot_move_files_out_of_their_folder(paths: Project
 HOLDER = """
 import sys
 from pathlib import Path
-from patina_resources.artifacts import exclusive
+from patina_resources.store.files import exclusive
 with exclusive(Path(sys.argv[1]), 0, "holding"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -595,7 +646,7 @@ def test_a_mutex_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 FULL_MUTEX = """
 import resource, sys
 from pathlib import Path
-from patina_resources.artifacts import exclusive
+from patina_resources.store.files import exclusive
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 with exclusive(Path(sys.argv[1]), 0, "holding"):
     print("held")

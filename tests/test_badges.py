@@ -162,7 +162,7 @@ def test_models_side_by_side_are_one_asset_whose_data_version_follows_each(tmp_p
     made = make_project(tmp_path / "project", f"embedding_model: tiny+corpus-static\n{RECIPE}")
     made.config_file.write_text(MODELS)
     project = find_project(made.root)
-    registry = load_registry(mothership(), project.config.models, project.config_file)
+    registry = load_registry(mothership(), project)
     add_model(mothership(), registry, "tiny", "fp32", write_model(tmp_path / "one", seed=1))
     (tmp_path / "instance").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:

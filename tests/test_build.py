@@ -27,8 +27,8 @@ from patina_assets.pairs.splits import Split
 from patina_assets.recipe import ProjectionRecipe, Training
 from patina_assets.stages.index import load_index
 from patina_assets.stages.projection import from_safetensors
-from patina_resources.artifacts import sha256
 from patina_resources.eventlog import Eventlog, Row
+from patina_resources.store.files import sha256
 
 SOURCES = [source for pair_type in PAIR_TYPES.values() for source in pair_type.sources]
 TYPES = list(PAIR_TYPES.values())

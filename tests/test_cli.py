@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from eventlog_builder import Event, build_eventlog, project_history
+from installations import give_key
 from small_project import RECIPE, Ran, delete_events, make_project, patina
 
 from patina_resources.project import Project
@@ -29,7 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 def built_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a project that the real command has built once for this module."""
     made = make_project(tmp_path_factory.mktemp("built") / "project")
-    home = tmp_path_factory.mktemp("mothership")
+    home = give_key(tmp_path_factory.mktemp("mothership"))
     environment = {"PATH": "/usr/bin:/bin", "PATINA_HOME": str(home), "HOME": str(home)}
     command = [sys.executable, "-m", "patina_assets.cli", "oxidize"]
     repository = str(Path(__file__).parent.parent)
@@ -164,6 +166,18 @@ def test_without_sessions_the_others_are_built(project: Project) -> None:
         found = patina("scry", "cache", "--projection", projection)
         assert found.code == 0, found.err
     refused(patina("scry", "cache", "--projection", "semantic"), "no projection 'semantic' is built")
+
+
+def test_what_a_killed_build_left_goes_when_nothing_is_stale(
+    built_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(built_root, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    folder = tmp_path / "copy" / ".patina" / "data" / "embeddings" / "corpus-static" / "projections"
+    left = folder / "temporal.temporal.usearch.0123456789abcdef.pending"
+    left.write_bytes(b"of a recipe that was set back")
+    assert patina("oxidize").out.startswith("nothing is stale")
+    assert not left.exists()
 
 
 def test_nothing_stale_launches_nothing(built_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,7 +258,7 @@ def test_a_damaged_file_is_named_and_may_be_deleted(damage: Callable[[Path], Non
 def test_a_place_that_cannot_be_written_is_no_reason_to_delete(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     sentence = refusal(lambda: EmbeddingCache(tmp_path / "file" / "cache.db"))
-    assert "cannot be used" in sentence
+    assert "cannot be written" in sentence
     assert "delete" not in sentence
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from installations import give_key
 from small_project import make_project, patina, workspace_of
 
 from patina_assets.pipeline import publish_lock, run_stage
@@ -21,7 +22,7 @@ def built_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a project with two of its three projections built."""
     root = tmp_path_factory.mktemp("evaluation") / "project"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATINA_HOME", str(tmp_path_factory.mktemp("mothership")))
+        patch.setenv("PATINA_HOME", str(give_key(tmp_path_factory.mktemp("mothership"))))
         workspace = workspace_of(make_project(root))
         from patina_assets.pipeline import run_model
 

@@ -77,7 +77,11 @@ def _no_data(path: Path) -> None:
     ("make", "expected"),
     [
         (lambda _: None, "no eventlog at {path}: run `patina materialize`"),
-        (Path.mkdir, "no eventlog at {path}: run `patina materialize`"),
+        (
+            Path.mkdir,
+            "{path}: is a folder: expected a regular file: move it away, or name another eventlog under [eventlog] "
+            "path in .patina/config.toml",
+        ),
         (_text, "{path}: is not an SQLite database: point [eventlog] path in .patina/config.toml at the eventlog"),
         (Path.touch, "{path}: no table `eventlog`: expected a Patina eventlog, made by `patina materialize`"),
         (_other_tables, "{path}: no table `eventlog`: expected a Patina eventlog, made by `patina materialize`"),

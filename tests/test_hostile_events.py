@@ -14,6 +14,7 @@ from hostile_events import (
     SQL,
     append_odd_seqs,
     append_raw,
+    declared_as_usual,
     odd_columns,
     odd_payloads,
     unreadable_rows,
@@ -166,10 +167,12 @@ def test_materialize_appends_beside_odd_rows(tmp_path: Path, monkeypatch: pytest
     build_eventlog(project.eventlog(), project_history(), checked=False)
     without_types(project.eventlog(), "seq INTEGER PRIMARY KEY")
     append_raw(project.eventlog(), [*odd_payloads(), *odd_columns(), *unreadable_rows()])
+    declared_as_usual(project.eventlog())
     (tmp_path / "layer" / "sessions").mkdir(parents=True)
     session = '---\ntitle: "\\uD800"\n---\n## Goals\n- [x] a goal that is long and new\n'
     (tmp_path / "layer" / "sessions" / "20250101-000000.md").write_text(session)
     (tmp_path / "new.py").write_text("def new(x: int) -> int:\n    return x\n")
+    (tmp_path / ".gitignore").write_text(".patina/data/\n")
     for command in (["init"], ["add", "-A"], ["commit", "-m", "A new commit"]):
         subprocess.run(
             ["git", "-c", "user.name=A", "-c", "user.email=a@b", *command],
@@ -178,18 +181,19 @@ def test_materialize_appends_beside_odd_rows(tmp_path: Path, monkeypatch: pytest
             capture_output=True,
         )
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        done = patina("materialize")
+    for options in (["--full"], []):  # the commits of these rows are no commits of this repository
+        done = patina("materialize", *options)
         assert (done.code, "Traceback" in done.err) == (0, False), done.err
     assert "a goal that is long and new" in {item[4] for item in items_of("same_session", project.eventlog())}
     assert "Commit: A new commit" in {item[4] for item in items_of("effect_similarity", project.eventlog())}
 
 
 def test_materialize_refuses_a_table_that_numbers_nothing(project: Project) -> None:
+    without_types(project.eventlog())
     subprocess.run(["git", "init", "-q"], cwd=project.root, check=True)
     refused = patina("materialize")
     assert refused.code == 2
-    assert "seq of table eventlog is no INTEGER PRIMARY KEY" in refused.err
+    assert "column seq of table eventlog is declared in another way" in refused.err
 
 
 # What once took a run down, or its time

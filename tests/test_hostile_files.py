@@ -21,7 +21,7 @@ from patina_assets.recipe_reader import read_recipe
 from patina_assets.search import Searcher
 from patina_resources.config import read_config
 from patina_resources.errors import PatinaError
-from patina_resources.manifests import read_manifest
+from patina_resources.manifests import find_manifest
 from patina_resources.materialize.decision_records import read_record
 from patina_resources.materialize.session_header import LONGEST_TITLE, read_header
 from patina_resources.materialize.session_notes import read_notes
@@ -188,7 +188,7 @@ def _registry(path: Path) -> object:
 
 def _registry_of_project(path: Path) -> object:
     config = read_config(path)
-    return load_registry(Mothership(path.parent / "home"), config.models, path)
+    return load_registry(Mothership(path.parent / "home"), Project(path.parent, config))
 
 
 def _models_lock(path: Path) -> object:
@@ -209,7 +209,7 @@ def _project_around(path: Path) -> Project:
 
 def _manifest(path: Path) -> object:
     with written(yaml.safe_dump(RECIPE).encode()) as recipe:
-        return compose_lock(read_recipe(recipe, pair_types_by_source()), "m", {"semantic": read_manifest(path)})
+        return compose_lock(read_recipe(recipe, pair_types_by_source()), "m", {"semantic": find_manifest(path).stages})
 
 
 READERS: dict[str, tuple[Callable[[Path], object], Callable[[dict[str, Any]], str], dict[str, Any]]] = {

@@ -12,8 +12,8 @@ from sensor_helpers import run_of
 from small_project import make_project
 
 from patina_assets.instance import location_names, prepare_home, prepare_workspace
-from patina_resources.artifacts import MAX_LOG_BYTES, append_line
 from patina_resources.project import Project, find_project
+from patina_resources.store.files import MAX_LOG_BYTES, append_line
 
 
 @pytest.fixture

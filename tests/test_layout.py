@@ -77,14 +77,18 @@ MAY_USE_NETWORK = {
 MAY_USE_SQLITE = {
     "patina_resources.eventlog",
     "patina_resources.embedding_cache",
+    "patina_resources.embedding_recovery",
     "patina_resources.materialize.eventlog_writer",
+    "patina_resources.materialize.known_schema",
+    "patina_resources.store.database",
     "patina_assets.formats",
 }
 MAY_WRITE_FILES = {
     "patina_resources.artifacts",
+    "patina_resources.store.files",
     "patina_resources.store.own_folder",
+    "patina_resources.embedding_recovery",
     "patina_resources.store.runtime_folder",
-    "patina_resources.embedding_cache",
     "patina_resources.export_folder",
     # The mothership's files.
     "patina_resources.bert_onnx",

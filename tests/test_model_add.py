@@ -12,11 +12,10 @@ import onnx
 import pytest
 from hub_server import COMMIT, Hub
 from refusals import refusal
-from tiny_hub import PLACE, REPOSITORY, TABLE, in_cache, tiny_hub, tiny_registry
+from tiny_hub import PLACE, REPOSITORY, in_cache, tiny_hub, tiny_registry, user_registry
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
 from patina_resources import hub as client
-from patina_resources.artifacts import file_sha256
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError
 from patina_resources.model_add import add_model
@@ -24,9 +23,10 @@ from patina_resources.model_cache import cached_model, remove_model
 from patina_resources.models_lock import read_lock, record_model
 from patina_resources.project import Mothership
 from patina_resources.registry_files import load_registry
+from patina_resources.store.files import file_sha256
 
 # What a second process runs: adds the model `tiny`, says what happened.
-ADD = f"""
+ADD = """
 import resource, sys
 from pathlib import Path
 from patina_resources import hub
@@ -38,9 +38,8 @@ home, limit = Mothership(Path(sys.argv[1])), int(sys.argv[2])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 hub.RETRY_WAITS = ()
-table = {TABLE!r}
 try:
-    added = add_model(home, load_registry(home, {{"tiny": table}}), "tiny")
+    added = add_model(home, load_registry(home), "tiny")
     print("downloaded" if added.downloaded else "there")
 except PatinaError as error:
     sys.exit(str(error))
@@ -59,6 +58,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def start_adding(home: Mothership, limit: int = 0) -> "subprocess.Popen[str]":
+    tiny_registry(home)
     command = [sys.executable, "-c", ADD, str(home.home), str(limit)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd())
 
@@ -71,7 +71,10 @@ def test_a_registered_model_comes_from_the_hub(hub: Hub, home: Mothership) -> No
     assert record == added.record
     assert (record.revision, record.precision, record.dimensions) == (COMMIT, "int8", 16)
     assert record.source_model == f"{hub.url}/{REPOSITORY}/resolve/{COMMIT}/onnx/model_quantized.onnx"
-    assert said == [f"tiny: downloading onnx/model_quantized.onnx of {REPOSITORY} from the hub"]
+    assert said == [
+        f"tiny: downloading onnx/model_quantized.onnx of {REPOSITORY} from the hub",
+        "tiny: the registry pins no digest of it; models.lock holds those of what came",
+    ]
     files = cached_model(home, added.spec)
     assert file_sha256(files.onnx) == record.sha256_model
     assert in_cache(home) == ["tiny/model_quantized.onnx", "tiny/tokenizer.json"]
@@ -211,8 +214,8 @@ def test_names_without_a_source_are_errors(home: Mothership) -> None:
     assert "unknown model" in refusal(lambda: add_model(home, load_registry(home), "nothing"))
     for name in ("../x", "/etc", "hf:../x", "hf:a/b/../c"):
         refusal(lambda name=name: add_model(home, load_registry(home), name, folder=Path("/")))  # type: ignore[misc]
-    without = load_registry(home, {"own": {"dims": 8, "max_tokens": 8, "pooling": "mean"}}, Path("config.toml"))
-    assert "config.toml names no place" in refusal(lambda: add_model(home, without, "own"))
+    without = user_registry(home, {"own": {"dims": 8, "max_tokens": 8, "pooling": "mean"}})
+    assert "registry.toml names no place" in refusal(lambda: add_model(home, without, "own"))
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(home: Mothership, tmp_path: Path) -> None:

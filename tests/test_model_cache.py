@@ -6,8 +6,6 @@ import pytest
 from refusals import refusal
 from tiny_models import TEXTS, write_model
 
-from patina_resources import model_cache
-from patina_resources.artifacts import file_sha256
 from patina_resources.embedder import OnnxEmbedder
 from patina_resources.model_cache import (
     cached_model,
@@ -17,9 +15,11 @@ from patina_resources.model_cache import (
     remove_model,
     verify_model,
 )
+from patina_resources.models import cache_files
 from patina_resources.models_lock import LockRecord, read_lock, record_model
 from patina_resources.project import Mothership
 from patina_resources.registry import CORPUS_STATIC, ModelSpec, Precision, model_digest
+from patina_resources.store.files import file_sha256
 
 SPEC = ModelSpec("tiny", 16, 32, "mean")
 
@@ -87,7 +87,7 @@ def test_files_are_read_once_per_process(home: Mothership, monkeypatch: pytest.M
         read.append(path)
         return file_sha256(path)
 
-    monkeypatch.setattr(model_cache, "file_sha256", counted)
+    monkeypatch.setattr(cache_files, "file_sha256", counted)
     for _ in range(5):
         cached_model(home, SPEC)
     assert len(read) == 2
@@ -134,7 +134,7 @@ def test_a_kill_while_publishing_leaves_the_old_or_the_new_model(home: Mothershi
     recorded = read_lock(home.models_lock)["tiny"]
     new = recorded.sha256_model != old.sha256_model
     assert new == (steps >= 3)  # two files under pending names, then the record
-    model_cache._sha256_of_state.cache_clear()
+    cache_files.forget_digests()
     assert cached_model(home, SPEC).digest == model_digest(recorded.sha256_model, recorded.sha256_tokenizer)
     publish(home, seed=3)
     assert sorted(path.name for path in home.model_folder("tiny").iterdir()) == ["model.onnx", "tokenizer.json"]

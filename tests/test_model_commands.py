@@ -127,15 +127,16 @@ def test_wrong_names_are_refused() -> None:
     refused(patina("model", "remove", "tiny"), "not in the cache")
 
 
-def test_a_model_beside_the_sources_of_an_old_project_is_copied(project: Project) -> None:
+def test_a_model_beside_the_sources_of_an_old_project_is_taken_by_its_users_word_only(project: Project) -> None:
     old = project.root / "resources" / "models" / "tiny"
     old.mkdir(parents=True)
     write_model(old)
     ran = patina("oxidize")
-    assert ran.code == 0, ran.err
-    assert "the old folder may go" in ran.err
-    assert ".gitignore" in ran.err
-    assert "the old folder may go" not in patina("oxidize").err
+    assert ran.code == 2, ran.err
+    assert f"{old} comes with the repository, so it is not used as tiny without your word" in ran.err
+    assert not mothership().models.exists()
+    assert patina("model", "add", "tiny", "--from", str(old)).code == 0
+    assert "comes with the repository" not in patina("oxidize").err
 
 
 def test_init_names_the_command_for_a_missing_model_and_never_asks_without_a_terminal(

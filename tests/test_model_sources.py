@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 from hub_server import COMMIT, Hub
 from refusals import refusal
-from tiny_hub import REPOSITORY, in_cache, tiny_hub, tiny_registry
+from tiny_hub import REPOSITORY, in_cache, tiny_hub, tiny_registry, user_registry
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
-from patina_resources.artifacts import file_sha256
 from patina_resources.embedder import OnnxEmbedder
-from patina_resources.model_add import add_model, import_project_model
+from patina_resources.model_add import add_model
 from patina_resources.model_cache import cached_model
 from patina_resources.project import Mothership
 from patina_resources.registry_files import load_registry
+from patina_resources.store.files import file_sha256
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_onnx_in_a_repository_without_pooling_says_what_to_set(home: Mothership)
     reference = f"hf:{REPOSITORY}"
     sentence = refusal(lambda: add_model(home, load_registry(home), reference))
     assert f'[models."{reference}"]' in sentence
-    described = load_registry(home, {reference: {"pooling": "mean", "query_prefix": "q "}})
+    described = user_registry(home, {reference: {"pooling": "mean", "query_prefix": "q "}})
     added = add_model(home, described, reference)
     assert (added.spec.pooling, added.spec.query_prefix, added.record.precision) == ("mean", "q ", "int8")
 
@@ -127,16 +127,3 @@ def test_what_a_folder_lacks_is_named(home: Mothership, tmp_path: Path) -> None:
     (tmp_path / "half" / "model.onnx").write_bytes(b"not onnx")
     assert "not an ONNX file" in adding(tmp_path / "half")
     assert in_cache(home) == []
-
-
-def test_an_older_projects_model_is_taken_over(home: Mothership, tmp_path: Path) -> None:
-    said: list[str] = []
-    assert import_project_model(home, tiny_registry(home), tmp_path, "tiny", said.append) is None
-    folder = write_model(tmp_path / "resources" / "models" / "tiny")
-    added = import_project_model(home, tiny_registry(home), tmp_path, "tiny", said.append)
-    assert added is not None
-    assert added.record.source_model == str(folder / "model.onnx")
-    assert "the old folder may go" in said[-1]
-    assert "resources/models/" in said[-1]
-    assert folder.exists()
-    assert import_project_model(home, tiny_registry(home), tmp_path, "tiny", said.append) is None

@@ -41,5 +41,10 @@ def test_a_record_of_another_tool_is_listed_too(home: Mothership) -> None:
     record = LockRecord("2025-12-16T19:30:00Z", "a", "b", "a" * 64, "b" * 64, 10, 1024)
     record_model(home.models_lock, "other-model", record)
     row = model_rows(home, load_registry(home))[-1]
-    assert (row.name, row.dims, row.state, row.description) == ("other-model", 1024, "missing", "not in the registry")
+    assert (row.name, row.dims, row.state, row.description) == (
+        "other-model",
+        1024,
+        "missing",
+        "not in the registry, not used",
+    )
     assert "unknown model" in refusal(lambda: model_row(home, load_registry(home), "other-model"))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from refusals import refusal
+from tiny_hub import user_registry
 from tiny_models import write_sentence_folder
 
 from patina_resources import hub, package_mirror
-from patina_resources.artifacts import file_sha256
 from patina_resources.model_add import add_model
 from patina_resources.model_cache import cached_model
 from patina_resources.models_lock import read_lock
@@ -21,6 +21,7 @@ from patina_resources.package_mirror import fetch_package, unpack_model
 from patina_resources.project import Mothership
 from patina_resources.registry import PackageSource, Registry, RegistryEntry
 from patina_resources.registry_files import load_registry
+from patina_resources.store.files import file_sha256
 
 INSIDE = "tiny_model/model"
 WHEEL = "tiny_model-0.1.0-py3-none-any.whl"
@@ -198,7 +199,7 @@ def _with_package(home: Mothership, source: PackageSource) -> Registry:
     """Return the registry with a model `tiny` that is on the hub and in a package, as only a shipped one can be."""
     place = {"repository": "tiny/encoder", "int8": "onnx/model_quantized.onnx", "fp32": "onnx/model.onnx"}
     table = {"dims": 16, "max_tokens": 24, "pooling": "mean", "hub": place}
-    registry = load_registry(home, {"tiny": table})
+    registry = user_registry(home, {"tiny": table})
     entry = registry.entries["tiny"]
     shipped = RegistryEntry(entry.spec, hub=entry.hub, package=source)
     return Registry({**registry.entries, "tiny": shipped})

@@ -144,7 +144,7 @@ def test_what_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_a_folder_instead_of_the_settings_is_refused(root: Path) -> None:
     (root / ".patina" / "config.toml").mkdir()
-    assert "not a regular file: expected a TOML file" in refusal(lambda: find_project(root))
+    assert "config.toml: is a folder: expected a plain file" in refusal(lambda: find_project(root))
 
 
 # The eventlog
@@ -167,17 +167,72 @@ def test_the_older_place_counts_where_only_it_has_an_eventlog(root: Path) -> Non
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ('path = "logs/patina.db"', "{root}/logs/patina.db"),
-        ('path = "/srv/patina.db"', "/srv/patina.db"),
-        ('path = "~/patina.db"', "{home}/patina.db"),
-        ('url = "sqlite:///logs/patina.db"', "{root}/logs/patina.db"),
-        ('url = "sqlite:////srv/patina.db"', "/srv/patina.db"),
+        ('path = "logs/patina.db"', "logs/patina.db"),
+        ('path = "{root}/logs/patina.db"', "logs/patina.db"),
+        ('url = "sqlite:///logs/patina.db"', "logs/patina.db"),
+        ('url = "sqlite:///{root}/logs/patina.db"', "logs/patina.db"),
     ],
 )
 def test_settings_say_where_the_eventlog_is(root: Path, setting: str, expected: str) -> None:
-    project = configured(root, f"[eventlog]\n{setting}\n")
+    project = configured(root, f"[eventlog]\n{setting.format(root=root)}\n")
     project.default_eventlog.touch()
-    assert str(project.eventlog()) == expected.format(root=root, home=Path.home())
+    assert project.eventlog() == root / expected
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'path = "/srv/patina.db"',
+        'path = "~/patina.db"',
+        'path = "../patina.db"',
+        'path = "logs/../../patina.db"',
+        'path = "link/patina.db"',
+        'path = "circle/patina.db"',
+        'url = "sqlite:////srv/patina.db"',
+        'url = "sqlite:///../patina.db"',
+    ],
+)
+def test_settings_do_not_lead_out_of_the_project(
+    root: Path, tmp_path: Path, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "link").symlink_to(tmp_path)
+    (root / "circle").symlink_to(root / "circle")
+    project = configured(root, f"[eventlog]\n{setting}\n")
+    assert f"{project.config_file}: [eventlog]" in refusal(project.eventlog)
+    monkeypatch.setenv("PATINA_EVENTLOG", "/srv/patina.db")
+    assert find_project(root).eventlog() == Path("/srv/patina.db")
+
+
+def test_the_user_says_where_data_and_eventlog_are(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f'[projects."{root}"]\ndata = "/big/data"\neventlog = "/srv/patina.db"\n[projects."/other"]\ndata = "/x"\n'
+    mothership().settings.write_text(text)
+    project = find_project(root)
+    assert (project.data, project.eventlog()) == (Path("/big/data"), Path("/srv/patina.db"))
+    monkeypatch.setenv("PATINA_DATA", str(tmp_path / "elsewhere"))
+    assert find_project(root).data == tmp_path / "elsewhere" / mothership().project_folder(root).name
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[project]", "unknown section 'project' (did you mean 'projects'?)"),
+        ('[projects."/a"]\ndatta = "/x"', "[projects.'/a'] unknown key 'datta' (did you mean 'data'?)"),
+        ('[projects."/a"]\ndata = 3', "[projects.'/a'] data: expected a path, got 3"),
+        ('[projects]\n"/a" = "/x"', "[projects] '/a': expected a table, got '/x'"),
+        ("projects = 3", "projects: expected tables such as"),
+        ("[projects", "not valid TOML"),
+    ],
+)
+def test_wrong_settings_of_the_user_are_refused(root: Path, text: str, expected: str) -> None:
+    mothership().settings.write_text(text)
+    sentence = refusal(lambda: find_project(root))
+    assert sentence.startswith(f"{mothership().settings}: ")
+    assert expected in sentence
+
+
+def test_a_relative_path_in_the_settings_of_the_user_is_refused(root: Path) -> None:
+    mothership().settings.write_text(f'[projects."{root}"]\ndata = "data"\n')
+    assert "data: expected an absolute path, got 'data'" in refusal(lambda: find_project(root))
 
 
 @pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite://", "sqlite:///", "logs/patina.db"])
@@ -200,7 +255,7 @@ def test_an_eventlog_of_an_unknown_user_is_refused(root: Path) -> None:
 def test_every_derived_file_has_a_place_of_its_own(root: Path) -> None:
     project = find_project(root)
     files = ["pairs", "items", "relations", "embeddings", "weights", "onnx", "index", "search", "manifest"]
-    places: list[Path] = [project.lock, project.mutex, project.source_digests, project.dagster_home]
+    places: list[Path] = [project.lock, project.mutex, project.source_digests, project.older_dagster_home]
     places += [project.default_eventlog, project.corpus_model_folder()]
     for model in ("first", "second"):
         places.append(project.embedding_cache(model))
@@ -212,6 +267,7 @@ def test_every_derived_file_has_a_place_of_its_own(root: Path) -> None:
             places += [getattr(paths, file) for file in files]
     assert len(set(places)) == len(places)
     assert all(place.is_relative_to(project.data) for place in places)
+    assert project.dagster_home.is_relative_to(mothership().own)
 
 
 def test_a_projections_files_carry_its_name() -> None:

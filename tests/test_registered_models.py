@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hub_server import Hub, running_hub
 from numpy.typing import NDArray
+from tiny_hub import user_registry
 from tiny_models import TEXTS, VOCABULARY, write_encoder, write_tokenizer
 from tokenizers import Tokenizer
 
@@ -56,7 +57,7 @@ def test_it_embeds_queries_and_passages_as_the_registry_says(
     hub.add_folder(entry.hub.repository, tmp_path / "published")
     # The tiny files are not the pinned ones, so the place is told again without pins.
     place = {"repository": entry.hub.repository, **entry.hub.onnx}
-    registry = load_registry(home, {name: {"hub": place}})
+    registry = user_registry(home, {name: {"hub": place}})
     for precision, tolerance in (("int8", 0.1), ("fp32", 1e-5)):
         _check(home, registry, name, precision, tolerance, tokenizer, inputs)  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from refusals import refusal
+from tiny_hub import user_registry
 
 from patina_resources.errors import PatinaError
 from patina_resources.project import Mothership
@@ -33,7 +34,7 @@ def with_user_file(home: Mothership, text: str | bytes) -> Registry:
 
 
 def with_table(home: Mothership, name: str, **table: object) -> Registry:
-    return load_registry(home, {name: table}, Path("config.toml"))
+    return user_registry(home, {name: table})
 
 
 @pytest.mark.parametrize(
@@ -140,12 +141,6 @@ def test_a_user_adds_a_model_and_changes_one(home: Mothership) -> None:
     hub = registry.entry("gte-base").hub
     assert hub is not None
     assert hub.repository == "Xenova/gte-base"
-
-
-def test_a_project_comes_after_the_user(home: Mothership) -> None:
-    with_user_file(home, OWN)
-    registry = with_table(home, "mine", dims=48)
-    assert registry.resolve("mine") == ModelSpec("mine", 48, 64, "cls")
 
 
 def test_a_hub_repository_can_be_described_in_full(home: Mothership) -> None:

@@ -1,6 +1,7 @@
 """Search over a really built project: lexical matches, fusion, hostile queries, explanations."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -353,8 +354,9 @@ def test_a_query_loads_nothing_heavy(built_root: Path, tmp_path: Path) -> None:
         "import sys; from patina_assets.cli import main; code = main(['scry', 'reject redis', '--explain']);"
         "print(*sorted(sys.modules), file=sys.stderr); sys.exit(code)"
     )
+    environment = {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATINA_HOME": os.environ["PATINA_HOME"]}
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=built_root, env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+        [sys.executable, "-c", script], cwd=built_root, env=environment,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:500]

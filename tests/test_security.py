@@ -19,7 +19,7 @@ from tiny_hub import PLACE, tiny_hub
 from ui_server import running_ui
 
 from patina_assets.definitions import project_definitions
-from patina_assets.terminal import harmless
+from patina_assets.plain_text import harmless
 from patina_resources.config import read_config
 from patina_resources.http_post import post_json
 
@@ -35,6 +35,8 @@ SQL_WORD = re.compile(r"\b(SELECT|INSERT|DELETE|UPDATE|CREATE|DROP|PRAGMA|ATTACH
 SQL_PARTS = {
     ("patina_resources.embedding_cache", "marks"),  # "?,?,?"
     ("patina_resources.materialize.eventlog_writer", "int(WAIT_SECONDS * 1000)"),
+    ("patina_resources.materialize.eventlog_writer", "table"),  # names of this program's tables
+    ("patina_resources.store.database", "table"),
     *(("patina_resources.materialize.derived_views", name) for name in ("table", "names", "values", "rows")),
 }
 CONSTANT = re.compile(r"[A-Z][A-Z_0-9]*|(readable|normal_path_sql)\((['\"][a-z.]*['\"])?\)")
@@ -229,7 +231,7 @@ def test_a_token_is_in_no_output_and_no_file(hub: Hub, tmp_path: Path, monkeypat
         monkeypatch.setenv("HF_TOKEN", token)
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
         hub.statuses.extend(statuses)
-        outputs.append(patina("--debug", "model", "add", "tiny"))
+        outputs.append(patina("--debug", "model", "add", "tiny", "--yes"))
         hub.statuses.clear()
     assert [ran.code for ran in outputs] == [2, 2, 2, 2, 2, 0]
     assert any(request.authorization == f"Bearer {SECRET}" for request in hub.requests)

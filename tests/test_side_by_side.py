@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from refusals import refusal
+from tiny_hub import project_registry
 from tiny_models import TEXTS, write_model
 
 from patina_assets.models import embed_query, embed_texts
@@ -100,7 +101,9 @@ def test_the_same_model_twice_is_refused(registry: Registry) -> None:
 def test_one_model_is_not_named_like_several(registry: Registry) -> None:
     assert "'+' joins models" in refusal(lambda: registry.resolve("a+b"))
     tables = {"a+b": {"dims": 8, "max_tokens": 8, "pooling": "mean"}}
-    assert "'+' joins models" in refusal(lambda: load_registry(Mothership(Path("/nonexistent")), tables))
+    assert "'+' joins models" in refusal(
+        lambda: project_registry(Mothership(Path("/nonexistent")), tables, Path("/nowhere"))
+    )
 
 
 def test_folders_differ_and_fit_any_file_system(tmp_path: Path) -> None:

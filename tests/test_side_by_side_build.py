@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import yaml
 from eventlog_builder import note
+from installations import give_key
 from small_project import Ran, add_events, make_project, make_project_with_models, patina, workspace_of
 from tiny_models import write_sentence_folder
 
@@ -65,8 +66,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a mothership and a project, built with a tiny BERT beside the corpus model."""
     folder = tmp_path_factory.mktemp("template")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATINA_HOME", str(folder / "home"))
-        (folder / "home").mkdir()
+        patch.setenv("PATINA_HOME", str(give_key(folder / "home")))
         mothership().registry.write_text(REGISTRY)
         patch.setenv("PATINA_PROJECT", str(make_project(folder / "project", RECIPE).root))
         add("tiny", folder / "tiny", 1)

@@ -27,9 +27,9 @@ from patina_assets.staleness import (
     stale_stages,
     upstream_of,
 )
-from patina_resources.artifacts import sha256
 from patina_resources.eventlog import SourceDigest
 from patina_resources.manifests import StageInput, StageRecord
+from patina_resources.store.files import sha256
 
 # What is stale, by "projection/stage", with its reasons.
 Stale = dict[str, list[str]]

@@ -1,15 +1,18 @@
 """A hub on loopback with one tiny encoder in both precisions, and the registry entry `tiny` that names it."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hub_server import Hub, running_hub
 from tiny_models import write_encoder, write_tokenizer
 
 from patina_resources import hub as client
-from patina_resources.project import Mothership
+from patina_resources.config import ProjectConfig
+from patina_resources.project import Mothership, Project
 from patina_resources.registry import Registry
 from patina_resources.registry_files import load_registry
 
@@ -34,7 +37,33 @@ def tiny_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 def tiny_registry(home: Mothership, **changes: object) -> Registry:
     """Return the registry with `tiny`, its table changed as told."""
-    return load_registry(home, {"tiny": {**TABLE, **changes}}, Path("config.toml"))
+    return user_registry(home, {"tiny": {**TABLE, **changes}})
+
+
+def user_registry(home: Mothership, tables: Mapping[str, Mapping[str, object]]) -> Registry:
+    """Return the registry with tables of the user's own."""
+    home.home.mkdir(parents=True, exist_ok=True)
+    home.registry.write_text(registry_text(tables))
+    return load_registry(home)
+
+
+def project_registry(home: Mothership, tables: Mapping[str, Any], root: Path) -> Registry:
+    """Return the registry as a project with these tables sees it."""
+    return load_registry(home, Project(root, ProjectConfig(models=tables)))
+
+
+def registry_text(tables: Mapping[str, Mapping[str, object]]) -> str:
+    """Return tables as TOML."""
+    return "".join(
+        f"[models.{json.dumps(name)}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
+        for name, table in tables.items()
+    )
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()) + "}"
+    return json.dumps(value)
 
 
 def in_cache(home: Mothership) -> list[str]:

@@ -1,6 +1,6 @@
 """`caller_callee`: a function and one that it calls belong together; unrelated functions do not."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -75,17 +75,17 @@ def _resolved_calls(
     calls: Iterable[Row], functions: Iterable[tuple[str, str]]
 ) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     """Return (caller, callee) as (file, name) keys, for every call whose callee is known."""
-    files_of: dict[str, list[str]] = defaultdict(list)
+    places = _Places()
     for file, name in functions:
-        files_of[_last_part(name)].append(file)
+        places.add(_last_part(name), file)
         if _last_part(name) != name:
-            files_of[name].append(file)
+            places.add(name, file)
     known = set(functions)
     found: set[tuple[tuple[str, str], tuple[str, str]]] = set()
     guessed: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for _, file, caller, callee in calls:
         home = normal_path(file)
-        target, guess = _resolve(callee, home, files_of)
+        target, guess = _resolve(callee, home, places)
         candidates = [key for key in ((target, callee), (target, _last_part(callee))) if key in known]
         if candidates and candidates[0] != (home, caller):
             if guess:
@@ -98,17 +98,41 @@ def _resolved_calls(
     return sorted(found)
 
 
-def _resolve(callee: str, home: str, files_of: Mapping[str, Sequence[str]]) -> tuple[str, bool]:
+class _Places:
+    """Where functions of a name are. A name may be in every file, and called in every file: nothing here is a search.
+
+    Attributes:
+        files: By name: the files.
+        count: By name: how many functions.
+        qualified: By name and the name of a file or folder: at most two of the files there.
+    """
+
+    def __init__(self) -> None:
+        self.files: defaultdict[str, set[str]] = defaultdict(set)
+        self.count: Counter[str] = Counter()
+        self.qualified: dict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def add(self, name: str, file: str) -> None:
+        """Note a function."""
+        self.files[name].add(file)
+        self.count[name] += 1
+        for qualifier in {PurePosixPath(file).stem, PurePosixPath(file).parent.name}:
+            if len(self.qualified[name, qualifier]) < 2:
+                self.qualified[name, qualifier].append(file)
+
+
+def _resolve(callee: str, home: str, places: _Places) -> tuple[str, bool]:
     """Return the file of the function that `callee` means in the file `home`, or "", and whether it is a guess."""
-    files = files_of.get(callee) or files_of.get(_last_part(callee), ())
+    name = callee if callee in places.files else _last_part(callee)
+    files = places.files.get(name) or set()
     if home in files:
         return home, False
     parts = callee.replace("::", ".").split(".")
     qualifier = parts[-2] if len(parts) > 1 else ""
-    named = [file for file in files if qualifier in {PurePosixPath(file).stem, PurePosixPath(file).parent.name}]
+    named = places.qualified.get((name, qualifier), ())
     if qualifier and len(named) == 1:
         return named[0], False
-    return (files[0], bool(qualifier)) if len(files) == 1 else ("", False)
+    return (next(iter(files)), bool(qualifier)) if places.count[name] == 1 else ("", False)
 
 
 def _last_part(name: str) -> str:

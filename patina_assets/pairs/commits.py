@@ -53,7 +53,8 @@ MODULE_LEVELS = 3
 # Longer ones are no paths (Linux, PATH_MAX); a rename is looked for in no time that grows with their square.
 LONGEST_PATH = 4096
 _PREFIX = re.compile(r"([A-Za-z]+)(\([^)]*\))?!?:")
-_BRACED_RENAME = re.compile(r"\{[^{}]* => ([^{}]*)\}")
+# That the brace is closed is seen first, once: without one, each ` => ` would be tried against all that follows.
+_BRACED_RENAME = re.compile(r"\{(?=[^{}]*+\})[^{}]* => ([^{}]*)\}")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from patina_resources.child_environment import child_environment
 from patina_resources.errors import PatinaError
 from patina_resources.project import HOME_VARIABLE, PROJECT_VARIABLE, Project, mothership
 from patina_resources.store.runtime_folder import make_runtime_folder, remove_runtime_folder, write_secret
+from patina_resources.user_settings import EVENTLOG_VARIABLE
 
 ADDRESS = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 20
@@ -40,8 +41,11 @@ def serve(projects: Sequence[Project], port: int) -> int:
     The working folder and the environment of this process are changed for good.
 
     Raises:
-        PatinaError: The port is taken, or Dagster's home cannot be used. Nothing was started then.
+        PatinaError: The port is taken, Dagster's home cannot be used, or the environment names one eventlog for several
+            projects. Nothing was started then.
     """
+    if len(projects) > 1 and os.environ.get(EVENTLOG_VARIABLE):
+        raise PatinaError(f"{EVENTLOG_VARIABLE}: names the eventlog of one project: unset it to serve several")
     with _listener(port) as listener:
         home = prepare_workspace(projects)
         site = Site(port, secrets.token_urlsafe(32))

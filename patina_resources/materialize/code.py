@@ -18,7 +18,7 @@ from patina_resources.materialize.languages import is_source, language_of
 from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import Progress, ScraperReport
 from patina_resources.materialize.repository import Repository
-from patina_resources.materialize.source_files import SourceFiles, Unread, list_sources, read_source
+from patina_resources.materialize.source_files import SourceFiles, Unread, is_there, list_sources, read_source
 
 # Goes up when the same file gives other facts, so that every file is read again.
 FACTS_VERSION = 1
@@ -136,7 +136,7 @@ def _remove_vanished(top: Path, scan: _Scan, reconciler: Reconciler) -> None:
     """
     writer = reconciler.writer
     kept = scan.unchanged | {event_file(path) for path in scan.changed}
-    gone = {file for file in writer.live_files(SCRAPER) - kept if is_source(file) or not (top / file).is_file()}
+    gone = {file for file in writer.live_files(SCRAPER) - kept if is_source(file) or not is_there(top, file)}
     for file in sorted(gone):
         reconciler.remove(file)
     for file in writer.file_digests(SCRAPER).keys() - kept:

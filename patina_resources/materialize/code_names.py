@@ -10,6 +10,8 @@ from patina_resources.materialize.languages import Language
 
 MAXIMUM_CALLEE = 200
 MAXIMUM_NAME = 200
+# Nodes stand in nodes: to read each of them whole would take the square of their depth.
+MAXIMUM_TEXT = 4096
 # What is left of Rust's `parse::<i32>()` without its type.
 TURBOFISH = re.compile(r"::(?=\(|$)")
 
@@ -34,6 +36,8 @@ STRINGS = frozenset({
     "interpreted_string_literal", "interpolated_string_expression", "verbatim_string_literal", "char_literal",
     "character_literal",
 })  # fmt: skip
+# Where a type with parameters, or a reference, has the plain type.
+GENERIC_FIELDS = {"generic_type": "type", "reference_type": "type", "template_type": "name"}
 # The fields of a call whose callee is one node, and the words that go around it.
 CALLEE_FIELDS = {
     "new_expression": ("constructor", "type"), "object_creation_expression": ("type",), "macro_invocation": ("macro",),
@@ -49,16 +53,16 @@ class Source:
     content: bytes
 
     def text(self, node: Node | None) -> str:
-        """Return a node's text on one line, "" for no node."""
+        """Return a node's text on one line, cut to MAXIMUM_TEXT bytes, "" for no node."""
         if node is None:
             return ""
-        return " ".join(self.content[node.start_byte : node.end_byte].decode("utf-8", "replace").split())
+        end = min(node.end_byte, node.start_byte + MAXIMUM_TEXT)
+        return " ".join(self.content[node.start_byte : end].decode("utf-8", "replace").split())
 
     def line_of(self, node: Node) -> str:
-        """Return the first line of a node's text."""
-        end = self.content.find(b"\n", node.start_byte, node.end_byte)
-        line = self.content[node.start_byte : node.end_byte if end < 0 else end]
-        return line.decode("utf-8", "replace").strip()
+        """Return the first line of a node's text, cut to MAXIMUM_TEXT bytes."""
+        end = min(node.end_byte, node.start_byte + MAXIMUM_TEXT)
+        return self.content[node.start_byte : end].partition(b"\n")[0].decode("utf-8", "replace").strip()
 
 
 def callee_text(source: Source, call: Node) -> str:
@@ -147,11 +151,12 @@ def own_qualifier(source: Source, node: Node) -> tuple[str, ...]:
 
 
 def _without_generics(source: Source, node: Node | None) -> str:
-    if node is None:
-        return ""
-    named = node.child_by_field_name("type") if node.type in ("generic_type", "reference_type") else None
-    named = named or (node.child_by_field_name("name") if node.type == "template_type" else None)
-    return _without_generics(source, named) if named else source.text(node)
+    while node is not None and node.type in GENERIC_FIELDS:
+        held = node.child_by_field_name(GENERIC_FIELDS[node.type])
+        if held is None:
+            break
+        node = held
+    return source.text(node)
 
 
 def _last_name(source: Source, declared: Node | None) -> str:

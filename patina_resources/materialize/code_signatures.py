@@ -1,6 +1,7 @@
 """What a function's head says: parameters, return type, and whether it is public, async or unsafe."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from tree_sitter import Node
@@ -16,12 +17,14 @@ NOT_PARAMETERS = frozenset({
     "positional_separator", "receiver_parameter",
 })  # fmt: skip
 RETURN_FIELDS = ("return_type", "result", "returns", "type")
-RETURNS_RESULT = {"Rust": r"\bResult\b", "Go": r"\berror\b", "C++": r"\bexpected\b"}
+# Of a return type: any of these, where each is one pattern, or several that must all be found.
+RETURNS_RESULT = {"Rust": ((r"\bResult\b",),), "Go": ((r"\berror\b",),), "C++": ((r"\bexpected\b",),)}
 RETURNS_OPTION = {
-    "Rust": r"\bOption\b", "Python": r"\bOptional\b|\bNone\b.*\||\|.*\bNone\b", "Java": r"\bOptional\b",
-    "C++": r"\boptional\b", "C#": r"\?$", "TypeScript": r"\|.*\b(null|undefined)\b|\b(null|undefined)\b.*\|",
+    "Rust": ((r"\bOption\b",),), "Python": ((r"\bOptional\b",), (r"\bNone\b", r"\|")), "Java": ((r"\bOptional\b",),),
+    "C++": ((r"\boptional\b",),), "C#": ((r"\?$",),), "TypeScript": ((r"\b(null|undefined)\b", r"\|"),),
 }  # fmt: skip
 MUTABLE_REFERENCE = re.compile(r"&\s*('\w+\s+)?mut\b")
+SELF = re.compile(r"\bself\b")
 WORD = re.compile(r"@?\w+")
 
 
@@ -29,8 +32,9 @@ def signature(source: Source, node: Node, name: str) -> dict[str, Any]:
     """Return the facts of a function's head, with the eventlog's keys."""
     parameters = _parameters(source, node)
     returned = _return_type(source, node)
-    own = [text for text in parameters if re.search(r"\bself\b", text)] if source.language.name == "Rust" else []
-    others = [text for text in parameters if text not in own]
+    is_rust = source.language.name == "Rust"
+    own = [text for text in parameters if is_rust and SELF.search(text)]
+    others = [text for text in parameters if is_rust and not SELF.search(text)]
     words = modifiers(source, node)
     return {
         "parameters": parameters,
@@ -43,7 +47,7 @@ def signature(source: Source, node: Node, name: str) -> dict[str, Any]:
         "is_async": "async" in words,
         "is_unsafe": "unsafe" in words,
         "takes_mut_self": any(MUTABLE_REFERENCE.search(text) for text in own),
-        "takes_mut_params": source.language.name == "Rust" and any(MUTABLE_REFERENCE.search(text) for text in others),
+        "takes_mut_params": any(MUTABLE_REFERENCE.search(text) for text in others),
     }
 
 
@@ -115,6 +119,6 @@ def _generic_count(node: Node) -> int:
     return sum(child.type not in NOT_PARAMETERS for child in held.named_children) if held is not None else 0
 
 
-def _matches(patterns: dict[str, str], source: Source, returned: str | None) -> bool:
-    pattern = patterns.get(source.language.name.removesuffix(" (JSX)"))
-    return pattern is not None and returned is not None and re.search(pattern, returned) is not None
+def _matches(patterns: Mapping[str, tuple[tuple[str, ...], ...]], source: Source, returned: str | None) -> bool:
+    ways = patterns.get(source.language.name.removesuffix(" (JSX)"), ())
+    return any(all(re.search(pattern, returned or "") for pattern in way) for way in ways)

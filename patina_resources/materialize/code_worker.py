@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from patina_resources.materialize.code_facts import read_facts
-from patina_resources.materialize.languages import BY_NAME
+from patina_resources.materialize.languages import BY_NAME, relevant_nodes
 
 MEMORY_BYTES = 1 << 30
 # Of processor time, so that a busy machine leaves out what an idle one does; the clock ends only what no longer moves.
-PROCESSOR_SECONDS_PER_FILE = 10
+# In proportion to the file: so are all files together to the size of the repository.
+PROCESSOR_SECONDS = 2
+PROCESSOR_SECONDS_PER_MEBIBYTE = 8
 CLOCK_SECONDS_PER_FILE = 300.0
 LENGTH = struct.Struct(">I")
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
@@ -49,7 +51,7 @@ class CodeWorker:
         """Return a file's facts as (event type, key, fields), and whether parts of it could not be parsed.
 
         Raises:
-            UnreadableSourceError: The parser crashed, or needed more than MEMORY_BYTES or PROCESSOR_SECONDS_PER_FILE.
+            UnreadableSourceError: The parser crashed, or needed more memory or time than a file of this size may.
         """
         process = self._process or self._start()
         timer = threading.Timer(CLOCK_SECONDS_PER_FILE, process.kill)
@@ -106,17 +108,20 @@ def serve() -> None:
             language, content = _receive(sys.stdin.buffer), _receive(sys.stdin.buffer)
         except EOFError:
             return
-        _limit_processor_time()
-        found = read_facts(BY_NAME[language.decode()], content)
+        chosen = BY_NAME[language.decode()]
+        relevant_nodes(chosen.name)  # what is done once for a language is no file's own time
+        _limit_processor_time(len(content))
+        found = read_facts(chosen, content)
         facts = [(fact.event_type, fact.key, fact.fields) for fact in found.facts]
         _send(answers, json.dumps({"facts": facts, "has_errors": found.has_errors}).encode())
 
 
-def _limit_processor_time() -> None:
-    """Have this process ended with SIGXCPU when the next file takes too long (setrlimit(2))."""
+def _limit_processor_time(size: int) -> None:
+    """Have this process ended with SIGXCPU when a file of `size` bytes takes too long (setrlimit(2))."""
+    seconds = PROCESSOR_SECONDS + math.ceil(PROCESSOR_SECONDS_PER_MEBIBYTE * size / (1 << 20))
     with suppress(OSError, ValueError):
         _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + PROCESSOR_SECONDS_PER_FILE, most))
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + seconds, most))
 
 
 def _send(pipe: IO[bytes] | None, data: bytes) -> None:
@@ -140,5 +145,5 @@ def _receive(pipe: IO[bytes] | None) -> bytes:
 
 def _ending(status: int) -> str:
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        return f"the parser needed more than {PROCESSOR_SECONDS_PER_FILE} s"
+        return "the parser needed more time than a file of its size explains"
     return f"the parser failed or needed more than {MEMORY_BYTES >> 20} MiB"

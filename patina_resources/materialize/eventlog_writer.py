@@ -4,22 +4,28 @@ What no longer holds is taken back by an appended `git.removed`, `session.remove
 payload names the events it takes back: `{"seqs": [17, 18], ...}`. `schema.LIVE_SQL` is the query for the others.
 """
 
+import functools
 import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from patina_resources.errors import PatinaError
-from patina_resources.materialize.schema import EVENTLOG_SQL, LIVE_SQL, STATE_SQL, VIEWS_SQL
+from patina_resources.materialize.known_schema import refuse_foreign_file, refuse_foreign_schema
+from patina_resources.materialize.schema import APPLICATION_ID, EVENTLOG_SQL, LIVE_SQL, STATE_SQL, VIEWS_SQL
+from patina_resources.payloads import SHALLOW_FUNCTION, is_shallow_json
+from patina_resources.store.database import WorkLimit, harden, has_whole_table, refuse_odd_files
 
-COLUMNS = ("seq", "event_type", "timestamp", "source_id", "source_file", "data")
 QUIET_WAIT_SECONDS = 1.0
 WAIT_SECONDS = 600.0
 CACHE_KIBIBYTES = 65_536
+# What a transaction may always take (see `WorkLimit`), and what counts for a row beside its payload.
+LEAST_STEPS = 100_000_000
+ROW_BYTES = 100
 
 INSERT_SQL = "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) VALUES (?, ?, ?, ?, ?)"
 
@@ -68,6 +74,7 @@ class EventlogWriter:
         self._connection = connection
         self._path = path
         self._waiting = waiting
+        self._limit = WorkLimit(connection, path, LEAST_STEPS)
         self._noted: str | None = None
 
     @contextmanager
@@ -78,6 +85,7 @@ class EventlogWriter:
             PatinaError: Another process keeps writing, or the disk is full.
         """
         self._begin()
+        self._limit.begin()
         self._noted = None
         try:
             yield
@@ -104,9 +112,12 @@ class EventlogWriter:
 
     def append(self, events: Iterable[Event]) -> None:
         """Append the events in order."""
-        self._connection.executemany(
-            INSERT_SQL, ((e.event_type, e.timestamp, e.source_id, e.source_file, e.data) for e in events)
-        )
+        self._connection.executemany(INSERT_SQL, self._rows(events))
+
+    def _rows(self, events: Iterable[Event]) -> Iterator[tuple[str | None, ...]]:
+        for event in events:
+            self._limit.allow(len(event.data) + ROW_BYTES)
+            yield event.event_type, event.timestamp, event.source_id, event.source_file, event.data
 
     def retract(self, event_type: str, timestamp: str, key: str, fields: Mapping[str, Any], seqs: list[int]) -> None:
         """Append one event that takes back the events `seqs`; `key` is its source_id."""
@@ -118,7 +129,7 @@ class EventlogWriter:
         query = "SELECT source_id, seq FROM live WHERE event_type = ? ORDER BY seq"
         found: dict[str, list[int]] = defaultdict(list)
         for source_id, seq in self._connection.execute(query, (event_type,)):
-            found[source_id].append(seq)
+            found[str(source_id)].append(seq)
         return dict(found)
 
     def live_counts(self, kind: str) -> dict[str, int]:
@@ -128,7 +139,7 @@ class EventlogWriter:
 
     def live_files(self, kind: str) -> set[str]:
         """Return every source_file with a live event of a kind."""
-        query = "SELECT DISTINCT source_file FROM live WHERE event_type GLOB ? AND source_file IS NOT NULL"
+        query = "SELECT DISTINCT source_file FROM live WHERE event_type GLOB ? AND typeof(source_file) = 'text'"
         return {file for (file,) in self._connection.execute(query, (f"{kind}.*",))}
 
     def live_events(self, kind: str, file: str) -> list[LiveEvent]:
@@ -178,8 +189,18 @@ class EventlogWriter:
         query = "SELECT COALESCE(MAX(seq), 0) FROM eventlog WHERE event_type GLOB ?"
         return int(self._connection.execute(query, (f"{kind}.*",)).fetchone()[0])
 
+    def empty(self, table: str) -> None:
+        """Delete all rows of a derived table.
+
+        Raises:
+            PatinaError: Its pages are no tree.
+        """
+        if not has_whole_table(self._connection, table):
+            raise PatinaError(explain(self._path, sqlite3.DatabaseError("database disk image is malformed")))
+        self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of this program's
+
     def run(self, statement: str) -> None:
-        """Run one statement that fills or empties a derived table."""
+        """Run one statement that fills a derived table."""
         self._connection.execute(statement)
 
 
@@ -198,14 +219,15 @@ def open_eventlog(path: Path, waiting: Callable[[], None] = lambda: None) -> Ite
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PatinaError(f"{path.parent}: cannot be made ({error.strerror}): give yourself permission") from error
+    refuse_odd_files(path)
     try:
-        connection = sqlite3.connect(path, timeout=QUIET_WAIT_SECONDS, isolation_level=None)
-    except sqlite3.Error as error:
+        refuse_foreign_file(path, QUIET_WAIT_SECONDS, WAIT_SECONDS, waiting)
+        connection = sqlite3.connect(path.absolute(), timeout=QUIET_WAIT_SECONDS, isolation_level=None)
+    except (sqlite3.Error, OSError) as error:
         raise PatinaError(explain(path, error)) from error
-    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    writer = EventlogWriter(connection, path, waiting)
     try:
         _prepare(connection, path)
+        writer = EventlogWriter(connection, path, waiting)
         with writer.transaction():
             _create_schema(connection, path)
         yield writer
@@ -216,6 +238,12 @@ def open_eventlog(path: Path, waiting: Callable[[], None] = lambda: None) -> Ite
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    harden(connection)
+    if not _own_check_is_trusted():
+        # Nothing but that check runs on a write: `refuse_foreign_schema` has seen to it.
+        connection.execute("PRAGMA trusted_schema = ON")
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    connection.create_function(SHALLOW_FUNCTION, 1, is_shallow_json, deterministic=True)
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     # A file that someone else holds open keeps its journal mode: slower for readers, and nothing else.
     try:
@@ -225,21 +253,24 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             raise PatinaError(explain(path, error)) from error
 
 
+@functools.cache
+def _own_check_is_trusted() -> bool:
+    """Return whether this SQLite takes `json_valid` for harmless: older versions have forgotten to say so."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(EVENTLOG_SQL)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        try:
+            connection.execute(INSERT_SQL, ("", "", "", None, "{}"))
+        except sqlite3.OperationalError:
+            return False
+    return True
+
+
 def _create_schema(connection: sqlite3.Connection, path: Path) -> None:
     """Create the tables that are not there. Statement by statement: `executescript` would end the transaction."""
-    declared = connection.execute("PRAGMA table_info(eventlog)").fetchall()
-    columns = {row[1] for row in declared}
-    missing = [column for column in COLUMNS if column not in columns]
-    if columns and missing:
-        raise PatinaError(
-            f"{path}: table eventlog lacks {', '.join(missing)}: expected {', '.join(COLUMNS)}; "
-            "move the file away to begin a new eventlog"
-        )
-    # Without it SQLite numbers nothing, and takes any value for a seq.
-    if columns and ("seq", "INTEGER", 1) not in {(row[1], row[2].upper(), row[5]) for row in declared}:
-        raise PatinaError(
-            f"{path}: seq of table eventlog is no INTEGER PRIMARY KEY: move the file away to begin a new eventlog"
-        )
+    # Asked again, now that nobody else can change it.
+    if refuse_foreign_schema(connection, path):
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for script in (EVENTLOG_SQL, STATE_SQL, VIEWS_SQL):
         statement = ""
         for line in script.splitlines(keepends=True):
@@ -250,11 +281,13 @@ def _create_schema(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(LIVE_SQL)
 
 
-def explain(path: Path, error: sqlite3.Error) -> str:
-    """Return an SQLite error as one sentence for the user."""
+def explain(path: Path, error: Exception) -> str:
+    """Return an error of SQLite or the system as one sentence for the user."""
     reason = str(error)
     if "not a database" in reason or "malformed" in reason:
         return f"{path}: is not an SQLite eventlog ({reason}): move it away, or restore it from a copy"
+    if "interrupted" in reason:
+        return f"{path}: reading it takes more work than a file of its size explains: restore it from a copy"
     if "locked" in reason:
         return f"{path}: another process is writing to it: try again when it is done"
     if "full" in reason:

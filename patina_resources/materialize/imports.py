@@ -10,7 +10,8 @@ from patina_resources.materialize.code_names import Source
 
 MAXIMUM_PATH = 1000
 RUBY_LOADERS = {"require": "external", "require_relative": "relative", "load": "load"}
-RUST_NAME = re.compile(r"(?:[\w:]*::)?([\w*]+(?: as \w+)?)\s*(?=[,}]|$)")
+# Each name is tried once, from its beginning.
+RUST_NAME = re.compile(r"(?<![\w*])([\w*]++(?: as \w++)?)\s*+(?=[,}]|$)")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def _python(source: Source, node: Node) -> Iterator[Import]:
 def _rust(source: Source, node: Node) -> Iterator[Import]:
     if node.type == "use_declaration":
         path = source.text(node.child_by_field_name("argument"))
-        yield Import(path, tuple(RUST_NAME.findall(path)), "use")
+        if len(path) <= MAXIMUM_PATH:
+            yield Import(path, tuple(RUST_NAME.findall(path)), "use")
     elif node.type == "extern_crate_declaration":
         name = source.text(node.child_by_field_name("name"))
         yield Import(name, (name,), "external")

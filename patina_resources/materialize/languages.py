@@ -189,7 +189,9 @@ BY_NAME = {language.name: language for language in LANGUAGES}
 
 
 # What a header says only in C++.
-CPP_ONLY = re.compile(rb"^\s*(class\s+\w|namespace\b|template\s*<|using\s+\w|public:|private:)", re.MULTILINE)
+CPP_ONLY = re.compile(
+    rb"^[ \t]*(class[ \t]+\w|namespace\b|template[ \t]*<|using[ \t]+\w|public:|private:)", re.MULTILINE
+)
 
 
 def is_source(path: str) -> bool:

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from patina_resources.child_environment import child_environment
 from patina_resources.errors import PatinaError
 from patina_resources.materialize.git_log import first_time
 
+BARE_IF_NAMED, BARE_ANYWHERE = "safe.bareRepository=explicit", "safe.bareRepository=all"
 SAFE_CONFIGURATION = (
     f"core.hooksPath={os.devnull}",
     f"core.attributesFile={os.devnull}",
@@ -30,6 +31,8 @@ SAFE_CONFIGURATION = (
     "diff.ignoreSubmodules=none",
     "diff.renameLimit=1000",
     "log.showSignature=false",
+    # A folder of a repository can look like a bare repository, with settings of its own.
+    BARE_IF_NAMED,
 )
 SAFE_ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",  # a partial clone must not fetch what it lacks
@@ -113,6 +116,22 @@ class Repository:
             raise PatinaError(_failure(folder, "ls-files", done.stderr))
         return sorted(path for path in done.stdout.split(b"\0") if path)
 
+    def tracked(self, folder: Path, below: Sequence[str] = ()) -> list[bytes]:
+        """Return the path, from `folder`, of every file in the index below it.
+
+        Args:
+            folder: A folder of the worktree.
+            below: Only paths below these, from `folder`.
+
+        Raises:
+            PatinaError: Git failed.
+        """
+        command = [f"--git-dir={self.git_dir}", f"--work-tree={self.worktree}", "ls-files", "-z", "--cached", "--"]
+        done = _run([*command, *below], folder, {})
+        if done.returncode:
+            raise PatinaError(_failure(folder, "ls-files", done.stderr))
+        return [path for path in done.stdout.split(b"\0") if path]
+
     def head(self) -> str | None:
         """Return the sha of HEAD, or None where there are no commits yet."""
         command = [*self._on_objects(), "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
@@ -145,10 +164,28 @@ def find_repository(folder: Path) -> Repository:
     if not folder.is_dir():
         raise PatinaError(f"{folder}: no such folder: expected a git repository")
     found = _run(["rev-parse", "--absolute-git-dir"], folder, {})
+    if found.returncode and b"safe.bareRepository" in found.stderr and not _is_in_a_worktree(folder):
+        found = _run(["-c", BARE_ANYWHERE, "rev-parse", "--absolute-git-dir"], folder, {})
     if found.returncode:
         raise PatinaError(_not_found(folder, found.stderr))
     git_dir = Path(os.fsdecode(found.stdout.removesuffix(b"\n")))
-    return Repository(git_dir, _worktree(folder))
+    worktree = _worktree(folder)
+    if (
+        worktree is None and git_dir.name != ".git" and _is_in_a_worktree(git_dir)
+    ):  # versions of git before 2.38 accept it
+        raise PatinaError(_embedded(folder))
+    return Repository(git_dir, worktree)
+
+
+def _is_in_a_worktree(folder: Path) -> bool:
+    return any((above / ".git").exists() for above in folder.resolve().parents)
+
+
+def _embedded(folder: Path) -> str:
+    return (
+        f"{folder}: is a bare repository in the files of another one, which may have put anything into its settings: "
+        "clone it to another place, and name that"
+    )
 
 
 def _worktree(folder: Path) -> Path | None:
@@ -177,6 +214,8 @@ def _not_found(folder: Path, stderr: bytes) -> str:
             f"{folder}: this repository belongs to another user, so git does not read it: if you trust it, run "
             f"`git config --global --add safe.directory {folder}`"
         )
+    if b"safe.bareRepository" in stderr:
+        return _embedded(folder)
     if b"not a git repository" in stderr:
         return f"{folder}: is not in a git repository: run `git init` there, or name another folder"
     return _failure(folder, "rev-parse", stderr)

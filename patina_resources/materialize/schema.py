@@ -1,5 +1,12 @@
 """The eventlog's tables, letter for letter those of every Patina tool, and the tables derived from them."""
 
+from patina_resources.eventlog import NOT_RETRACTED
+from patina_resources.payloads import EVENT_DATA
+
+# In the header of every database that Patina Assets makes (`PRAGMA application_id`): "Patn". The eventlogs of other
+# Patina tools have 0, and keep it.
+APPLICATION_ID = 0x5061746E
+
 EVENTLOG_SQL = """
 CREATE TABLE IF NOT EXISTS eventlog (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- Global ordering
@@ -110,15 +117,10 @@ CREATE INDEX IF NOT EXISTS idx_goals_session ON goals(session_id);
 CREATE INDEX IF NOT EXISTS idx_sessions_branch ON sessions(branch);
 """
 
-# What holds now: events that no later event took back. A row whose data is not JSON counts as one without fields.
-LIVE_SQL = """
+# What holds now: events that no later event took back. A row that cannot be read counts as one without fields.
+LIVE_SQL = f"""
 CREATE TEMP VIEW live AS
-SELECT seq, event_type, timestamp, source_id, source_file, CASE WHEN json_valid(data) THEN data ELSE '{}' END AS data
+SELECT seq, event_type, timestamp, source_id, source_file, {EVENT_DATA} AS data
 FROM eventlog
-WHERE event_type NOT GLOB '*.removed' AND seq NOT IN (
-    SELECT taken_back.value
-    FROM eventlog AS removed,
-         json_each(CASE WHEN json_valid(removed.data) THEN removed.data ELSE '{}' END, '$.seqs') AS taken_back
-    WHERE removed.event_type IN ('git.removed', 'session.removed', 'code.removed')
-)
+WHERE typeof(event_type) = 'text' AND event_type NOT GLOB '*.removed' AND {NOT_RETRACTED}
 """

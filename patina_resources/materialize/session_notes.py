@@ -33,7 +33,8 @@ SECTIONS = tuple(
         (IGNORED, r"(git activity|session classification|user prompts|session tags?|beliefs captured)\b"),
     )
 )
-NOTHING = re.compile(r"[\W_]*(none|nothing|n/a|tbd|todo)?[\W_]*", re.IGNORECASE)
+# Possessive (`*+`): what surrounds the word is never given back, or a search over `____x` would take its square.
+NOTHING = re.compile(r"[\W_]*+(?:none|nothing|n/a|tbd|todo)?+[\W_]*+", re.IGNORECASE)
 # What the tools that write these files put there by themselves.
 BOILERPLATE = re.compile(
     r"Session initialized with goal:|Working on branch:|Tagged as:|(Session (Start|End|Started|Ended)|Update|Note):?$"
@@ -170,14 +171,15 @@ def _context(text: str) -> Iterator[Note]:
 
 def _observations(section: _Section) -> Iterator[Note]:
     """Yield an entry's paragraphs and list items; its title opens its first paragraph."""
-    paragraph = [f"{section.title}:"] if section.title and not BOILERPLATE.match(section.title) else []
+    title = f"{section.title}:"
+    paragraph = [title] if section.title and not BOILERPLATE.match(section.title) else []
     for line in [*_outside_fences(section.lines), ""]:
         item = _item(line)
         if line and not item:
             if not BOILERPLATE.match(line):
                 paragraph.append(line)
             continue
-        if paragraph and (item or paragraph[-1:] != [f"{section.title}:"]):
+        if paragraph and (item or paragraph[-1] is not title):
             yield Note(OBSERVATION, " ".join(paragraph).removesuffix(":"))
             paragraph = []
         if item and not BOILERPLATE.match(item):

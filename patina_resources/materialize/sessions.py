@@ -5,14 +5,13 @@ they are; what vanished is taken back by a `session.removed` event.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
-from patina_resources.errors import PatinaError
 from patina_resources.materialize.decision_records import read_record
 from patina_resources.materialize.eventlog_writer import Event, EventlogWriter, payload
 from patina_resources.materialize.git_log import NO_TIME, path_text
+from patina_resources.materialize.note_globs import matching_files
 from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import Progress, ScraperReport
 from patina_resources.materialize.repository import Repository
@@ -59,8 +58,8 @@ def scrape_sessions(
         before = writer.live_counts(KIND)
         known = {} if full else writer.file_digests(SCRAPER)
         reconciler = Reconciler(writer, KIND, repository.commit_time(head) if head else NO_TIME)
-        records = set().union(*(_matches(folder, pattern) for pattern in RECORD_GLOBS))
-        sessions = {pattern: _matches(folder, pattern) for pattern in globs}
+        records = set().union(*(matching_files(folder, pattern) for pattern in RECORD_GLOBS))
+        sessions = {pattern: matching_files(folder, pattern) for pattern in globs}
         skipped.extend(
             f"sessions: no file matches `{pattern}`"
             for pattern, found in sessions.items()
@@ -125,24 +124,6 @@ def _events(file: str, session: str, header: Header, notes: Sequence[Note], time
         else:
             fields["observation_type"] = note.kind
         yield Event(f"session.{note.kind}", time, session, file, payload(fields))
-
-
-def _matches(folder: Path, pattern: str) -> set[bytes]:
-    """Return the files that a glob names, relative to `folder`; git's own are left out.
-
-    Raises:
-        PatinaError: It is no glob, or leads out of the folder.
-    """
-    try:
-        if PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts or not pattern.strip():
-            raise ValueError
-        found = [path.relative_to(folder) for path in folder.glob(pattern) if not path.is_dir()]
-    except ValueError as error:
-        raise PatinaError(
-            f"[sessions] globs of config.toml: {pattern!r}: expected a path in the repository, such as `notes/*.md` "
-            "or `notes/**/*.md`"
-        ) from error
-    return {os.fsencode(path) for path in found if ".git" not in path.parts}
 
 
 def _changed(

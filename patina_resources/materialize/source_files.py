@@ -21,12 +21,11 @@ GENERATED_NAME = re.compile(
     r"\.designer\.cs)$",
     re.IGNORECASE,
 )
-COMMENT_LINE = re.compile(rb"^\s*(?:#|//|/\*|\*|--|;)(.*)$", re.MULTILINE)
-GENERATED_MARK = re.compile(
-    rb"@generated\b|\bgenerated\b.*\bdo not (edit|modify)\b|\bdo not (edit|modify)\b.*\bgenerated\b|"
-    rb"\bauto(matically)?[- ]?generated\b",
-    re.IGNORECASE,
-)
+COMMENT_LINE = re.compile(rb"^[ \t]*(?:#|//|/\*|\*|--|;)(.*)$", re.MULTILINE)
+# A file is generated where its head has the first of these, or both of the others.
+GENERATED_MARK = re.compile(rb"@generated\b|\bauto(matically)?[- ]?generated\b", re.IGNORECASE)
+GENERATED_WORD = re.compile(rb"\bgenerated\b", re.IGNORECASE)
+DO_NOT_EDIT = re.compile(rb"\bdo not (edit|modify)\b", re.IGNORECASE)
 HEAD_BYTES = 1024
 BINARY_BYTES = 8192
 MINIFIED_LINE_BYTES = 500
@@ -89,6 +88,18 @@ def read_source(top: Path, path: bytes) -> bytes | Unread:
     return content if isinstance(content, Unread) else _unless_unfit(content)
 
 
+def is_there(top: Path, file: str) -> bool:
+    """Return whether a path out of an eventlog, which may be any text, is that of a file below `top`."""
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts:
+        return False
+    try:
+        whole = top / path
+        return stat.S_ISREG(whole.lstat().st_mode) and whole.parent.resolve() == top.resolve() / path.parent
+    except (OSError, ValueError):  # too long, or no path at all
+        return False
+
+
 def read_regular(top: Path, path: bytes) -> bytes | Unread:
     """Return the content of a file of at most MAXIMUM_BYTES below `top`. No link is ever followed."""
     whole = os.path.join(os.fsencode(top), path)  # noqa: PTH118 - a path may be any bytes
@@ -116,8 +127,12 @@ def read_regular(top: Path, path: bytes) -> bytes | Unread:
 def _unless_unfit(content: bytes) -> bytes | Unread:
     if b"\0" in content[:BINARY_BYTES]:
         return Unread("binary")
-    if GENERATED_MARK.search(b" ".join(COMMENT_LINE.findall(content[:HEAD_BYTES]))):
+    if _is_generated(b" ".join(COMMENT_LINE.findall(content[:HEAD_BYTES]))):
         return Unread("generated")
     if len(content) > MINIFIED_LINE_BYTES * (content.count(b"\n") + 1):
         return Unread("minified")
     return content
+
+
+def _is_generated(head: bytes) -> bool:
+    return bool(GENERATED_MARK.search(head) or (GENERATED_WORD.search(head) and DO_NOT_EDIT.search(head)))

@@ -51,6 +51,12 @@ def make_private_folder(folder: Path) -> Path:
     return folder
 
 
+def can_write_in(folder: Path) -> bool:
+    """Return whether this process may make files in a folder, with the rights that it has now."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+
+
 def make_exclusive_folder(folder: Path) -> Path:
     """Return `folder`, made where it is missing, once nobody else can enter it.
 
@@ -84,7 +90,7 @@ def _belongs_to_us(folder: Path) -> bool:
         except OSError:
             return False
         ours = status.st_uid == os.geteuid() or place != folder
-        return ours and stat.S_ISDIR(status.st_mode) and os.access(place, os.W_OK | os.X_OK)
+        return ours and stat.S_ISDIR(status.st_mode) and can_write_in(place)
     return False
 
 

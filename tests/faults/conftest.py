@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from amounts import SOAK
 from commands import Commands
+from installations import give_key
 from projects import ONE_PROJECTION, Change, make_change, make_repository, succeed
 from small_project import RECIPE
 
@@ -27,9 +28,15 @@ def scratch() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def commands(scratch: Path) -> Iterator[Commands]:
     """Return what runs `patina` in processes of its own."""
-    server = Commands({"PATINA_HOME": str(scratch / "home"), "HOME": str(scratch)})
+    server = Commands({"PATINA_HOME": str(give_key(scratch / "home")), "HOME": str(scratch)})
     yield server
     server.close()
+
+
+@pytest.fixture(autouse=True)
+def _home_of_commands(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test see projects as its commands do."""
+    monkeypatch.setenv("PATINA_HOME", str(give_key(scratch / "home")))
 
 
 @pytest.fixture(scope="session")

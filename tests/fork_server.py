@@ -28,7 +28,8 @@ from patina_assets import (
     map_command,  # noqa: F401
 )
 from patina_assets.cli import main
-from patina_resources import artifacts, hub
+from patina_resources import hub
+from patina_resources.store import files
 
 HUNG_SECONDS = 1800.0
 # Audit events (PEP 578) of Python's own calls that change the file system.
@@ -112,7 +113,7 @@ def shift_clock(seconds: float) -> None:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + timedelta(seconds=seconds)
 
-    artifacts.datetime = Shifted  # type: ignore[misc]
+    files.datetime = Shifted  # type: ignore[misc]
 
 
 def obey_permissions() -> None:
@@ -212,5 +213,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    assert Path(artifacts.__file__).parents[1] == Path(__file__).parents[2], "not this repository's program"
+    assert Path(hub.__file__).parents[1] == Path(__file__).parents[1], "not this repository's program"
     serve()

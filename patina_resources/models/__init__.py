@@ -1,0 +1,1 @@
+"""Base models: what their names mean, where their bytes are and where these came from."""

@@ -1,0 +1,62 @@
+"""Seals: a file's digest and keyed digest in a file beside it, for files that change in place.
+
+By it this installation knows the bytes that it wrote itself, before native code sees them.
+"""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from patina_resources.store.files import file_sha256, make_way, write_atomic
+from patina_resources.store.trust import installation, is_keyed_digest, keyed_digest
+
+SUFFIX = ".seal"
+# Of SQLite: a journal beside a database changes what it says.
+JOURNALS = ("-wal", "-journal")
+
+
+def seal(path: Path) -> None:
+    """Say beside a file that its present bytes are ours.
+
+    Raises:
+        PatinaError: The seal cannot be written.
+    """
+    digest = file_sha256(path)
+    document = {
+        "sha256": digest,
+        "built_by": installation(),
+        "keyed_sha256": keyed_digest(_purpose(path), digest.encode()),
+    }
+    place = path.with_name(f"{path.name}{SUFFIX}")
+    make_way(place)
+    write_atomic(place, json.dumps(document).encode() + b"\n")
+
+
+def is_sealed(path: Path) -> bool:
+    """Return whether the bytes of a database are those that this installation sealed, with no journal beside them."""
+    if any(_has_content(path.with_name(f"{path.name}{journal}")) for journal in JOURNALS):
+        return False
+    try:
+        document = json.loads(path.with_name(f"{path.name}{SUFFIX}").read_bytes())
+        digest, keyed = str(document["sha256"]), str(document["keyed_sha256"])
+        status = path.stat()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    ours = is_keyed_digest(_purpose(path), digest.encode("utf-8", "replace"), keyed)
+    return ours and _sha256_of_state(path, status.st_size, status.st_mtime_ns, status.st_ino) == digest
+
+
+def _purpose(path: Path) -> str:
+    return f"file {path.name}"
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.lstat().st_size > 0
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=16)
+def _sha256_of_state(path: Path, _size: int, _mtime_ns: int, _inode: int) -> str:
+    return file_sha256(path)

@@ -1,0 +1,87 @@
+"""Nothing that reads a repository's text takes more time than the text is long: each pattern, and each reader whole."""
+
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from pattern_worst_cases import Use, all_uses, worst_cases
+
+SMALL, LARGE = 100_000, 1_000_000
+# Seconds of processor time: a linear pattern takes some hundredths for the small size, one that takes the square of its
+# length a minute; for the large size, less than a second and an hour.
+SMALL_LIMIT, LARGE_LIMIT = 1.0, 6.0
+SLOWEST = 2
+
+
+class TooLongError(Exception):
+    """The time is over."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise TooLongError when what is inside takes more processor time."""
+
+    def stop(*_: object) -> None:
+        raise TooLongError
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def slow_case(run: Callable[[str], object], texts: Iterator[str], limit: float) -> tuple[str | None, list[str]]:
+    """Return the start of a text that takes too long, or None, and the texts that took longest."""
+    times: list[tuple[float, str]] = []
+    for text in texts:
+        begun = time.process_time()
+        try:
+            with at_most(limit):
+                run(text)
+        except TooLongError:
+            return repr(text[:60] + " ... " + text[-10:]), []
+        times.append((time.process_time() - begun, text))
+    return None, [text for _, text in sorted(times, reverse=True)[:SLOWEST]]
+
+
+USES = all_uses()
+
+
+def test_the_patterns_are_found() -> None:
+    found = {(use.module.rsplit(".", 1)[-1], use.method) for use in USES}
+    assert {("session_notes", "fullmatch"), ("imports", "findall"), ("commits", "sub"), ("lexical", "split")} <= found
+    assert {("code_signatures", "search"), ("session_header", "search"), ("terminal", "sub")} <= found
+    assert len({use.pattern.pattern for use in USES}) > 70
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method"),
+    [
+        (r"[\W_]*(none|nothing)?[\W_]*", "fullmatch"),
+        (r"(?:[\w:]*::)?([\w*]+(?: as \w+)?)\s*(?=[,}]|$)", "findall"),
+        (r"\{[^{}]* => ([^{}]*)\}", "sub"),
+        (r"^\s*(class\s+\w)", "search"),
+        (r"\bNone\b.*\|", "search"),
+        (r"a*b", "search"),
+        (r"(x+x+)+y", "match"),
+    ],
+)
+def test_a_pattern_that_takes_the_square_of_its_length_is_seen(pattern: str, method: str) -> None:
+    use = Use("test", method, re.compile(pattern, re.MULTILINE))
+    slow, _ = slow_case(use.run, worst_cases(use.pattern, SMALL), SMALL_LIMIT)
+    assert slow is not None
+
+
+@pytest.mark.parametrize("use", USES, ids=str)
+def test_each_pattern_takes_time_in_proportion_to_the_text(use: Use) -> None:
+    slow, slowest = slow_case(use.run, worst_cases(use.pattern, SMALL), SMALL_LIMIT)
+    assert slow is None, f"{use} on {slow}"
+    longer = (text[:-1] * (LARGE // SMALL) + text[-1:] for text in slowest)
+    slow, _ = slow_case(use.run, longer, LARGE_LIMIT)
+    assert slow is None, f"{use} on {slow}"
