@@ -18,29 +18,29 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.build import training_options
-from patina_assets.formats import decode_embeddings
-from patina_assets.pairs import (
+from patina_assets.learning.evaluate import held_out_task, reciprocal_ranks
+from patina_assets.learning.fit import measured_fit
+from patina_assets.learning.parts import blas_on_one_thread
+from patina_assets.pairs import functions
+from patina_assets.pairs.relations import Item, Relations, relate, related_texts, unique_texts
+from patina_assets.pairs.splits import Split, hash_share, split_at
+from patina_assets.pairs.triplet import sample_triplets
+from patina_assets.pairs.types import (
     PAIR_TYPES,
     caller_callee,
     co_changed,
     commit_touches,
     effect_similarity,
-    functions,
     same_author,
     same_session,
     state_similarity,
 )
-from patina_assets.pairs.relations import Item, Relations, relate, related_texts, unique_texts
-from patina_assets.pairs.splits import Split, hash_share, split_at
-from patina_assets.pairs.triplet import sample_triplets
-from patina_assets.recipe import ProjectionRecipe
-from patina_assets.stages.evaluate import held_out_task, reciprocal_ranks
-from patina_assets.stages.fit import measured_fit
-from patina_assets.stages.parts import blas_on_one_thread
-from patina_assets.workspace import Workspace, open_workspace
-from patina_resources.artifacts import read_outputs
-from patina_resources.project import find_project
+from patina_assets.pipeline.build import training_options
+from patina_assets.pipeline.formats import decode_embeddings
+from patina_assets.pipeline.workspace import Workspace, open_workspace
+from patina_assets.recipe.model import ProjectionRecipe
+from patina_resources.project.project import find_project
+from patina_resources.store.artifacts import read_outputs
 
 BY_HASH: tuple[ModuleType, ...] = (same_session, caller_callee, functions)
 BY_TIME: tuple[ModuleType, ...] = (co_changed, commit_touches, effect_similarity, same_author, state_similarity)

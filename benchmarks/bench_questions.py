@@ -14,10 +14,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from patina_assets.fusion import Hit
-from patina_assets.search import BASE, LEXICAL, Searcher
+from patina_assets.search.fusion import Hit
+from patina_assets.search.searcher import BASE, LEXICAL, Searcher
 from patina_resources.errors import PatinaError
-from patina_resources.project import find_project
+from patina_resources.project.project import find_project
 
 DEPTH = 50
 FUSED = "fused"

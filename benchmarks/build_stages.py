@@ -13,10 +13,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from patina_assets.pipeline import publish_lock, run_model, run_stage
-from patina_assets.staleness import upstream_of
-from patina_assets.workspace import open_workspace, survey
-from patina_resources.project import find_project
+from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
+from patina_assets.pipeline.staleness import upstream_of
+from patina_assets.pipeline.workspace import open_workspace, survey
+from patina_resources.project.project import find_project
 
 
 def main() -> None:

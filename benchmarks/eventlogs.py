@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from eventlog_builder import build_eventlog, project_history
 
-from patina_resources.materialize.schema import EVENTLOG_SQL
+from patina_resources.eventlog.schema import EVENTLOG_SQL
 
 # Where a checkout of this repository may have real eventlogs (`eventlog-*.db`, or the same as .xz) beside it.
 REAL_EVENTLOGS = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -17,8 +17,8 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from patina_assets.search import Searcher  # noqa: E402
-from patina_resources.project import find_project  # noqa: E402
+from patina_assets.search.searcher import Searcher  # noqa: E402
+from patina_resources.project.project import find_project  # noqa: E402
 
 FIRST = "where do we decide what is stale"
 FEWEST_WORDS, MOST_WORDS = 3, 8

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from patina_assets.charts import COLOURS
+from patina_assets.pictures.charts import COLOURS
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, LEGEND = 340, 260, 48, 28, 22, 130
 Points = Sequence[Sequence[float]]

@@ -7,7 +7,7 @@ from pathlib import Path
 from eventlogs import original, scaled
 from measure import Setting
 
-from patina_resources.registry import CORPUS_STATIC
+from patina_resources.models.registry import CORPUS_STATIC
 
 # All eight kinds of projection, with the layers and epochs of the issue that asked for them.
 PROJECTIONS = {

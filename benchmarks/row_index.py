@@ -12,13 +12,13 @@ from eventlogs import original, texts_of
 from measure import Section, Setting, Spent, number, progress, thread_count, timed
 from numpy.typing import NDArray
 
-from patina_assets.stages.index import IndexOptions, build_index, load_index
-from patina_assets.stages.projection import principal_directions
-from patina_resources.corpus_model import build_corpus_model
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.project import Mothership
-from patina_resources.registry import CORPUS_STATIC, ModelFiles
-from patina_resources.registry_files import load_registry
+from patina_assets.learning.projection import principal_directions
+from patina_assets.search.index import IndexOptions, build_index, load_index
+from patina_resources.corpus.model import build_corpus_model
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models.registry import CORPUS_STATIC, ModelFiles
+from patina_resources.models.registry_files import load_registry
+from patina_resources.store.mothership import Mothership
 
 DIMS, K, QUERIES, LEARNED_FROM = 256, 10, 1000, 20_000
 OURS = "patina (USearch, f16)"

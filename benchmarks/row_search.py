@@ -1,4 +1,4 @@
-"""Search: from `import patina_assets.search` to the first result, warm queries, and memory."""
+"""Search: from `import patina_assets.search.searcher` to the first result, warm queries, and memory."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from bench_models import MODEL
 from measure import Section, Setting, json_lines, progress, timed_command
 from projects import make_project, patina
 
-from patina_resources.registry import CORPUS_STATIC
+from patina_resources.models.registry import CORPUS_STATIC
 
 WANTED_FIRST, WANTED_P99, WANTED_MIB = 0.6, 0.015, 300.0
 

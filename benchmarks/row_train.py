@@ -10,12 +10,12 @@ from eventlogs import original
 from measure import Section, Setting, number, progress, take_turns, thread_count, turns_table
 from numpy.typing import NDArray
 
-from patina_assets.pairs import PAIR_TYPES
+from patina_assets.learning.projection import pca_identity
+from patina_assets.learning.train import TrainingOptions, train_epochs
 from patina_assets.pairs.relations import Item, relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
-from patina_assets.stages.projection import pca_identity
-from patina_assets.stages.train import TrainingOptions, train_epochs
-from patina_resources.eventlog import Eventlog
+from patina_assets.pairs.types import PAIR_TYPES
+from patina_resources.eventlog.reader import Eventlog
 
 INPUT, HIDDEN, OUTPUT = 768, 1024, 256
 EPOCHS, MOST_EPOCHS = 10, 1_000

@@ -8,10 +8,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from patina_assets.plain_text import guard_output, json_text, one_line
+from patina_assets.pipeline.plain_text import guard_output, json_text, one_line
 from patina_resources.errors import PatinaError
-from patina_resources.project import find_project
-from patina_resources.user_settings import EVENTLOG_VARIABLE
+from patina_resources.project.project import find_project
+from patina_resources.project.user_settings import EVENTLOG_VARIABLE
 
 EXIT_OK, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -141,28 +141,28 @@ def _add_model_parser(model: argparse.ArgumentParser) -> None:
 
 
 def _model_list(options: argparse.Namespace) -> int:
-    from patina_assets.model_commands import list_models
+    from patina_assets.commands.model_commands import list_models
 
     print(list_models(as_json=options.json))
     return EXIT_OK
 
 
 def _model_add(options: argparse.Namespace) -> int:
-    from patina_assets.model_commands import add
+    from patina_assets.commands.model_commands import add
 
     print(add(options.name, options.precision, options.folder, yes=options.yes))
     return EXIT_OK
 
 
 def _model_remove(options: argparse.Namespace) -> int:
-    from patina_assets.model_commands import remove
+    from patina_assets.commands.model_commands import remove
 
     print(remove(options.name, yes=options.yes))
     return EXIT_OK
 
 
 def _model_status(_: argparse.Namespace) -> int:
-    from patina_assets.model_commands import status
+    from patina_assets.commands.model_commands import status
 
     text, ready = status()
     print(text)
@@ -170,7 +170,7 @@ def _model_status(_: argparse.Namespace) -> int:
 
 
 def _model_verify(options: argparse.Namespace) -> int:
-    from patina_assets.model_commands import verify
+    from patina_assets.commands.model_commands import verify
 
     text, intact = verify(options.name)
     print(text)
@@ -178,7 +178,7 @@ def _model_verify(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from patina_assets.initialise import initialise
+    from patina_assets.commands.initialise import initialise
 
     for line in initialise(options.path, options.model):
         print(line)
@@ -186,9 +186,10 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _materialize(options: argparse.Namespace) -> int:
-    from patina_assets.terminal import ProgressLine, report_table
+    from patina_assets.commands.terminal import ProgressLine
+    from patina_assets.pipeline.tables import report_table
+    from patina_resources.materialize.git.tracked import refuse_tracked
     from patina_resources.materialize.run import materialize
-    from patina_resources.materialize.tracked import refuse_tracked
 
     project = find_project(options.path)
     refuse_tracked(project.root)
@@ -205,13 +206,13 @@ def _materialize(options: argparse.Namespace) -> int:
     print(report_table(reports))
     if not options.oxidize:
         return EXIT_OK
-    from patina_assets.oxidize import oxidize
+    from patina_assets.commands.oxidize import oxidize
 
     return EXIT_OK if oxidize(project) else EXIT_FAILED
 
 
 def _oxidize(options: argparse.Namespace) -> int:
-    from patina_assets.oxidize import oxidize
+    from patina_assets.commands.oxidize import oxidize
 
     fresh = oxidize(
         find_project(), only=options.only, full=options.full, dry_run=options.dry_run, may_add_model=options.yes
@@ -220,14 +221,14 @@ def _oxidize(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from patina_assets.evaluation import evaluate
+    from patina_assets.commands.evaluation import print_evaluation
 
-    return EXIT_OK if evaluate(find_project(), options.only, as_json=options.json) else EXIT_FAILED
+    return EXIT_OK if print_evaluation(find_project(), options.only, as_json=options.json) else EXIT_FAILED
 
 
 def _scry(options: argparse.Namespace) -> int:
-    from patina_assets.search import Searcher
-    from patina_assets.terminal import answer_lines, hit_document
+    from patina_assets.commands.terminal import answer_lines, hit_document
+    from patina_assets.search.searcher import Searcher
 
     answer = Searcher(find_project()).answer(options.query, options.projection, options.k)
     if options.json:
@@ -239,29 +240,29 @@ def _scry(options: argparse.Namespace) -> int:
 
 
 def _trust(options: argparse.Namespace) -> int:
-    from patina_assets.trust_command import trust
+    from patina_assets.commands.trust import trust
 
     print(trust(find_project(), yes=options.yes))
     return EXIT_OK
 
 
 def _export(options: argparse.Namespace) -> int:
-    from patina_assets.export import export
+    from patina_assets.export.export import export
 
     print("\n".join(export(find_project(), options.name, options.to, options.weights)))
     return EXIT_OK
 
 
 def _map(options: argparse.Namespace) -> int:
-    from patina_assets.map_command import write_map
+    from patina_assets.commands.map_command import write_map
 
     print(write_map(find_project(), options.projection, options.out))
     return EXIT_OK
 
 
 def _ui(options: argparse.Namespace) -> int:
+    from patina_assets.pipeline.trust import admit
     from patina_assets.serving.server import serve
-    from patina_assets.trust import admit
 
     projects = [find_project(path) for path in options.project or [None]]
     for project in projects:

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from patina_assets.assets import project_assets
-from patina_assets.automation import definitions_digest
-from patina_assets.failures import failure_notice
-from patina_assets.jobs import evaluate_job, materialize_job
-from patina_assets.sensors import OXIDIZE_JOB, Location, nightly_schedule, oxidize_sensor
-from patina_assets.workspace import Workspace, open_workspace
-from patina_resources.config import AutomationConfig
+from patina_assets.orchestration.assets import project_assets
+from patina_assets.orchestration.automation import definitions_digest
+from patina_assets.orchestration.failures import failure_notice
+from patina_assets.orchestration.jobs import evaluate_job, materialize_job
+from patina_assets.orchestration.sensors import OXIDIZE_JOB, Location, nightly_schedule, oxidize_sensor
+from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_resources.errors import PatinaError
-from patina_resources.project import find_project, find_root, mothership
+from patina_resources.project.config import AutomationConfig
+from patina_resources.project.project import find_project, find_root
 from patina_resources.resources import build_options
+from patina_resources.store.mothership import mothership
 
 # No asset hands a value to another. Dagster's default would let a run choose the folder in which it keeps them.
 NO_IO = dg.IOManagerDefinition(dg.mem_io_manager.resource_fn, config_schema={})

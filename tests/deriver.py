@@ -6,7 +6,6 @@ from pathlib import Path
 
 from eventlog_builder import Event, build_eventlog
 
-from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.relations import (
     Int32,
     PairData,
@@ -16,7 +15,8 @@ from patina_assets.pairs.relations import (
     unique_texts,
 )
 from patina_assets.pairs.triplet import sample_triplets
-from patina_resources.eventlog import Eventlog
+from patina_assets.pairs.types import PAIR_TYPES
+from patina_resources.eventlog.reader import Eventlog
 
 TextPairs = set[tuple[str, str]]
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from small_project import RECIPE, make_project, workspace_of
 from tiny_models import write_sentence_folder
 
-from patina_assets.pipeline import run_model, run_stage
-from patina_assets.workspace import Workspace
-from patina_resources.model_add import add_model
-from patina_resources.project import find_project, mothership
-from patina_resources.registry import Precision
-from patina_resources.registry_files import load_registry
+from patina_assets.pipeline.runner import run_model, run_stage
+from patina_assets.pipeline.workspace import Workspace
+from patina_resources.models.add.add import add_model
+from patina_resources.models.registry import Precision
+from patina_resources.models.registry_files import load_registry
+from patina_resources.project.project import find_project
+from patina_resources.store.mothership import mothership
 
 TINY = """
 [models.tiny]

@@ -20,15 +20,11 @@ from pathlib import Path
 from typing import Any
 
 # Imported for what a run would import: a forked process then has it.
-import patina_resources.bert_onnx
-import patina_resources.hub
-import patina_resources.materialize.run  # noqa: F401
-from patina_assets import (
-    export,  # noqa: F401
-    map_command,  # noqa: F401
-)
+import patina_resources.materialize.run
+import patina_resources.models.add.hub
+import patina_resources.onnx.write.bert  # noqa: F401
 from patina_assets.cli import main
-from patina_resources import hub
+from patina_resources.models.add import hub
 from patina_resources.store import files
 
 HUNG_SECONDS = 1800.0

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from patina_resources.materialize.schema import EVENTLOG_SQL
+from patina_resources.eventlog.schema import EVENTLOG_SQL
 
 # (event_type, timestamp, source_id, source_file, data), of any type.
 RawRow = tuple[Any, Any, Any, Any, Any]

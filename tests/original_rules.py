@@ -2,7 +2,7 @@
 
 import re
 
-from patina_resources.materialize.session_notes import Note
+from patina_resources.materialize.notes.session_notes import Note
 
 
 def notes_by_the_original_rules(text: str) -> set[Note]:

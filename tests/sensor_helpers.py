@@ -19,8 +19,8 @@ from small_project import make_project
 from ui_server import STATUS
 
 from patina_assets.definitions import project_definitions
-from patina_assets.instance import prepare_workspace
-from patina_resources.project import Project, find_project
+from patina_assets.orchestration.instance import prepare_workspace
+from patina_resources.project.project import Project, find_project
 
 QUIET = {"telemetry": {"enabled": False}}
 

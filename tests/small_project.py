@@ -9,9 +9,10 @@ from pathlib import Path
 from eventlog_builder import append, build_eventlog, project_history
 
 from patina_assets.cli import main
-from patina_assets.staleness import BASE, upstream_of
-from patina_assets.workspace import Workspace, open_workspace
-from patina_resources.project import Project, find_project, mothership
+from patina_assets.pipeline.staleness import BASE, upstream_of
+from patina_assets.pipeline.workspace import Workspace, open_workspace
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.mothership import mothership
 
 RECIPE = """version: 2
 projections:

@@ -15,17 +15,8 @@ import pytest
 from installations import OTHER_KEY, give_key
 from refusals import refusal
 
-from patina_resources.artifacts import damages, publish_stage, read_output, read_outputs, settle, verified_path
 from patina_resources.errors import PatinaError
-from patina_resources.manifests import (
-    BuiltElsewhereError,
-    OutputFile,
-    StageInput,
-    StageRecord,
-    find_manifest,
-    read_manifest,
-)
-from patina_resources.project import ProjectionPaths, mothership
+from patina_resources.store.artifacts import damages, publish_stage, read_output, read_outputs, settle, verified_path
 from patina_resources.store.files import (
     exclusive,
     file_sha256,
@@ -34,6 +25,16 @@ from patina_resources.store.files import (
     write_atomic,
     write_if_changed,
 )
+from patina_resources.store.manifests import (
+    BuiltElsewhereError,
+    OutputFile,
+    StageInput,
+    StageRecord,
+    find_manifest,
+    read_manifest,
+)
+from patina_resources.store.mothership import mothership
+from patina_resources.store.paths import ProjectionPaths
 from patina_resources.store.trust import installation
 
 OLD = {"usearch": b"old index", "search.db": b"old items"}
@@ -245,9 +246,9 @@ def test_files_are_found_before_they_have_moved_to_their_names(paths: Projection
 KILLED = """
 import os, sys
 from pathlib import Path
-from patina_resources.artifacts import publish_stage
-from patina_resources.manifests import StageRecord
-from patina_resources.project import ProjectionPaths
+from patina_resources.store.artifacts import publish_stage
+from patina_resources.store.manifests import StageRecord
+from patina_resources.store.paths import ProjectionPaths
 
 STEPS = {"open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "tempfile.mkstemp"}
 
@@ -347,10 +348,10 @@ def test_a_folder_in_the_place_of_an_artifact_makes_way(paths: ProjectionPaths) 
 FULL = """
 import resource, sys
 from pathlib import Path
-from patina_resources.artifacts import publish_stage
-from patina_resources.manifests import StageRecord
+from patina_resources.store.artifacts import publish_stage
+from patina_resources.store.manifests import StageRecord
 from patina_resources.errors import PatinaError
-from patina_resources.project import ProjectionPaths
+from patina_resources.store.paths import ProjectionPaths
 folder = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:

@@ -8,13 +8,13 @@ import pytest
 from eventlog_builder import commit
 from small_project import add_events, delete_events, make_project, workspace_of
 
-from patina_assets.assets import stage_key
 from patina_assets.definitions import broken_recipe, workspace_definitions
-from patina_assets.failures import step_sentence
-from patina_assets.metadata import stage_metadata
-from patina_assets.pipeline import StageOutcome
-from patina_resources.manifests import StageRecord
-from patina_resources.project import Project
+from patina_assets.orchestration.assets import stage_key
+from patina_assets.orchestration.failures import step_sentence
+from patina_assets.orchestration.metadata import stage_metadata
+from patina_assets.pipeline.runner import StageOutcome
+from patina_resources.project.project import Project
+from patina_resources.store.manifests import StageRecord
 
 
 @pytest.fixture

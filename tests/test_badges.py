@@ -10,12 +10,13 @@ from sensor_helpers import Sensor, badges, build_template, copied
 from small_project import RECIPE, add_events, delete_events, edit_recipe, make_project
 from tiny_models import write_model
 
-from patina_assets.assets import keys_to_build
-from patina_assets.staleness import StageVerdict
-from patina_assets.workspace import open_workspace, survey
-from patina_resources.model_add import add_model
-from patina_resources.project import Project, find_project, mothership
-from patina_resources.registry_files import load_registry
+from patina_assets.orchestration.assets import keys_to_build
+from patina_assets.pipeline.staleness import StageVerdict
+from patina_assets.pipeline.workspace import open_workspace, survey
+from patina_resources.models.add.add import add_model
+from patina_resources.models.registry_files import load_registry
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.mothership import mothership
 
 
 @pytest.fixture(scope="module")

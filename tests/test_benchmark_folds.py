@@ -40,7 +40,7 @@ def test_earlier_folds_know_nothing_of_later_times() -> None:
 
 
 def test_pair_types_are_dealt_anew_and_then_as_before() -> None:
-    from patina_assets.pairs import co_changed, same_session
+    from patina_assets.pairs.types import co_changed, same_session
 
     with dealt_anew(1):
         assert same_session.split_by_hash is not splits.split_by_hash

@@ -9,10 +9,10 @@ from refusals import refusal
 from safetensors.numpy import load_file, save_file
 from tiny_models import bert_tensors, write_sentence_folder
 
-from patina_resources.bert_onnx import write_bert_onnx
-from patina_resources.onnx_graph import inspect_onnx
-from patina_resources.onnx_int8 import write_int8
-from patina_resources.registry import ModelSpec
+from patina_resources.models.registry import ModelSpec
+from patina_resources.onnx.graph import inspect_onnx
+from patina_resources.onnx.write.bert import write_bert_onnx
+from patina_resources.onnx.write.int8 import write_int8
 from patina_resources.store.files import file_sha256
 
 Floats = NDArray[np.float64]

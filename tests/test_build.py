@@ -11,8 +11,11 @@ from eventlog_builder import Event, build_eventlog, commit, note, project_histor
 from numpy.typing import NDArray
 from refusals import refusal
 
-from patina_assets import build
-from patina_assets.build import (
+from patina_assets.learning.projection import from_safetensors
+from patina_assets.pairs.relations import related_texts, unique_texts
+from patina_assets.pairs.splits import Split
+from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline.build import (
     Built,
     build_embeddings,
     build_items,
@@ -20,14 +23,12 @@ from patina_assets.build import (
     build_search_index,
     build_weights,
 )
-from patina_assets.formats import SearchFile, decode_embeddings, decode_items, decode_relations
-from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pairs.relations import related_texts, unique_texts
-from patina_assets.pairs.splits import Split
-from patina_assets.recipe import ProjectionRecipe, Training
-from patina_assets.stages.index import load_index
-from patina_assets.stages.projection import from_safetensors
-from patina_resources.eventlog import Eventlog, Row
+from patina_assets.pipeline.formats import decode_embeddings, decode_items, decode_relations
+from patina_assets.pipeline.runner import build
+from patina_assets.recipe.model import ProjectionRecipe, Training
+from patina_assets.search.index import load_index
+from patina_assets.search.search_file import SearchFile
+from patina_resources.eventlog.reader import Eventlog, Row
 from patina_resources.store.files import sha256
 
 SOURCES = [source for pair_type in PAIR_TYPES.values() for source in pair_type.sources]

@@ -14,7 +14,9 @@ from refusals import refusal
 from sensor_helpers import build_template
 from small_project import add_events, patina
 
-from patina_assets.charts import (
+from patina_assets.orchestration.metadata import neighbour_rows
+from patina_assets.pairs.relations import Item
+from patina_assets.pictures.charts import (
     INLINE_LIMIT,
     LEFT_OVER,
     colour_groups,
@@ -24,12 +26,10 @@ from patina_assets.charts import (
     scatter,
     small_scatter,
 )
-from patina_assets.map import PAGE_ITEMS, Places, group_names, page, places
-from patina_assets.metadata import neighbour_rows
-from patina_assets.pairs.relations import Item
-from patina_assets.pipeline import run_stage
-from patina_assets.workspace import open_workspace
-from patina_resources.project import Project, find_project
+from patina_assets.pictures.map import PAGE_ITEMS, Places, group_names, page, places
+from patina_assets.pipeline.runner import run_stage
+from patina_assets.pipeline.workspace import open_workspace
+from patina_resources.project.project import Project, find_project
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 10, 100_000])

@@ -16,7 +16,7 @@ from eventlog_builder import Event, build_eventlog, project_history
 from installations import give_key
 from small_project import RECIPE, Ran, delete_events, make_project, patina
 
-from patina_resources.project import Project
+from patina_resources.project.project import Project
 
 
 @pytest.fixture

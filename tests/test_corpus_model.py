@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from refusals import refusal
 
-from patina_resources import cooccurrence, corpus_model
-from patina_resources.cooccurrence import Contexts, learn_directions
-from patina_resources.corpus_model import CORPUS_SPEC, REBUILD_ABOVE, CorpusModel, build_corpus_model, unknown_share
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec
+from patina_resources.corpus import cooccurrence
+from patina_resources.corpus import model as corpus_model
+from patina_resources.corpus.cooccurrence import Contexts, learn_directions
+from patina_resources.corpus.model import CORPUS_SPEC, REBUILD_ABOVE, CorpusModel, build_corpus_model, unknown_share
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models.registry import CORPUS_STATIC, ModelFiles, ModelSpec
 
 TOPICS = {
     "storage": ["sqlite", "database", "eventlog", "table", "query", "rows", "index", "writer", "transaction"],
@@ -55,7 +56,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> OnnxEmbedder:
 
 BUILD = """
 import hashlib, json, sys
-from patina_resources.corpus_model import build_corpus_model
+from patina_resources.corpus.model import build_corpus_model
 model = build_corpus_model(json.load(sys.stdin), dims=16)
 print(hashlib.sha256(model.onnx).hexdigest(), hashlib.sha256(model.tokenizer).hexdigest())
 """

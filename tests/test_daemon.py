@@ -23,8 +23,8 @@ from dagster._daemon.sensor import execute_sensor_iteration
 from sensor_helpers import build_template
 from small_project import edit_recipe
 
-from patina_assets.instance import prepare_workspace
-from patina_resources.project import Project, find_project
+from patina_assets.orchestration.instance import prepare_workspace
+from patina_resources.project.project import Project, find_project
 
 HOUR = 3600.0
 LOGGER = logging.getLogger("daemon of tests")

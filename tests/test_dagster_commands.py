@@ -12,9 +12,9 @@ from sensor_helpers import build_template
 from small_project import edit_recipe
 from ui_server import ROOT
 
-from patina_assets.assets import stage_key
-from patina_assets.instance import prepare_home
-from patina_resources.project import Project, find_project
+from patina_assets.orchestration.assets import stage_key
+from patina_assets.orchestration.instance import prepare_home
+from patina_resources.project.project import Project, find_project
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from dagster_webserver.webserver import DagsterWebserver
 from small_project import make_project
 from starlette.routing import Route
 
-from patina_assets.instance import WORKSPACE_FILE, prepare_workspace
-from patina_assets.records import opened_instance
+from patina_assets.orchestration.instance import WORKSPACE_FILE, prepare_workspace
+from patina_assets.orchestration.records import opened_instance
 from patina_assets.serving.checks import GRAPHQL, NOTEBOOKS
 
 

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from refusals import refusal
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from patina_resources.embedder import OnnxEmbedder, clean_text, length_batches, pool, unit_rows
-from patina_resources.registry import ModelFiles, ModelSpec, Pooling
+from patina_resources.embedding.embedder import OnnxEmbedder, clean_text, length_batches, pool, unit_rows
+from patina_resources.models.registry import ModelFiles, ModelSpec, Pooling
 
 WORDS = ["the", "lock", "waits", "for", "a", "database", "file", "commit", "recipe", "validate", "search", "index"]
 WORDS += ["query", ":", "passage"]
@@ -264,9 +264,8 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_importing_it_loads_no_native_code() -> None:
-    code = (
-        "import sys, patina_resources.embedder; print(sorted({'onnxruntime', 'tokenizers', 'onnx'} & set(sys.modules)))"
-    )
+    native = "{'onnxruntime', 'tokenizers', 'onnx'}"
+    code = f"import sys, patina_resources.embedding.embedder; print(sorted({native} & set(sys.modules)))"
     root = str(Path(__file__).parents[1])
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": root}, check=True

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from refusals import refusal
 
-from patina_resources.embedding_cache import (
+from patina_resources.embedding.cache import (
     CHUNK_TEXTS,
     EmbeddingCache,
     EmbeddingResult,
@@ -21,7 +21,7 @@ from patina_resources.embedding_cache import (
     text_digest,
 )
 from patina_resources.errors import PatinaError
-from patina_resources.registry import ModelSpec
+from patina_resources.models.registry import ModelSpec
 
 DIMS = 16
 SPEC = ModelSpec("counting", DIMS, 64, "mean", passage_prefix="passage: ")
@@ -277,7 +277,7 @@ def test_a_full_disk_adds_nothing_and_the_cache_goes_on(filled: Path) -> None:
 
 
 def test_a_writer_that_never_ends_is_said_to_be_one(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patina_resources.embedding_cache.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("patina_resources.embedding.cache.BUSY_TIMEOUT_SECONDS", 0.05)
     other = sqlite3.connect(filled, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with EmbeddingCache(filled) as cache:
@@ -292,7 +292,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from patina_resources.embedding_cache import EmbeddingCache, text_digest
+from patina_resources.embedding.cache import EmbeddingCache, text_digest
 path, writer = Path(sys.argv[1]), int(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()

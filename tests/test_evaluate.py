@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Context, Item, RelatedTexts, Relations, relate, related_texts
-from patina_assets.pairs.splits import Split
-from patina_assets.stages import evaluate
-from patina_assets.stages.evaluate import (
+from patina_assets.learning import evaluate
+from patina_assets.learning.evaluate import (
     METRICS,
     RankingTask,
     bootstrap_interval,
@@ -19,6 +17,8 @@ from patina_assets.stages.evaluate import (
     ranking_task,
     reciprocal_ranks,
 )
+from patina_assets.pairs.relations import Context, Item, RelatedTexts, Relations, relate, related_texts
+from patina_assets.pairs.splits import Split
 
 LETTERS = "abcdefgh"
 NOTHING = RelatedTexts(np.zeros(0, np.int64), len(LETTERS))

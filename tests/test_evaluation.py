@@ -8,11 +8,11 @@ import yaml
 from installations import give_key
 from small_project import make_project, patina, workspace_of
 
-from patina_assets.pipeline import publish_lock, run_stage
-from patina_assets.stages.evaluate import METRICS
-from patina_resources.artifacts import publish_stage
-from patina_resources.manifests import read_manifest
-from patina_resources.project import Project, find_project
+from patina_assets.learning.evaluate import METRICS
+from patina_assets.pipeline.runner import publish_lock, run_stage
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.artifacts import publish_stage
+from patina_resources.store.manifests import read_manifest
 
 STAGES = ("pairs", "embeddings", "weights", "index")
 
@@ -24,7 +24,7 @@ def built_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATINA_HOME", str(give_key(tmp_path_factory.mktemp("mothership"))))
         workspace = workspace_of(make_project(root))
-        from patina_assets.pipeline import run_model
+        from patina_assets.pipeline.runner import run_model
 
         run_model(workspace, lambda _: None)
         for name in ("semantic", "temporal"):

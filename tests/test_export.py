@@ -14,18 +14,18 @@ from small_project import Ran, add_events, make_project, patina
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder, write_tokenizer
 from tokenizers import Tokenizer
 
-from patina_assets.formats import decode_embeddings, decode_items
+from patina_assets.export.text_onnx import text_onnx
+from patina_assets.learning.projection import Projection, from_safetensors, random_network
 from patina_assets.pairs.relations import unique_texts
-from patina_assets.pipeline import run_model
-from patina_assets.stages.projection import Projection, from_safetensors, random_network
-from patina_assets.stages.text_onnx import text_onnx
-from patina_assets.workspace import Workspace
-from patina_resources.artifacts import read_outputs
-from patina_resources.bert_onnx import write_bert_onnx
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.model_cache import cached_model
-from patina_resources.project import find_project
-from patina_resources.registry import ModelFiles, ModelSpec, Pooling
+from patina_assets.pipeline.formats import decode_embeddings, decode_items
+from patina_assets.pipeline.runner import run_model
+from patina_assets.pipeline.workspace import Workspace
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models.cache import cached_model
+from patina_resources.models.registry import ModelFiles, ModelSpec, Pooling
+from patina_resources.onnx.write.bert import write_bert_onnx
+from patina_resources.project.project import find_project
+from patina_resources.store.artifacts import read_outputs
 
 ALL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -240,7 +240,7 @@ def test_a_graph_that_computes_something_else_is_not_exported(
 ) -> None:
     wrong = random_network(corpus.spec.dims, 32, 16, seed=9)
     real = text_onnx
-    monkeypatch.setattr("patina_assets.export.text_onnx", lambda base, pooling, _: real(base, pooling, wrong))
+    monkeypatch.setattr("patina_assets.export.export.text_onnx", lambda base, pooling, _: real(base, pooling, wrong))
     refused(patina("export", PROJECTION, "--to", "out"), "other vectors than the index", "nothing was exported")
     assert [path.name for path in tmp_path.iterdir()] == ["project"]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from small_project import patina
 from test_export import indexed_vectors
 
-from patina_assets.stages.projection import from_safetensors
-from patina_assets.workspace import Workspace
+from patina_assets.learning.projection import from_safetensors
+from patina_assets.pipeline.workspace import Workspace
 
 
 def peer(name: str) -> Any:

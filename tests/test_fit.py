@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from patina_assets.learning.evaluate import query_scores, ranking_task
+from patina_assets.learning.fit import LEAST_GAIN, Fit, fit_projection, is_clear_gain
+from patina_assets.learning.projection import pca_identity, whitened_pca
+from patina_assets.learning.train import TrainingOptions, train
 from patina_assets.pairs.relations import Relations, related_texts
 from patina_assets.pairs.splits import Split
 from patina_assets.pairs.triplet import sample_triplets
-from patina_assets.stages.evaluate import query_scores, ranking_task
-from patina_assets.stages.fit import LEAST_GAIN, Fit, fit_projection, is_clear_gain
-from patina_assets.stages.projection import pca_identity, whitened_pca
-from patina_assets.stages.train import TrainingOptions, train
 
 CONTEXTS, MEMBERS = 60, 3
 

@@ -11,9 +11,11 @@ import pytest
 from refusals import refusal
 from safetensors.numpy import load
 
-from patina_assets.formats import (
+from patina_assets.pairs.relations import Context, Item, Relations, relate, related_texts
+from patina_assets.pairs.splits import Split
+from patina_assets.pairs.triplet import sample_triplets
+from patina_assets.pipeline.formats import (
     RelationsFile,
-    SearchFile,
     decode_embeddings,
     decode_items,
     decode_relations,
@@ -21,12 +23,9 @@ from patina_assets.formats import (
     encode_items,
     encode_pairs,
     encode_relations,
-    encode_search,
 )
-from patina_assets.fusion import identity
-from patina_assets.pairs.relations import Context, Item, Relations, relate, related_texts
-from patina_assets.pairs.splits import Split
-from patina_assets.pairs.triplet import sample_triplets
+from patina_assets.search.fusion import identity
+from patina_assets.search.search_file import SearchFile, encode_search
 
 ODD_TEXT = "line\nbreaks\r\n\u2028 and \x00 \x85 \"quotes\" 'and' \\ é 日本 \U0001f600"
 ITEMS = [

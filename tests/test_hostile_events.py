@@ -22,14 +22,15 @@ from hostile_events import (
 )
 from small_project import Ran, make_project, patina, workspace_of
 
-from patina_assets.formats import SearchFile, decode_items, encode_items, encode_search
-from patina_assets.pairs import PAIR_TYPES
 from patina_assets.pairs.commits import LONGEST_PATH, current_path
 from patina_assets.pairs.relations import MAX_CONTEXT_MEMBERS, MAX_TEXT_CHARACTERS, Item, relate, unique_texts
-from patina_assets.pairs.same_module import top_level_modules
-from patina_resources.eventlog import Eventlog
-from patina_resources.payloads import MAX_DEPTH, is_shallow_json, parsed
-from patina_resources.project import Project
+from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pairs.types.same_module import top_level_modules
+from patina_assets.pipeline.formats import decode_items, encode_items
+from patina_assets.search.search_file import SearchFile, encode_search
+from patina_resources.eventlog.payloads import MAX_DEPTH, is_shallow_json, parsed
+from patina_resources.eventlog.reader import Eventlog
+from patina_resources.project.project import Project
 
 RECIPE = """version: 2
 projections:

@@ -15,21 +15,22 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from refusals import refusal
 
-from patina_assets.lock import compose_lock
-from patina_assets.pairs import pair_types_by_source
-from patina_assets.recipe_reader import read_recipe
-from patina_assets.search import Searcher
-from patina_resources.config import read_config
+from patina_assets.pairs.types import pair_types_by_source
+from patina_assets.pipeline.lock import compose_lock
+from patina_assets.recipe.reader import read_recipe
+from patina_assets.search.searcher import Searcher
 from patina_resources.errors import PatinaError
-from patina_resources.manifests import find_manifest
-from patina_resources.materialize.decision_records import read_record
-from patina_resources.materialize.session_header import LONGEST_TITLE, read_header
-from patina_resources.materialize.session_notes import read_notes
-from patina_resources.materialize.sessions import file_events
-from patina_resources.models_lock import read_lock
-from patina_resources.project import Mothership, Project, find_project
-from patina_resources.registry_files import load_registry
-from patina_resources.text_file import read_toml
+from patina_resources.materialize.notes.decision_records import read_record
+from patina_resources.materialize.notes.session_header import LONGEST_TITLE, read_header
+from patina_resources.materialize.notes.session_notes import read_notes
+from patina_resources.materialize.notes.sessions import file_events
+from patina_resources.models.lock import read_lock
+from patina_resources.models.registry_files import load_registry
+from patina_resources.project.config import read_config
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.manifests import find_manifest
+from patina_resources.store.mothership import Mothership
+from patina_resources.store.text_file import read_toml
 
 # The same examples every time: a test that passed passes again.
 FIXED = settings(

@@ -7,8 +7,8 @@ import pytest
 from hub_server import COMMIT, Hub, running_hub
 from huggingface_hub import constants
 
-from patina_resources import hub as client
 from patina_resources.errors import PatinaError
+from patina_resources.models.add import hub as client
 
 REPOSITORY = "tiny/model"
 BIG = random.Random(7).randbytes(400_000)

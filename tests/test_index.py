@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from refusals import refusal
 
-from patina_assets.stages.index import IndexOptions, build_index, load_index, recall_at_10
+from patina_assets.search.index import IndexOptions, build_index, load_index, recall_at_10
 
 
 def unit_rows(rows: int, dimensions: int = 16, seed: int = 0) -> NDArray[np.float32]:

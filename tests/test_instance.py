@@ -11,8 +11,8 @@ from refusals import refusal
 from sensor_helpers import run_of
 from small_project import make_project
 
-from patina_assets.instance import location_names, prepare_home, prepare_workspace
-from patina_resources.project import Project, find_project
+from patina_assets.orchestration.instance import location_names, prepare_home, prepare_workspace
+from patina_resources.project.project import Project, find_project
 from patina_resources.store.files import MAX_LOG_BYTES, append_line
 
 

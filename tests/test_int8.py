@@ -11,13 +11,13 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from tiny_models import VOCABULARY, write_sentence_folder
 
-from patina_resources import onnx_session
-from patina_resources.bert_onnx import IR_VERSION, OPSET, write_bert_onnx
-from patina_resources.bert_weights import recover_bert
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.onnx_layers import MICROSOFT, Int8Layers
-from patina_resources.onnx_session import PRODUCT_MODEL, load_session
-from patina_resources.registry import ModelFiles, ModelSpec
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models.registry import ModelFiles, ModelSpec
+from patina_resources.onnx import session as onnx_session
+from patina_resources.onnx.session import PRODUCT_MODEL, load_session
+from patina_resources.onnx.write.bert import IR_VERSION, OPSET, write_bert_onnx
+from patina_resources.onnx.write.bert_weights import recover_bert
+from patina_resources.onnx.write.layers import MICROSOFT, Int8Layers
 
 Floats = NDArray[np.float32]
 SPEC = ModelSpec("tiny", dims=16, max_tokens=32, pooling="mean")

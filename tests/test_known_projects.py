@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 
-from patina_resources.known_projects import known_projects, register_project
-from patina_resources.project import Mothership
+from patina_resources.project.known_projects import known_projects, register_project
+from patina_resources.store.mothership import Mothership
 
 
 @pytest.fixture

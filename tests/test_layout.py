@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -13,51 +14,36 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("patina_resources", "patina_assets")
 
-MAY_IMPORT_DAGSTER = {
-    "patina_resources.resources",
-    "patina_assets.assets",
-    "patina_assets.badges",
-    "patina_assets.checks",
-    "patina_assets.definitions",
-    "patina_assets.failures",
-    "patina_assets.jobs",
-    "patina_assets.metadata",
-    "patina_assets.orphans",
-    "patina_assets.records",
-    "patina_assets.run",
-    "patina_assets.sensors",
-    "patina_assets.serving.processes",
-    "patina_assets.serving.server",
-    "patina_assets.serving.web",
-    "patina_assets.ticks",
+# Each line of rooms may import the lines above it. Rooms of one line do not know each other.
+ROOMS = {
+    "patina_resources": (
+        ("errors",),
+        ("store",),
+        ("onnx",),
+        ("eventlog", "project"),
+        ("materialize", "models", "resources"),
+        ("embedding",),
+        ("corpus", "onnx.write"),
+        ("models.add",),
+    ),
+    "patina_assets": (
+        ("recipe", "pairs"),
+        ("pairs.types",),
+        ("learning",),
+        ("search",),
+        ("pipeline",),
+        ("pictures",),
+        ("export", "orchestration"),
+        ("serving",),
+        ("definitions",),
+        ("commands",),
+        ("cli",),
+    ),
 }
-# What knows of runs and of the terminal; everything that computes must do without.
-OUTER = {
-    f"patina_assets.{name}"
-    for name in (
-        "assets",
-        "badges",
-        "checks",
-        "cli",
-        "definitions",
-        "failures",
-        "jobs",
-        "oxidize",
-        "records",
-        "run",
-        "sensors",
-        "serving.guard",
-        "serving.processes",
-        "serving.server",
-        "serving.web",
-        "ticks",
-    )
-}
-INNER = (
-    "recipe", "recipe_reader", "pairs", "stages", "staleness", "formats", "lock", "build", "models", "corpus",
-    "workspace", "pipeline", "search", "lexical", "fusion",
-)  # fmt: skip
-STARTS_QUICKLY = ("patina_assets.search", "patina_assets.cli")
+MOST_MODULES = 16
+MAY_IMPORT_DAGSTER = ("patina_resources.resources", "patina_assets.definitions", "patina_assets.commands.run")
+MAY_IMPORT_DAGSTER_ROOMS = ("patina_assets.orchestration.", "patina_assets.serving.")
+STARTS_QUICKLY = ("patina_assets.search.searcher", "patina_assets.cli")
 SLOW_TO_IMPORT = {"dagster", "pydantic", "sqlalchemy", "onnx", "huggingface_hub"}
 
 NETWORK = {
@@ -65,8 +51,8 @@ NETWORK = {
     "uvicorn", "starlette",
 }  # fmt: skip
 MAY_USE_NETWORK = {
-    "patina_resources.hub",
-    "patina_resources.http_post",
+    "patina_resources.models.add.hub",
+    "patina_assets.orchestration.http_post",
     # What listens: on this machine only.
     "patina_assets.serving.checks",
     "patina_assets.serving.guard",
@@ -75,32 +61,32 @@ MAY_USE_NETWORK = {
 }
 
 MAY_USE_SQLITE = {
-    "patina_resources.eventlog",
-    "patina_resources.embedding_cache",
-    "patina_resources.embedding_recovery",
-    "patina_resources.materialize.eventlog_writer",
-    "patina_resources.materialize.known_schema",
+    "patina_resources.eventlog.reader",
+    "patina_resources.embedding.cache",
+    "patina_resources.embedding.recovery",
+    "patina_resources.eventlog.writer",
+    "patina_resources.eventlog.known_schema",
     "patina_resources.store.database",
-    "patina_assets.formats",
+    "patina_assets.search.search_file",
 }
 MAY_WRITE_FILES = {
-    "patina_resources.artifacts",
+    "patina_resources.store.artifacts",
     "patina_resources.store.files",
     "patina_resources.store.own_folder",
-    "patina_resources.embedding_recovery",
+    "patina_resources.embedding.recovery",
     "patina_resources.store.runtime_folder",
-    "patina_resources.export_folder",
+    "patina_resources.store.export_folder",
     # The mothership's files.
-    "patina_resources.bert_onnx",
-    "patina_resources.hub",
-    "patina_resources.model_add",
-    "patina_resources.model_cache",
-    "patina_resources.model_sources",
-    "patina_resources.onnx_graph",
-    "patina_resources.package_mirror",
+    "patina_resources.onnx.write.bert",
+    "patina_resources.models.add.hub",
+    "patina_resources.models.add.add",
+    "patina_resources.models.cache",
+    "patina_resources.models.add.sources",
+    "patina_resources.onnx.graph",
+    "patina_resources.models.add.package_mirror",
     # The eventlog's.
-    "patina_resources.materialize.eventlog_writer",
-    "patina_resources.materialize.repository",
+    "patina_resources.eventlog.writer",
+    "patina_resources.materialize.git.repository",
 }
 WRITING_METHODS = {
     "chmod", "hardlink_to", "link_to", "makedirs", "mkdir", "mkdtemp", "mkstemp", "rename", "rmdir", "rmtree",
@@ -162,21 +148,57 @@ def reached(start: str, *, lazy: bool) -> set[str]:
     return found
 
 
-def below(*packages: str) -> list[str]:
-    """Return the modules of `patina_assets` of these names, and those in packages of these names."""
-    return [name for name in modules() if name.startswith("patina_assets.") and name.split(".")[1] in packages]
+def room(module: str) -> tuple[int, str]:
+    """Return the line of a module's room, and the room: of two that fit, the inner one."""
+    package, _, rest = module.partition(".")
+    found = [
+        (line, name)
+        for line, names in enumerate(ROOMS[package])
+        for name in names
+        if rest == name or rest.startswith(f"{name}.")
+    ]
+    assert found, f"{module} is in no room: add it to ROOMS"
+    return max(found, key=lambda entry: len(entry[1]))
+
+
+def wrong_imports(module: str) -> set[str]:
+    """Return what a module imports of its package from its own line of rooms or from one below."""
+    package = module.partition(".")[0]
+    line, own = room(module)
+    others = {name for name in imports(module) if name in modules() and name.startswith(f"{package}.")}
+    return {name for name in others if room(name)[1] != own and room(name)[0] >= line}
 
 
 # Who may import what
 
 
 def test_the_reader_of_imports_sees_what_there_is() -> None:
-    assert "dagster" in imports("patina_assets.assets", lazy=False)
-    assert "patina_assets.pairs.relations" in reached("patina_assets.search", lazy=False)
-    assert "patina_assets" in reached("patina_assets.search", lazy=False)
-    assert "patina_assets.recipe" in imports("patina_assets.models")
-    assert "patina_assets.recipe" not in imports("patina_assets.models", typing=False)
-    assert len(below("pairs")) > 5
+    assert "dagster" in imports("patina_assets.orchestration.assets", lazy=False)
+    assert "patina_assets.pairs.relations" in reached("patina_assets.search.searcher", lazy=False)
+    assert "patina_assets" in reached("patina_assets.search.searcher", lazy=False)
+    assert "patina_assets.recipe.model" in imports("patina_assets.search.base_model")
+    assert "patina_assets.recipe.model" not in imports("patina_assets.search.base_model", typing=False)
+    assert room("patina_assets.pairs.types.co_changed") == (1, "pairs.types")
+    assert room("patina_assets.pairs.relations") == (0, "pairs")
+
+
+@pytest.mark.parametrize("module", sorted(name for name in modules() if "." in name))
+def test_a_room_imports_only_rooms_above_it(module: str) -> None:
+    assert wrong_imports(module) == set()
+
+
+def test_a_wrong_import_is_noticed() -> None:
+    assert not wrong_imports("patina_assets.cli")
+    modules()["patina_assets.recipe.wrong"] = ast.parse("from patina_assets.pipeline import staleness")
+    try:
+        assert "patina_assets.pipeline.staleness" in wrong_imports("patina_assets.recipe.wrong")
+    finally:
+        del modules()["patina_assets.recipe.wrong"]
+
+
+def test_no_room_is_crowded() -> None:
+    folders = Counter(name.rsplit(".", 1)[0] for name in modules() if not (ROOT / name.replace(".", "/")).is_dir())
+    assert max(folders.values()) <= MOST_MODULES, folders.most_common(3)
 
 
 def test_the_outside_world_knows_nothing_of_the_pipeline() -> None:
@@ -186,12 +208,7 @@ def test_the_outside_world_knows_nothing_of_the_pipeline() -> None:
 
 def test_dagster_is_imported_where_assets_and_resources_are_made() -> None:
     found = {name for name in modules() if any(root.startswith("dagster") for root in roots(imports(name, lazy=False)))}
-    assert found <= MAY_IMPORT_DAGSTER
-
-
-@pytest.mark.parametrize("name", below(*INNER))
-def test_what_computes_knows_nothing_of_runs_and_commands(name: str) -> None:
-    assert reached(name, lazy=True) & OUTER == set()
+    assert {name for name in found if not name.startswith(MAY_IMPORT_DAGSTER_ROOMS)} <= set(MAY_IMPORT_DAGSTER)
 
 
 @pytest.mark.parametrize("name", STARTS_QUICKLY)
@@ -201,7 +218,7 @@ def test_search_starts_without_what_is_slow_to_import(name: str) -> None:
 
 @pytest.mark.parametrize("name", STARTS_QUICKLY)
 def test_search_really_starts_without_what_is_slow_to_import(name: str) -> None:
-    script = f"import sys, {name}, patina_resources.embedder; print(*sorted(sys.modules))"
+    script = f"import sys, {name}, patina_resources.embedding.embedder; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     loaded = roots(done.stdout.split())
@@ -262,15 +279,15 @@ def test_a_writing_call_is_known(code: str, expected: bool) -> None:
 def test_files_are_written_where_files_may_be_written() -> None:
     writers = {name for name, tree in modules().items() if any(_writes(node) for node in ast.walk(tree))}
     assert writers <= MAY_WRITE_FILES
-    assert "patina_resources.artifacts" in writers
+    assert "patina_resources.store.artifacts" in writers
 
 
 def test_sqlite_is_opened_in_few_places() -> None:
     assert {name for name in modules() if "sqlite3" in roots(imports(name))} <= MAY_USE_SQLITE
 
 
-def test_formats_open_databases_in_memory_only() -> None:
-    calls = [node for node in ast.walk(modules()["patina_assets.formats"]) if isinstance(node, ast.Call)]
+def test_search_files_are_opened_in_memory_only() -> None:
+    calls = [node for node in ast.walk(modules()["patina_assets.search.search_file"]) if isinstance(node, ast.Call)]
     opened = [call for call in calls if ast.unparse(call.func) == "sqlite3.connect"]
     assert opened
     assert {ast.unparse(call.args[0]) for call in opened} == {"':memory:'"}

@@ -10,18 +10,18 @@ import pytest
 from eventlog_builder import Event, build_eventlog, commit, project_history, shuffled
 from small_project import make_project, workspace_of
 
-from patina_assets.build import build_pairs
-from patina_assets.checks import TEST_IS_UNSEEN, check_stage
-from patina_assets.formats import decode_items, decode_relations, encode_relations
-from patina_assets.pairs import PAIR_TYPES
+from patina_assets.learning.evaluate import held_out_task
+from patina_assets.orchestration.checks import TEST_IS_UNSEEN, check_stage
 from patina_assets.pairs.relations import PairData, PairType, unique_texts
 from patina_assets.pairs.splits import Split
-from patina_assets.pipeline import run_stage
-from patina_assets.recipe import ProjectionRecipe, Training
-from patina_assets.stages.evaluate import held_out_task
-from patina_resources.artifacts import publish_stage, read_outputs
-from patina_resources.eventlog import Eventlog
-from patina_resources.manifests import read_manifest
+from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline.build import build_pairs
+from patina_assets.pipeline.formats import decode_items, decode_relations, encode_relations
+from patina_assets.pipeline.runner import run_stage
+from patina_assets.recipe.model import ProjectionRecipe, Training
+from patina_resources.eventlog.reader import Eventlog
+from patina_resources.store.artifacts import publish_stage, read_outputs
+from patina_resources.store.manifests import read_manifest
 
 TextPair = tuple[str, str]
 

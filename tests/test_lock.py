@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from patina_assets.lock import compose_lock
-from patina_assets.recipe import ProjectionRecipe, Recipe, Training
-from patina_resources.manifests import Manifest, StageInput, StageRecord
+from patina_assets.pipeline.lock import compose_lock
+from patina_assets.recipe.model import ProjectionRecipe, Recipe, Training
 from patina_resources.store.files import sha256
+from patina_resources.store.manifests import Manifest, StageInput, StageRecord
 
 MODEL = sha256(b"model")
 TRAINING = Training.model_validate({"source": "git.co_changes", "pair_type": "co_changed", "epochs": 10})

@@ -13,9 +13,9 @@ import pytest
 from materialize_helpers import GitFolder, after, last_seq, live, rows
 
 import patina_resources
-from patina_resources.materialize.code_facts import read_facts
-from patina_resources.materialize.code_worker import CodeWorker, UnreadableSourceError
-from patina_resources.materialize.languages import BY_NAME, LANGUAGES, language_of
+from patina_resources.materialize.code.facts import read_facts
+from patina_resources.materialize.code.languages import BY_NAME, LANGUAGES, language_of
+from patina_resources.materialize.code.worker import CodeWorker, UnreadableSourceError
 from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import materialize
 
@@ -432,7 +432,7 @@ def test_a_file_that_the_parser_does_not_survive(folder: GitFolder) -> None:
 
 def test_a_file_that_takes_too_long_is_left_out_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "patina_resources.materialize.code_worker.START",
+        "patina_resources.materialize.code.worker.START",
         "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import {module} as worker\n"
         "read = worker.read_facts\n"
         "def slow(language, content):\n"

@@ -17,14 +17,14 @@ import pytest
 from materialize_helpers import GitFolder, last_seq, live, rows
 from original_rules import notes_by_the_original_rules
 
-from patina_assets.pairs.co_changed import CO_CHANGES
-from patina_assets.pairs.same_session import OBSERVATIONS
+from patina_assets.pairs.types.co_changed import CO_CHANGES
+from patina_assets.pairs.types.same_session import OBSERVATIONS
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog import Eventlog, Row, Source
-from patina_resources.materialize.derived_views import rebuild_views
-from patina_resources.materialize.eventlog_writer import open_eventlog
+from patina_resources.eventlog.derived_views import rebuild_views
+from patina_resources.eventlog.reader import Eventlog, Row, Source
+from patina_resources.eventlog.writer import open_eventlog
+from patina_resources.materialize.notes.session_notes import Note
 from patina_resources.materialize.run import materialize
-from patina_resources.materialize.session_notes import Note
 
 REAL = sorted((Path(__file__).parents[2] / "shared" / "data").glob("eventlog-*.db.xz"))
 pytestmark = pytest.mark.skipif(not REAL, reason="no real eventlogs in ../shared/data")

@@ -15,7 +15,7 @@ from small_project import patina
 from story_project import NOTE, make_story
 
 from patina_assets.definitions import project_definitions
-from patina_resources.project import find_project
+from patina_resources.project.project import find_project
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {"source/code_call_graph", "source/code_functions", "source/git_co_changes", "source/sessions_observations"}

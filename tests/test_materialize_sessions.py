@@ -11,11 +11,11 @@ from materialize_helpers import GitFolder, after, last_seq, live, rows
 from original_rules import notes_by_the_original_rules
 
 from patina_resources.errors import PatinaError
+from patina_resources.materialize.notes.session_header import read_header, session_time
+from patina_resources.materialize.notes.session_notes import Note, read_notes
+from patina_resources.materialize.notes.sessions import file_events
 from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import materialize
-from patina_resources.materialize.session_header import read_header, session_time
-from patina_resources.materialize.session_notes import Note, read_notes
-from patina_resources.materialize.sessions import file_events
 
 SESSION = """# Session: Make search quicker
 **ID**: 20250804-192537

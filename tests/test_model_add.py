@@ -15,25 +15,25 @@ from refusals import refusal
 from tiny_hub import PLACE, REPOSITORY, in_cache, tiny_hub, tiny_registry, user_registry
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
-from patina_resources import hub as client
-from patina_resources.embedder import OnnxEmbedder
+from patina_resources.embedding.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError
-from patina_resources.model_add import add_model
-from patina_resources.model_cache import cached_model, remove_model
-from patina_resources.models_lock import read_lock, record_model
-from patina_resources.project import Mothership
-from patina_resources.registry_files import load_registry
+from patina_resources.models.add import hub as client
+from patina_resources.models.add.add import add_model
+from patina_resources.models.cache import cached_model, remove_model
+from patina_resources.models.lock import read_lock, record_model
+from patina_resources.models.registry_files import load_registry
 from patina_resources.store.files import file_sha256
+from patina_resources.store.mothership import Mothership
 
 # What a second process runs: adds the model `tiny`, says what happened.
 ADD = """
 import resource, sys
 from pathlib import Path
-from patina_resources import hub
+from patina_resources.models.add import hub
 from patina_resources.errors import PatinaError
-from patina_resources.model_add import add_model
-from patina_resources.project import Mothership
-from patina_resources.registry_files import load_registry
+from patina_resources.models.add.add import add_model
+from patina_resources.store.mothership import Mothership
+from patina_resources.models.registry_files import load_registry
 home, limit = Mothership(Path(sys.argv[1])), int(sys.argv[2])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

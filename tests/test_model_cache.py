@@ -6,8 +6,9 @@ import pytest
 from refusals import refusal
 from tiny_models import TEXTS, write_model
 
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.model_cache import (
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models import cache_files
+from patina_resources.models.cache import (
     cached_model,
     cached_models,
     model_state,
@@ -15,11 +16,10 @@ from patina_resources.model_cache import (
     remove_model,
     verify_model,
 )
-from patina_resources.models import cache_files
-from patina_resources.models_lock import LockRecord, read_lock, record_model
-from patina_resources.project import Mothership
-from patina_resources.registry import CORPUS_STATIC, ModelSpec, Precision, model_digest
+from patina_resources.models.lock import LockRecord, read_lock, record_model
+from patina_resources.models.registry import CORPUS_STATIC, ModelSpec, Precision, model_digest
 from patina_resources.store.files import file_sha256
+from patina_resources.store.mothership import Mothership
 
 SPEC = ModelSpec("tiny", 16, 32, "mean")
 

@@ -7,7 +7,8 @@ import pytest
 from small_project import Ran, make_project_with_models, patina
 from tiny_models import write_model
 
-from patina_resources.project import Project, mothership
+from patina_resources.project.project import Project
+from patina_resources.store.mothership import mothership
 
 RECIPE = """version: 2
 embedding_model: tiny

@@ -7,12 +7,12 @@ from refusals import refusal
 from tiny_hub import REPOSITORY, in_cache, tiny_hub, tiny_registry, user_registry
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.model_add import add_model
-from patina_resources.model_cache import cached_model
-from patina_resources.project import Mothership
-from patina_resources.registry_files import load_registry
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models.add.add import add_model
+from patina_resources.models.cache import cached_model
+from patina_resources.models.registry_files import load_registry
 from patina_resources.store.files import file_sha256
+from patina_resources.store.mothership import Mothership
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import pytest
 from refusals import refusal
 from tiny_models import write_sentence_folder
 
-from patina_resources.model_add import add_model
-from patina_resources.model_cache import remove_model
-from patina_resources.model_status import model_row, model_rows
-from patina_resources.models_lock import LockRecord, record_model
-from patina_resources.project import Mothership
-from patina_resources.registry import CORPUS_STATIC
-from patina_resources.registry_files import load_registry
+from patina_resources.models.add.add import add_model
+from patina_resources.models.cache import remove_model
+from patina_resources.models.lock import LockRecord, record_model
+from patina_resources.models.registry import CORPUS_STATIC
+from patina_resources.models.registry_files import load_registry
+from patina_resources.models.status import model_row, model_rows
+from patina_resources.store.mothership import Mothership
 
 
 @pytest.fixture

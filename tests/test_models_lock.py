@@ -7,7 +7,7 @@ import pytest
 from refusals import refusal
 
 from patina_resources.errors import PatinaError
-from patina_resources.models_lock import LockRecord, read_lock, record_model
+from patina_resources.models.lock import LockRecord, read_lock, record_model
 
 RECORD = LockRecord(
     downloaded="2026-01-02T03:04:05Z",

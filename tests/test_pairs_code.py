@@ -8,12 +8,12 @@ import pytest
 from deriver import Derived, Deriver
 from eventlog_builder import call, function, project_history
 
-from patina_assets.pairs.ast_similar import signature_shape
-from patina_assets.pairs.caller_callee import MOST_FILES_OF_A_GUESS
 from patina_assets.pairs.functions import GROUP, Function, contexts_across_files
 from patina_assets.pairs.relations import Item
-from patina_assets.pairs.same_module import top_level_modules
 from patina_assets.pairs.splits import Split, split_by_hash
+from patina_assets.pairs.types.ast_similar import signature_shape
+from patina_assets.pairs.types.caller_callee import MOST_FILES_OF_A_GUESS
+from patina_assets.pairs.types.same_module import top_level_modules
 
 
 @pytest.fixture

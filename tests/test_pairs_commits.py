@@ -9,15 +9,15 @@ import pytest
 from deriver import Derived, Deriver
 from eventlog_builder import Event, build_eventlog, commit, function, project_history
 
-from patina_assets.corpus import corpus_sources, corpus_texts
 from patina_assets.pairs.code_text import file_text
 from patina_assets.pairs.commits import commit_kind, current_path, module_of
 from patina_assets.pairs.definitions import MOST_NAMES
-from patina_assets.pairs.effect_similarity import Effect, similarity
 from patina_assets.pairs.relations import Context, Item, PairData
 from patina_assets.pairs.splits import Split
-from patina_assets.pairs.state_similarity import LEAST_SIMILAR, MOST_LISTED, NEAREST, WINDOW, state_text
-from patina_resources.eventlog import Eventlog
+from patina_assets.pairs.types.effect_similarity import Effect, similarity
+from patina_assets.pairs.types.state_similarity import LEAST_SIMILAR, MOST_LISTED, NEAREST, WINDOW, state_text
+from patina_assets.pipeline.corpus import corpus_sources, corpus_texts
+from patina_resources.eventlog.reader import Eventlog
 
 NAMES = ["commit_touches", "same_author", "state_similarity", "effect_similarity"]
 

@@ -11,7 +11,7 @@ import pytest
 from small_project import RECIPE, make_project
 from threadpoolctl import threadpool_info
 
-from patina_assets.stages.parts import PARTS, at_once, one_by_one, parts_of
+from patina_assets.learning.parts import PARTS, at_once, one_by_one, parts_of
 
 REPOSITORY = Path(__file__).parent.parent
 LAYERS = "layers: [32, 16]"

@@ -8,13 +8,13 @@ import pytest
 from eventlog_builder import commit, note
 from small_project import add_events, all_stages, delete_events, edit_recipe, make_project, workspace_of
 
-from patina_assets.pipeline import StageOutcome, publish_lock, run_model, run_stage
-from patina_assets.search import Searcher
-from patina_assets.staleness import BASE
-from patina_assets.workspace import survey
+from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
+from patina_assets.pipeline.staleness import BASE
+from patina_assets.pipeline.workspace import survey
+from patina_assets.search.searcher import Searcher
 from patina_resources.errors import PatinaError
-from patina_resources.manifests import read_manifest
-from patina_resources.project import Project, find_project
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.manifests import read_manifest
 
 Outcomes = dict[tuple[str, str], StageOutcome]
 

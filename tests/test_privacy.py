@@ -10,7 +10,9 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("module", ["patina_assets.search", "patina_assets.definitions", "patina_resources.onnx_int8"])
+@pytest.mark.parametrize(
+    "module", ["patina_assets.search.searcher", "patina_assets.definitions", "patina_resources.onnx.write.int8"]
+)
 def test_onnxruntime_is_imported_with_its_telemetry_off(module: str, tmp_path: Path) -> None:
     kept = {
         name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from materialize_helpers import GitFolder
 
-from patina_assets.progress import COMPLETE, Pace, Seldom, bar, duration
-from patina_assets.terminal import report_table
+from patina_assets.pipeline.progress import COMPLETE, Pace, Seldom, bar, duration
+from patina_assets.pipeline.tables import report_table
 from patina_resources.materialize.report import ScraperReport
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 
-from patina_resources.config import AutomationConfig, ProjectConfig, read_config
-from patina_resources.project import Mothership, Project, ProjectionPaths, find_project, mothership
+from patina_resources.project.config import AutomationConfig, ProjectConfig, read_config
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.mothership import Mothership, mothership
+from patina_resources.store.paths import ProjectionPaths
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from safetensors.numpy import load, save
 
-from patina_assets.stages.projection import (
+from patina_assets.learning.projection import (
     Float32,
     Projection,
     from_safetensors,
@@ -17,7 +17,7 @@ from patina_assets.stages.projection import (
     to_safetensors,
     whitened_pca,
 )
-from patina_assets.stages.projection_onnx import to_onnx
+from patina_assets.learning.projection_onnx import to_onnx
 from patina_resources.errors import PatinaError
 
 

@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from patina_assets.recipe import Loss, Recipe, Training, check_input_dimensions
-from patina_assets.recipe_reader import read_recipe
+from patina_assets.recipe.model import Loss, Recipe, Training, check_input_dimensions
+from patina_assets.recipe.reader import read_recipe
 from patina_resources.errors import PatinaError
 
 PAIR_TYPES = {

@@ -11,12 +11,12 @@ from tiny_hub import user_registry
 from tiny_models import TEXTS, VOCABULARY, write_encoder, write_tokenizer
 from tokenizers import Tokenizer
 
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.model_add import add_model
-from patina_resources.model_cache import cached_model
-from patina_resources.project import Mothership
-from patina_resources.registry import CORPUS_STATIC, ModelSpec, Precision, Registry
-from patina_resources.registry_files import load_registry
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.models.add.add import add_model
+from patina_resources.models.cache import cached_model
+from patina_resources.models.registry import CORPUS_STATIC, ModelSpec, Precision, Registry
+from patina_resources.models.registry_files import load_registry
+from patina_resources.store.mothership import Mothership
 
 ALL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 WITHOUT_TYPES = ("input_ids", "attention_mask")

@@ -6,8 +6,7 @@ from refusals import refusal
 from tiny_hub import user_registry
 
 from patina_resources.errors import PatinaError
-from patina_resources.project import Mothership
-from patina_resources.registry import (
+from patina_resources.models.registry import (
     CORPUS_STATIC,
     ModelSpec,
     Registry,
@@ -16,7 +15,8 @@ from patina_resources.registry import (
     hub_reference,
     reference_of,
 )
-from patina_resources.registry_files import load_registry
+from patina_resources.models.registry_files import load_registry
+from patina_resources.store.mothership import Mothership
 
 BGE_QUERY = "Represent this sentence for searching relevant passages: "
 OWN = '[models.mine]\ndims = 32\nmax_tokens = 64\npooling = "cls"\n'

@@ -15,16 +15,16 @@ from eventlog_builder import call, commit, function, note, project_history
 from refusals import refusal
 from small_project import all_stages, make_project, patina, workspace_of
 
-from patina_assets.formats import SearchFile, encode_search
-from patina_assets.fusion import Hit, Place, Ranked, distinct, fuse, identity
-from patina_assets.lexical import MAX_QUERY_TERMS, index_text, match_expression, terms
 from patina_assets.pairs.relations import Item
-from patina_assets.pipeline import publish_lock, run_model, run_stage
-from patina_assets.search import BASE, LEXICAL, OpenIndex, Searcher, list_weights
-from patina_assets.stages.index import IndexOptions, build_index, load_index
-from patina_resources.artifacts import publish_stage
-from patina_resources.manifests import read_manifest
-from patina_resources.project import Project, find_project
+from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
+from patina_assets.search.fusion import Hit, Place, Ranked, distinct, fuse, identity
+from patina_assets.search.index import IndexOptions, build_index, load_index
+from patina_assets.search.lexical import MAX_QUERY_TERMS, index_text, match_expression, terms
+from patina_assets.search.search_file import SearchFile, encode_search
+from patina_assets.search.searcher import BASE, LEXICAL, OpenIndex, Searcher, list_weights
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.artifacts import publish_stage
+from patina_resources.store.manifests import read_manifest
 
 ROOT = Path(__file__).parents[1]
 SPECIAL = [

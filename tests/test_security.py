@@ -19,9 +19,9 @@ from tiny_hub import PLACE, tiny_hub
 from ui_server import running_ui
 
 from patina_assets.definitions import project_definitions
-from patina_assets.plain_text import harmless
-from patina_resources.config import read_config
-from patina_resources.http_post import post_json
+from patina_assets.orchestration.http_post import post_json
+from patina_assets.pipeline.plain_text import harmless
+from patina_resources.project.config import read_config
 
 # Code that reads data as code, or hands text to a shell.
 FORBIDDEN_IMPORTS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle", "pty"}
@@ -33,11 +33,11 @@ SAFE_LOADERS = {"yaml.BaseLoader", "yaml.SafeLoader"}
 SQL_WORD = re.compile(r"\b(SELECT|INSERT|DELETE|UPDATE|CREATE|DROP|PRAGMA|ATTACH|REPLACE INTO)\b")
 # What may stand in the braces of an SQL text beside names of constants: each is made of constants only.
 SQL_PARTS = {
-    ("patina_resources.embedding_cache", "marks"),  # "?,?,?"
-    ("patina_resources.materialize.eventlog_writer", "int(WAIT_SECONDS * 1000)"),
-    ("patina_resources.materialize.eventlog_writer", "table"),  # names of this program's tables
+    ("patina_resources.embedding.cache", "marks"),  # "?,?,?"
+    ("patina_resources.eventlog.writer", "int(WAIT_SECONDS * 1000)"),
+    ("patina_resources.eventlog.writer", "table"),  # names of this program's tables
     ("patina_resources.store.database", "table"),
-    *(("patina_resources.materialize.derived_views", name) for name in ("table", "names", "values", "rows")),
+    *(("patina_resources.eventlog.derived_views", name) for name in ("table", "names", "values", "rows")),
 }
 CONSTANT = re.compile(r"[A-Z][A-Z_0-9]*|(readable|normal_path_sql)\((['\"][a-z.]*['\"])?\)")
 SECRET = "s3cr3t-t0ken"

@@ -19,8 +19,9 @@ from sensor_helpers import Sensor, build_template, copied
 from small_project import add_events, delete_events, edit_recipe, make_project
 from webhook import running_webhook
 
-from patina_assets.assets import stage_key
-from patina_assets.automation import (
+from patina_assets.definitions import project_definitions
+from patina_assets.orchestration.assets import stage_key
+from patina_assets.orchestration.automation import (
     LEFT_ALONE,
     RETRY_SECONDS,
     Attempt,
@@ -32,11 +33,10 @@ from patina_assets.automation import (
     decode_memory,
     encode_memory,
 )
-from patina_assets.definitions import project_definitions
-from patina_assets.orphans import delete_old_runs, fail_orphans, process_started
-from patina_assets.staleness import LOCK, MODEL, StageVerdict
-from patina_resources.http_post import post_json
-from patina_resources.project import Project
+from patina_assets.orchestration.http_post import post_json
+from patina_assets.orchestration.orphans import delete_old_runs, fail_orphans, process_started
+from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict
+from patina_resources.project.project import Project
 
 SETTLE = 5.0
 NOW = 1_800_000_000.0

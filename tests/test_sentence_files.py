@@ -5,8 +5,8 @@ import pytest
 from refusals import refusal
 from tiny_models import write_sentence_folder
 
-from patina_resources.registry import ModelSpec
-from patina_resources.sentence_files import SentenceFacts, complete_spec, pooling_file, read_sentence_folder
+from patina_resources.models.add.sentence_files import SentenceFacts, complete_spec, pooling_file, read_sentence_folder
+from patina_resources.models.registry import ModelSpec
 
 
 @pytest.fixture

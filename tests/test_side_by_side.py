@@ -10,13 +10,9 @@ from refusals import refusal
 from tiny_hub import project_registry
 from tiny_models import TEXTS, write_model
 
-from patina_assets.models import embed_query, embed_texts
-from patina_resources.config import ProjectConfig
-from patina_resources.embedder import unit_rows
-from patina_resources.project import Mothership, Project
-from patina_resources.registry import CORPUS_STATIC, ModelFiles, ModelSpec, Registry
-from patina_resources.registry_files import load_registry
-from patina_resources.side_by_side import (
+from patina_assets.search.base_model import embed_query, embed_texts
+from patina_resources.embedding.embedder import unit_rows
+from patina_resources.embedding.side_by_side import (
     BaseFiles,
     BaseSpec,
     joint_digest,
@@ -24,6 +20,11 @@ from patina_resources.side_by_side import (
     resolve_base,
     side_by_side,
 )
+from patina_resources.models.registry import CORPUS_STATIC, ModelFiles, ModelSpec, Registry
+from patina_resources.models.registry_files import load_registry
+from patina_resources.project.config import ProjectConfig
+from patina_resources.project.project import Project
+from patina_resources.store.mothership import Mothership
 
 A = ModelSpec("a", 16, 64, "mean", passage_prefix="passage : ", query_prefix="query : ")
 B = ModelSpec("b", 8, 64, "cls")

@@ -16,19 +16,20 @@ from installations import give_key
 from small_project import Ran, add_events, make_project, make_project_with_models, patina, workspace_of
 from tiny_models import write_sentence_folder
 
-from patina_assets.export_side_by_side import part_folders
-from patina_assets.formats import decode_embeddings, decode_items
-from patina_assets.models import base_files
+from patina_assets.export.export_side_by_side import part_folders
+from patina_assets.learning.projection import from_safetensors
 from patina_assets.pairs.relations import unique_texts
-from patina_assets.search import Searcher
-from patina_assets.stages.projection import from_safetensors
-from patina_resources.artifacts import read_outputs
-from patina_resources.corpus_model import REBUILD_ABOVE
-from patina_resources.embedder import OnnxEmbedder
-from patina_resources.manifests import read_manifest
-from patina_resources.project import Project, find_project, mothership
-from patina_resources.registry import ModelFiles
-from patina_resources.side_by_side import side_by_side
+from patina_assets.pipeline.formats import decode_embeddings, decode_items
+from patina_assets.search.base_model import base_files
+from patina_assets.search.searcher import Searcher
+from patina_resources.corpus.model import REBUILD_ABOVE
+from patina_resources.embedding.embedder import OnnxEmbedder
+from patina_resources.embedding.side_by_side import side_by_side
+from patina_resources.models.registry import ModelFiles
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.artifacts import read_outputs
+from patina_resources.store.manifests import read_manifest
+from patina_resources.store.mothership import mothership
 
 NAME = "tiny+corpus-static"
 RECIPE = f"""version: 2

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from patina_assets import staleness
-from patina_assets.pairs import PAIR_TYPES
-from patina_assets.recipe import ProjectionRecipe, Recipe, Training
-from patina_assets.stages.index import IndexOptions
-from patina_assets.staleness import (
+from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline.runner import staleness
+from patina_assets.pipeline.staleness import (
     BASE,
     ModelState,
     ProjectionState,
@@ -27,9 +25,11 @@ from patina_assets.staleness import (
     stale_stages,
     upstream_of,
 )
-from patina_resources.eventlog import SourceDigest
-from patina_resources.manifests import StageInput, StageRecord
+from patina_assets.recipe.model import ProjectionRecipe, Recipe, Training
+from patina_assets.search.index import IndexOptions
+from patina_resources.eventlog.reader import SourceDigest
 from patina_resources.store.files import sha256
+from patina_resources.store.manifests import StageInput, StageRecord
 
 # What is stale, by "projection/stage", with its reasons.
 Stale = dict[str, list[str]]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from patina_assets.stages.network import Parameters
-from patina_assets.stages.projection import Float32, Projection, pca_identity, to_safetensors
-from patina_assets.stages.train import (
+from patina_assets.learning.network import Parameters
+from patina_assets.learning.projection import Float32, Projection, pca_identity, to_safetensors
+from patina_assets.learning.train import (
     EpochRecord,
     RelatedMask,
     TrainingOptions,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from patina_assets.learning.transition import Steps, measure_transition, next_state_scores, predict_next
 from patina_assets.pairs.splits import Split
-from patina_assets.stages.transition import Steps, measure_transition, next_state_scores, predict_next
 
 Float32 = NDArray[np.float32]
 DIMS, ACTION_DIMS, COUNT = 12, 6, 400

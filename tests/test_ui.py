@@ -19,7 +19,7 @@ from small_project import add_events, delete_events, edit_recipe, make_project, 
 from ui_server import ROOT, Ui, built_by, kill_group, running_ui
 from webhook import Webhook, running_webhook
 
-from patina_resources.project import Project, find_project
+from patina_resources.project.project import Project, find_project
 
 SHORT_TIMES = "[automation]\ninterval_seconds = 2\nsettle_seconds = 1\n"
 SCREENSHOTS = ROOT / "build" / "screenshots"

@@ -7,13 +7,13 @@ import pytest
 from eventlog_builder import commit
 from small_project import add_events, make_project, patina, workspace_of
 
-from patina_assets.build import MEASURED
-from patina_assets.pairs import PAIR_TYPES
-from patina_assets.pipeline import run_model, run_stage
-from patina_assets.stages.projection import from_safetensors
-from patina_assets.world_model import ACTIONS, STATES
-from patina_resources.artifacts import read_outputs
-from patina_resources.project import Project
+from patina_assets.learning.projection import from_safetensors
+from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline.build import MEASURED
+from patina_assets.pipeline.runner import run_model, run_stage
+from patina_assets.pipeline.world_model import ACTIONS, STATES
+from patina_resources.project.project import Project
+from patina_resources.store.artifacts import read_outputs
 
 pytestmark = pytest.mark.skipif(
     not {STATES, ACTIONS} <= PAIR_TYPES.keys(), reason="the pair types of a world model are not there"

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from patina_assets.yaml_lines import Document, read_yaml
+from patina_assets.recipe.yaml_lines import Document, read_yaml
 from patina_resources.errors import PatinaError
-from patina_resources.text_file import MAX_BYTES
+from patina_resources.store.text_file import MAX_BYTES
 
 
 def _read(folder: Path, content: str | bytes) -> Document:

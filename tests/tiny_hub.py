@@ -10,11 +10,12 @@ import pytest
 from hub_server import Hub, running_hub
 from tiny_models import write_encoder, write_tokenizer
 
-from patina_resources import hub as client
-from patina_resources.config import ProjectConfig
-from patina_resources.project import Mothership, Project
-from patina_resources.registry import Registry
-from patina_resources.registry_files import load_registry
+from patina_resources.models.add import hub as client
+from patina_resources.models.registry import Registry
+from patina_resources.models.registry_files import load_registry
+from patina_resources.project.config import ProjectConfig
+from patina_resources.project.project import Project
+from patina_resources.store.mothership import Mothership
 
 REPOSITORY = "tiny/encoder"
 PLACE = {"repository": REPOSITORY, "int8": "onnx/model_quantized.onnx", "fp32": "onnx/model.onnx"}

@@ -34,6 +34,6 @@ def file_text(path: str) -> str:
 
 
 def function_text(name: str, path: str, parameters: str = "", returned: str = "") -> str:
-    """Return the text of a function, such as `Function: read_recipe(path) -> Recipe in patina_assets/recipe.py`."""
+    """Return the text of a function, such as `Function: read_recipe(path) -> Recipe in recipe/model.py`."""
     result = f" -> {returned}" if returned else ""
     return f"Function: {name}({parameters}){result} in {path}"

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 from patina_assets.pairs.code_text import normal_path
 from patina_assets.pairs.relations import Item
-from patina_resources.eventlog import NOT_RETRACTED, Row, Source
-from patina_resources.payloads import EVENT_DATA, parsed
+from patina_resources.eventlog.payloads import EVENT_DATA, parsed
+from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
 
 # One row for each commit, as its latest event has it, at the place where it was first seen. `files` is JSON.
 LIVE_COMMITS = f"""

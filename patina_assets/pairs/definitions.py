@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from patina_assets.pairs.code_text import file_text, normal_path_sql
-from patina_resources.eventlog import NOT_RETRACTED, Row, Source
-from patina_resources.payloads import EVENT_DATA
+from patina_resources.eventlog.payloads import EVENT_DATA
+from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
 
 # Types come first: there are fewer of them, and their names say more.
 DEFINITIONS_SQL = f"""

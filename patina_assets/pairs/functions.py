@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from patina_assets.pairs.code_text import normal_path_sql
 from patina_assets.pairs.relations import Context, Item
 from patina_assets.pairs.splits import Split, split_by_hash
-from patina_resources.eventlog import NOT_RETRACTED, Row, Source
-from patina_resources.payloads import EVENT_DATA, parsed
+from patina_resources.eventlog.payloads import EVENT_DATA, parsed
+from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
 
 # A later scan emits a function again: its latest form counts, at the place where it was first seen.
 FUNCTIONS_SQL = f"""

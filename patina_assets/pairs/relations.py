@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.pairs.splits import Split
-from patina_resources.eventlog import Row, Source
+from patina_resources.eventlog.reader import Row, Source
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]

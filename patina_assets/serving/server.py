@@ -16,17 +16,18 @@ from types import FrameType
 import dagster as dg
 import uvicorn
 
-from patina_assets.instance import WORKSPACE_FILE, prepare_workspace
-from patina_assets.records import opened_instance
-from patina_assets.reload import TOKEN_VARIABLE, UI_VARIABLE
+from patina_assets.orchestration.instance import WORKSPACE_FILE, prepare_workspace
+from patina_assets.orchestration.records import opened_instance
+from patina_assets.orchestration.reload import TOKEN_VARIABLE, UI_VARIABLE
 from patina_assets.serving.checks import Site
 from patina_assets.serving.processes import children_end, running_workspace
 from patina_assets.serving.web import web_application
-from patina_resources.child_environment import child_environment
 from patina_resources.errors import PatinaError
-from patina_resources.project import HOME_VARIABLE, PROJECT_VARIABLE, Project, mothership
+from patina_resources.project.project import PROJECT_VARIABLE, Project
+from patina_resources.project.user_settings import EVENTLOG_VARIABLE
+from patina_resources.store.child_environment import child_environment
+from patina_resources.store.mothership import HOME_VARIABLE, mothership
 from patina_resources.store.runtime_folder import make_runtime_folder, remove_runtime_folder, write_secret
-from patina_resources.user_settings import EVENTLOG_VARIABLE
 
 ADDRESS = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 20

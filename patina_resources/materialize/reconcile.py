@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from patina_resources.materialize.eventlog_writer import Event, EventlogWriter, LiveEvent
+from patina_resources.eventlog.writer import Event, EventlogWriter, LiveEvent
 from patina_resources.materialize.report import ScraperReport
 
 

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from patina_resources.errors import PatinaError, did_you_mean
-from patina_resources.materialize.code import scrape_code
-from patina_resources.materialize.derived_views import rebuild_views
-from patina_resources.materialize.eventlog_writer import open_eventlog
-from patina_resources.materialize.git import refuse_foreign, scrape_git
+from patina_resources.eventlog.derived_views import rebuild_views
+from patina_resources.eventlog.writer import open_eventlog
+from patina_resources.materialize.code.scraper import scrape_code
+from patina_resources.materialize.git.repository import find_repository
+from patina_resources.materialize.git.scraper import refuse_foreign, scrape_git
+from patina_resources.materialize.notes.sessions import SESSION_GLOBS, scrape_sessions
 from patina_resources.materialize.report import Progress, ScraperReport, no_progress
-from patina_resources.materialize.repository import find_repository
-from patina_resources.materialize.sessions import SESSION_GLOBS, scrape_sessions
 
 SCRAPERS = ("git", "sessions", "code")
 

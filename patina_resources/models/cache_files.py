@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.models_lock import LockRecord
-from patina_resources.registry import Precision
+from patina_resources.models.lock import LockRecord
+from patina_resources.models.registry import Precision
 from patina_resources.store.files import file_sha256
 
 ONNX_NAMES: dict[Precision, str] = {"int8": "model_quantized.onnx", "fp32": "model.onnx"}
@@ -80,7 +80,7 @@ def check_alone(onnx: Path, tokenizer: Path) -> None:
     """
     if {file.name for file in onnx.parent.iterdir()} == {onnx.name, tokenizer.name}:
         return
-    from patina_resources.onnx_graph import inspect_onnx  # imported late: it takes a third of a second
+    from patina_resources.onnx.graph import inspect_onnx  # imported late: it takes a third of a second
 
     inspect_onnx(onnx)
 

@@ -8,8 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from patina_resources.errors import PatinaError
-from patina_resources.registry import HUB_PREFIX, SPEC_KEYS, RegistryEntry, folder_name_of, is_hub_name, reference_of
-from patina_resources.text_file import key_name
+from patina_resources.models.registry import (
+    HUB_PREFIX,
+    SPEC_KEYS,
+    RegistryEntry,
+    folder_name_of,
+    is_hub_name,
+    reference_of,
+)
+from patina_resources.store.text_file import key_name
 
 _ALIKE = str.maketrans("1i0", "llo", "_.-")
 

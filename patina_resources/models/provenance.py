@@ -3,8 +3,8 @@
 from pathlib import PurePath
 from typing import Literal
 
-from patina_resources.models_lock import LockRecord
-from patina_resources.registry import HubSource, PackageSource, RegistryEntry
+from patina_resources.models.lock import LockRecord
+from patina_resources.models.registry import HubSource, PackageSource, RegistryEntry
 
 Pin = Literal["met", "not pinned", "not met"]
 

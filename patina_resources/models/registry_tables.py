@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from patina_resources.errors import PatinaError, did_you_mean, shown
-from patina_resources.registry import (
+from patina_resources.models.registry import (
     SPEC_KEYS,
     HubSource,
     ModelSpec,
@@ -19,7 +19,7 @@ from patina_resources.registry import (
     is_hub_name,
     reference_of,
 )
-from patina_resources.text_file import key_name
+from patina_resources.store.text_file import key_name
 
 POOLINGS: Mapping[str, Pooling] = {"mean": "mean", "cls": "cls", "model": "model"}
 PRECISIONS: Mapping[str, Precision] = {"int8": "int8", "fp32": "fp32"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.models_lock import LockRecord, read_lock
-from patina_resources.project import Mothership
-from patina_resources.registry import shown_key
+from patina_resources.models.lock import LockRecord, read_lock
+from patina_resources.models.registry import shown_key
+from patina_resources.store.mothership import Mothership
 
 
 @dataclass(frozen=True)

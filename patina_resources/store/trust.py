@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.project import mothership
 from patina_resources.store.files import exclusive, write_atomic
+from patina_resources.store.mothership import mothership
 from patina_resources.store.own_folder import make_private_folder
 
 KEY_BYTES = 32

@@ -15,11 +15,12 @@ from eventlog_builder import TOPICS, call, commit, function, note
 from materialize_helpers import GitFolder
 from small_project import add_events, make_project
 
-from patina_assets.models import corpus_model_paths
-from patina_assets.workspace import open_workspace
-from patina_resources.artifacts import damages
-from patina_resources.manifests import Manifest, StageRecord, read_manifest
-from patina_resources.project import Project, ProjectionPaths, find_project
+from patina_assets.pipeline.workspace import open_workspace
+from patina_assets.search.base_model import corpus_model_paths
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.artifacts import damages
+from patina_resources.store.manifests import Manifest, StageRecord, read_manifest
+from patina_resources.store.paths import ProjectionPaths
 
 QUESTION = "recipe validation of a field"
 ONE_PROJECTION = """version: 2

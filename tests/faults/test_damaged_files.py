@@ -12,7 +12,7 @@ from commands import CRASHES, Commands, Ended, write_step
 from projects import QUESTION, Change, copy, leftovers, lock_text, states, succeed
 from small_project import make_project
 
-from patina_resources.project import find_project
+from patina_resources.project.project import find_project
 
 # The eventlog is nobody's artifact, and the rest is not a build's.
 NOT_ARTIFACTS = ("patina.db", "oxidize.mutex", "cache.db.mutex", "cache.db-wal", "cache.db-shm")

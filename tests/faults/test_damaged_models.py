@@ -11,7 +11,7 @@ from small_project import make_project
 from test_damaged_files import check_said, damages_of, found_stale
 from tiny_models import write_model
 
-from patina_resources.project import Mothership
+from patina_resources.store.mothership import Mothership
 
 REGISTRY = '[models.tiny]\ndims = 16\nmax_tokens = 32\npooling = "mean"\n'
 # A flipped bit in the record names another model; what is told then is how to add that one.

@@ -13,7 +13,8 @@ from amounts import SOAK, amount
 from commands import Commands, Ended
 from projects import QUESTION, Change, age_leftovers, check_answer, copy, leftovers, lock_text, states
 
-from patina_resources.project import find_project, mothership
+from patina_resources.project.project import find_project
+from patina_resources.store.mothership import mothership
 
 CLOSED = ["", "embeddings/corpus-static/projections", *(["embeddings/corpus-static", "models"] if SOAK else [])]
 YEAR = 365 * 86_400.0

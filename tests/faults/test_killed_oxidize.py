@@ -13,8 +13,8 @@ from commands import Commands, Ended
 from projects import QUESTION, Change, State, age_leftovers, check_answer, copy, leftovers, lock_text, states
 from small_project import make_project
 
-from patina_assets.orphans import active_runs, fail_orphans
-from patina_resources.project import find_project
+from patina_assets.orchestration.orphans import active_runs, fail_orphans
+from patina_resources.project.project import find_project
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from projects import change_repository, copy, make_repository, succeed
 from tiny_hub import REPOSITORY, in_cache
 from tiny_models import write_encoder, write_tokenizer
 
-from patina_resources.project import Mothership, find_project
+from patina_resources.project.project import find_project
+from patina_resources.store.mothership import Mothership
 
 MODEL = f"hf:{REPOSITORY}"
 Rows = list[tuple[Any, ...]]

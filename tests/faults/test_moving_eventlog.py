@@ -14,7 +14,7 @@ from eventlog_builder import commit
 from projects import QUESTION, Change, check_answer, copy, copy_eventlog, leftovers, lock_text, states, succeed
 from small_project import add_events
 
-from patina_resources.project import find_project
+from patina_resources.project.project import find_project
 
 
 def check_built_or_said(ended: Ended, where: object) -> None:

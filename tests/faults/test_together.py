@@ -18,7 +18,7 @@ from projects import (
 )
 from ui_server import running_ui
 
-from patina_resources.project import find_project
+from patina_resources.project.project import find_project
 
 
 def check_builder(ended: Ended) -> None:

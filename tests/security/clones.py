@@ -10,7 +10,7 @@ from pathlib import Path
 
 from materialize_helpers import GitFolder
 
-from patina_resources.materialize.schema import EVENTLOG_SQL
+from patina_resources.eventlog.schema import EVENTLOG_SQL
 
 ROOT = Path(__file__).parents[2]
 # More than any command here takes, less than a hang.

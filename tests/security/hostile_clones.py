@@ -11,7 +11,7 @@ from hub_server import Hub
 from small_project import Ran, patina
 from tiny_models import VOCABULARY, write_encoder, write_sentence_folder, write_tokenizer
 
-from patina_resources.project import mothership
+from patina_resources.store.mothership import mothership
 
 SHIPPED = "all-minilm-l6-v2"
 # What a user may have: a model of the registry, one of their own registry.toml, one that they named in `model add`.

@@ -21,7 +21,7 @@ METHODS = frozenset({"match", "search", "fullmatch", "findall", "finditer", "sub
 PLACEHOLDER = "Name"
 # Where a pattern is a variable at the place of its use: the constants that it comes from.
 VARIABLES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("patina_resources.materialize.code_signatures", "pattern"): ("RETURNS_RESULT", "RETURNS_OPTION"),
+    ("patina_resources.materialize.code.signatures", "pattern"): ("RETURNS_RESULT", "RETURNS_OPTION"),
 }
 SPACES, WORDS, DIGITS, OTHER = " \n\t", "a_A", "0", "!é"
 SEPARATORS = (" ", "\n", ",")

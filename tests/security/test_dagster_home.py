@@ -18,9 +18,10 @@ from small_project import RECIPE, make_project, patina
 from story_project import make_story
 from ui_server import ROOT, NotServedError, free_port, serving
 
-from patina_assets.instance import prepare_home, prepare_workspace
-from patina_resources.child_environment import child_environment
-from patina_resources.project import Project, find_project, mothership
+from patina_assets.orchestration.instance import prepare_home, prepare_workspace
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.child_environment import child_environment
+from patina_resources.store.mothership import mothership
 
 MODULES = (
     "yaml", "json", "sitecustomize", "usercustomize", "dagster", "patina_assets", "patina_resources", "numpy", "dotenv",

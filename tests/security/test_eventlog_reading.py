@@ -15,7 +15,7 @@ from clones import ROOT, Attacker, content_of, make_eventlog
 from page_trees import endless_schema, endless_table
 from refusals import refusal
 
-from patina_resources.eventlog import NOT_RETRACTED, Eventlog, Source
+from patina_resources.eventlog.reader import NOT_RETRACTED, Eventlog, Source
 
 EVENTS = Source("events", "SELECT seq, event_type, data FROM eventlog ORDER BY seq")
 BY_TYPE = Source("by type", "SELECT seq, data FROM eventlog WHERE event_type = 'session.goal'")
@@ -197,7 +197,7 @@ import os, sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog import Eventlog
+from patina_resources.eventlog.reader import Eventlog
 Eventlog(Path(sys.argv[3])).last_seq()  # imports all that is needed, which that user may not read
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)

@@ -15,10 +15,10 @@ from materialize_helpers import GitFolder, rows
 from page_trees import endless_schema, endless_table
 
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog import Eventlog
-from patina_resources.materialize.eventlog_writer import open_eventlog
+from patina_resources.eventlog.reader import Eventlog
+from patina_resources.eventlog.schema import APPLICATION_ID, VIEWS_SQL
+from patina_resources.eventlog.writer import open_eventlog
 from patina_resources.materialize.run import materialize
-from patina_resources.materialize.schema import APPLICATION_ID, VIEWS_SQL
 
 KEPT = "left as it is"
 

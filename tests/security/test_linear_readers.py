@@ -1,4 +1,4 @@
-"""Nothing that reads a repository's text takes more time than the text is long: each reader whole, on its worst texts."""
+"""Nothing that reads a repository's text takes time out of proportion to its length."""
 
 import time
 from contextlib import suppress
@@ -8,13 +8,13 @@ import pytest
 from materialize_helpers import GitFolder, rows
 from processor_time import at_most
 
-from patina_assets.pairs import PAIR_TYPES, pair_types_by_source
-from patina_assets.recipe_reader import read_recipe
-from patina_resources.config import read_config
+from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
+from patina_assets.recipe.reader import read_recipe
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog import Eventlog
-from patina_resources.materialize.languages import LANGUAGES, Language
+from patina_resources.eventlog.reader import Eventlog
+from patina_resources.materialize.code.languages import LANGUAGES, Language
 from patina_resources.materialize.run import materialize
+from patina_resources.project.config import read_config
 
 SMALL, LARGE = 100_000, 1_000_000
 # Processor seconds for a megabyte of notes: the slowest shape takes four, one that takes its square hours.

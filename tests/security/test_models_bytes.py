@@ -26,9 +26,9 @@ from onnx import TensorProto, helper, numpy_helper
 from small_project import patina
 from tiny_models import write_sentence_folder
 
-from patina_resources.models_lock import read_lock, record_model
-from patina_resources.project import mothership
+from patina_resources.models.lock import read_lock, record_model
 from patina_resources.store.files import file_sha256
+from patina_resources.store.mothership import mothership
 
 OLD = "resources/models/"
 BASE_TOKENIZER = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,

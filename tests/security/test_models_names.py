@@ -20,8 +20,8 @@ from hostile_clones import (
 from hub_server import Hub
 from small_project import patina
 
-from patina_resources.models_lock import read_lock
-from patina_resources.project import mothership
+from patina_resources.models.lock import read_lock
+from patina_resources.store.mothership import mothership
 
 SHIPPED_NAMES = [
     SHIPPED,

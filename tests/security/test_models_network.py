@@ -13,8 +13,8 @@ from small_project import patina
 from tiny_models import VOCABULARY, write_encoder
 
 import patina_assets
-from patina_resources.models_lock import read_lock
-from patina_resources.project import mothership
+from patina_resources.models.lock import read_lock
+from patina_resources.store.mothership import mothership
 
 REFERENCE = f"hf:{EVIL}"
 DESCRIBED = f'[models."{REFERENCE}"]\npooling = "mean"\n'

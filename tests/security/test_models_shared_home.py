@@ -12,8 +12,8 @@ from hub_server import Hub
 from small_project import patina
 from tiny_models import write_sentence_folder
 
-from patina_resources.models_lock import read_lock, record_model
-from patina_resources.project import mothership
+from patina_resources.models.lock import read_lock, record_model
+from patina_resources.store.mothership import mothership
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away and mount")
 SOMEBODY = 54_321

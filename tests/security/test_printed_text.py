@@ -13,8 +13,9 @@ import pytest
 from clones import ROOT, Attacker, Clone
 from webhook import running_webhook
 
-from patina_assets import failures, plain_text
-from patina_assets.plain_text import GuardedStream, draw, harmless, json_text, one_line
+from patina_assets.orchestration import failures
+from patina_assets.pipeline.plain_text import GuardedStream, draw, harmless, json_text, one_line
+from patina_assets.pipeline.runner import plain_text
 
 C0 = [chr(code) for code in range(32) if chr(code) not in "\t\n"]
 C1 = [chr(code) for code in range(0x7F, 0xA0)]

@@ -9,8 +9,8 @@ from clones import Attacker, Clone
 from materialize_helpers import GitFolder, rows
 
 from patina_resources.errors import PatinaError
+from patina_resources.materialize.git.repository import find_repository
 from patina_resources.materialize.note_globs import matching_files
-from patina_resources.materialize.repository import find_repository
 from patina_resources.materialize.run import materialize
 
 SECRET = "the-secret-of-another-project"

@@ -14,7 +14,8 @@ from small_project import make_project
 from ui_server import ROOT, Ui, running_ui
 from web_victim import QUIET
 
-from patina_resources.project import Project, mothership
+from patina_resources.project.project import Project
+from patina_resources.store.mothership import mothership
 
 SECONDS = 60.0  # what takes 3 s on an idle machine
 WITHOUT_PARENT_SECONDS = 120.0  # 45 s

@@ -15,7 +15,7 @@ import pytest
 from small_project import make_project
 from ui_server import Ui, running_ui
 
-from patina_resources.project import Project, find_project
+from patina_resources.project.project import Project, find_project
 
 QUIET = "[automation]\nsensor = false\nnightly = false\n"
 SECRET_VARIABLE, SECRET = "PATINA_TEST_SECRET", "s3cr3t-of-the-environment"

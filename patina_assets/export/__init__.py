@@ -1,0 +1,1 @@
+"""Projections for other programs."""

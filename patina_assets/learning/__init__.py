@@ -1,0 +1,1 @@
+"""Training of a projection: network, losses, optimizer, fitting, ranking. Arrays in, arrays out."""

@@ -1,0 +1,150 @@
+"""`caller_callee`: a function and one that it calls belong together; unrelated functions do not."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from patina_assets.pairs.code_text import function_text, normal_path
+from patina_assets.pairs.functions import FUNCTIONS, read_functions
+from patina_assets.pairs.relations import Context, Item, PairData, PairType
+from patina_assets.pairs.splits import split_by_hash
+from patina_resources.eventlog.payloads import EVENT_DATA
+from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
+
+CALL_GRAPH_SQL = f"""
+WITH event AS MATERIALIZED (
+    SELECT seq, {EVENT_DATA} AS data
+    FROM eventlog
+    WHERE event_type = 'code.call' AND {NOT_RETRACTED}
+), call AS (
+    SELECT seq,
+           COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS file,
+           COALESCE(json_extract(data, '$.caller'), json_extract(data, '$.caller_name')) AS caller,
+           COALESCE(json_extract(data, '$.callee'), json_extract(data, '$.callee_name')) AS callee
+    FROM event
+)
+SELECT MIN(seq), file, caller, callee
+FROM call
+WHERE typeof(file) = 'text' AND typeof(caller) = 'text' AND typeof(callee) = 'text' AND caller <> '<module>'
+GROUP BY file, caller, callee
+ORDER BY MIN(seq)
+"""
+
+
+# A method that is called by its name alone, on what the scan has no type of, from more files than this is a library's.
+MOST_FILES_OF_A_GUESS = 10
+
+
+def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+    """Return every function as an item, and every call between two of them as a context of two.
+
+    A callee is a name in a caller's file. It is resolved to a function of that name: in the file itself, else in
+    a file or folder named by its qualifier (`secrets::add` -> `secrets.rs`), else the only one there is. Calls that
+    resolve to nothing, or to one of several, are left out: so library calls (`to_string`, `clone`) carry no signal.
+
+    That leaves library calls whose name the project happens to define once: `rows.len()` is not its own `len`. Where a
+    callee is found by its last name only, behind a receiver or type that names no file, and is so called from more
+    than 10 files, all these calls are left out. In a project of about 200 files of Rust, `is_empty`, `iter`, `len` and
+    `success` had 597 callers in 28-89 files each, of 3,210 calls in all; methods that are surely its own (`add_symbol`,
+    47 callers) were so called from 9 files at most. What is left has at most 47 callers (median 1, 99th percentile 11)
+    and is not drowned: anchors are drawn evenly over functions, whatever their number of calls.
+
+    A call belongs to the later of the parts of its two files: what is tested touches a file that training never saw.
+    """
+    first_seq: dict[tuple[str, str], int] = {}
+    signature: dict[tuple[str, str], tuple[str, str]] = {}
+    for function in read_functions(rows[FUNCTIONS.name]):
+        first_seq[(function.file, function.name)] = function.seq
+        signature[(function.file, function.name)] = (function.told_parameters(), function.returned)
+    for seq, file, caller, _ in rows[CALL_GRAPH.name]:
+        first_seq.setdefault((normal_path(file), caller), seq)
+    items = {
+        (file, name): Item(
+            kind="function", text=function_text(name, file, *signature.get((file, name), ())), file=file, seq=seq
+        )
+        for (file, name), seq in first_seq.items()
+    }
+    contexts = []
+    for caller, callee in _resolved_calls(rows[CALL_GRAPH.name], items):
+        split = max(split_by_hash(caller[0]), split_by_hash(callee[0]))
+        contexts.append(Context((items[caller], items[callee]), split))
+    return PairData(items=list(items.values()), contexts=contexts)
+
+
+def _resolved_calls(
+    calls: Iterable[Row], functions: Iterable[tuple[str, str]]
+) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """Return (caller, callee) as (file, name) keys, for every call whose callee is known."""
+    places = _Places()
+    for file, name in functions:
+        places.add(_last_part(name), file)
+        if _last_part(name) != name:
+            places.add(name, file)
+    known = set(functions)
+    found: set[tuple[tuple[str, str], tuple[str, str]]] = set()
+    guessed: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+    for _, file, caller, callee in calls:
+        home = normal_path(file)
+        target, guess = _resolve(callee, home, places)
+        candidates = [key for key in ((target, callee), (target, _last_part(callee))) if key in known]
+        if candidates and candidates[0] != (home, caller):
+            if guess:
+                guessed[candidates[0]].add((home, caller))
+            else:
+                found.add(((home, caller), candidates[0]))
+    for target_function, callers in guessed.items():
+        if len({file for file, _ in callers}) <= MOST_FILES_OF_A_GUESS:
+            found.update((caller, target_function) for caller in callers)
+    return sorted(found)
+
+
+class _Places:
+    """Where functions of a name are. A name may be in every file, and called in every file: nothing here is a search.
+
+    Attributes:
+        files: By name: the files.
+        count: By name: how many functions.
+        qualified: By name and the name of a file or folder: at most two of the files there.
+    """
+
+    def __init__(self) -> None:
+        self.files: defaultdict[str, set[str]] = defaultdict(set)
+        self.count: Counter[str] = Counter()
+        self.qualified: dict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def add(self, name: str, file: str) -> None:
+        """Note a function."""
+        self.files[name].add(file)
+        self.count[name] += 1
+        for qualifier in {PurePosixPath(file).stem, PurePosixPath(file).parent.name}:
+            if len(self.qualified[name, qualifier]) < 2:
+                self.qualified[name, qualifier].append(file)
+
+
+def _resolve(callee: str, home: str, places: _Places) -> tuple[str, bool]:
+    """Return the file of the function that `callee` means in the file `home`, or "", and whether it is a guess."""
+    name = callee if callee in places.files else _last_part(callee)
+    files = places.files.get(name) or set()
+    if home in files:
+        return home, False
+    parts = callee.replace("::", ".").split(".")
+    qualifier = parts[-2] if len(parts) > 1 else ""
+    named = places.qualified.get((name, qualifier), ())
+    if qualifier and len(named) == 1:
+        return named[0], False
+    return (next(iter(files)), bool(qualifier)) if places.count[name] == 1 else ("", False)
+
+
+def _last_part(name: str) -> str:
+    return name.replace("::", ".").rsplit(".", 1)[-1]
+
+
+CALL_GRAPH = Source("code.call_graph", CALL_GRAPH_SQL)
+CALLER_CALLEE = PairType(
+    name="caller_callee",
+    source=CALL_GRAPH,
+    further_sources=(FUNCTIONS,),
+    derive=derive,
+    version=2,
+    missing="calls between functions of the project (code.call events)",
+)

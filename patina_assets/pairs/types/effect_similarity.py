@@ -1,0 +1,101 @@
+"""`effect_similarity`: two commits with a similar effect belong together; those with an unlike effect do not."""
+
+import math
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from patina_assets.pairs.commits import (
+    GIT_COMMITS,
+    MOST_FILES,
+    Commit,
+    commit_item,
+    commit_kind,
+    has_subject,
+    module_of,
+    read_commit,
+)
+from patina_assets.pairs.relations import Context, PairData, PairType
+from patina_assets.pairs.splits import split_by_time
+from patina_resources.eventlog.reader import Row
+
+LEAST_SIMILAR = 0.7
+NEAREST = 4
+# Of the earlier commits of a module, so many are compared.
+LOOKED_AT = 32
+# Lines changed are compared as powers of two; this many doublings apart is as unlike as can be.
+SIZE_RANGE = 6.0
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a commit did: kind, modules, the share of each change type among its files, log2 of lines changed."""
+
+    kind: str
+    modules: frozenset[str]
+    changes: Mapping[str, float]
+    size: float
+
+
+def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+    """Return commits of 1-50 files as items, and commits of similar effect as contexts of two.
+
+    The similarity of two effects is the mean of four parts in 0..1: the Jaccard index of the modules touched
+    (folders, at most three levels), the overlap of the shares of change types (sum of minima), 1 - the difference in
+    log2(lines changed + 1) / 6, and 1 for the same kind (`feat`, `fix`, ...). Each commit has the 4 most similar
+    earlier ones of at least 0.7, looked for among the last 32 of each of its modules. Negatives share no module.
+    A pair belongs to the part (by time) of its later commit. The text is the commit's subject: the effect is not told.
+    """
+    commits = [(read_commit(row), row[4], row[5]) for row in rows[GIT_COMMITS.name] if has_subject(row[4])]
+    commits = [entry for entry in commits if 1 <= len(entry[0].changes) <= MOST_FILES]
+    commits.sort(key=lambda entry: entry[0].moment)
+    effects = [_effect(commit, commit_kind(message, parsed)) for commit, message, parsed in commits]
+    items = [commit_item(commit, message) for commit, message, _ in commits]
+    splits = split_by_time(commit.moment for commit, *_ in commits)
+    contexts = [Context((items[earlier], items[later]), splits[later]) for later, earlier in _similar(effects)]
+    apart: dict[str, set[str]] = defaultdict(set)
+    for item, effect in zip(items, effects, strict=True):
+        apart[item.text] |= effect.modules
+    return PairData(items, contexts, {text: sorted(modules) for text, modules in apart.items()})
+
+
+def similarity(first: Effect, second: Effect) -> float:
+    """Return how alike two effects are, 0 to 1: see `derive`."""
+    modules = len(first.modules & second.modules) / len(first.modules | second.modules)
+    changes = sum(min(share, second.changes.get(kind, 0.0)) for kind, share in first.changes.items())
+    size = max(0.0, 1 - abs(first.size - second.size) / SIZE_RANGE)
+    return (modules + changes + size + (first.kind == second.kind)) / 4
+
+
+def _effect(commit: Commit, kind: str) -> Effect:
+    counts = Counter(change.kind for change in commit.changes)
+    return Effect(
+        kind=kind,
+        modules=frozenset(module_of(path) for path in commit.paths),
+        changes={change: count / len(commit.changes) for change, count in counts.items()},
+        # Where lines were not counted, files are.
+        size=math.log2(1 + (sum(change.lines for change in commit.changes) or len(commit.changes))),
+    )
+
+
+def _similar(effects: Sequence[Effect]) -> list[tuple[int, int]]:
+    """Return (later, earlier) places of commits of similar effect."""
+    commits_of: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=LOOKED_AT))
+    found = []
+    for later, effect in enumerate(effects):
+        candidates = {earlier for module in effect.modules for earlier in commits_of[module]}
+        likeness = {earlier: similarity(effect, effects[earlier]) for earlier in candidates}
+        nearest = sorted(candidates, key=lambda earlier: (-likeness[earlier], -earlier))[:NEAREST]
+        found += [(later, earlier) for earlier in nearest if likeness[earlier] >= LEAST_SIMILAR]
+        for module in effect.modules:
+            commits_of[module].append(later)
+    return found
+
+
+EFFECT_SIMILARITY = PairType(
+    name="effect_similarity",
+    source=GIT_COMMITS,
+    derive=derive,
+    version=1,
+    missing="commits with a message that do alike things to the same modules",
+)

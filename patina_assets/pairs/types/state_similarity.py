@@ -1,0 +1,103 @@
+"""`state_similarity`: two states of the repository with a similar working set belong together; disjoint ones do not."""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from patina_assets.pairs.commits import LIVE_COMMITS, MOST_FILES, Commit, read_commit
+from patina_assets.pairs.relations import Context, Item, PairData, PairType
+from patina_assets.pairs.splits import split_by_time
+from patina_resources.eventlog.reader import Row, Source
+
+TRANSITIONS_SQL = f"""{LIVE_COMMITS}
+SELECT seq, timestamp, sha, files
+FROM git_commit
+ORDER BY seq
+"""
+# A state is what the last commits touched.
+WINDOW = 10
+# Only the files that were touched most often, then last, are told and compared.
+MOST_LISTED = 12
+# Similar: this Jaccard index at least, and among the k nearest.
+LEAST_SIMILAR = 0.2
+NEAREST = 4
+# Of the earlier states that share a file, so many are compared: a file in every commit must not make this quadratic.
+LOOKED_AT = 32
+
+
+def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+    """Return the state after each commit as an item, and similar states as contexts of two.
+
+    A state's *working set* is the files touched by that commit and the 9 before it (of 1-50 files each): the 12 that
+    were touched most often. Two states are similar where no commit is in both windows, so that the project came back
+    to the same files, and the Jaccard index of their working sets, |A and B| / |A or B|, is at least 0.2; each state
+    has the 4 most similar earlier ones, looked for among the last 32 that share a file with it, for each of its files.
+    Negatives share no file. A pair belongs to the part (by time) of its later state.
+    """
+    commits = sorted((read_commit(row) for row in rows[TRANSITIONS.name]), key=lambda commit: commit.moment)
+    commits = [commit for commit in commits if 1 <= len(commit.changes) <= MOST_FILES]
+    sets = _working_sets(commits)
+    items = [
+        Item("state", state_text(working_set), commit=commit.sha, seq=commit.seq)
+        for commit, working_set in zip(commits, sets, strict=True)
+    ]
+    splits = split_by_time(commit.moment for commit in commits)
+    contexts = [
+        Context((items[earlier], items[later]), splits[later])
+        for later, earlier in _similar(sets)
+        if items[earlier].text != items[later].text
+    ]
+    apart = {item.text: working_set for item, working_set in zip(items, sets, strict=True)}
+    return PairData(items, contexts, apart)
+
+
+def state_text(working_set: Sequence[str]) -> str:
+    """Return a state's text: its files by folder, such as `State: working on src (cli.py, run.py), docs (index.md)`."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for path in working_set:
+        folders[str(PurePosixPath(path).parent)].append(PurePosixPath(path).name)
+    told = (f"{folder} ({', '.join(names)})" for folder, names in folders.items())
+    return f"State: working on {', '.join(told)}"
+
+
+def _working_sets(commits: Sequence[Commit]) -> list[tuple[str, ...]]:
+    """Return, after each commit, the files of the window: most often touched first, then last touched, then by name."""
+    window: deque[Commit] = deque(maxlen=WINDOW)
+    sets = []
+    for commit in commits:
+        window.append(commit)
+        touched = Counter(path for entry in window for path in entry.paths)
+        last = {path: place for place, entry in enumerate(window) for path in entry.paths}
+        ranked = sorted(touched, key=lambda path: (-touched[path], -last[path], path))
+        sets.append(tuple(ranked[:MOST_LISTED]))
+    return sets
+
+
+def _similar(sets: Sequence[tuple[str, ...]]) -> list[tuple[int, int]]:
+    """Return (later, earlier) places of similar states."""
+    states_of: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=LOOKED_AT))
+    found = []
+    for later, working_set in enumerate(sets):
+        if later >= WINDOW:
+            for path in sets[later - WINDOW]:
+                states_of[path].append(later - WINDOW)
+        candidates = {earlier for path in working_set for earlier in states_of.get(path, ())}
+        likeness = {earlier: _jaccard(working_set, sets[earlier]) for earlier in candidates}
+        nearest = sorted(candidates, key=lambda earlier: (-likeness[earlier], -earlier))[:NEAREST]
+        found += [(later, earlier) for earlier in nearest if likeness[earlier] >= LEAST_SIMILAR]
+    return found
+
+
+def _jaccard(first: Sequence[str], second: Sequence[str]) -> float:
+    shared = len(set(first) & set(second))
+    return shared / (len(first) + len(second) - shared)
+
+
+TRANSITIONS = Source("git.transitions", TRANSITIONS_SQL)
+STATE_SIMILARITY = PairType(
+    name="state_similarity",
+    source=TRANSITIONS,
+    derive=derive,
+    version=1,
+    missing="commits that come back to files of earlier ones",
+)

@@ -1,0 +1,1 @@
+"""What is built, from what, and what of it is stale. No Dagster and no terminal."""

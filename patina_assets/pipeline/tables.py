@@ -1,0 +1,42 @@
+"""Values as text tables, for a terminal and for the log of a run."""
+
+from collections.abc import Iterable, Sequence
+
+from patina_assets.pipeline.plain_text import one_line
+from patina_resources.materialize.report import ScraperReport
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an aligned text table; numbers stand to the right, and no cell can break a line or steer the terminal."""
+    cells = [[one_line(str(cell)) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(_aligned(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def report_table(reports: Iterable[ScraperReport]) -> str:
+    """Return what `patina materialize` did: what was skipped, then events by type, new, already known, retracted."""
+    rows = []
+    skipped = []
+    for report in reports:
+        for kind in sorted({*report.new, *report.known, *report.retracted}):
+            rows.append((kind, *(counts.get(kind, 0) for counts in (report.new, report.known, report.retracted))))
+        skipped += [f"skipped {one_line(reason)}" for reason in report.skipped]
+    total = [f"skipped: {len(skipped)}, named above"] if skipped else []
+    return "\n".join([*skipped, table(("event", "new", "known", "retracted"), rows), *total])
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes for people, such as `1.5 MB`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def _aligned(cell: str, width: int) -> str:
+    number = cell.replace(".", "", 1).replace("-", "", 1).isdecimal()
+    return cell.rjust(width) if number else cell.ljust(width)

@@ -1,0 +1,1 @@
+"""What a recipe may contain, and how it is read."""

@@ -1,0 +1,1 @@
+"""Text in, items out. No Dagster, no pydantic."""

@@ -1,1 +1,0 @@
-"""Stages: arrays in, arrays out, no paths."""

@@ -1,0 +1,1 @@
+"""`corpus-static`, the embedded default model: token vectors learned from the texts of a project."""

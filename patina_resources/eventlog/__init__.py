@@ -1,0 +1,1 @@
+"""The eventlog: schema, reader, writer, and the tables derived from it."""

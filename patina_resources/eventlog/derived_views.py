@@ -1,0 +1,150 @@
+"""The tables derived from the events, for people who query them: rebuilt from the live events, never read back."""
+
+from patina_resources.eventlog.writer import EventlogWriter
+
+
+def _field(*names: str, of: str = "data") -> str:
+    """Return SQL for the first of these fields of a payload that is there."""
+    extracts = [f"json_extract({of}, '$.{name}')" for name in names]
+    return extracts[0] if len(extracts) == 1 else f"COALESCE({', '.join(extracts)})"
+
+
+def _filled(table: str, columns: dict[str, str], rows: str) -> tuple[str, str]:
+    """Return a table's name and the statement that fills it; `columns` maps a column to the SQL of its value."""
+    names, values = ", ".join(columns), ",\n       ".join(columns.values())
+    return table, f"INSERT OR REPLACE INTO {table} ({names})\nSELECT {values}\n{rows}"
+
+
+FILE = _field("file", "file_path")
+CALLER = _field("caller", "caller_name")
+CALLEE = _field("callee", "callee_name")
+
+COMMITS = _filled(
+    "commits",
+    {
+        "sha": "source_id",
+        "message": _field("message"),
+        "author_name": _field("author_name", "author"),
+        "author_email": _field("author_email"),
+        "timestamp": "timestamp",
+    },
+    "FROM live WHERE event_type = 'git.commit' ORDER BY seq",
+)
+COMMIT_FILES = _filled(
+    "commit_files",
+    {
+        "sha": "event.source_id",
+        "file_path": _field("path", of="file.value"),
+        "change_type": _field("change_type", of="file.value"),
+        "lines_added": _field("lines_added", of="file.value"),
+        "lines_removed": _field("lines_removed", of="file.value"),
+    },
+    "FROM live AS event, json_each(event.data, '$.files') AS file "
+    "WHERE event.event_type = 'git.commit' AND file.type = 'object' ORDER BY event.seq, file.key",
+)
+# Commits of one file say nothing about pairs; those of over 50 are moves, formatting runs and imports.
+CO_CHANGES = _filled(
+    "co_changes",
+    {"file_a": "one.file_path", "file_b": "other.file_path", "count": "COUNT(*)"},
+    "FROM commit_files AS one JOIN commit_files AS other ON other.sha = one.sha AND other.file_path > one.file_path "
+    "WHERE one.sha IN (SELECT sha FROM commit_files GROUP BY sha HAVING COUNT(*) BETWEEN 2 AND 50) "
+    "GROUP BY one.file_path, other.file_path",
+)
+SESSIONS = _filled(
+    "sessions",
+    {
+        "id": "source_id",
+        "title": _field("title"),
+        "started_at": _field("started_at"),
+        "ended_at": _field("ended_at"),
+        "branch": _field("branch"),
+        "classification": _field("classification"),
+        "files_changed": _field("files_changed"),
+        "commits_made": _field("commits_made"),
+        "file_path": f"COALESCE({_field('file_path')}, source_file)",
+    },
+    "FROM live WHERE event_type = 'session.started' ORDER BY seq",
+)
+OBSERVATIONS = _filled(
+    "observations",
+    {
+        "session_id": f"COALESCE({_field('session_id')}, source_id)",
+        "content": _field("content"),
+        "observation_type": f"COALESCE({_field('observation_type')}, substr(event_type, 9))",
+        "timestamp": "timestamp",
+    },
+    "FROM live WHERE event_type IN ('session.decision', 'session.pattern', 'session.work', 'session.context', "
+    "'session.observation') ORDER BY seq",
+)
+GOALS = _filled(
+    "goals",
+    {
+        "session_id": f"COALESCE({_field('session_id')}, source_id)",
+        "content": _field("content"),
+        "completed": _field("completed"),
+    },
+    "FROM live WHERE event_type = 'session.goal' ORDER BY seq",
+)
+FUNCTION_FLAGS = (
+    "takes_mut_self",
+    "takes_mut_params",
+    "returns_result",
+    "returns_option",
+    "is_async",
+    "is_unsafe",
+    "is_public",
+    "parameter_count",
+    "generic_count",
+    "return_type",
+)
+FUNCTION_FACTS = _filled(
+    "function_facts",
+    {
+        "file": FILE,
+        "name": _field("name"),
+        "parameters": "COALESCE((SELECT group_concat(value, ', ') FROM json_each(live.data, '$.parameters')), '')",
+        **{flag: _field(flag) for flag in FUNCTION_FLAGS},
+    },
+    f"FROM live WHERE event_type = 'code.function' AND {FILE} IS NOT NULL AND {_field('name')} IS NOT NULL "
+    "ORDER BY seq",
+)
+CALL_GRAPH = _filled(
+    "call_graph",
+    {
+        "caller": CALLER,
+        "callee": CALLEE,
+        "file": FILE,
+        "call_type": f"COALESCE({_field('call_type')}, 'direct')",
+        "line_number": _field("line_number"),
+    },
+    f"FROM live WHERE event_type = 'code.call' AND {CALLER} IS NOT NULL AND {CALLEE} IS NOT NULL "
+    f"AND {FILE} IS NOT NULL ORDER BY seq",
+)
+VIEWS = {
+    "git": (COMMITS, COMMIT_FILES, CO_CHANGES),
+    "session": (SESSIONS, OBSERVATIONS, GOALS),
+    "code": (FUNCTION_FACTS, CALL_GRAPH),
+}
+
+
+def rebuild_views(writer: EventlogWriter) -> tuple[str, ...]:
+    """Rebuild the tables whose events changed since they were last built, each kind in one transaction.
+
+    Returns the names of the rebuilt tables.
+
+    Raises:
+        PatinaError: The eventlog cannot be written.
+    """
+    rebuilt: list[str] = []
+    for kind, tables in VIEWS.items():
+        key = f"materialize_views_{kind}"
+        with writer.transaction():
+            last = str(writer.last_seq(kind))
+            if writer.state(key) == last:
+                continue
+            for table, statement in tables:
+                writer.empty(table)
+                writer.run(statement)
+                rebuilt.append(table)
+            writer.set_state(key, last)
+    return tuple(rebuilt)

@@ -1,0 +1,295 @@
+"""The one way into the eventlog: opens or creates it, and appends in transactions. Nothing is ever updated or deleted.
+
+What no longer holds is taken back by an appended `git.removed`, `session.removed` or `code.removed` event, whose
+payload names the events it takes back: `{"seqs": [17, 18], ...}`. `schema.LIVE_SQL` is the query for the others.
+"""
+
+import functools
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from patina_resources.errors import PatinaError
+from patina_resources.eventlog.known_schema import refuse_foreign_file, refuse_foreign_schema
+from patina_resources.eventlog.payloads import SHALLOW_FUNCTION, is_shallow_json
+from patina_resources.eventlog.schema import APPLICATION_ID, EVENTLOG_SQL, LIVE_SQL, STATE_SQL, VIEWS_SQL
+from patina_resources.store.database import WorkLimit, harden, has_whole_table, refuse_odd_files
+
+QUIET_WAIT_SECONDS = 1.0
+WAIT_SECONDS = 600.0
+CACHE_KIBIBYTES = 65_536
+# What a transaction may always take (see `WorkLimit`), and what counts for a row beside its payload.
+LEAST_STEPS = 100_000_000
+ROW_BYTES = 100
+
+INSERT_SQL = "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) VALUES (?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row of the eventlog before it has a seq; `data` is the payload as canonical JSON."""
+
+    event_type: str
+    timestamp: str
+    source_id: str
+    source_file: str | None
+    data: str
+
+    @property
+    def fact(self) -> tuple[str, str, str]:
+        """What the event says, without when: two scans that see the same thing have equal facts."""
+        return self.event_type, self.source_id, self.data
+
+
+def payload(fields: Mapping[str, Any]) -> str:
+    """Return the fields as canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class LiveEvent:
+    """An event that no later event took back."""
+
+    seq: int
+    event_type: str
+    source_id: str
+    timestamp: str
+    data: str
+
+    @property
+    def fact(self) -> tuple[str, str, str]:
+        """See `Event.fact`."""
+        return self.event_type, self.source_id, self.data
+
+
+class EventlogWriter:
+    """An open eventlog. Use `open_eventlog`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, waiting: Callable[[], None]) -> None:
+        self._connection = connection
+        self._path = path
+        self._waiting = waiting
+        self._limit = WorkLimit(connection, path, LEAST_STEPS)
+        self._noted: str | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the write lock; commit at the end, or leave everything as it was on any error.
+
+        Raises:
+            PatinaError: Another process keeps writing, or the disk is full.
+        """
+        self._begin()
+        self._limit.begin()
+        self._noted = None
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise PatinaError(explain(self._path, error)) from error
+            raise
+
+    def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise PatinaError(explain(self._path, error)) from error
+            self._waiting()
+            self._connection.execute(f"PRAGMA busy_timeout = {int(WAIT_SECONDS * 1000)}")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as still:
+                raise PatinaError(explain(self._path, still)) from still
+
+    def append(self, events: Iterable[Event]) -> None:
+        """Append the events in order."""
+        self._connection.executemany(INSERT_SQL, self._rows(events))
+
+    def _rows(self, events: Iterable[Event]) -> Iterator[tuple[str | None, ...]]:
+        for event in events:
+            self._limit.allow(len(event.data) + ROW_BYTES)
+            yield event.event_type, event.timestamp, event.source_id, event.source_file, event.data
+
+    def retract(self, event_type: str, timestamp: str, key: str, fields: Mapping[str, Any], seqs: list[int]) -> None:
+        """Append one event that takes back the events `seqs`; `key` is its source_id."""
+        data = payload({**fields, "seqs": sorted(seqs)})
+        self.append([Event(event_type, timestamp, key, fields.get("file"), data)])
+
+    def live_sources(self, event_type: str) -> dict[str, list[int]]:
+        """Return the seqs of the live events of this type, by source_id."""
+        query = "SELECT source_id, seq FROM live WHERE event_type = ? ORDER BY seq"
+        found: dict[str, list[int]] = defaultdict(list)
+        for source_id, seq in self._connection.execute(query, (event_type,)):
+            found[str(source_id)].append(seq)
+        return dict(found)
+
+    def live_counts(self, kind: str) -> dict[str, int]:
+        """Return the number of live events of each type of a kind (`git`, `session`, `code`)."""
+        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type ORDER BY event_type"
+        return dict(self._connection.execute(query, (f"{kind}.*",)))
+
+    def live_files(self, kind: str) -> set[str]:
+        """Return every source_file with a live event of a kind."""
+        query = "SELECT DISTINCT source_file FROM live WHERE event_type GLOB ? AND typeof(source_file) = 'text'"
+        return {file for (file,) in self._connection.execute(query, (f"{kind}.*",))}
+
+    def live_events(self, kind: str, file: str) -> list[LiveEvent]:
+        """Return a file's live events of a kind, in order of seq, as of the first such call in this transaction."""
+        if self._noted != kind:
+            self._note_live(kind)
+        query = (
+            "SELECT event.seq, event.event_type, source_id, timestamp, data FROM live_of_file AS noted "
+            "JOIN eventlog AS event ON event.seq = noted.seq WHERE noted.source_file = ? ORDER BY event.seq"
+        )
+        return [LiveEvent(*row) for row in self._connection.execute(query, (file,))]
+
+    def _note_live(self, kind: str) -> None:
+        """Note which events of which file are live. Payloads stay where they are: there may be gigabytes of them."""
+        self._connection.execute("DROP TABLE IF EXISTS temp.live_of_file")
+        self._connection.execute("CREATE TEMP TABLE live_of_file (source_file TEXT, seq INTEGER)")
+        query = "INSERT INTO live_of_file SELECT source_file, seq FROM live WHERE event_type GLOB ?"
+        self._connection.execute(query, (f"{kind}.*",))
+        self._connection.execute("CREATE INDEX temp.seqs_of_file ON live_of_file (source_file, seq)")
+        self._noted = kind
+
+    def state(self, key: str) -> str | None:
+        """Return what `set_state` stored under the key, or None."""
+        row = self._connection.execute("SELECT value FROM scrape_meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_state(self, key: str, value: str) -> None:
+        """Remember a value for the next run."""
+        self._connection.execute("INSERT OR REPLACE INTO scrape_meta (key, value) VALUES (?, ?)", (key, value))
+
+    def file_digests(self, scraper: str) -> dict[str, str]:
+        """Return the digest of every file as the scraper last saw it."""
+        query = "SELECT path, digest FROM scraped_files WHERE scraper = ?"
+        return dict(self._connection.execute(query, (scraper,)))
+
+    def set_file_digest(self, scraper: str, path: str, digest: str | None) -> None:
+        """Remember a file's digest for the next run; None forgets the file."""
+        if digest is None:
+            query = "DELETE FROM scraped_files WHERE scraper = ? AND path = ?"
+            self._connection.execute(query, (scraper, path))
+        else:
+            query = "INSERT OR REPLACE INTO scraped_files (scraper, path, digest) VALUES (?, ?, ?)"
+            self._connection.execute(query, (scraper, path, digest))
+
+    def last_seq(self, kind: str) -> int:
+        """Return the last seq among the events of a kind, retractions included; 0 for none."""
+        query = "SELECT COALESCE(MAX(seq), 0) FROM eventlog WHERE event_type GLOB ?"
+        return int(self._connection.execute(query, (f"{kind}.*",)).fetchone()[0])
+
+    def empty(self, table: str) -> None:
+        """Delete all rows of a derived table.
+
+        Raises:
+            PatinaError: Its pages are no tree.
+        """
+        if not has_whole_table(self._connection, table):
+            raise PatinaError(explain(self._path, sqlite3.DatabaseError("database disk image is malformed")))
+        self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of this program's
+
+    def run(self, statement: str) -> None:
+        """Run one statement that fills a derived table."""
+        self._connection.execute(statement)
+
+
+@contextmanager
+def open_eventlog(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[EventlogWriter]:
+    """Open the eventlog for appending, and create what is missing of it.
+
+    Args:
+        path: The SQLite file; its folder is made where it is missing.
+        waiting: Called once when another process is writing and this one begins to wait.
+
+    Raises:
+        PatinaError: The file is not an eventlog or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PatinaError(f"{path.parent}: cannot be made ({error.strerror}): give yourself permission") from error
+    refuse_odd_files(path)
+    try:
+        refuse_foreign_file(path, QUIET_WAIT_SECONDS, WAIT_SECONDS, waiting)
+        connection = sqlite3.connect(path.absolute(), timeout=QUIET_WAIT_SECONDS, isolation_level=None)
+    except (sqlite3.Error, OSError) as error:
+        raise PatinaError(explain(path, error)) from error
+    try:
+        _prepare(connection, path)
+        writer = EventlogWriter(connection, path, waiting)
+        with writer.transaction():
+            _create_schema(connection, path)
+        yield writer
+    except sqlite3.Error as error:
+        raise PatinaError(explain(path, error)) from error
+    finally:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    harden(connection)
+    if not _own_check_is_trusted():
+        # Nothing but that check runs on a write: `refuse_foreign_schema` has seen to it.
+        connection.execute("PRAGMA trusted_schema = ON")
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    connection.create_function(SHALLOW_FUNCTION, 1, is_shallow_json, deterministic=True)
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+    # A file that someone else holds open keeps its journal mode: slower for readers, and nothing else.
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise PatinaError(explain(path, error)) from error
+
+
+@functools.cache
+def _own_check_is_trusted() -> bool:
+    """Return whether this SQLite takes `json_valid` for harmless: older versions have forgotten to say so."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(EVENTLOG_SQL)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        try:
+            connection.execute(INSERT_SQL, ("", "", "", None, "{}"))
+        except sqlite3.OperationalError:
+            return False
+    return True
+
+
+def _create_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Create the tables that are not there. Statement by statement: `executescript` would end the transaction."""
+    # Asked again, now that nobody else can change it.
+    if refuse_foreign_schema(connection, path):
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for script in (EVENTLOG_SQL, STATE_SQL, VIEWS_SQL):
+        statement = ""
+        for line in script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                connection.execute(statement)
+                statement = ""
+    connection.execute(LIVE_SQL)
+
+
+def explain(path: Path, error: Exception) -> str:
+    """Return an error of SQLite or the system as one sentence for the user."""
+    reason = str(error)
+    if "not a database" in reason or "malformed" in reason:
+        return f"{path}: is not an SQLite eventlog ({reason}): move it away, or restore it from a copy"
+    if "interrupted" in reason:
+        return f"{path}: reading it takes more work than a file of its size explains: restore it from a copy"
+    if "locked" in reason:
+        return f"{path}: another process is writing to it: try again when it is done"
+    if "full" in reason:
+        return f"{path}: the disk is full: free some space and run it again; what was there before is untouched"
+    return f"{path}: cannot be written ({reason}): check the file and its folder's permissions"

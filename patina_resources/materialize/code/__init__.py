@@ -1,0 +1,1 @@
+"""What the source code of a repository says."""

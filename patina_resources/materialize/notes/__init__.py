@@ -1,0 +1,1 @@
+"""What session notes and decision records say."""

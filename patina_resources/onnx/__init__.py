@@ -1,0 +1,1 @@
+"""ONNX files: their inspection, and the sessions that run them. `write/` makes them from weights."""

@@ -1,0 +1,1 @@
+"""Writes graphs from weights: BERT encoders in fp32 and int8."""

@@ -1,0 +1,98 @@
+"""The user's folder of base models, key and records: every path in it."""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from patina_resources.errors import PatinaError
+from patina_resources.store.own_folder import own_folder
+
+HOME_VARIABLE = "PATINA_HOME"
+
+
+@dataclass(frozen=True)
+class Mothership:
+    """The user's shared folder (`~/.patina`, or `PATINA_HOME`): base models and their provenance.
+
+    Several users may share it. What belongs to one user alone is in `own`, which is the same folder where it is theirs.
+    """
+
+    home: Path
+
+    @property
+    def own(self) -> Path:
+        """The folder of this user alone: key, settings, records of projects.
+
+        Raises:
+            PatinaError: There is no such folder.
+        """
+        return own_folder(self.home)
+
+    @property
+    def models_lock(self) -> Path:
+        """Provenance of every downloaded model (TOML)."""
+        return self.home / "models.lock"
+
+    @property
+    def settings(self) -> Path:
+        """What the user says of projects (TOML, optional)."""
+        return self.own / "config.toml"
+
+    @property
+    def registry(self) -> Path:
+        """The user's own additions to the model registry (TOML, optional)."""
+        return self.home / "registry.toml"
+
+    @property
+    def projects(self) -> Path:
+        """The projects that use these models, one path a line."""
+        return self.own / "projects.txt"
+
+    def project_folder(self, root: Path) -> Path:
+        """Folder of what is kept of a project outside of it, where nothing that the repository holds can reach."""
+        digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", root.resolve().name).strip("-")[:40] or "project"
+        return self.own / "projects" / f"{name}-{digest}"
+
+    @property
+    def models(self) -> Path:
+        """The cache: one folder a model."""
+        return self.home / "cache" / "models"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance of `patina ui` over several projects."""
+        return self.own / "dagster_home"
+
+    def model_folder(self, key: str) -> Path:
+        """Folder of one cached model; those of projects (`<project>/<name>`) lie apart from all others."""
+        return self.models / _model_place(key)
+
+    def incoming_folder(self, key: str) -> Path:
+        """Where a model's files wait until they are complete and checked; beside the cache, to be moved into it."""
+        return self.models / ".incoming" / _model_place(key)
+
+
+def mothership() -> Mothership:
+    """Return the user's mothership: `PATINA_HOME`, else `~/.patina`."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    return Mothership(expanded(chosen or "~/.patina", HOME_VARIABLE).absolute())
+
+
+def expanded(path: str, where: str) -> Path:
+    """Return a path with `~` replaced by the home folder.
+
+    Raises:
+        PatinaError: No home folder is known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise PatinaError(f"{where}: no home folder is known for {path!r}: write an absolute path") from error
+
+
+def _model_place(key: str) -> str:
+    # No model's name begins with a dot.
+    return f".projects/{key}" if "/" in key else key
