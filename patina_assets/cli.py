@@ -7,13 +7,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from patina_assets.plain_text import guard_output, json_text, one_line
+from patina_assets.plain_text import guarded_output, json_text, one_line
 from patina_resources.errors import PatinaError
 from patina_resources.project import find_project
 
 EXIT_OK, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
+@guarded_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -21,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name or text may hold what this terminal cannot show
-    guard_output()
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
