@@ -170,9 +170,8 @@ def find_repository(folder: Path) -> Repository:
         raise PatinaError(_not_found(folder, found.stderr))
     git_dir = Path(os.fsdecode(found.stdout.removesuffix(b"\n")))
     worktree = _worktree(folder)
-    if (
-        worktree is None and git_dir.name != ".git" and _is_in_a_worktree(git_dir)
-    ):  # versions of git before 2.38 accept it
+    # Versions of git before 2.38 accept it.
+    if worktree is None and git_dir.name != ".git" and _is_in_a_worktree(git_dir):
         raise PatinaError(_embedded(folder))
     return Repository(git_dir, worktree)
 

@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 PAGE = 4096
-WAYS = 400
-LEVELS = 3
+WAYS = 250
+LEVELS = 4
 
 
 def endless_table(path: Path, name: str) -> None:
-    """Have a table or index of a database with pages of 4 KiB hold its rows 400 * 400 * 400 times."""
+    """Have a table or index of a database with pages of 4 KiB hold its rows millions of times."""
     with closing(sqlite3.connect(path)) as connection:
         query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
         (root,) = connection.execute(query, (name,)).fetchone()

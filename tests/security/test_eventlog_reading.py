@@ -198,7 +198,7 @@ sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import Eventlog
-from patina_resources.store import database
+Eventlog(Path(sys.argv[3])).last_seq()  # imports all that is needed, which that user may not read
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)
 assert not os.access(Path(sys.argv[1]).parent, os.W_OK)
@@ -215,7 +215,8 @@ def read_only_answer(path: Path) -> str:
         if str(folder).startswith("/tmp/") and folder != Path("/tmp"):
             folder.chmod(0o755)
     path.parent.chmod(0o555)
-    command = [sys.executable, "-c", READ_ONLY, str(path), str(ROOT)]
+    other = make_eventlog(path.parents[1] / "other.db")
+    command = [sys.executable, "-c", READ_ONLY, str(path), str(ROOT), str(other)]
     try:
         return subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout.strip()
     finally:

@@ -1,39 +1,18 @@
-"""Nothing that reads a repository's text takes more time than the text is long: each pattern, and each reader whole."""
+"""No regular expression takes more time than the text is long."""
 
 import re
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 from pattern_worst_cases import Use, all_uses, worst_cases
+from processor_time import TooLongError, at_most
 
 SMALL, LARGE = 100_000, 1_000_000
 # Seconds of processor time: a linear pattern takes some hundredths for the small size, one that takes the square of its
 # length a minute; for the large size, less than a second and an hour.
 SMALL_LIMIT, LARGE_LIMIT = 1.0, 6.0
 SLOWEST = 2
-
-
-class TooLongError(Exception):
-    """The time is over."""
-
-
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Raise TooLongError when what is inside takes more processor time."""
-
-    def stop(*_: object) -> None:
-        raise TooLongError
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
 
 
 def slow_case(run: Callable[[str], object], texts: Iterator[str], limit: float) -> tuple[str | None, list[str]]:
