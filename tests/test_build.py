@@ -15,6 +15,7 @@ from patina_assets.learning.projection import from_safetensors
 from patina_assets.pairs.relations import related_texts, unique_texts
 from patina_assets.pairs.splits import Split
 from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline import build
 from patina_assets.pipeline.build import (
     Built,
     build_embeddings,
@@ -24,7 +25,6 @@ from patina_assets.pipeline.build import (
     build_weights,
 )
 from patina_assets.pipeline.formats import decode_embeddings, decode_items, decode_relations
-from patina_assets.pipeline.runner import build
 from patina_assets.recipe.model import ProjectionRecipe, Training
 from patina_assets.search.index import load_index
 from patina_assets.search.search_file import SearchFile

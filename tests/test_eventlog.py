@@ -15,8 +15,8 @@ from eventlog_builder import Event, append, build_eventlog, commit, note, remova
 from refusals import refusal
 
 from patina_assets.pairs.types import PAIR_TYPES
+from patina_resources.eventlog import reader as eventlog_module
 from patina_resources.eventlog.reader import NOT_RETRACTED, Eventlog, Row, Source, rows_digest
-from patina_resources.eventlog.reader import reader as eventlog_module
 
 EVERYTHING = Source("everything", "SELECT seq, event_type, source_id, data FROM eventlog ORDER BY seq")
 GOALS = Source("goals", "SELECT seq, data FROM eventlog WHERE event_type = 'session.goal' ORDER BY seq")

@@ -10,8 +10,8 @@ import pytest
 from materialize_helpers import GitFolder, after, last_seq, live, rows
 
 from patina_resources.errors import PatinaError
+from patina_resources.materialize.git import repository
 from patina_resources.materialize.git.conventional import parse_message
-from patina_resources.materialize.git.scraper import repository
 from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import materialize
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from patina_assets.pairs.types import PAIR_TYPES
-from patina_assets.pipeline.runner import staleness
+from patina_assets.pipeline import staleness
 from patina_assets.pipeline.staleness import (
     BASE,
     ModelState,

@@ -24,7 +24,7 @@ from patina_assets.serving.processes import children_end, running_workspace
 from patina_assets.serving.web import web_application
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import PROJECT_VARIABLE, Project
-from patina_resources.project.user_settings import EVENTLOG_VARIABLE
+from patina_resources.project.user_settings import DATA_VARIABLE, EVENTLOG_VARIABLE
 from patina_resources.store.child_environment import child_environment
 from patina_resources.store.mothership import HOME_VARIABLE, mothership
 from patina_resources.store.runtime_folder import make_runtime_folder, remove_runtime_folder, write_secret
@@ -105,7 +105,10 @@ def _settle(folder: Path, settings: Mapping[str, str]) -> None:
 
 def _settings(projects: Sequence[Project], home: Path, site: Site, folder: Path) -> Mapping[str, str]:
     """Return the environment variables of the web UI's processes."""
+    # The working folder will be another one.
+    places = {name: os.environ[name] for name in (DATA_VARIABLE, EVENTLOG_VARIABLE) if os.environ.get(name)}
     return {
+        **{name: str(Path(place).absolute()) for name, place in places.items()},
         "DAGSTER_HOME": str(home),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         # As `dagster dev` sets it: a definition that cannot be loaded is told once.

@@ -77,7 +77,7 @@ def spec_of_record(key: str, record: LockRecord, lock: Path) -> ModelSpec:
 
 @cache
 def _shipped() -> Mapping[str, RegistryEntry]:
-    document = tomllib.loads(files("patina_resources").joinpath(SHIPPED).read_text("utf-8"))
+    document = tomllib.loads(files("patina_resources.models").joinpath(SHIPPED).read_text("utf-8"))
     return {
         name: table_entry(name, checked_table(table, name, SHIPPED, shipped=True), SHIPPED, None)
         for name, table in document["models"].items()

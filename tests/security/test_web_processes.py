@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from small_project import make_project
 from ui_server import ROOT, Ui, running_ui
-from web_victim import QUIET
+from web_victim import QUIET, environment_of
 
 from patina_resources.project.project import Project
 from patina_resources.store.mothership import mothership
@@ -57,6 +57,18 @@ def test_a_signal_ends_everything(project: Project, tmp_path: Path, number: sign
         assert ended_within(SECONDS, lambda: not ui.processes())
         assert not folder.exists()
         assert "Traceback" not in ui.log.read_text()
+
+
+def test_places_are_those_of_the_folder_that_the_command_was_given_in(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PATINA_DATA", "PATINA_EVENTLOG", "PATINA_HOME"):
+        monkeypatch.setenv(name, f"relative-{name}")
+    with running_ui(project.root, log=tmp_path / "ui.log") as ui:
+        children = [environment_of(number) for number in ui.processes() if number != ui.process.pid]
+        assert children
+        for name in ("PATINA_DATA", "PATINA_EVENTLOG", "PATINA_HOME"):
+            assert all(f"\0{name}={tmp_path}/relative-{name}\0" in child for child in children)
 
 
 def test_nothing_outlives_a_killed_server(project: Project, tmp_path: Path) -> None:
