@@ -10,7 +10,7 @@ BENCH_VENV := .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 QUESTION := where do we decide what is stale
 
-.PHONY: demo test soak fuzz bench lint types check format lock clean
+.PHONY: demo test soak fuzz bench lint types wheel check format lock clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -59,6 +59,17 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy
+
+# The wheel as a user gets it: installed in an environment of its own, not editable, and tried on a clone of this repository.
+wheel: $(INSTALLED)
+	rm -rf build/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt build/wheel/*.whl
+	git clone --quiet . build/wheel/repository
+	cd build/wheel/repository && export PATINA_HOME="$(CURDIR)/build/wheel/home" && \
+	  ../venv/bin/patina init --model corpus-static && ../venv/bin/patina materialize && ../venv/bin/patina oxidize && \
+	  ../venv/bin/patina scry "$(QUESTION)" -k 3 && ../venv/bin/patina map base --out ../map.html
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
