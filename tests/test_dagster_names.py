@@ -11,7 +11,7 @@ from dagster._cli.dev import _temp_grpc_socket_workspace_file
 from dagster._cli.proxy_server_manager import ProxyServerManager
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._daemon.controller import DagsterDaemonController, daemon_controller_from_instance
+from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
 from dagster_webserver.webserver import DagsterWebserver
 from small_project import make_project
 from starlette.routing import Route
@@ -32,7 +32,7 @@ def parameters(called: Callable[..., object]) -> list[str]:
         (ProxyServerManager, ["instance", "workspace_load_target", "code_server_log_level"]),
         (_temp_grpc_socket_workspace_file, ["context"]),
         (DagsterDaemonController.check_daemon_threads, []),
-        (DagsterDaemonController.check_workspace_freshness, ["last_workspace_update_time"]),
+        (create_daemons_from_instance, ["instance"]),
         (DagsterWebserver.create_asgi_app, ["kwargs"]),
         (DagsterWebserver.download_captured_logs_endpoint, ["request"]),
         (
@@ -47,7 +47,7 @@ def test_what_is_called_takes_what_it_is_given(called: Callable[..., object], na
 
 def test_what_is_given_by_name_is_taken() -> None:
     assert {"version", "workspace_load_target", "code_server_log_level"} <= {*parameters(WorkspaceProcessContext)}
-    assert {"workspace_load_target", "code_server_log_level"} <= {*parameters(daemon_controller_from_instance)}
+    assert parameters(DagsterDaemonController)[:2] == ["workspace_process_context", "daemons"]
     assert {"live_data_poll_rate"} <= {*parameters(DagsterWebserver)}
 
 

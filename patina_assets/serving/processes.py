@@ -6,9 +6,10 @@ for a sign of life. The daemon is a thread for the same reason.
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -17,7 +18,7 @@ from dagster._cli import proxy_server_manager
 from dagster._cli.dev import _temp_grpc_socket_workspace_file
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._daemon.controller import DagsterDaemonController, daemon_controller_from_instance
+from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
 
 CODE_SERVER_LOG_LEVEL = "warning"
 CHECK_SECONDS = 5.0
@@ -51,12 +52,7 @@ def running_workspace(
             workspace_load_target=WorkspaceFileTarget(paths=[str(served_file)]),
             code_server_log_level=CODE_SERVER_LOG_LEVEL,
         ) as context,
-        daemon_controller_from_instance(
-            instance,
-            workspace_load_target=WorkspaceFileTarget(paths=[str(served_file)]),
-            code_server_log_level=CODE_SERVER_LOG_LEVEL,
-        ) as daemon,
-        _watched(daemon, stop),
+        _daemon(context, stop),
     ):
         yield context
 
@@ -78,22 +74,31 @@ def children_end() -> bool:
 
 
 @contextmanager
-def _watched(daemon: DagsterDaemonController, stop: Callable[[], None]) -> Iterator[None]:
-    """Look after the daemon's threads, as Dagster's own process for it does."""
+def _daemon(context: WorkspaceProcessContext, stop: Callable[[], None]) -> Iterator[None]:
+    """Run the daemon over what the web application serves: what is loaded again there is new to both."""
     ended = Event()
+    _log()
+    with ExitStack() as stack:
+        daemons = [stack.enter_context(daemon) for daemon in create_daemons_from_instance(context.instance)]
+        controller = stack.enter_context(DagsterDaemonController(context, daemons))
 
-    def watch() -> None:
-        refreshed = time.time()
-        try:
-            while not ended.wait(CHECK_SECONDS):
-                daemon.check_daemon_threads()
-                refreshed = daemon.check_workspace_freshness(refreshed)
-        except Exception:
-            logging.getLogger("dagster.daemon").exception("The daemon has stopped")
-            stop()
+        def watch() -> None:
+            try:
+                while not ended.wait(CHECK_SECONDS):
+                    controller.check_daemon_threads()
+            except Exception:
+                logging.getLogger("dagster.daemon").exception("The daemon has stopped")
+                stop()
 
-    Thread(target=watch, name="patina-daemon-watch", daemon=True).start()
-    try:
+        Thread(target=watch, name="patina-daemon-watch", daemon=True).start()
+        stack.callback(ended.set)
         yield
-    finally:
-        ended.set()
+
+
+def _log() -> None:
+    """Print what the daemon does, as Dagster's own commands do, but without colours."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
+    logger = logging.getLogger("dagster")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
