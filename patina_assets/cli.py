@@ -1,7 +1,6 @@
 """The `patina` command. It translates between a terminal and the rest of the program, and computes nothing itself."""
 
 import argparse
-import io
 import os
 import sys
 import traceback
@@ -22,8 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 is success, 1 a build in which something failed, 2 wrong input (one sentence on stderr).
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name or text may hold what this terminal cannot show
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     if getattr(options, "eventlog", None) is not None:
@@ -247,7 +244,7 @@ def _trust(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from patina_assets.export import export
+    from patina_assets.export.export import export
 
     print("\n".join(export(find_project(), options.name, options.to, options.weights)))
     return EXIT_OK

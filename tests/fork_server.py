@@ -22,7 +22,7 @@ from typing import Any
 # Imported for what a run would import: a forked process then has it.
 import patina_resources.materialize.run
 import patina_resources.models.add.hub
-import patina_resources.onnx.write.bert  # noqa: F401
+import patina_resources.onnx.write.bert
 from patina_assets.cli import main
 from patina_resources.models.add import hub
 from patina_resources.store import files
@@ -209,5 +209,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    assert Path(hub.__file__).parents[1] == Path(__file__).parents[1], "not this repository's program"
+    assert Path(patina_resources.__file__).parents[1] == Path(__file__).parents[1], "not this repository's program"
     serve()

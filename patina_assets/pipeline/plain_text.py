@@ -3,6 +3,7 @@
 Everything that a command prints goes through `guarded_output`, so that no place of printing can forget it.
 """
 
+import io
 import json
 import re
 import sys
@@ -37,6 +38,8 @@ def json_text(document: object) -> str:
 @contextmanager
 def guarded_output() -> Iterator[None]:
     """Have everything that is printed inside be harmless; after an error also what follows, which is its traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name or text may hold what this terminal cannot show
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _guarded(sys.stdout), _guarded(sys.stderr)
     try:

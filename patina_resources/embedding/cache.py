@@ -29,6 +29,7 @@ from patina_resources.embedding.recovery import (
     new_row,
     recover_cache,
     refusal,
+    remove_journals,
 )
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import ModelSpec
@@ -90,7 +91,9 @@ class EmbeddingCache:
         self._changed = False
         with ExitStack() as stack:
             stack.enter_context(holding(path, "embedding"))
-            if path.exists() and not is_sealed(path):
+            if not path.exists():
+                remove_journals(path)
+            elif not is_sealed(path):
                 recover_cache(path, [path], accept_others=trusts_other_installations())
             try:
                 self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)

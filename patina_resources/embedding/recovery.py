@@ -13,8 +13,9 @@ from itertools import islice
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
+from patina_resources.store.database import WorkLimit, open_read_only
 from patina_resources.store.files import TEMPORARY_PREFIX, exclusive, make_way, move
-from patina_resources.store.seals import is_sealed, seal
+from patina_resources.store.seals import has_content, is_sealed, seal
 from patina_resources.store.trust import installation_key
 
 FORMAT = 2
@@ -39,9 +40,6 @@ MUTEX_WAIT_SECONDS = 900.0
 DAMAGED_SUFFIX = ".damaged"
 FOREIGN_SUFFIX = ".foreign"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERRUPT}
-# One step of SQLite reads much less than a page; an honest cache needs a few hundred for each row.
-STEPS_A_CALL = 1_000_000
-CALLS_A_MEBIBYTE = 4
 
 Row = tuple[str, bytes, bytes, int, bytes]
 
@@ -80,21 +78,17 @@ def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[Row | None]:
     Raises:
         sqlite3.Error: It is damaged, of another format, or takes endless time to read.
     """
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+    if has_content(path.with_name(f"{path.name}-journal")):
+        raise _not_a_cache("a rollback journal lies beside it, which is not ours")
+    with closing(open_read_only(path, BUSY_TIMEOUT_SECONDS)) as connection:
         connection.text_factory = bytes
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-        left = [CALLS_A_MEBIBYTE * (64 + (path.stat().st_size >> 20))]
-        connection.set_progress_handler(lambda: _used_up(left), STEPS_A_CALL)
+        WorkLimit(connection, path)
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         kind = connection.execute("SELECT type, sql FROM sqlite_schema WHERE name = 'vector'").fetchone()
         if kind is None and found == 0:
             return
         if found not in SELECT_SQL or kind is None or kind[0] != b"table" or b"VIRTUAL" in kind[1].upper():
-            error = sqlite3.DatabaseError(f"format {found}, expected {FORMAT}")
-            error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
-            raise error
+            raise _not_a_cache(f"format {found}, expected {FORMAT}")
         for name, text, vector, check, mac in connection.execute(SELECT_SQL[found]):
             yield _recovered(name, text, vector, check, mac, accept_others)
 
@@ -108,9 +102,10 @@ def _recovered(name: object, text: object, vector: object, check: object, mac: o
     return row if check == check_value(text, vector) and (accept or ours) else None
 
 
-def _used_up(left: list[int]) -> bool:
-    left[0] -= 1
-    return left[0] < 0
+def _not_a_cache(reason: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(reason)
+    error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+    return error
 
 
 def holding(path: Path, doing: str) -> AbstractContextManager[None]:
@@ -160,7 +155,7 @@ def recover_cache(path: Path, sources: Sequence[Path], *, accept_others: bool) -
         count = sum(kept for kept, _ in copied)
         if not count and any(left_out for _, left_out in copied):
             raise ForeignCacheError(f"{path}: its vectors were computed elsewhere: run `patina trust` to accept them")
-        _remove_journals(path)
+        remove_journals(path)
         make_way(path)
         move(temporary, path)
         seal(path)
@@ -216,7 +211,7 @@ def put_aside(path: Path, suffix: str) -> Path:
     """
     aside = path.with_name(f"{path.name}{suffix}")
     try:
-        _remove_journals(path)
+        remove_journals(path)
         make_way(aside)
         path.replace(aside)
     except OSError as error:
@@ -224,7 +219,7 @@ def put_aside(path: Path, suffix: str) -> Path:
     return aside
 
 
-def _remove_journals(path: Path) -> None:
+def remove_journals(path: Path) -> None:
     """Delete a database's journals: they would be replayed into the file that takes its place."""
     for journal in ("-wal", "-shm", "-journal"):
         path.with_name(f"{path.name}{journal}").unlink(missing_ok=True)

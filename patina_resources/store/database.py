@@ -7,11 +7,11 @@ So the file and its side files are looked at first, and a connection is told to 
 
 import os
 import sqlite3
-import stat
 import sys
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
+from patina_resources.store.files import unusual
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 # What a rollback journal ends with that names a further file. SQLite deletes that file when it plays the journal back.
@@ -40,7 +40,7 @@ def refuse_odd_files(path: Path) -> None:
             continue
         except OSError as error:
             raise PatinaError(f"{place}: cannot be looked at ({error.strerror}): check the path") from error
-        if odd := _oddity(status):
+        if odd := unusual(status):
             raise PatinaError(
                 f"{place}: is {odd}: expected a regular file: move it away, or name another eventlog under [eventlog] "
                 "path in .patina/config.toml"
@@ -174,20 +174,6 @@ def _header(path: Path) -> bytes:
 
 def _beside(path: Path) -> list[Path]:
     return [Path(f"{path}{ending}") for ending in SIDE_FILES]
-
-
-def _oddity(status: os.stat_result) -> str:
-    """Return what a file is that is not a plain one of one name, or ""."""
-    kinds = {
-        stat.S_IFLNK: "a symbolic link",
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a named pipe",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    odd = kinds.get(stat.S_IFMT(status.st_mode), "")
-    return odd or ("a file with a second name (hard link)" if status.st_nlink > 1 else "")
 
 
 def _names_a_further_file(journal: Path) -> bool:

@@ -27,6 +27,14 @@ MUTEX_POLL_SECONDS = 0.05
 # The user's umask takes away from it.
 FILE_MODE = 0o666
 ASIDE_SUFFIX = ".aside"
+KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -159,7 +167,7 @@ def open_regular(path: Path, flags: int) -> int:
         if error.errno == errno.ELOOP:
             raise PatinaError(irregular(path, "a symbolic link")) from error
         if error.errno == errno.ENXIO:  # a named pipe that nobody reads
-            raise PatinaError(irregular(path, "a special file")) from error
+            raise PatinaError(irregular(path, KINDS[stat.S_IFIFO])) from error
         raise cannot_write(path, error) from error
     kind = unusual(os.fstat(descriptor))
     if kind:
@@ -170,12 +178,8 @@ def open_regular(path: Path, flags: int) -> int:
 
 def unusual(status: os.stat_result) -> str:
     """Return what a file is, in words, if it is no regular file with one name; else an empty text."""
-    if stat.S_ISLNK(status.st_mode):
-        return "a symbolic link"
-    if stat.S_ISDIR(status.st_mode):
-        return "a folder"
     if not stat.S_ISREG(status.st_mode):
-        return "a special file"
+        return KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
     return "a file with a second name (hard link)" if status.st_nlink > 1 else ""
 
 

@@ -34,7 +34,7 @@ def seal(path: Path) -> None:
 
 def is_sealed(path: Path) -> bool:
     """Return whether the bytes of a database are those that this installation sealed, with no journal beside them."""
-    if any(_has_content(path.with_name(f"{path.name}{journal}")) for journal in JOURNALS):
+    if any(has_content(path.with_name(f"{path.name}{journal}")) for journal in JOURNALS):
         return False
     try:
         document = json.loads(path.with_name(f"{path.name}{SUFFIX}").read_bytes())
@@ -50,7 +50,8 @@ def _purpose(path: Path) -> str:
     return f"file {path.name}"
 
 
-def _has_content(path: Path) -> bool:
+def has_content(path: Path) -> bool:
+    """Return whether a file is there and not empty."""
     try:
         return path.lstat().st_size > 0
     except OSError:

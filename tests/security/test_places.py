@@ -100,7 +100,7 @@ def test_a_link_in_a_clone_is_not_followed(place: str, hostile: Path, tmp_path: 
 IRREGULAR: dict[str, Callable[[Path, Path], None]] = {
     "a symbolic link": lambda path, secret: path.symlink_to(secret),
     "a file with a second name (hard link)": lambda path, secret: os.link(secret, path),
-    "a special file": lambda path, _: os.mkfifo(path),
+    "a named pipe": lambda path, _: os.mkfifo(path),
 }
 
 
@@ -128,7 +128,7 @@ def test_a_socket_is_refused(hostile: Path, tmp_path: Path, home: Path, secret: 
             listening.bind("patina.db")
         finally:
             os.chdir(working)
-        check_refused(victim, home, secret, "patina.db: is a special file")
+        check_refused(victim, home, secret, "patina.db: is a socket")
 
 
 @pytest.mark.parametrize("folder", ["", "data", f"data/{BASE}", "data/models", "data/embeddings", "local"])

@@ -284,6 +284,22 @@ def test_a_journal_beside_a_sealed_database_is_not_replayed(built: tuple[Path, P
     assert rows(cache) == before
 
 
+def test_a_rollback_journal_beside_a_cache_deletes_no_file(built: tuple[Path, Path], tmp_path: Path) -> None:
+    root, own = built
+    cache = root / BASE / "cache.db"
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"kept")
+    named = str(victim).encode()
+    check = sum(named).to_bytes(4, "big")
+    trailer = b"\0\0\0\0" + named + len(named).to_bytes(4, "big") + check + bytes.fromhex("d9d505f920a163d7")
+    cache.with_name("cache.db-journal").write_bytes(bytes.fromhex("d9d505f920a163d7") + bytes(504) + trailer)
+    shutil.rmtree(root / BASE / "projections")
+    (root / BASE / "base.manifest.json").unlink()
+    assert run(root, own, "oxidize").code == 0
+    assert victim.read_bytes() == b"kept"
+    assert not cache.with_name("cache.db-journal").exists()
+
+
 # The key
 
 
