@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from patina_assets.plain_text import guard_output, json_text, one_line
+from patina_assets.plain_text import guarded_output, json_text, one_line
 from patina_resources.errors import PatinaError
 from patina_resources.project import find_project
 from patina_resources.user_settings import EVENTLOG_VARIABLE
@@ -16,6 +16,7 @@ from patina_resources.user_settings import EVENTLOG_VARIABLE
 EXIT_OK, EXIT_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
+@guarded_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -23,7 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name or text may hold what this terminal cannot show
-    guard_output()
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     if getattr(options, "eventlog", None) is not None:

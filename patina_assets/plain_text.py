@@ -1,11 +1,13 @@
 """What may reach a terminal, a pipe or a log: text of a repository is never obeyed, and never hides what it is.
 
-Everything that a command prints goes through `guard_output`, so that no place of printing can forget it.
+Everything that a command prints goes through `guarded_output`, so that no place of printing can forget it.
 """
 
 import json
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 # Control characters but tabs and line ends (a lone carriage return goes back over its line); half surrogates; marks
@@ -32,9 +34,19 @@ def json_text(document: object) -> str:
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def guard_output() -> None:
-    """Have everything that is printed from now on be harmless."""
+@contextmanager
+def guarded_output() -> Iterator[None]:
+    """Have everything that is printed inside be harmless; after an error also what follows, which is its traceback."""
+    before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _guarded(sys.stdout), _guarded(sys.stderr)
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        sys.stdout, sys.stderr = before
+        raise
+    sys.stdout, sys.stderr = before
 
 
 def draw(stream: TextIO, text: str, end: str = "") -> None:

@@ -122,13 +122,15 @@ class Eventlog:
         refuse_odd_files(self.path)
         if not self.path.exists():
             raise PatinaError(f"no eventlog at {self.path}: run `patina materialize`")
+        # Asked before SQLite opens the file: to close it again would take away the locks that SQLite holds (POSIX).
+        state = f"{self.path.absolute()} {self.probe()}"
         # Not pooled: a run must not keep a handle on a file that may be replaced.
         engine = create_engine("sqlite://", creator=self._open, poolclass=NullPool)
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
                 self._check_schema(connection)
-                self._check_structure(connection)
+                self._check_structure(connection, state)
                 yield connection
         except DatabaseError as error:
             raise PatinaError(f"{self.path}: {self._explain(error)}") from error
@@ -164,9 +166,8 @@ class Eventlog:
                 f"{', '.join(missing)}: expected {', '.join(REQUIRED_COLUMNS)}"
             )
 
-    def _check_structure(self, connection: "Connection") -> None:
+    def _check_structure(self, connection: "Connection", state: str) -> None:
         """Raise PatinaError if the table's pages are no tree; asked once for each state of the file in a process."""
-        state = f"{self.path.absolute()} {self.probe()}"
         if state in _whole:
             return
         driver = connection.connection.driver_connection

@@ -63,7 +63,7 @@ def refuse_foreign(repository: Repository, eventlog: Path, writer: EventlogWrite
     All of them, with every note and function, would be taken back otherwise, as if history had been rewritten.
     """
     remembered = (writer.state(HEAD_KEY), writer.state(LAST_COMMIT_KEY))
-    if repository.shallow_edge() or any(sha and _exists(repository, sha) for sha in remembered):
+    if any(sha and _exists(repository, sha) for sha in remembered) or repository.shallow_edge():
         return
     live = writer.live_sources(COMMIT).keys()
     head = repository.head()

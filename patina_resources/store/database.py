@@ -111,7 +111,7 @@ def open_read_only(path: Path, timeout: float) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: It cannot be opened.
     """
-    alone = uses_log(path) and not has_log(path) and not os.access(path.absolute().parent, os.W_OK)
+    alone = not os.access(path.absolute().parent, os.W_OK) and uses_log(path) and not has_log(path)
     return _opened(path, "&immutable=1" if alone else "", timeout)
 
 
@@ -154,7 +154,10 @@ def stored_bytes(path: Path) -> int:
 
 
 def uses_log(path: Path) -> bool:
-    """Return whether a database is in write-ahead mode (SQLite file format, 1.3.3)."""
+    """Return whether a database is in write-ahead mode (SQLite file format, 1.3.3).
+
+    Not to be asked while this process has it open: to close a file takes away all of a process's locks on it (POSIX).
+    """
     return _header(path)[FORMAT_VERSION_OFFSET : FORMAT_VERSION_OFFSET + 1] == WAL_FORMAT
 
 

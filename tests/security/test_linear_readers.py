@@ -1,4 +1,4 @@
-"""Nothing that reads a repository's text takes more time than the text is long: each reader whole, on its worst texts."""
+"""Nothing that reads a repository takes more time than its texts are long: each reader whole, on its worst ones."""
 
 import time
 from contextlib import suppress

@@ -13,8 +13,8 @@ import pytest
 from clones import ROOT, Attacker, Clone
 from webhook import running_webhook
 
-from patina_assets import failures, plain_text
-from patina_assets.plain_text import GuardedStream, draw, harmless, json_text, one_line
+from patina_assets import failures
+from patina_assets.plain_text import GuardedStream, draw, guarded_output, harmless, json_text, one_line
 
 C0 = [chr(code) for code in range(32) if chr(code) not in "\t\n"]
 C1 = [chr(code) for code in range(0x7F, 0xA0)]
@@ -192,12 +192,21 @@ def test_a_failure_is_logged_and_told_on_one_plain_line(tmp_path: Path) -> None:
     assert raw("".join(hook.received[0].values()).encode()) == set()
 
 
-def test_the_guard_is_put_up_once() -> None:
+def test_the_guard_is_put_up_once_and_taken_away_again() -> None:
     before = sys.stdout, sys.stderr
-    try:
-        plain_text.guard_output()
+    with guarded_output():
         once = sys.stdout, sys.stderr
-        plain_text.guard_output()
-        assert (sys.stdout, sys.stderr) == once
-    finally:
-        sys.stdout, sys.stderr = before
+        with guarded_output():
+            assert (sys.stdout, sys.stderr) == once
+        assert (sys.stdout, sys.stderr) == once != before
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_the_guard_stays_for_the_traceback_of_an_error() -> None:
+    script = (
+        "from patina_assets.plain_text import guarded_output\n"
+        "with guarded_output():\n    raise ValueError('x' + chr(0x9b) + chr(0x202e))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+    assert b"ValueError: x" in done.stderr
+    assert raw(done.stderr) == set()
