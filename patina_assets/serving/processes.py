@@ -24,7 +24,7 @@ CODE_SERVER_LOG_LEVEL = "warning"
 CHECK_SECONDS = 5.0
 # As `dagster-webserver` sets them: milliseconds for a statement, seconds for a connection, connections.
 STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS = 15_000, 3_600, 20
-ENDING_SECONDS = 4.0
+ENDING_SECONDS = 6.0
 # A code server looks so often whether this process is there, and ends where it was not twice. Dagster's 45 s are a
 # default that is no parameter.
 proxy_server_manager.WEBSERVER_GRPC_SERVER_HEARTBEAT_TTL = 20  # type: ignore[attr-defined]

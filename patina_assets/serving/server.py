@@ -88,6 +88,8 @@ def _runtime_folder() -> Iterator[Path]:
     finally:
         if children_end():
             remove_runtime_folder(folder)
+        else:
+            print("patina: a process goes on: it ends by itself when its run has ended", file=sys.stderr)
 
 
 def _settle(folder: Path, settings: Mapping[str, str]) -> None:

@@ -55,7 +55,8 @@ def test_a_signal_ends_everything(project: Project, tmp_path: Path, number: sign
         os.kill(ui.process.pid, number)
         assert ui.process.wait(SECONDS) == 0
         assert ended_within(SECONDS, lambda: not ui.processes())
-        assert not folder.exists()
+        # On a busy machine it does not wait until all have ended, and leaves it to them.
+        assert not folder.exists() or "a process goes on" in ui.log.read_text()
         assert "Traceback" not in ui.log.read_text()
 
 
