@@ -172,7 +172,7 @@ def _check(path: Path, document: Mapping[str, Any]) -> None:
 
 def _is_ours(document: Mapping[str, Any]) -> bool:
     content = _content(document.get("of"), document["stages"])
-    return document["version"] == VERSION and is_keyed_digest(PURPOSE, content, _text(document["keyed_sha256"]))
+    return document["version"] == VERSION and is_keyed_digest(PURPOSE, content, _text(document.get("keyed_sha256", "")))
 
 
 def _content(name: object, stages: object) -> bytes:

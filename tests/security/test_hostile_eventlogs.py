@@ -11,7 +11,7 @@ from materialize_helpers import GitFolder, rows
 from page_trees import endless_schema, endless_table
 
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog import Eventlog
+from patina_resources.eventlog.reader import Eventlog
 from patina_resources.eventlog.writer import open_eventlog
 from patina_resources.materialize.run import materialize
 
