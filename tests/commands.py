@@ -152,4 +152,6 @@ class Commands:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._folder.cleanup()

@@ -1,5 +1,6 @@
 """What holds for every test: no look at the developer's own files, and no telemetry."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -22,13 +23,16 @@ def _home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the test a home folder and a mothership of its own, and no project but the ones it makes."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATINA_HOME", str(give_key(home / "mothership")))
-    for name in CHOICES:  # a command that ran in this process may have set one
+    for name in CHOICES:
         monkeypatch.delenv(name, raising=False)
+    yield
+    for name in CHOICES:  # a command that ran in this process may have set one
+        os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -93,7 +93,9 @@ def test_the_seed_and_the_texts_matter() -> None:
 
 
 def test_the_spec_is_that_of_the_registry() -> None:
-    entry = tomllib.loads((Path(corpus_model.__file__).parent / "registry.toml").read_text())["models"][CORPUS_STATIC]
+    entry = tomllib.loads((Path(corpus_model.__file__).parents[1] / "models" / "registry.toml").read_text())["models"][
+        CORPUS_STATIC
+    ]
     assert (entry["dims"], entry["max_tokens"], entry["pooling"]) == (CORPUS_SPEC.dims, 512, "model")
     assert (CORPUS_SPEC.name, CORPUS_SPEC.query_prefix, CORPUS_SPEC.passage_prefix) == (CORPUS_STATIC, "", "")
 

@@ -35,7 +35,7 @@ USES = all_uses()
 def test_the_patterns_are_found() -> None:
     found = {(use.module.rsplit(".", 1)[-1], use.method) for use in USES}
     assert {("session_notes", "fullmatch"), ("imports", "findall"), ("commits", "sub"), ("lexical", "split")} <= found
-    assert {("code_signatures", "search"), ("session_header", "search"), ("plain_text", "sub")} <= found
+    assert {("signatures", "search"), ("session_header", "search"), ("plain_text", "sub")} <= found
     assert len({use.pattern.pattern for use in USES}) > 70
 
 
