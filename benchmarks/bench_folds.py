@@ -9,11 +9,9 @@ validation part alone; the first fold is the build's own. Nothing is written.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
-from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,29 +19,19 @@ from numpy.typing import NDArray
 from patina_assets.learning.evaluate import held_out_task, reciprocal_ranks
 from patina_assets.learning.fit import measured_fit
 from patina_assets.learning.parts import blas_on_one_thread
-from patina_assets.pairs import functions
-from patina_assets.pairs.relations import Item, Relations, relate, related_texts, unique_texts
-from patina_assets.pairs.splits import Split, hash_share, split_at
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.relations import Relations, relate, related_texts, unique_texts
+from patina_assets.pairs.splits import Split, Splits, hash_share, split_at
 from patina_assets.pairs.triplet import sample_triplets
-from patina_assets.pairs.types import (
-    PAIR_TYPES,
-    caller_callee,
-    co_changed,
-    commit_touches,
-    effect_similarity,
-    same_author,
-    same_session,
-    state_similarity,
-)
-from patina_assets.pipeline.build import training_options
+from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pipeline.formats import decode_embeddings
+from patina_assets.pipeline.stages.weights import training_options
 from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_assets.recipe.model import ProjectionRecipe
 from patina_resources.project.project import find_project
 from patina_resources.store.artifacts import read_outputs
 
-BY_HASH: tuple[ModuleType, ...] = (same_session, caller_callee, functions)
-BY_TIME: tuple[ModuleType, ...] = (co_changed, commit_touches, effect_similarity, same_author, state_similarity)
+SPLIT_BY_TIME = ("co_changed", "commit_touches", "effect_similarity", "same_author", "state_similarity")
 HASH_FOLDS, TIME_FOLDS = 10, 5
 LATER = 3
 """Stands in place of a `Split` for what had not happened yet."""
@@ -70,23 +58,17 @@ def split_by_time(fold: int) -> Callable[[Iterable[str]], list[int]]:
     return split
 
 
-@contextmanager
-def dealt_anew(fold: int) -> Iterator[None]:
-    """Let all pair types deal their contexts for a fold."""
-    with ExitStack() as replaced:
-        for module in BY_HASH:
-            replaced.enter_context(patch.object(module, "split_by_hash", split_by_hash(fold)))
-        for module in BY_TIME:
-            replaced.enter_context(patch.object(module, "split_by_time", split_by_time(fold)))
-        yield
+def fold_splits(fold: int) -> Splits:
+    """Return how contexts are dealt in a fold."""
+    return Splits(split_by_hash(fold), split_by_time(fold))
 
 
 def relations_of(workspace: Workspace, projection: ProjectionRecipe, fold: int) -> Relations:
     """Return a projection's contexts, dealt for a fold."""
     pair_type = PAIR_TYPES[projection.training.pair_type]
     read = workspace.eventlog.read(list(pair_type.sources))
-    with dealt_anew(fold):
-        data = pair_type.derive({name: source.rows for name, source in read.items()})
+    options = replace(pair_type.options(projection.training.min_count), splits=fold_splits(fold))
+    data = pair_type.derive({name: source.rows for name, source in read.items()}, options)
     texts, _ = unique_texts(sorted(data.items, key=Item.order))
     return relate(texts, data.contexts, data.apart).only(*Split)
 
@@ -136,7 +118,7 @@ def main() -> None:
     for projection in workspace.recipe.projections:
         if options.only and projection.name not in options.only:
             continue
-        by_time = any(PAIR_TYPES[projection.training.pair_type] in vars(module).values() for module in BY_TIME)
+        by_time = projection.training.pair_type in SPLIT_BY_TIME
         with blas_on_one_thread():
             folds = [measure(workspace, projection, fold) for fold in range(TIME_FOLDS if by_time else HASH_FOLDS)]
         print(row(projection, folds), flush=True)

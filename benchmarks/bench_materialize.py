@@ -26,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from patina_resources.materialize.code.languages import is_source
+from patina_resources.materialize.code.languages.languages import is_source
 
 FIRST_SECOND = 1_500_000_000
 SEED = 1

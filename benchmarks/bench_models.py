@@ -21,6 +21,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_resources.arrays import Vectors
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from patina_resources.embedding.embedder import OnnxEmbedder
@@ -38,7 +40,6 @@ FROM eventlog WHERE event_type LIKE 'session.%' AND length(text) > 20 ORDER BY s
 """
 SPECIAL_TOKENS = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")}
 
-Vectors = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Vectors]
 
 

@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
-from patina_assets.pipeline.staleness import upstream_of
 from patina_assets.pipeline.workspace import open_workspace, survey
 from patina_resources.project.project import find_project
 
@@ -24,9 +23,9 @@ def main() -> None:
     workspace = open_workspace(find_project(Path(sys.argv[1])))
     told("first look", lambda: survey(workspace))
     told("model", lambda: run_model(workspace, lambda _: None))
-    for name in workspace.names():
-        for stage in upstream_of(name):
-            told(f"{name}/{stage}", lambda name=name, stage=stage: run_stage(workspace, name, stage, lambda _: None))
+    for projection in workspace.projections:
+        for stage in projection.stages:
+            told(stage.place, lambda stage=stage: run_stage(workspace, stage.projection, stage.name, lambda _: None))
     publish_lock(workspace)
     told("second look", lambda: survey(workspace))
 

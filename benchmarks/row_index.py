@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from patina_assets.learning.projection import principal_directions
 from patina_assets.search.index import IndexOptions, build_index, load_index
+from patina_resources.arrays import Vectors
 from patina_resources.corpus.model import build_corpus_model
 from patina_resources.embedding.embedder import OnnxEmbedder
 from patina_resources.models.registry import CORPUS_STATIC, ModelFiles
@@ -27,8 +28,6 @@ WANTED_RECALL, WANTED_BYTES = 0.99, 0.5
 EFFORTS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
 # A neighbour as near as the tenth counts, to the precision of float16.
 LEVEL = 1e-3
-
-Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

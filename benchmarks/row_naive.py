@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 from measure import Section, Setting, ratio, take_turns, turns_table
-from row_train import BATCH, EPOCHS, HIDDEN, INPUT, LEARNING_RATE, OUTPUT, Triplets, Vectors, epochs_of, training_set
+from row_train import BATCH, EPOCHS, HIDDEN, INPUT, LEARNING_RATE, OUTPUT, Triplets, epochs_of, training_set
 
 from patina_assets.learning.train import TrainingOptions
+from patina_resources.arrays import Vectors
 
 OURS, NAIVE = "patina", "per-triplet loop"
 MARGIN, WANTED = 0.2, 100.0

@@ -33,10 +33,9 @@ def measure(setting: Setting) -> Section:
     section.verdicts.append((f"<= {WANTED:.0%} of a full build", f"{share:.0%}", share <= WANTED))
     embedding = totals[1] - again["weights"]
     section.notes.append(
-        f"{added} events of another project were appended: they touch every source, so every projection is trained "
-        f"anew. Without training the second build takes {embedding / (totals[0] - full['weights']):.0%} of the first. "
-        "Training costs the same however few events are new: it samples up to 10,000 pairs of all events, and starts "
-        "from the same start, so that the same events always give the same weights."
+        f"{added} events of another project were appended: they touch every source. Weights are kept or continued by "
+        f"their drift. Without training the second build takes {embedding / (totals[0] - full['weights']):.0%} of the "
+        "first."
     )
     return section
 

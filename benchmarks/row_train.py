@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from patina_assets.learning.projection import pca_identity
 from patina_assets.learning.train import TrainingOptions, train_epochs
-from patina_assets.pairs.relations import Item, relate, related_texts, unique_texts
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.relations import relate, related_texts, unique_texts
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.pairs.types import PAIR_TYPES
+from patina_resources.arrays import Vectors
 from patina_resources.eventlog.reader import Eventlog
 
 INPUT, HIDDEN, OUTPUT = 768, 1024, 256
@@ -25,7 +27,6 @@ OURS, TORCH, TORCH_UNIQUE, SGEMM = "patina", "torch", "torch, unique rows", "sge
 WANTED_RATIO, WANTED_SHARE = 1.3, 0.75
 
 Triplets = NDArray[np.int32]
-Vectors = NDArray[np.float32]
 
 
 def measure(setting: Setting) -> Section:

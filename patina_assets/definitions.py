@@ -5,11 +5,19 @@ from pathlib import Path
 
 import dagster as dg
 
-from patina_assets.orchestration.assets import project_assets
-from patina_assets.orchestration.automation import definitions_digest
-from patina_assets.orchestration.failures import failure_notice
-from patina_assets.orchestration.jobs import evaluate_job, materialize_job
-from patina_assets.orchestration.sensors import OXIDIZE_JOB, Location, nightly_schedule, oxidize_sensor
+from patina_assets.orchestration.assets import eventlog_key, project_assets
+from patina_assets.orchestration.automation.decisions import definitions_digest
+from patina_assets.orchestration.automation.failures import failure_notice
+from patina_assets.orchestration.automation.sensors import (
+    OXIDIZE_JOB,
+    RECIPE,
+    RECIPE_IS_READABLE,
+    CodeLocation,
+    nightly_schedule,
+    oxidize_sensor,
+)
+from patina_assets.orchestration.jobs import MATERIALIZE_JOB, evaluate_job, eventlog_asset, materialize_selection
+from patina_assets.orchestration.last_recipe import assets_of_last_recipe, keep_recipe
 from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_resources.errors import PatinaError
 from patina_resources.project.config import AutomationConfig
@@ -37,15 +45,38 @@ def project_definitions(start: Path | None = None, prefix: Sequence[str] = ()) -
     try:
         root = find_root(start)
     except PatinaError as error:
-        return broken_recipe(str(error))
+        broken = broken_recipe(str(error), prefix)
+        return broken if start is None else dg.Definitions.merge(broken, _until_it_is_back(start, prefix, str(error)))
     # Taken before the files are read: what is edited meanwhile is noticed by the sensor.
-    location = Location(root, definitions_digest(root, mothership()), tuple(prefix))
+    location = CodeLocation(root, definitions_digest(root, mothership()), tuple(prefix))
     try:
         workspace = open_workspace(find_project(root))
+        keep_recipe(workspace.project)
         return dg.Definitions.merge(workspace_definitions(workspace, prefix=prefix), _automation(workspace, location))
     except PatinaError as error:
         sensor = oxidize_sensor(location, AutomationConfig(), broken=str(error))
-        return dg.Definitions.merge(broken_recipe(str(error), prefix), dg.Definitions(sensors=[sensor]))
+        beside = dg.Definitions(assets=_last_assets(root, prefix), sensors=[sensor])
+        return dg.Definitions.merge(broken_recipe(str(error), prefix), beside)
+
+
+def _until_it_is_back(root: Path, prefix: Sequence[str], reason: str) -> dg.Definitions:
+    """Return what loads the definitions again once a project is there: its folder was moved, or is not mounted."""
+    location = CodeLocation(root, definitions_digest(root, mothership()), tuple(prefix))
+    return dg.Definitions(sensors=[oxidize_sensor(location, AutomationConfig(), broken=reason)])
+
+
+def _last_assets(root: Path, prefix: Sequence[str]) -> list[dg.AssetSpec]:
+    """Return the assets of the last good recipe, to be looked at; none where the project cannot be read."""
+    try:
+        specs = assets_of_last_recipe(find_project(root))
+    except PatinaError:
+        return []
+    return [
+        spec.replace_attributes(
+            key=[*prefix, *spec.key.path], deps=[[*prefix, *dep.asset_key.path] for dep in spec.deps]
+        )
+        for spec in specs
+    ]
 
 
 def workspace_definitions(
@@ -53,7 +84,7 @@ def workspace_definitions(
 ) -> dg.Definitions:
     """Return all assets of a project and the resources they rest on."""
     return dg.Definitions(
-        assets=_prefixed(project_assets(workspace), prefix),
+        assets=_prefixed([eventlog_asset(workspace), *project_assets(workspace)], prefix),
         resources={"build": build_options(), "io_manager": NO_IO},
         loggers=loggers,
         executor=dg.in_process_executor,
@@ -64,15 +95,15 @@ def broken_recipe(reason: str, prefix: Sequence[str] = ()) -> dg.Definitions:
     """Return definitions with the single asset `recipe`, which carries the reason and fails with it."""
 
     @dg.asset(
-        key=[*prefix, "recipe"],
+        key=[*prefix, RECIPE],
         config_schema={},
-        group_name="recipe",
+        group_name=RECIPE,
         description=f"**The recipe cannot be read.** {reason}",
     )
     def recipe() -> None:
         raise dg.Failure(description=reason, allow_retries=False)
 
-    @dg.asset_check(asset=recipe, name="readable", config_schema={}, description=reason)
+    @dg.asset_check(asset=recipe, name=RECIPE_IS_READABLE, config_schema={}, description=reason)
     def readable() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=False, description=reason, metadata={"reason": reason})
 
@@ -84,21 +115,26 @@ def broken_recipe(reason: str, prefix: Sequence[str] = ()) -> dg.Definitions:
     )
 
 
-def _automation(workspace: Workspace, location: Location) -> dg.Definitions:
+def _automation(workspace: Workspace, location: CodeLocation) -> dg.Definitions:
     project, automation = workspace.project, workspace.project.config.automation
-    assets = _prefixed(project_assets(workspace), location.prefix)
-    code_versions = {spec.key: spec.code_version for asset in assets for spec in asset.specs}
+    eventlog = dg.AssetKey([*location.prefix, *eventlog_key().path])
     job = dg.define_asset_job(
         OXIDIZE_JOB,
-        selection=dg.AssetSelection.all(),
-        description="Everything: what is fresh returns at once. `patina oxidize` does the same.",
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(eventlog),
+        description="Everything that is made from events; what is fresh returns at once. As `patina oxidize`.",
+    )
+    read = dg.define_asset_job(
+        MATERIALIZE_JOB,
+        selection=materialize_selection(workspace, location.prefix),
+        description="`patina materialize`: reads the repository into the eventlog, then looks at the sources, so that "
+        "what is made from new events shows as stale. The sensor rebuilds it.",
     )
     return dg.Definitions(
-        jobs=[job, materialize_job(workspace, code_versions, location.prefix), evaluate_job(workspace)],
+        jobs=[job, read, evaluate_job(workspace)],
         schedules=[nightly_schedule(location, automation, project.config_file)],
         sensors=[
             oxidize_sensor(location, automation),
-            failure_notice(location.root, automation, project.failures_log),
+            failure_notice(project),
         ],
     )
 

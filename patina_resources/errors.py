@@ -1,6 +1,5 @@
 """The one error type whose text is meant for a user."""
 
-import difflib
 from collections.abc import Iterable
 
 SHOWN_CHARACTERS = 60
@@ -16,6 +15,8 @@ class PatinaError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `" (did you mean 'x'?)"` for the closest known word, or an empty string."""
+    import difflib  # where nothing is wrong, nobody waits for it
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

@@ -19,10 +19,13 @@ class BuildOptions:
     Attributes:
         full: Build every selected asset again, fresh or not.
         only: With `full`: the projections that this is meant for; empty for all.
+        renew: Build anew what was not made from exactly what there is: the corpus model, and weights that were kept or
+            continued.
     """
 
     full: bool = False
     only: tuple[str, ...] = ()
+    renew: bool = False
 
     def forced(self, name: str, known: Collection[str]) -> bool:
         """Return whether a projection, `base` or `model` is built even if it is fresh.
@@ -43,7 +46,9 @@ def build_options() -> dg.ResourceDefinition:
     """Return the resource that reads `BuildOptions` from the run config."""
     return dg.ResourceDefinition(
         resource_fn=lambda context: BuildOptions(
-            context.resource_config["full"], tuple(context.resource_config["only"])
+            context.resource_config["full"],
+            tuple(context.resource_config["only"]),
+            context.resource_config["renew"],
         ),
         config_schema={
             "full": dg.Field(
@@ -57,6 +62,12 @@ def build_options() -> dg.ResourceDefinition:
                 default_value=[],
                 description="With `full`: only these projections are forced (`base` and `model` are names, too), the "
                 "other selected assets are built where they are stale. Empty: all that are selected.",
+            ),
+            "renew": dg.Field(
+                bool,
+                default_value=False,
+                description="Train anew what was kept or continued while events changed, and build the corpus "
+                "model anew if texts are new to it. The nightly schedule does that.",
             ),
         },
         description="What a run may be told.",

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 import pytest
 from installations import give_key
 
-CHOICES = ("PATINA_PROJECT", "PATINA_TRUST", "PATINA_DATA", "PATINA_EVENTLOG", "DAGSTER_HOME")
+CHOICES = (
+    "PATINA_PROJECT",
+    "PATINA_TRUST",
+    "PATINA_DATA",
+    "PATINA_EVENTLOG",
+    "PATINA_CACHE",
+    "PATINA_CACHE_KEYS",
+    "PATINA_CACHE_SIGNING_KEY",
+    "DAGSTER_HOME",
+)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -23,14 +32,11 @@ def _home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the test a home folder and a mothership of its own, and no project but the ones it makes."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATINA_HOME", str(give_key(home / "mothership")))
-    for name in CHOICES:
-        monkeypatch.delenv(name, raising=False)
-    yield
     for name in CHOICES:  # a command that ran in this process may have set one
         os.environ.pop(name, None)
 

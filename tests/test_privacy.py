@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).parent.parent
+from root import ROOT
 
 
 @pytest.mark.parametrize(
@@ -17,7 +16,7 @@ def test_onnxruntime_is_imported_with_its_telemetry_off(module: str, tmp_path: P
     kept = {
         name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
     }
-    environment = kept | {"HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    environment = kept | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", f"import {module}, onnxruntime; onnxruntime.get_available_providers()"]
     subprocess.run(command, env=environment, cwd=tmp_path, check=True)
     # With telemetry it would have left a device id and a queue of events here.

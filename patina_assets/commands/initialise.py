@@ -1,23 +1,17 @@
-"""`patina init`: writes settings, .gitignore lines, and a recipe of what the eventlog has signal for."""
+"""`patina init`, before it builds: settings, .gitignore lines, and a recipe of what the eventlog has signal for."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import re
 from pathlib import Path
 
-from patina_assets.commands.project_models import offer_missing
-from patina_assets.commands.questions import ask
-from patina_assets.pairs.relations import relate, related_texts, unique_texts
-from patina_assets.pairs.triplet import sample_triplets
-from patina_assets.pairs.types import PAIR_TYPES
-from patina_assets.pipeline.build import MINIMUM_PAIRS
-from patina_assets.recipe.model import ProjectionType
-from patina_resources.embedding.side_by_side import part_names
+from patina_assets.commands.models.project_models import offer_missing
+from patina_assets.orchestration.instance import prepare_home
+from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
+from patina_assets.recipe.reader import read_recipe
+from patina_assets.upkeep.suggestions import Suggestion, signals, unused, without_replaced
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog.reader import Eventlog
-from patina_resources.models.registry import CORPUS_STATIC, is_hub_name
-from patina_resources.models.registry_files import load_registry
 from patina_resources.project.known_projects import register_project
-from patina_resources.project.project import Project, open_project
+from patina_resources.project.project import Project, project_at
 from patina_resources.store.files import write_atomic
 from patina_resources.store.mothership import mothership
 
@@ -27,22 +21,25 @@ CONFIG = """# Settings of Patina for this repository; shared through git.
 name = {name}
 
 [embeddings]
-# The base model. corpus-static is built from this project's own texts; `patina model list` shows the others.
+# The base model. corpus-static is built from this project's own texts, and english-static comes with Patina;
+# `patina model list` shows the others.
 model = {model}
 
 # [eventlog]
 # path = ".patina/data/patina.db"
 
-# What happens alone while `patina ui` runs, with the defaults:
+# What `patina ui` does by itself while it runs, with the defaults:
 # [automation]
 # sensor = true               # rebuild what went stale
 # interval_seconds = 10       # how often it looks
-# settle_seconds = 5          # how long nothing must have been written before
-# nightly = true              # once a night, what the sensor has given up included
+# settle_seconds = 5          # how many seconds without a write it waits for
+# nightly = true              # once a night, also what the sensor tries no more
 # cron = "0 3 * * *"
 # timezone = "UTC"
-# webhook = "https://..."     # is told of failed runs; .patina/data/failures.log always is
 """
+# Of a recipe that nobody has edited, which `init` may write anew.
+MARK = re.compile(r"^# Written by `patina init` \(([0-9a-f]{16})\).*\n", re.MULTILINE)
+RECIPE_MARK = "# Written by `patina init` ({digest}): until somebody edits it, `patina init` keeps it up to date.\n"
 RECIPE_HEAD = """# What Patina learns from this repository: each projection becomes a search index.
 # Change a line and run `patina oxidize`: only what depends on it is built again.
 version: 2
@@ -58,78 +55,109 @@ PROJECTION = """  {name}:  # {purpose}
 """
 
 
-@dataclass(frozen=True)
-class Suggestion:
-    """A projection that `init` may put into a recipe.
-
-    Attributes:
-        name: Its name in the recipe.
-        pair_type: What it learns from.
-        purpose: What it finds, for the comment.
-        type: As in a recipe; `dimension` is the default and not written.
-        without_eventlog: Propose it where there is no eventlog yet.
-        instead_of: A pair type: this one is proposed only where that has no signal and this has.
-    """
-
-    name: str
-    pair_type: str
-    purpose: str
-    type: ProjectionType = "dimension"
-    without_eventlog: bool = False
-    instead_of: str | None = None
-
-
-SUGGESTIONS = (
-    Suggestion("semantic", "same_session", "notes that belong to the same work session"),
-    Suggestion("semantic", "commit_touches", "files that a commit's subject line means", instead_of="same_session"),
-    Suggestion("temporal", "co_changed", "files that change together", without_eventlog=True),
-    Suggestion("dependency", "caller_callee", "functions that call each other"),
-    Suggestion("syntactic", "ast_similar", "functions with a similar signature"),
-    Suggestion("architectural", "same_module", "functions of the same module"),
-    Suggestion("social", "same_author", "commits and files of the same author"),
-    Suggestion("state-encoder", "state_similarity", "times when the same files were worked on", "world-model"),
-    Suggestion("action-encoder", "effect_similarity", "commits with a similar effect", "world-model"),
-)
 HIDDEN, OUTPUT = 1024, 256
 
 
-def initialise(path: Path, model: str | None = None) -> list[str]:
-    """Prepare the repository at or above `path` and return what was done, a line each. Nothing is overwritten.
-
-    Args:
-        path: The repository or a folder in it.
-        model: The base model to write into config.toml; None asks on a terminal, and takes corpus-static elsewhere.
+def open_repository(path: Path) -> Project:
+    """Return the project of the repository at or above `path`, whether or not it is prepared.
 
     Raises:
-        PatinaError: The folder does not exist or cannot be written, or the model is unknown.
+        PatinaError: The folder does not exist.
     """
     if not path.is_dir():
         raise PatinaError(f"{path}: not a folder: expected a repository")
-    root = repository_root(path.absolute())
-    project = open_project(root)
-    model = _chosen_model(project, model)
-    lines = [
-        _write_new(project.config_file, CONFIG.format(name=_toml_text(root.name), model=_toml_text(model))),
-        _write_new(project.recipe, recipe_text(project)),
-        _ignore(root / ".gitignore"),
-    ]
-    register_project(mothership(), root)
+    return project_at(repository_root(path.absolute()))
+
+
+def prepare_repository(project: Project) -> list[str]:
+    """Make what everything else needs: ignored folders, and a home; return what was done, a line each.
+
+    Raises:
+        PatinaError: Something cannot be written.
+    """
+    lines = [_ignore(project.root / ".gitignore")]
+    register_project(mothership(), project.root)
+    prepare_home(project)  # so that Dagster's own commands find it before the first build
+    return lines
+
+
+def write_settings(project: Project, model: str) -> tuple[Project, str]:
+    """Write config.toml unless there is one; return the project with its settings, and what was done.
+
+    Args:
+        project: The project.
+        model: The base model to write into it; who is at the terminal is asked whether to add it where it is missing.
+
+    Raises:
+        PatinaError: It cannot be written, or the model could not be added.
+    """
+    text = CONFIG.format(name=_toml_text(project.root.name), model=_toml_text(model))
+    line = _write_new(project.config_file, text)
     offer_missing(project, model)
-    next_step = "patina oxidize" if project.eventlog().exists() else "patina materialize"
-    return [*lines, f"next: {next_step}"]
+    return project_at(project.root), line
 
 
-def _chosen_model(project: Project, asked_for: str | None) -> str:
-    """Return the model: what was asked for, what config.toml has, what the user types, or corpus-static."""
-    configured = project.config.embedding_model
-    model = asked_for or configured or ask("base model", default=CORPUS_STATIC)
-    if asked_for and configured and asked_for != configured:
-        raise PatinaError(f"{project.config_file}: [embeddings] model is {configured!r}: change it there")
-    registry = load_registry(mothership(), project)
-    for part in part_names(model):
-        if not is_hub_name(part):
-            registry.resolve(part)
-    return model
+def write_recipe(project: Project) -> str:
+    """Write a recipe of what has signal, unless somebody has written or edited one; return what was done.
+
+    Raises:
+        PatinaError: The eventlog cannot be read, or the recipe cannot be written.
+    """
+    path = project.recipe
+    there = path.read_text("utf-8", "surrogateescape") if path.exists() else None
+    if there is not None and not is_unedited(there):
+        return f"kept     {path}"
+    text = recipe_text(project)
+    if text == there:
+        return f"kept     {path}"
+    write_atomic(path, text.encode())
+    return f"written  {path}"
+
+
+def update_recipe(project: Project) -> list[str]:
+    """Add to a recipe what has signal and is not in it; return what was done, a line each.
+
+    One that nobody has edited is written anew. In another one, projections are added below those that are there.
+
+    Raises:
+        PatinaError: The eventlog or the recipe cannot be read, or the recipe cannot be written.
+    """
+    path = project.recipe
+    if not path.exists() or is_unedited(path.read_text("utf-8", "surrogateescape")):
+        return [write_recipe(project)]
+    recipe = read_recipe(path, pair_types_by_source())
+    new = unused(project, recipe)
+    if not new:
+        return [f"kept     {path}: it has all that has signal"]
+    before = path.read_text("utf-8")
+    write_atomic(path, _with_projections(before, "\n".join(projection_text(entry) for entry in new)).encode())
+    try:
+        read_recipe(path, pair_types_by_source())
+    except PatinaError:  # another form of YAML than `init` writes
+        write_atomic(path, before.encode())
+        blocks = [line for entry in new for line in projection_text(entry).splitlines()]
+        return [f"kept     {path}: its form is another one: to have these, write them into `projections:`", *blocks]
+    return [f"added    {entry.name} ({PAIR_TYPES[entry.pair_type].purpose}) to {path}" for entry in new]
+
+
+def _with_projections(recipe: str, blocks: str) -> str:
+    """Return the text of a recipe with more projections behind the last one that is there."""
+    lines = recipe.splitlines(keepends=True)
+    start = next((row for row, line in enumerate(lines) if line.startswith("projections:")), len(lines)) + 1
+    after = (row for row in range(start, len(lines)) if lines[row][:1] not in (" ", "#", "\n", "\r", ""))
+    end = next(after, len(lines))
+    before = "".join(lines[:end]).rstrip("\n") + "\n"
+    return before + "\n" + blocks + ("\n" if end < len(lines) else "") + "".join(lines[end:])
+
+
+def is_unedited(recipe: str) -> bool:
+    """Return whether a recipe is as `init` wrote it: the mark in it holds the digest of the rest."""
+    mark = MARK.search(recipe)
+    return mark is not None and mark[1] == _digest(MARK.sub("", recipe, count=1))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def repository_root(path: Path) -> Path:
@@ -139,56 +167,32 @@ def repository_root(path: Path) -> Path:
 
 def recipe_text(project: Project) -> str:
     """Return a recipe: projections with signal as they are, the others commented out with what they lack."""
-    signal = _signal(project)
+    signal = signals(project)
     blocks = []
-    for suggestion in _not_replaced(signal):
-        pair_type = PAIR_TYPES[suggestion.pair_type]
-        block = PROJECTION.format(
-            name=suggestion.name,
-            purpose=suggestion.purpose,
-            type="" if suggestion.type == "dimension" else f"    type: {suggestion.type}\n",
-            hidden=HIDDEN,
-            output=OUTPUT,
-            source=pair_type.source.name,
-            pair_type=pair_type.name,
-        )
+    for suggestion in without_replaced(signal):
+        block = projection_text(suggestion)
         if signal[suggestion.pair_type]:
             blocks.append(block)
         else:
-            lacking = f"  # {suggestion.name} needs {pair_type.missing}; take the # away when the eventlog has them.\n"
+            missing = PAIR_TYPES[suggestion.pair_type].missing
+            lacking = f"  # {suggestion.name} needs {missing}; take the # away when the eventlog has them.\n"
             blocks.append(lacking + "".join(f"  # {line[2:]}\n" for line in block.splitlines()))
-    return RECIPE_HEAD + "\n".join(blocks)
+    text = RECIPE_HEAD + "\n".join(blocks)
+    return RECIPE_MARK.format(digest=_digest(text)) + text
 
 
-def _not_replaced(signal: Mapping[str, bool]) -> list[Suggestion]:
-    """Return one suggestion for each name: a substitute where it has signal and the first choice has none."""
-    substitutes = {
-        suggestion.instead_of: suggestion
-        for suggestion in SUGGESTIONS
-        if suggestion.instead_of and signal[suggestion.pair_type] and not signal[suggestion.instead_of]
-    }
-    return [
-        substitutes.get(suggestion.pair_type, suggestion) for suggestion in SUGGESTIONS if not suggestion.instead_of
-    ]
-
-
-def _signal(project: Project) -> Mapping[str, bool]:
-    """Return which of the suggested pair types the eventlog has enough related pairs for."""
-    path = project.eventlog()
-    if not path.exists():
-        return {suggestion.pair_type: suggestion.without_eventlog for suggestion in SUGGESTIONS}
-    return {suggestion.pair_type: _has_signal(Eventlog(path), suggestion.pair_type) for suggestion in SUGGESTIONS}
-
-
-def _has_signal(eventlog: Eventlog, pair_type_name: str) -> bool:
-    """Return whether there are enough related pairs, and something to tell them apart from."""
-    pair_type = PAIR_TYPES[pair_type_name]
-    rows = {name: read.rows for name, read in eventlog.read(pair_type.sources).items()}
-    data = pair_type.derive(rows)
-    relations = relate(unique_texts(data.items)[0], data.contexts, data.apart)
-    related = related_texts(relations)
-    enough = related.keys.size // 2 >= MINIMUM_PAIRS
-    return enough and bool(sample_triplets(relations, related, MINIMUM_PAIRS, seed=0).size)
+def projection_text(suggestion: Suggestion) -> str:
+    """Return a projection as it is written in a recipe."""
+    pair_type = PAIR_TYPES[suggestion.pair_type]
+    return PROJECTION.format(
+        name=suggestion.name,
+        purpose=pair_type.purpose,
+        type="" if suggestion.type == "dimension" else f"    type: {suggestion.type}\n",
+        hidden=HIDDEN,
+        output=OUTPUT,
+        source=pair_type.source.name,
+        pair_type=pair_type.name,
+    )
 
 
 def _write_new(path: Path, text: str) -> str:
@@ -201,6 +205,8 @@ def _write_new(path: Path, text: str) -> str:
 def _ignore(path: Path) -> str:
     if path.is_symlink():
         raise PatinaError(f"{path}: is a symbolic link, which git does not read either: expected a plain file")
+    if path.exists() and not path.is_file():
+        raise PatinaError(f"{path}: is no plain file, and git reads no other: move it away")
     present = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
     missing = [line for line in GITIGNORE_LINES if line not in present.splitlines()]
     if not missing:

@@ -1,29 +1,44 @@
 """`patina oxidize`: survey the project, then run what is stale through Dagster on the project's own instance."""
 
 import os
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
-from patina_assets.commands.terminal import verdict_lines
+from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part
 from patina_assets.orchestration.instance import prepare_home
-from patina_assets.pairs.types import pair_types_by_source
-from patina_assets.pipeline.staleness import BUILT_ELSEWHERE, LOCK, MODEL, StageVerdict
-from patina_assets.pipeline.tables import size_text, table
+from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
+from patina_assets.pipeline.plain_text import json_text
+from patina_assets.pipeline.reasons import FORCED, ReasonKind, has_own_reason, reason_texts, reasons_text
+from patina_assets.pipeline.sharing.stage_cache import passed_text
+from patina_assets.pipeline.stages import BASE, ProjectionStages, summary_columns
+from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict, stale_stages
+from patina_assets.pipeline.tables import size_text
 from patina_assets.pipeline.trust import admit, of_older_version
-from patina_assets.pipeline.workspace import Survey, Workspace, open_workspace, survey
+from patina_assets.pipeline.workspace import Survey, Workspace, lock_verdict, manifest_state, open_workspace, survey
 from patina_assets.recipe.reader import read_recipe
 from patina_assets.search.base_model import OLD_MODELS, model_name
+from patina_assets.terminal.output import print_table, shown_progress
+from patina_assets.terminal.questions import say_on_stderr
+from patina_assets.upkeep.unneeded import orphans
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.models.registry import CORPUS_STATIC
+from patina_resources.models.registry_files import load_registry
+from patina_resources.models.status import missing_shipped
 from patina_resources.project.project import PROJECT_VARIABLE, Project
 from patina_resources.store.artifacts import settle_interrupted
 from patina_resources.store.manifests import read_manifest
+from patina_resources.store.mothership import mothership
 from patina_resources.store.trust import TRUST_VARIABLE
 
 ELSEWHERE = (
     "some of it was built elsewhere, so it is built again here: stop with Ctrl-C and run `patina trust` to see and "
     "accept it instead"
+)
+NEXT = 'next: patina scry "a question in your own words"'
+IN_SEARCH = (
+    "`in search` was decided on the validation queries; `beats base` was measured on other queries and decides nothing"
 )
 
 
@@ -32,8 +47,9 @@ def oxidize(
     *,
     only: Sequence[str] | None = None,
     full: bool = False,
-    dry_run: bool = False,
     may_add_model: bool = False,
+    as_json: bool = False,
+    says_next: bool = True,
 ) -> bool:
     """Build what is stale and print what was done; return whether everything that was asked for is now fresh.
 
@@ -41,51 +57,103 @@ def oxidize(
         project: The project.
         only: Names of projections; None for all, and base.
         full: Build it all, fresh or not.
-        dry_run: Only print what would be built, and why.
         may_add_model: Bring a missing base model into the cache.
+        as_json: Print what was built as JSON.
+        says_next: Say after a first build what can be done now.
 
     Raises:
         PatinaError: The recipe, the eventlog or a name is wrong; nothing was built then.
     """
-    if not dry_run:
-        for line in admit(project):
-            print(f"patina: {line}", file=sys.stderr)
-    elif of_older_version(project):
+    for line in (*admit(project), *PAIR_TYPES.problems):
+        say_on_stderr(f"patina: {line}")
+    prepare_model(project, may_add=may_add_model)
+    workspace, names, verdicts = _planned(project, only, full=full)
+    is_first = not project.lock.exists()
+    failures: list[str] = []
+    if not stale_stages(verdicts):
+        settle_interrupted((workspace.paths(name) for name in names), project.mutex)
+        if not as_json:
+            print("nothing is stale: everything is as the recipe and the events ask for")
+    else:
+        failures = _run(workspace, verdicts, full=full)
+        if not as_json:
+            _print_summary(workspace, names)
+    if as_json:
+        print(json_text(_built_document(workspace, names, failures)))
+    _report_orphans(workspace)
+    if is_first and says_next and not failures and not as_json:
+        print(NEXT)
+    return not failures
+
+
+def plan_build(
+    project: Project, *, only: Sequence[str] | None = None, full: bool = False, as_json: bool = False
+) -> bool:
+    """Print what `oxidize` would build, and why; return whether that is nothing. Nothing is built or copied.
+
+    The arguments are those of `oxidize`.
+
+    Raises:
+        PatinaError: The recipe, the eventlog, the model or a name is wrong.
+    """
+    if of_older_version(project):
         os.environ[TRUST_VARIABLE] = "1"  # a build would take it over: plan as if it had
-    _prepare_model(project, may_add=may_add_model)
+    prepare_model(project, may_add=False)
+    workspace, _, verdicts = _planned(project, only, full=full, ahead=True)
+    is_fresh = not stale_stages(verdicts)
+    if as_json:
+        stages = [asdict(verdict) | {"reasons": reason_texts(verdict.reasons)} for verdict in verdicts]
+        print(json_text({"stale": not is_fresh, "embedding_model": workspace.spec.name, "stages": stages}))
+    else:
+        print("\n".join(verdict_lines(verdicts)))
+    _report_orphans(workspace)
+    return is_fresh
+
+
+def verdict_lines(verdicts: Iterable[StageVerdict]) -> list[str]:
+    """Return one line per stage: its name, fresh, stale or missing, and why."""
+    rows = [
+        (v.projection if v.projection == v.stage else f"{v.projection}/{v.stage}", v.status, reasons_text(v.reasons))
+        for v in verdicts
+    ]
+    width = max(len(name) for name, _, _ in rows)
+    return [f"{name:<{width}}  {status:<7}  {reasons}".rstrip() for name, status, reasons in rows]
+
+
+def _planned(
+    project: Project, only: Sequence[str] | None, *, full: bool, ahead: bool = False
+) -> tuple[Workspace, list[str], list[StageVerdict]]:
+    """Return the workspace, the projections that are meant, and a verdict on each of their stages.
+
+    The arguments are those of `oxidize`; with `ahead` drift is counted before pairs are built.
+    """
     workspace = open_workspace(project)
     names = _chosen(workspace, only)
-    found = survey(workspace)
-    verdicts = _forced(found, names) if full else _wanted(found, names)
-    fresh = all(verdict.status == "fresh" for verdict in verdicts)
+    found = survey(workspace, ahead=ahead and not full, anew=full)
+    verdicts = _forced(workspace, found, names) if full else _wanted(workspace, found, names)
     # Asked only where there is something to build: to open the eventlog takes a sixth of a run that finds nothing.
-    if not fresh and not workspace.eventlog.last_seq():
-        raise PatinaError(f"{workspace.eventlog.path}: the eventlog is empty: run `patina materialize`")
+    if stale_stages(verdicts) and not workspace.eventlog.last_seq():
+        raise PatinaError(
+            f"{workspace.eventlog.path}: the eventlog is empty: make a first commit, then run `patina materialize`"
+        )
     if found.look.warning:
-        print(f"patina: warning: {found.look.warning}", file=sys.stderr)
-    if any(BUILT_ELSEWHERE in verdict.reasons for verdict in verdicts):
-        print(f"patina: {ELSEWHERE}", file=sys.stderr)
-    if dry_run:
-        print("\n".join(verdict_lines(verdicts)))
-    elif fresh:
-        settle_interrupted((workspace.paths(name) for name in names), project.mutex)
-        print("nothing is stale: everything is as the recipe and the events ask for")
-    else:
-        succeeded = _run(workspace, verdicts, full=full)
-        _print_summary(workspace, names)
-        _report_orphans(workspace)
-        return succeeded
-    _report_orphans(workspace)
-    return True
+        say_on_stderr(f"patina: warning: {found.look.warning}")
+    if any(reason.kind is ReasonKind.BUILT_ELSEWHERE for verdict in verdicts for reason in verdict.reasons):
+        say_on_stderr(f"patina: {ELSEWHERE}")
+    return workspace, names, verdicts
 
 
-def _prepare_model(project: Project, *, may_add: bool) -> None:
-    """Bring the recipe's model into the cache where `--yes` is the word for it; `survey` refuses a missing one."""
+def prepare_model(project: Project, *, may_add: bool) -> None:
+    """Bring into the cache what comes with Patina, and what `--yes` is the word for."""
     name = model_name(read_recipe(project.recipe, pair_types_by_source()), project)
-    if name != CORPUS_STATIC and (may_add or (project.root / OLD_MODELS).is_dir()):
+    if name == CORPUS_STATIC:
+        return
+    shipped = missing_shipped(mothership(), load_registry(mothership(), project), name)
+    if shipped or may_add or (project.root / OLD_MODELS).is_dir():
         # Imported late: a build whose model is here must not wait for the network code.
-        from patina_assets.commands.project_models import add_missing, tell_unused_folders
+        from patina_assets.commands.models.project_models import add_missing, add_shipped, tell_unused_folders
 
+        add_shipped(project, shipped)
         if may_add:
             add_missing(project, name)
         tell_unused_folders(project, name)
@@ -100,26 +168,27 @@ def _chosen(workspace: Workspace, only: Sequence[str] | None) -> list[str]:
     return list(only) if only else known
 
 
-def _wanted(found: Survey, names: Sequence[str]) -> list[StageVerdict]:
-    return [verdict for verdict in found.verdicts if verdict.projection in {MODEL, LOCK, *names}]
+def _wanted(workspace: Workspace, found: Survey, names: Sequence[str]) -> list[StageVerdict]:
+    if set(names) == set(workspace.names()):
+        return found.verdicts
+    chosen = [verdict for verdict in found.verdicts if verdict.projection in {MODEL, *names}]
+    # The survey's own verdict on the lock follows projections that are not meant here.
+    states = {name: manifest_state(workspace.paths(name)) for name in workspace.names()}
+    return [*chosen, lock_verdict(workspace, states, chosen)]
 
 
-def _forced(found: Survey, names: Sequence[str]) -> list[StageVerdict]:
+def _forced(workspace: Workspace, found: Survey, names: Sequence[str]) -> list[StageVerdict]:
     return [
-        verdict
-        if verdict.status == "missing"
-        else StageVerdict(verdict.projection, verdict.stage, "stale", ("--full",))
-        for verdict in _wanted(found, names)
+        verdict if verdict.status == "missing" else StageVerdict(verdict.projection, verdict.stage, "stale", FORCED)
+        for verdict in _wanted(workspace, found, names)
     ]
 
 
-def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) -> bool:
-    """Run the stale stages as one Dagster run, printing a line for each; return whether all succeeded."""
-    stale = [verdict for verdict in verdicts if verdict.status != "fresh"]
-    for verdict in stale:
-        reasons = "; ".join(verdict.reasons)
-        if not reasons.startswith("follows"):
-            print(f"{verdict.projection}/{verdict.stage}: {verdict.status} ({reasons})", file=sys.stderr)
+def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) -> list[str]:
+    """Run the stale stages as one Dagster run; return a sentence for each step that failed."""
+    stale = stale_stages(verdicts)
+    for line in _announced(stale):
+        say_on_stderr(line)
     home = prepare_home(workspace.project)
     os.environ |= {
         "DAGSTER_HOME": str(home),
@@ -130,55 +199,78 @@ def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) 
     from patina_assets.commands.run import run_stages
 
     started = time.monotonic()
-    failures = run_stages(workspace, home, stale, full=full)
+    with shown_progress() as report:
+        failures = run_stages(workspace, home, stale, report, full=full)
     for failure in failures:
-        print(f"patina: {failure}", file=sys.stderr)
-    print(f"built in {time.monotonic() - started:.1f} s", file=sys.stderr)
-    return not failures
+        say_on_stderr(f"patina: {failure}")
+    passed = passed_text(workspace.project)
+    say_on_stderr(f"built in {time.monotonic() - started:.1f} s{f'; cache: {passed}' if passed else ''}")
+    return failures
+
+
+def _announced(stale: Sequence[StageVerdict]) -> list[str]:
+    """Return what is about to be built, and why: a line for each stage, and one for all that were never built."""
+    unnamed = {MODEL, LOCK}
+    new = {verdict.projection: None for verdict in stale if _is_new(verdict) and verdict.projection not in unnamed}
+    lines = [f"built for the first time: {', '.join(new)}"] if new else []
+    told = [verdict for verdict in stale if has_own_reason(verdict.reasons) and not _is_new(verdict)]
+    return lines + [f"{v.projection}/{v.stage}: {v.status} ({reasons_text(v.reasons)})" for v in told]
+
+
+def _is_new(verdict: StageVerdict) -> bool:
+    return all(reason.kind in (ReasonKind.NEVER_BUILT, ReasonKind.NEVER_WRITTEN) for reason in verdict.reasons)
 
 
 def _print_summary(workspace: Workspace, names: Sequence[str]) -> None:
-    rows = [_summary_row(workspace, name) for name in names]
-    header = ("projection", "pairs", "texts", "new texts", "items", "held-out MRR", "base MRR", "epoch", "recall@10")
-    print(table(header, [row for row in rows if row]))
+    columns = summary_columns(workspace.projections)
+    built = list(_built(workspace, names))
+    if {projection.name for projection, _ in built} <= {BASE}:
+        return  # it has no measures
+    rows = [
+        [projection.name, *(_cell(column.value(facts.get(stage, {}))) for stage, column in columns)]
+        for projection, facts in built
+    ]
+    print_table(("projection", *(column.header for _, column in columns)), rows)
+    weights = [facts["weights"] for _, facts in built if "weights" in facts]
+    gains = [(held_out_gain(facts), takes_part(facts)) for facts in weights]
+    if any(gain is not None and (gain.verdict is Verdict.BETTER) != takes for gain, takes in gains):
+        say_on_stderr(IN_SEARCH)
 
 
-def _summary_row(workspace: Workspace, name: str) -> list[object]:
-    manifest = read_manifest(workspace.paths(name).manifest)
-    if "index" not in manifest:
-        return []
-    pairs, embeddings, weights, index = (
-        manifest[stage].facts if stage in manifest else {} for stage in ("pairs", "embeddings", "weights", "index")
-    )
-    metrics = weights.get("metrics", {})
-    values = [
-        pairs.get("training_pairs"),
-        embeddings.get("texts"),
-        embeddings.get("new_texts"),
-        index.get("items"),
-        metrics.get("mrr"),
-        metrics.get("base_mrr"),
-        weights.get("best_epoch"),
-        index.get("recall_at_10"),
-    ]
-    return [
-        name,
-        *("-" if value is None else f"{value:.4f}" if isinstance(value, float) else value for value in values),
-    ]
+def _built_document(workspace: Workspace, names: Sequence[str], failures: Sequence[str]) -> dict[str, object]:
+    """Return what is built of some projections, for JSON: the figures of the table by projection, and what failed."""
+    columns = summary_columns(workspace.projections)
+    built = {
+        projection.name: {column.header: column.value(facts.get(stage, {})) for stage, column in columns}
+        for projection, facts in _built(workspace, names)
+    }
+    return {"embedding_model": workspace.spec.name, "projections": built, "failures": list(failures)}
+
+
+def _built(
+    workspace: Workspace, names: Sequence[str]
+) -> Iterator[tuple[ProjectionStages, dict[str, Mapping[str, Any]]]]:
+    """Yield those of some projections that are built, each with the facts of its stages by name."""
+    for projection in workspace.projections:
+        manifest = read_manifest(workspace.paths(projection.name).manifest)
+        if projection.name in names and projection.last.name in manifest:
+            yield projection, {stage: record.facts for stage, record in manifest.items()}
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "[" + ", ".join(f"{end:+.4f}" for end in value) + "]"
+    return f"{value:.4f}" if isinstance(value, float) else value
 
 
 def _report_orphans(workspace: Workspace) -> None:
-    """Name the files of projections that the recipe no longer has: they are neither used nor deleted."""
-    folder = workspace.paths("any").folder
-    known = set(workspace.names())
-    for manifest in sorted(folder.glob("*.manifest.json")) if folder.is_dir() else []:
-        name = manifest.name.removesuffix(".manifest.json")
-        if name in known:
-            continue
-        files = sorted(folder.glob(f"{name}.*"))
-        size = size_text(sum(file.stat().st_size for file in files))
-        print(
-            f"patina: {name} is no longer in the recipe; its {len(files)} files ({size}) are kept: "
-            f"delete them with `rm {folder / name}.*`",
-            file=sys.stderr,
+    """Name the projections that the recipe no longer has: their files are neither used nor deleted."""
+    for orphan in orphans(workspace):
+        say_on_stderr(
+            f"patina: {orphan.name} is no longer in the recipe; its {orphan.files} files ({size_text(orphan.bytes)}) "
+            "are kept: `patina clean` removes them"
         )

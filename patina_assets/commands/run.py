@@ -1,89 +1,105 @@
 """Runs stale stages as one Dagster run in this process, on the project's own instance."""
 
 import logging
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
-from patina_assets.commands.terminal import is_interactive
 from patina_assets.definitions import workspace_definitions
-from patina_assets.orchestration.assets import keys_to_build
-from patina_assets.orchestration.failures import step_sentence
+from patina_assets.learning.parts import blas_on_one_thread
+from patina_assets.orchestration.assets import PROGRESS, keys_to_build
+from patina_assets.orchestration.automation.failures import step_sentence
 from patina_assets.orchestration.records import no_records, opened_instance
-from patina_assets.pipeline.plain_text import draw
-from patina_assets.pipeline.progress import COMPLETE, bar
+from patina_assets.pipeline.plain_text import one_line
+from patina_assets.pipeline.progress import Progress, Report
+from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.staleness import StageVerdict
 from patina_assets.pipeline.workspace import Workspace
 from patina_resources.errors import PatinaError
 
-
-def _terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
-    """Return a logger that prints what the assets report, and leaves Dagster's own events to the web UI."""
-    logger = logging.getLogger("patina.progress")
-    logger.setLevel(logging.INFO)
-    handler = _TerminalHandler(sys.stderr)
-    handler.setFormatter(_MessageOnly())
-    # Dagster's own lines are of other levels; failures are said once, in one sentence, when the run is over.
-    handler.addFilter(lambda record: record.levelno == logging.INFO)
-    logger.handlers = [handler]
-    logger.propagate = False
-    return logger
+COMMAND_TAG, REASON_TAG = "patina/command", "patina/reason"
+MOST_REASON_CHARACTERS = 200
+# Dagster's name for Ctrl-C in a step.
+INTERRUPTED = "DagsterExecutionInterruptedError"
 
 
-class _TerminalHandler(logging.StreamHandler[TextIO]):
-    """Draws progress as a bar that is written over, where someone watches."""
+class _ProgressHandler(logging.Handler):
+    """Passes on the progress that assets log, and leaves everything else to the web UI."""
 
-    _shown = False
+    def __init__(self, report: Report) -> None:
+        """Take where progress goes."""
+        super().__init__(logging.INFO)
+        self._report = report
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line, or the bar in its place."""
-        drawn = bar(self.format(record)) if is_interactive(self.stream) else None
-        if drawn is not None:
-            width = shutil.get_terminal_size().columns - 1
-            end = "\n" if COMPLETE in drawn else ""
-            draw(self.stream, drawn[:width], end)
-        else:
-            if self._shown:
-                self.stream.write("\n")
-            super().emit(record)
-        self._shown = drawn is not None and COMPLETE not in drawn
+        """Pass on the value that a record carries."""
+        fields = getattr(record, PROGRESS, None)
+        if fields is not None:
+            self._report(Progress(**fields))
 
 
-class _MessageOnly(logging.Formatter):
-    """Leaves out the prefix that Dagster puts before each message."""
+def _progress_logger(report: Report) -> dg.LoggerDefinition:
+    def logger(_: dg.InitLoggerContext) -> logging.Logger:
+        found = logging.getLogger("patina.progress")
+        found.setLevel(logging.INFO)
+        found.handlers = [_ProgressHandler(report)]
+        found.propagate = False
+        return found
 
-    def format(self, record: logging.LogRecord) -> str:
-        metadata = getattr(record, "dagster_meta", {})
-        return str(metadata.get("orig_message") or record.getMessage())
+    return dg.LoggerDefinition(logger)
 
 
-def run_stages(workspace: Workspace, home: Path, stale: Sequence[StageVerdict], *, full: bool) -> list[str]:
+def run_stages(
+    workspace: Workspace, home: Path, stale: Sequence[StageVerdict], report: Report, *, full: bool
+) -> list[str]:
     """Materialize stages and the sources they are made from; return a sentence for each failed step.
 
     Args:
         workspace: The project.
         home: Its Dagster home.
         stale: The stages to build.
+        report: Told how far each is.
         full: Build each even if it turns out fresh.
 
     Raises:
+        KeyboardInterrupt: The user has interrupted the run. Stages that were built until then stay.
         PatinaError: Dagster cannot keep its records or use its settings. Stages that were built until then stay.
     """
-    definitions = workspace_definitions(workspace, {"console": dg.LoggerDefinition(_terminal_logger)})
+    # An interrupted connection is told on stderr where nobody listens to this logger.
+    logging.getLogger("sqlalchemy").addHandler(logging.NullHandler())
+    definitions = workspace_definitions(workspace, {"console": _progress_logger(report)})
     try:
-        with opened_instance(home) as instance:
+        # Pictures and checks are small products: threads that wait for each other cost ten times what they save.
+        with blas_on_one_thread(), opened_instance(home, keeps_output=False) as instance:
             result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
                 asset_selection=keys_to_build(workspace, stale),
                 # A logger is used only where the run names it.
+                tags=_tags(stale),
                 run_config={"resources": {"build": {"config": {"full": full}}}, "loggers": {"console": {}}},
                 raise_on_error=False,
             )
     except (DBAPIError, OSError) as error:
         raise PatinaError(no_records(home, error)) from error
-    return [step_sentence(event) for event in result.all_events if event.is_step_failure]
+    failures = [event for event in result.all_events if event.is_step_failure]
+    if any(_is_interruption(event) for event in failures):
+        raise KeyboardInterrupt
+    return [step_sentence(event) for event in failures]
+
+
+def _tags(stale: Sequence[StageVerdict]) -> dict[str, str]:
+    """Return what the list of runs tells of this one: who asked for it, and why."""
+    first, more = stale[0], len(stale) - 1
+    reason = f"{first.projection}/{first.stage}: {reasons_text(first.reasons) or first.status}"
+    return {
+        COMMAND_TAG: "patina oxidize",
+        REASON_TAG: one_line(reason)[:MOST_REASON_CHARACTERS] + (f" (and {more} more)" if more else ""),
+    }
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Return whether a step ended because of Ctrl-C, which Dagster turns into an error of the step."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == INTERRUPTED

@@ -29,7 +29,6 @@ from patina_assets.export.text_onnx import text_onnx
 from patina_assets.learning.projection import Projection, from_safetensors
 from patina_assets.pairs.relations import unique_texts
 from patina_assets.pipeline.formats import decode_embeddings, decode_items
-from patina_assets.pipeline.staleness import BASE
 from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_assets.search.base_model import base_files
 from patina_resources.embedding.embedder import OnnxEmbedder
@@ -40,8 +39,8 @@ from patina_resources.onnx.graph import computes_in_int8
 from patina_resources.onnx.write.bert_weights import recover_bert
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import read_outputs
-from patina_resources.store.export_folder import check_new_folder, new_folder
 from patina_resources.store.files import write_atomic
+from patina_resources.store.folders.export import check_new_folder, new_folder
 
 TABLE = "table"  # the constant of the corpus model that has a vector for each token
 SAMPLE_TEXTS = 64
@@ -63,7 +62,7 @@ def export(project: Project, name: str, folder: Path, weights: Path | None = Non
             than there is now. Nothing is written then.
     """
     workspace = open_workspace(project)
-    known = [entry for entry in workspace.names() if entry != BASE]
+    known = [entry.name for entry in workspace.recipe.projections]
     if name not in known:
         raise PatinaError(f"unknown projection {name!r}{did_you_mean(name, known)}: expected one of {', '.join(known)}")
     check_new_folder(folder)

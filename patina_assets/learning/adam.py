@@ -1,13 +1,9 @@
 """The optimizer of the training stage."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from patina_assets.learning.parts import Each, one_by_one
-
-Floats = NDArray[np.floating[Any]]
+from patina_resources.arrays import Floats
 
 # Adam's defaults (Kingma & Ba 2015, algorithm 1).
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8

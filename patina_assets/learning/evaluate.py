@@ -1,13 +1,14 @@
 """How well vectors rank related texts first, on contexts that training has not seen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, RelatedTexts, Relations, evenly, related_texts
+from patina_assets.pairs.relations import RelatedTexts, Relations, evenly, related_texts
 from patina_assets.pairs.splits import Split
+from patina_resources.arrays import Int32, Mask
 
 MAX_QUERIES = 2000
 MAX_CANDIDATES = 20000
@@ -63,6 +64,27 @@ def ranking_task(held_out: Relations, known: RelatedTexts) -> RankingTask:
         candidates=candidates,
         relevant=RelatedTexts(keys, held_out.texts, held_out.apart),
         known=known,
+    )
+
+
+def new_relations_task(relations: Relations, is_new: Callable[[Int32, Int32], Mask]) -> RankingTask:
+    """Return the task of ranking all related texts, where only relations that are new are asked for.
+
+    Args:
+        relations: All contexts.
+        is_new: Returns bool, one for each pair of rows of texts: is the relation between them new? The others are left
+            out of the ranking.
+    """
+    related = related_texts(relations)
+    first, second = (rows.astype(np.int32) for rows in np.divmod(related.keys, max(relations.texts, 1)))
+    new = is_new(first, second)
+    candidates = evenly(relations.member_rows(), MAX_CANDIDATES)
+    asked = new & np.isin(second, candidates)
+    return RankingTask(
+        queries=evenly(np.unique(first[asked]), MAX_QUERIES),
+        candidates=candidates,
+        relevant=RelatedTexts(related.keys[asked], relations.texts, relations.apart),
+        known=RelatedTexts(related.keys[~new], relations.texts, relations.apart),
     )
 
 

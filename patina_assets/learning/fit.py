@@ -20,8 +20,10 @@ from patina_assets.learning.evaluate import (
 from patina_assets.learning.negatives import near_negatives
 from patina_assets.learning.projection import Projection, pca_identity, random_network, whitened_pca
 from patina_assets.learning.train import EpochRecord, TrainingOptions, TrainingResult, train
-from patina_assets.pairs.relations import Int32, Relations, related_texts
+from patina_assets.learning.verdict import measured_gain
+from patina_assets.pairs.relations import Relations, related_texts
 from patina_assets.pairs.splits import Split
+from patina_resources.arrays import Int32
 
 # What was trained is kept where its mean gain on validation queries is above so many standard errors.
 LEAST_GAIN = 1.0
@@ -39,7 +41,7 @@ class Fit:
             over the embeddings nor over epoch 0.
         history: Loss and validation MRR of each epoch of the first fit.
         metrics: On the test part `mrr`, `recall_at_10` and `triplet_accuracy`, and the same of `base_` and `random_`
-            vectors; of the validation part the MRRs; None without queries.
+            vectors; of the validation part the MRRs, the gain and its interval; None without queries.
         evaluation: The test part's table with intervals (`evaluation_rows`); empty without queries.
     """
 
@@ -90,9 +92,7 @@ def fit_projection(
     evaluation = evaluation_rows(scores, options.seed) if test.queries.size else []
     metrics = {
         **_test_metrics(evaluation),
-        "validation_base_mrr": mean_reciprocal_rank(vectors, validation),
-        "validation_mrr": _mrr(vectors, validation, measured) if validation.queries.size else None,
-        "validation_queries": int(validation.queries.size),
+        **_validation_metrics(vectors, validation, measured, options.seed),
         "test_queries": int(test.queries.size),
     }
     result = first.result
@@ -191,6 +191,21 @@ def _test_metrics(evaluation: Sequence[Mapping[str, str | float]]) -> dict[str, 
             name = metric if kind == "trained" else f"{kind}_{metric}"
             means[name] = float(rows[kind][metric]) if rows else None
     return means
+
+
+def _validation_metrics(
+    vectors: NDArray[np.float32], task: RankingTask, trained: Projection, seed: int
+) -> dict[str, float | int | None]:
+    base, ranks = reciprocal_ranks(vectors, task), _reciprocal_ranks(vectors, task, trained)
+    gain = measured_gain(base, ranks, seed)
+    return {
+        "validation_base_mrr": float(base.mean()) if gain else None,
+        "validation_mrr": float(ranks.mean()) if gain else None,
+        "validation_gain": gain.value if gain else None,
+        "validation_gain_low": gain.low if gain else None,
+        "validation_gain_high": gain.high if gain else None,
+        "validation_queries": int(task.queries.size),
+    }
 
 
 def _mrr(vectors: NDArray[np.float32], task: RankingTask, projection: Projection) -> float:

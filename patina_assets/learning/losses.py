@@ -1,13 +1,8 @@
 """Contrastive losses over a matrix of cosines, each with its gradient."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
-Integers = NDArray[np.integer[Any]]
-Mask = NDArray[np.bool_]
+from patina_resources.arrays import Floats, Integers, Mask
 
 
 def infonce(cosines: Floats, positive_columns: Integers, excluded: Mask, temperature: float) -> tuple[Floats, Floats]:

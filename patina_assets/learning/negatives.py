@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.relations import Int32, RelatedTexts, evenly
+from patina_assets.pairs.relations import RelatedTexts, evenly
+from patina_resources.arrays import Int32
 
 # Each negative is one of so many: the very nearest may belong to the anchor without anybody having noted it.
 NEAREST = 20

@@ -3,14 +3,12 @@
 `Projection.apply` is the same function for use; here all that the way back needs is kept.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from patina_assets.learning.parts import Each
-
-Floats = NDArray[np.floating[Any]]
+from patina_resources.arrays import Floats
 
 # Inputs have unit length, so an output this short is rounding error: its direction must not steer the weights.
 NOISE_LENGTH = 1e-6
@@ -42,7 +40,7 @@ class Parameters(NamedTuple):
         return Parameters(*(part.reshape(values.shape) for part, values in zip(parts, self, strict=True)))
 
 
-class Layers(NamedTuple):
+class Activations(NamedTuple):
     """What the network holds for the different rows of one batch.
 
     Attributes:
@@ -72,51 +70,51 @@ class Buffers:
         dtype = parameters.w1.dtype
         (hidden, dims), output = parameters.w1.shape, len(parameters.b2)
         widths = (dims, hidden, hidden, output, 1, output)
-        self._layers = Layers(*(np.empty((rows, width), dtype) for width in widths))
+        self._activations = Activations(*(np.empty((rows, width), dtype) for width in widths))
         self.flat_gradients = np.empty(sum(values.size for values in parameters), dtype)
         self.gradients = parameters.views_of(self.flat_gradients)
 
-    def layers(self, rows: int) -> Layers:
+    def activations(self, rows: int) -> Activations:
         """Return room for `rows` rows."""
-        return Layers(*(values[:rows] for values in self._layers))
+        return Activations(*(values[:rows] for values in self._activations))
 
 
-def forward(parameters: Parameters, layers: Layers, each: Each) -> None:
-    """Fill `layers` from its inputs, all but the slopes."""
+def forward(parameters: Parameters, activations: Activations, each: Each) -> None:
+    """Fill `activations` from its inputs, all but the slopes."""
 
     # Products of all rows with some units take less time than those of some rows with all units.
     def first_layer(units: slice) -> None:
-        hidden, active = layers.hidden[:, units], layers.active[:, units]
-        np.matmul(layers.inputs, parameters.w1[units].T, out=hidden)
+        hidden, active = activations.hidden[:, units], activations.active[:, units]
+        np.matmul(activations.inputs, parameters.w1[units].T, out=hidden)
         hidden += parameters.b1[units]
         np.greater(hidden, 0, out=active)
         hidden *= active
 
     def second_layer(rows: slice) -> None:
-        outputs = layers.outputs[rows]
-        np.matmul(layers.hidden[rows], parameters.w2.T, out=outputs)
+        outputs = activations.outputs[rows]
+        np.matmul(activations.hidden[rows], parameters.w2.T, out=outputs)
         outputs += parameters.b2
         lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
-        np.divide(lengths > NOISE_LENGTH, np.maximum(lengths, NOISE_LENGTH), out=layers.inverse_lengths[rows])
-        outputs *= layers.inverse_lengths[rows]
+        np.divide(lengths > NOISE_LENGTH, np.maximum(lengths, NOISE_LENGTH), out=activations.inverse_lengths[rows])
+        outputs *= activations.inverse_lengths[rows]
 
     each(len(parameters.b1), first_layer)
-    each(len(layers.outputs), second_layer)
+    each(len(activations.outputs), second_layer)
 
 
-def backward(parameters: Parameters, layers: Layers, gradients: Parameters, each: Each) -> None:
-    """Fill `gradients` from `layers`, as `forward` left them and with the slopes, by backpropagation."""
-    _, _, active, outputs, inverse_lengths, slopes = layers
+def backward(parameters: Parameters, activations: Activations, gradients: Parameters, each: Each) -> None:
+    """Fill `gradients` from `activations`, as `forward` left them and with the slopes, by backpropagation."""
+    _, _, active, outputs, inverse_lengths, slopes = activations
     # y = z / |z|: what points along y would only change the length, so it has no effect.
     slopes -= outputs * np.einsum("ij,ij->i", slopes, outputs)[:, None]
     slopes *= inverse_lengths
     np.sum(slopes, axis=0, out=gradients.b2)
 
     def hidden_units(units: slice) -> None:
-        np.matmul(slopes.T, layers.hidden[:, units], out=gradients.w2[:, units])
+        np.matmul(slopes.T, activations.hidden[:, units], out=gradients.w2[:, units])
         hidden_slopes = active[:, units]
         hidden_slopes *= slopes @ parameters.w2[:, units]
-        np.matmul(hidden_slopes.T, layers.inputs, out=gradients.w1[units])
+        np.matmul(hidden_slopes.T, activations.inputs, out=gradients.w1[units])
         np.sum(hidden_slopes, axis=0, out=gradients.b1[units])
 
     each(len(parameters.b1), hidden_units)

@@ -18,20 +18,20 @@ from patina_resources.embedding.processors import processor_count
 # More would make products that are too small to be quick; fewer would leave processors idle.
 PARTS = 4
 
-Work = Callable[[slice], Any]
-Each = Callable[[int, Work], None]
+PartWork = Callable[[slice], Any]
+Each = Callable[[int, PartWork], None]
 """`each(size, work)` calls `work` with every part of `range(size)`, and returns when all are done."""
 
 
-def parts_of(size: int) -> list[slice]:
+def slices_of(size: int) -> list[slice]:
     """Return at most PARTS slices, none of them empty, that together are `range(size)`."""
     bounds = [size * part // PARTS for part in range(PARTS + 1)]
     return [slice(start, end) for start, end in pairwise(bounds) if start < end]
 
 
-def one_by_one(size: int, work: Work) -> None:
+def one_by_one(size: int, work: PartWork) -> None:
     """Do the parts one after another, on this thread."""
-    for part in parts_of(size):
+    for part in slices_of(size):
         work(part)
 
 
@@ -50,8 +50,8 @@ def at_once(threads: int | None = None) -> Iterator[Each]:
     others = min(PARTS, threads or processor_count()) - 1
     with blas_on_one_thread(), ThreadPoolExecutor(max(others, 1), "part") as pool:
 
-        def each(size: int, work: Work) -> None:
-            todo = iter(parts_of(size))
+        def each(size: int, work: PartWork) -> None:
+            todo = iter(slices_of(size))
 
             def share() -> None:
                 for part in todo:

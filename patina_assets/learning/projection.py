@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
+from patina_resources.arrays import Float32
 from patina_resources.errors import PatinaError
-
-Float32 = NDArray[np.float32]
 
 # Of `whitened_pca`: how much directions are evened out, and the share of the largest spread below which none is
 # enlarged further.
@@ -21,7 +20,11 @@ SMALLEST_SPREAD = 1e-3
 # Shorter outputs are not stretched to unit length: nothing but rounding would be left of their direction.
 SMALLEST_LENGTH = 1e-12
 ROWS_PER_BLOCK = 4096
+# What other readers of this file format expect beside the dimensions.
+ARCHITECTURE = "mlp-2layer"
+CREATED_BY = "patina-oxidize"
 METADATA_KEY = "patina"
+HEADER_LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +206,8 @@ def principal_directions(vectors: Float32, count: int) -> NDArray[np.float64]:
 def to_safetensors(projection: Projection, metadata: Mapping[str, str]) -> bytes:
     """Return the projection as a safetensors file; equal input gives equal bytes.
 
-    The tensors are `w1.weight`, `w1.bias`, `w2.weight` and `w2.bias`, float32. The metadata is one key,
-    `patina`, that holds sorted JSON: safetensors writes several keys in an order that changes from run to run.
+    The tensors are `w1.weight`, `w1.bias`, `w2.weight` and `w2.bias`, float32. The metadata strings are `architecture`,
+    `input_dim`, `hidden_dim`, `output_dim` and `created_by`, and `patina` with `metadata` as JSON.
     """
     tensors = {
         "w1.weight": np.ascontiguousarray(projection.w1),
@@ -212,7 +215,27 @@ def to_safetensors(projection: Projection, metadata: Mapping[str, str]) -> bytes
         "w2.weight": np.ascontiguousarray(projection.w2),
         "w2.bias": projection.b2,
     }
-    return save(tensors, metadata={METADATA_KEY: json.dumps(dict(metadata), sort_keys=True)})
+    strings = {
+        "architecture": ARCHITECTURE,
+        "input_dim": str(projection.input_dims),
+        "hidden_dim": str(projection.hidden_dims),
+        "output_dim": str(projection.output_dims),
+        "created_by": CREATED_BY,
+        METADATA_KEY: json.dumps(dict(metadata), sort_keys=True),
+    }
+    return _with_metadata(save(tensors), strings)
+
+
+def _with_metadata(file: bytes, strings: Mapping[str, str]) -> bytes:
+    """Return a safetensors file with metadata, sorted: the library writes it in an order that changes from run to run.
+
+    The file is the header's length (8 bytes, little-endian), the header (JSON, padded with spaces), the tensors.
+    """
+    tensors_at = HEADER_LENGTH_BYTES + int.from_bytes(file[:HEADER_LENGTH_BYTES], "little")
+    header = {"__metadata__": dict(sorted(strings.items())), **json.loads(file[HEADER_LENGTH_BYTES:tensors_at])}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % HEADER_LENGTH_BYTES)
+    return len(text).to_bytes(HEADER_LENGTH_BYTES, "little") + text + file[tensors_at:]
 
 
 def from_safetensors(data: bytes, name: str) -> Projection:

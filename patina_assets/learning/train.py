@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.learning.adam import Adam
-from patina_assets.learning.losses import Floats, Integers, Mask, hinge, infonce
-from patina_assets.learning.network import Buffers, Layers, Parameters, backward, forward
+from patina_assets.learning.losses import hinge, infonce
+from patina_assets.learning.network import Activations, Buffers, Parameters, backward, forward
 from patina_assets.learning.parts import Each, at_once, one_by_one
 from patina_assets.learning.projection import Projection, pca_identity
+from patina_resources.arrays import Floats, Integers, Mask
 from patina_resources.errors import PatinaError
 
 RelatedMask = Callable[[Integers, Integers], Mask]
@@ -193,24 +194,24 @@ def loss_and_gradients(
     """
     rows, positions = np.unique(triplets, return_inverse=True)
     buffers = buffers or Buffers(parameters, len(rows))
-    layers = buffers.layers(len(rows))
+    activations = buffers.activations(len(rows))
     # mode="clip" because "raise" goes through a second copy; the rows were checked.
-    np.take(vectors, rows, axis=0, out=layers.inputs, mode="clip")
-    forward(parameters, layers, each)
-    loss = _contrast(layers, rows, positions, options, related, each)
-    backward(parameters, layers, buffers.gradients, each)
+    np.take(vectors, rows, axis=0, out=activations.inputs, mode="clip")
+    forward(parameters, activations, each)
+    loss = _contrast(activations, rows, positions, options, related, each)
+    backward(parameters, activations, buffers.gradients, each)
     return loss, buffers.gradients
 
 
 def _contrast(
-    layers: Layers,
+    activations: Activations,
     rows: Integers,
     positions: Integers,
     options: TrainingOptions,
     related: RelatedMask | None,
     each: Each,
 ) -> float:
-    """Return the mean loss, and fill `layers.slopes` with its gradient in the outputs.
+    """Return the mean loss, and fill `activations.slopes` with its gradient in the outputs.
 
     Each anchor is compared with the batch's different positives and negatives, the *candidates*. Candidates
     that belong to the anchor are no evidence against it, nor is its own text: they are excluded.
@@ -218,8 +219,8 @@ def _contrast(
     anchors, positives, negatives = positions.T
     candidates = np.unique(positions[:, 1:])
     positive_columns, negative_columns = np.searchsorted(candidates, [positives, negatives])
-    anchor_units, candidate_units = layers.outputs[anchors], layers.outputs[candidates]
-    dtype = layers.outputs.dtype
+    anchor_units, candidate_units = activations.outputs[anchors], activations.outputs[candidates]
+    dtype = activations.outputs.dtype
     losses, slopes = np.empty(len(anchors), dtype), np.empty((len(anchors), len(candidates)), dtype)
     anchor_slopes, candidate_slopes = np.empty_like(anchor_units), np.empty_like(candidate_units)
 
@@ -239,9 +240,9 @@ def _contrast(
 
     each(len(anchors), compare)
     each(len(candidates), lambda part: np.matmul(slopes[:, part].T, anchor_units, out=candidate_slopes[part]))
-    layers.slopes[:] = 0
-    layers.slopes[candidates] = candidate_slopes
-    _add_rows(layers.slopes, anchors, anchor_slopes)
+    activations.slopes[:] = 0
+    activations.slopes[candidates] = candidate_slopes
+    _add_rows(activations.slopes, anchors, anchor_slopes)
     return float(losses.mean())
 
 

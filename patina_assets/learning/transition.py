@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from patina_assets.learning.evaluate import METRICS, Scores, evaluation_rows, scores_of_query
 from patina_assets.pairs.splits import Split
+from patina_resources.arrays import Float32, Float64
 
-Float32 = NDArray[np.float32]
-Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 # From nearly least squares to nearly nothing; infinity is exactly nothing: the state stays as it is.
@@ -125,7 +124,7 @@ def next_state_scores(states: Float32, steps: Steps, predicted: Float32) -> Scor
     return scores
 
 
-def _features(states: Float32, steps: Steps) -> Floats:
+def _features(states: Float32, steps: Steps) -> Float64:
     return np.concatenate([states[steps.before], steps.actions], axis=1, dtype=np.float64)
 
 

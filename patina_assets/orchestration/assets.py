@@ -3,58 +3,41 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from typing import TypeVar
 
 import dagster as dg
 
-from patina_assets.orchestration.checks import ALL_ROWS_READABLE, check_specs, check_stage, result
+from patina_assets.orchestration.checks import ALL_ROWS_READABLE, check_results, check_specs, result
 from patina_assets.orchestration.metadata import (
+    cache_metadata,
     code_references,
     lock_metadata,
-    model_table,
+    model_metadata,
+    outcome_metadata,
+    source_metadata,
     source_references,
-    stage_metadata,
 )
-from patina_assets.pairs.types import PAIR_TYPES
-from patina_assets.pipeline.corpus import corpus_sources
+from patina_assets.pipeline.corpus import corpus_sources, model_sources
 from patina_assets.pipeline.plain_text import one_line
+from patina_assets.pipeline.progress import Progress, ProgressLines
+from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
-from patina_assets.pipeline.staleness import (
-    BASE,
-    LOCK,
-    MODEL,
-    StageVerdict,
-    pair_types_of,
-    recipe_inputs,
-    sources_of,
-    upstream_of,
-)
+from patina_assets.pipeline.stages import ProjectionStages
+from patina_assets.pipeline.stages.stage import CheckResult, Stage
+from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict, recipe_inputs
 from patina_assets.pipeline.workspace import Workspace, look_at_sources
-from patina_assets.recipe.model import ProjectionRecipe
 from patina_resources.errors import PatinaError
+from patina_resources.eventlog.reader import Source
 from patina_resources.resources import BuildOptions
 from patina_resources.store.files import file_sha256
+from patina_resources.store.manifests import StageRecord
 
 SOURCE_GROUP = "sources"
-KINDS: Mapping[str, set[str]] = {
-    "pairs": {"python"},
-    "items": {"python"},
-    "embeddings": {"onnx", "numpy"},
-    "weights": {"numpy"},
-    "index": {"usearch"},
-}
-DESCRIPTIONS: Mapping[str, str] = {
-    "pairs": "What `{name}` learns from: items, which of them belong together, and triplets (anchor, positive, "
-    "negative) drawn from that.",
-    "items": "Everything that search can return, whatever the projection.",
-    "embeddings": "One base-model vector for each unique text of `{name}`. A text is embedded once per model, ever: "
-    "the rest comes from the cache.",
-    "weights": "A two-layer projection trained on the triplets of `{name}`. The epoch is chosen on held-out pairs; "
-    "epoch 0 is the PCA of the embeddings, so training can only be kept where it helps.",
-    "index": "A USearch index over the vectors of `{name}`, with the items its keys lead to: what `patina scry` "
-    "searches.",
-}
+# The attribute of a log record that holds progress as plain fields: some loggers write every attribute as JSON.
+PROGRESS = "patina_progress"
 
 T = TypeVar("T")
 
@@ -74,9 +57,19 @@ def source_key(source: str) -> dg.AssetKey:
     return dg.AssetKey(["source", key_part(source)])
 
 
-def model_key(model: str) -> dg.AssetKey:
+def model_asset_key(model: str) -> dg.AssetKey:
     """Return the key of a base model, such as `model/corpus_static`."""
     return dg.AssetKey([MODEL, key_part(model)])
+
+
+def cache_key(model: str) -> dg.AssetKey:
+    """Return the key of the embedding cache of one model, such as `model/corpus_static/cache`."""
+    return dg.AssetKey([*model_asset_key(model).path, "cache"])
+
+
+def eventlog_key() -> dg.AssetKey:
+    """Return the key of the eventlog."""
+    return dg.AssetKey(["eventlog"])
 
 
 def lock_key() -> dg.AssetKey:
@@ -87,32 +80,44 @@ def lock_key() -> dg.AssetKey:
 def keys_to_build(workspace: Workspace, verdicts: Iterable[StageVerdict]) -> list[dg.AssetKey]:
     """Return the keys of the stages to build, behind those of the sources whose rows they are made from."""
     verdicts = list(verdicts)
-    reading = {verdict.projection for verdict in verdicts if verdict.stage in ("pairs", "items")}
+    wanted = {(verdict.projection, verdict.stage) for verdict in verdicts}
     sources = {
-        source
-        for projection in (*workspace.recipe.projections, None)
-        if (projection.name if projection else BASE) in reading
-        for source in sources_of(workspace.recipe, projection)
+        source.name
+        for projection in workspace.projections
+        for stage in projection.stages
+        if (projection.name, stage.name) in wanted
+        for source in stage.sources
     }
     return [*(source_key(source) for source in sorted(sources)), *map(_verdict_key, verdicts)]
 
 
 def _verdict_key(verdict: StageVerdict) -> dg.AssetKey:
     if verdict.projection == MODEL:
-        return model_key(verdict.stage)
+        return model_asset_key(verdict.stage)
     return lock_key() if verdict.projection == LOCK else stage_key(verdict.projection, verdict.stage)
 
 
+def owners(workspace: Workspace) -> list[str]:
+    """Return who owns the assets of a project: a team of its name, by which a shared instance can be filtered."""
+    return [f"team:{key_part(workspace.project.root.name)}"]
+
+
+def source_sql(workspace: Workspace) -> dict[str, str]:
+    """Return the SQL of each source that a project's recipe or its corpus model uses, by name, in order."""
+    used = [source for projection in workspace.projections for source in projection.sources]
+    found = {source.name: source.sql for source in (*used, *model_sources(workspace.spec))}
+    return dict(sorted(found.items()))
+
+
 def project_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
-    """Return every asset of a project: sources, model, the stages of each projection and of base, the lock."""
+    """Return the assets of a project: sources, model, caches, the stages of each projection and of base, the lock."""
     stages = [
         _stage_asset(workspace, projection, stage)
-        for projection in (*workspace.recipe.projections, None)
-        for stage in upstream_of(projection.name if projection else BASE)
+        for projection in workspace.projections
+        for stage in projection.stages
     ]
-    used = {source.name: source.sql for entry in pair_types_of(workspace.recipe) for source in entry.sources}
-    sources = [_source_asset(workspace, name, used[name]) for name in sorted(used)]
-    return [*sources, _model_asset(workspace), *stages, _lock_asset(workspace)]
+    sources = [_source_asset(workspace, name, sql) for name, sql in source_sql(workspace).items()]
+    return [*sources, _model_asset(workspace), *_cache_assets(workspace), *stages, _lock_asset(workspace)]
 
 
 def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinition:
@@ -120,8 +125,10 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
 
     @dg.asset(
         key=key,
+        deps=[eventlog_key()],
         group_name=SOURCE_GROUP,
         kinds={"sqlite"},
+        owners=owners(workspace),
         config_schema={},
         code_version=_code_version({"sql": sql}),
         metadata=source_references(name),
@@ -132,16 +139,11 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
     def source() -> dg.MaterializeResult:
         look = stated(lambda: look_at_sources(workspace))
         digest = look.digests[name]
+        reason = look.warning or "every row is valid JSON"
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest.digest),
-            metadata={
-                "rows": digest.rows,
-                "digest": digest.digest,
-                "eventlog": dg.MetadataValue.path(workspace.eventlog.path),
-            },
-            check_results=[
-                result(ALL_ROWS_READABLE, not look.warning, look.warning or "every row is valid JSON", warn=True)
-            ],
+            metadata=stated(lambda: source_metadata(workspace.eventlog, Source(name, sql), digest)),
+            check_results=[result(CheckResult(ALL_ROWS_READABLE, not look.warning, reason, blocking=False))],
         )
 
     return source
@@ -154,8 +156,10 @@ def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
     joined = f"A text's unit vectors of {names} are joined and scaled to unit length. " if len(spec.parts) > 1 else ""
 
     @dg.asset(
-        key=model_key(spec.name),
+        key=model_asset_key(spec.name),
+        deps=[source_key(source.name) for source in model_sources(spec)],
         group_name=MODEL,
+        owners=owners(workspace),
         kinds={"onnx"},
         config_schema={},
         code_version=_code_version({"name": spec.name, "dims": spec.dims}),
@@ -165,62 +169,100 @@ def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
     )
     def model(context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]) -> dg.MaterializeResult:
         forced = stated(lambda: build.forced(MODEL, [*workspace.names(), MODEL]))
-        outcome = stated(lambda: run_model(workspace, context.log.info, full=forced))
+        outcome = stated(lambda: run_model(workspace, logged(context.log), full=forced, renew=build.renew))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.state.digest or ""),
             metadata={
                 "reused": outcome.reused,
-                "reasons": "; ".join(outcome.reasons) or "nothing changed",
-                "digest": outcome.state.digest or "",
-                "dimensions": spec.dims,
-                "models": model_table(spec, outcome.state),
-                "settings": outcome.state.settings,
+                "reasons": reasons_text(outcome.reasons) or "nothing changed",
                 "seconds": round(outcome.seconds, 2),
+                **model_metadata(spec, outcome.state),
             },
         )
 
     return model
 
 
-def _stage_asset(workspace: Workspace, projection: ProjectionRecipe | None, stage: str) -> dg.AssetsDefinition:
-    name = projection.name if projection else BASE
-    dependencies = _dependencies(workspace, projection, stage)
-    key = stage_key(name, stage)
+def _cache_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
+    """Return the embedding cache of each model: it is filled, and observed, where texts are embedded."""
+    filled_by = [stage_key(stage.projection, stage.name) for stage in _embedding_stages(workspace)]
+    return [
+        dg.AssetsDefinition(
+            specs=[
+                dg.AssetSpec(
+                    cache_key(part.name),
+                    deps=filled_by,
+                    group_name=MODEL,
+                    owners=owners(workspace),
+                    kinds={"sqlite"},
+                    description=f"The vectors of `{part.name}`, by text: a text is embedded once. The stages before "
+                    "it fill the cache. Each of them that embeds says how large the cache is, and which share of its "
+                    "texts was in it.",
+                )
+            ]
+        )
+        for part in workspace.spec.parts
+    ]
+
+
+def _embedding_stages(workspace: Workspace) -> list[Stage]:
+    return [stage for projection in workspace.projections for stage in projection.stages if stage.embeds]
+
+
+def _stage_asset(workspace: Workspace, projection: ProjectionStages, stage: Stage) -> dg.AssetsDefinition:
+    dependencies = _dependencies(workspace, stage)
+    key = stage_key(projection.name, stage.name)
 
     @dg.asset(
         key=key,
         deps=dependencies,
-        group_name=key_part(name),
-        kinds=KINDS[stage],
+        group_name=key_part(projection.name),
+        owners=owners(workspace),
+        kinds=set(stage.kinds),
         config_schema={},
-        code_version=_stage_code_version(workspace, projection, stage, dependencies),
-        description=_description(projection, name, stage),
-        metadata=code_references(workspace, projection, stage),
+        code_version=_stage_code_version(workspace, stage, dependencies),
+        description=stage.described(),
+        metadata=code_references(workspace.recipe.path, projection, stage),
         check_specs=check_specs(key, stage),
     )
     def built(context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]) -> dg.MaterializeResult:
-        forced = stated(lambda: build.forced(name, [*workspace.names(), MODEL]))
-        outcome = stated(lambda: run_stage(workspace, name, stage, context.log.info, full=forced))
-        layers = [projection.hidden, projection.output] if projection else None
+        forced = stated(lambda: build.forced(projection.name, [*workspace.names(), MODEL]))
+        report = logged(context.log)
+        outcome = stated(
+            lambda: run_stage(workspace, projection.name, stage.name, report, full=forced, renew=build.renew)
+        )
+        if stage.embeds and not outcome.reused:
+            prefix = context.asset_key.path[: -len(key.path)]
+            for event in _observed_caches(workspace, outcome.record, prefix):
+                context.log_event(event)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.record.digest),
-            metadata=stated(lambda: stage_metadata(workspace, name, stage, outcome)),
-            check_results=stated(lambda: check_stage(workspace.paths(name), stage, layers)),
+            metadata=stated(lambda: outcome_metadata(outcome)),
+            check_results=stated(lambda: check_results(outcome)),
         )
 
     return built
 
 
-def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
-    names = workspace.names()
+def _observed_caches(
+    workspace: Workspace, embedded: StageRecord, prefix: Sequence[str]
+) -> Iterator[dg.AssetObservation]:
+    """Yield the size of each cache after texts were embedded; nothing of one that cannot be read."""
+    for part in workspace.spec.parts:
+        with suppress(PatinaError):
+            metadata = cache_metadata(workspace.project, part.name, embedded)
+            yield dg.AssetObservation(dg.AssetKey([*prefix, *cache_key(part.name).path]), metadata=metadata)
 
+
+def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
     @dg.asset(
         key=lock_key(),
-        deps=[stage_key(name, "index") for name in names],
+        deps=[stage_key(projection.name, projection.last.name) for projection in workspace.projections],
         group_name=LOCK,
+        owners=owners(workspace),
         kinds={"yaml"},
         config_schema={},
-        code_version=_code_version({"projections": names, "model": workspace.spec.name}),
+        code_version=_code_version({"projections": workspace.names(), "model": workspace.spec.name}),
         description="Provenance of the last build (`.patina/data/oxidize.lock`). Untouched when nothing was rebuilt.",
     )
     def oxidize_lock() -> dg.MaterializeResult:
@@ -234,24 +276,17 @@ def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
     return oxidize_lock
 
 
-def _dependencies(workspace: Workspace, projection: ProjectionRecipe | None, stage: str) -> list[dg.AssetKey]:
-    name = projection.name if projection else BASE
-    before = upstream_of(name)[stage]
-    if not before:
-        return [source_key(source) for source in sources_of(workspace.recipe, projection)]
-    model = [model_key(workspace.spec.name)] if stage == "embeddings" else []
-    return [*(stage_key(name, upstream) for upstream in before), *model]
+def _dependencies(workspace: Workspace, stage: Stage) -> list[dg.AssetKey]:
+    sources = [source_key(source.name) for source in stage.sources]
+    model = [model_asset_key(workspace.spec.name)] if stage.embeds else []
+    return [*sources, *(stage_key(stage.projection, upstream.name) for upstream in stage.upstream), *model]
 
 
-def _stage_code_version(
-    workspace: Workspace, projection: ProjectionRecipe | None, stage: str, dependencies: Sequence[dg.AssetKey]
-) -> str:
+def _stage_code_version(workspace: Workspace, stage: Stage, dependencies: Sequence[dg.AssetKey]) -> str:
     """Return a hash of all that the program and the recipe put into a stage, its dependencies included."""
-    values: dict[str, object] = {
-        name: entry.value for name, entry in recipe_inputs(workspace.recipe, projection, stage).items()
-    }
+    values: dict[str, object] = {name: entry.value for name, entry in recipe_inputs(stage).items()}
     values["dependencies"] = sorted(key.to_user_string() for key in dependencies)
-    if stage == "embeddings":
+    if stage.embeds:
         values["model settings"] = workspace.model_settings
     return _code_version(values)
 
@@ -260,18 +295,18 @@ def _code_version(values: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _description(projection: ProjectionRecipe | None, name: str, stage: str) -> str:
-    text = DESCRIPTIONS[stage].format(name=name)
-    if projection is None or stage != "pairs":
-        return text
-    pair_type = PAIR_TYPES[projection.training.pair_type]
-    definition = (pair_type.derive.__doc__ or "").split("\n\n")[0]
-    return f"{text}\n\n`{pair_type.name}` over `{pair_type.source.name}`: {definition}"
-
-
 def stated(work: Callable[[], T]) -> T:
     """Return what `work` returns; its one-sentence error becomes the description of the failed step."""
     try:
         return work()
     except PatinaError as error:
         raise dg.Failure(description=one_line(str(error)), allow_retries=False) from error
+
+
+def logged(log: dg.DagsterLogManager) -> ProgressLines:
+    """Return what writes progress to a run's log: a line to read, and the value for whoever shows it otherwise."""
+
+    def write(line: str, progress: Progress) -> None:
+        log.info(line, extra={PROGRESS: asdict(progress)})
+
+    return ProgressLines(write)

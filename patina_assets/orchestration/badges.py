@@ -5,20 +5,38 @@ materializations that belong to no run, with the tags from which Dagster compute
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import dagster as dg
 from dagster import AssetMaterialization
 
-from patina_assets.orchestration.assets import lock_key, model_key, source_key, stage_key
-from patina_assets.orchestration.metadata import Metadata, lock_metadata, stage_metadata
-from patina_assets.pipeline.runner import StageOutcome
-from patina_assets.pipeline.staleness import recipe_inputs, sources_of, upstream_of
+from patina_assets.orchestration.assets import (
+    eventlog_key,
+    lock_key,
+    model_asset_key,
+    source_key,
+    source_sql,
+    stage_key,
+)
+from patina_assets.orchestration.metadata import (
+    Metadata,
+    eventlog_metadata,
+    lock_metadata,
+    model_metadata,
+    source_metadata,
+    stage_metadata,
+)
+from patina_assets.pipeline.corpus import model_sources
+from patina_assets.pipeline.reasons import ReasonKind
+from patina_assets.pipeline.stages.embeddings import MODEL_INPUT, SETTINGS_INPUT
+from patina_assets.pipeline.stages.stage import Stage
+from patina_assets.pipeline.staleness import LOCK, recipe_inputs
 from patina_assets.pipeline.workspace import Survey, Workspace, manifest_state
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog.reader import Look
+from patina_resources.eventlog.reader import Source
+from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.files import file_sha256
-from patina_resources.store.manifests import StageRecord
 
 DATA_VERSION = "dagster/data_version"
 CODE_VERSION = "dagster/code_version"
@@ -29,6 +47,9 @@ NO_POINTER = "NULL"
 OUTSIDE = "on disk, built or changed outside of this Dagster instance's runs"
 # Stands where a stage was built from a recipe that is not the present one.
 OLDER_RECIPE = "an older recipe"
+
+# Why trained weights are stale although nothing that they were made from changed: the recipe's policy did.
+POLICY_KINDS = {ReasonKind.ALWAYS, ReasonKind.CONTINUED, ReasonKind.NOTHING_LEARNED, ReasonKind.LARGE_DRIFT}
 
 Tags = dict[str, str]
 
@@ -66,23 +87,10 @@ def report_what_is_on_disk(
         code_versions: Of each asset as it is defined now.
         prefix: What stands before each asset key in this instance.
     """
-    events = list(_news(instance, _states(workspace, found), code_versions, prefix, OUTSIDE))
+    events = list(_news(instance, _states(workspace, found), code_versions, prefix))
     for event in events:
         instance.report_runless_asset_event(event)
     return [event.asset_key.to_user_string() for event in events]
-
-
-def observed_sources(
-    instance: dg.DagsterInstance,
-    look: Look,
-    code_versions: Mapping[dg.AssetKey, str | None],
-    prefix: Sequence[str] = (),
-) -> list[AssetMaterialization]:
-    """Return a materialization for each source whose rows are not those that Dagster knows of, to be logged by a run.
-
-    The arguments are those of `report_what_is_on_disk`; `look` is a look at the sources.
-    """
-    return list(_news(instance, _source_states(look), code_versions, prefix, "after this run had appended events"))
 
 
 def _news(
@@ -90,9 +98,8 @@ def _news(
     states: Mapping[dg.AssetKey, _State],
     code_versions: Mapping[dg.AssetKey, str | None],
     prefix: Sequence[str],
-    found: str,
 ) -> Iterator[AssetMaterialization]:
-    """Yield what Dagster does not know yet; `found` says how it is told."""
+    """Yield what Dagster does not know yet."""
     for bare, state in states.items():
         key = dg.AssetKey([*prefix, *bare.path])
         if key not in code_versions:
@@ -100,19 +107,19 @@ def _news(
         tags = {DATA_VERSION: state.version, CODE_VERSION: code_versions[key] or "" if state.current else OLDER_RECIPE}
         for name, value in state.inputs.items():
             tags[INPUT_PREFIX + dg.AssetKey([*prefix, *name.path]).to_user_string()] = value
-        if not _known(instance, key, tags):
+        if not _known(instance, key, tags, code_versions[key]):
             pointers = {
                 name.replace(INPUT_PREFIX, POINTER_PREFIX): NO_POINTER for name in tags if name.startswith(INPUT_PREFIX)
             }
-            yield AssetMaterialization(key, metadata=state.details() | {"found": found}, tags=tags | pointers)
+            yield AssetMaterialization(key, metadata=state.details() | {"found": OUTSIDE}, tags=tags | pointers)
 
 
-def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags) -> bool:
+def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags, present: str | None) -> bool:
     event = instance.get_latest_materialization_event(key)
     if event is None or event.asset_materialization is None:
         return False
     believed = event.asset_materialization.tags or {}
-    if tags[CODE_VERSION] == OLDER_RECIPE:
+    if tags[CODE_VERSION] == OLDER_RECIPE and believed.get(CODE_VERSION) != present:
         # Dagster knows that it is an older one: which one does not matter.
         tags = {**tags, CODE_VERSION: believed.get(CODE_VERSION, "")}
     relevant = {name: value for name, value in believed.items() if name in tags or name.startswith(INPUT_PREFIX)}
@@ -121,49 +128,57 @@ def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags) -> bool:
 
 def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
     """Return what is on disk of each asset."""
-    states = _source_states(found.look)
+    path, last_seq, looked_at = workspace.eventlog.path, workspace.eventlog.last_seq(), found.look.digests
+    states = {eventlog_key(): _State(str(last_seq), {}, details=lambda: eventlog_metadata(path, last_seq))}
+    sql = source_sql(workspace)
+    for name, digest in looked_at.items():
+        details = partial(source_metadata, workspace.eventlog, Source(name, sql[name]), digest)
+        states[source_key(name)] = _State(digest.digest, {eventlog_key(): str(last_seq)}, details=details)
     if found.model.digest is not None:
-        states[model_key(workspace.spec.name)] = _State(found.model.digest, {})
+        inputs = {source_key(source.name): looked_at[source.name].digest for source in model_sources(workspace.spec)}
+        details = partial(model_metadata, workspace.spec, found.model)
+        states[model_asset_key(workspace.spec.name)] = _State(found.model.digest, inputs, details=details)
+    by_policy = {
+        (verdict.projection, verdict.stage)
+        for verdict in found.verdicts
+        if not verdict.stays and any(reason.kind in POLICY_KINDS for reason in verdict.reasons)
+    }
     indexes: dict[dg.AssetKey, str] = {}
-    for name in workspace.names():
-        manifest = manifest_state(workspace.paths(name)).manifest
-        for stage, record in manifest.items():
-            if stage in upstream_of(name):
-                states[stage_key(name, stage)] = _stage_state(workspace, name, stage, record)
-        if "index" in manifest:
-            indexes[stage_key(name, "index")] = manifest["index"].digest
+    for projection in workspace.projections:
+        paths = workspace.paths(projection.name)
+        built = BuiltProjection(paths, manifest_state(paths).manifest)
+        for stage in projection.stages:
+            if stage.name in built.manifest:
+                state = _stage_state(workspace, stage, built)
+                is_current = state.current and (projection.name, stage.name) not in by_policy
+                states[stage_key(projection.name, stage.name)] = replace(state, current=is_current)
+        if projection.last.name in built.manifest:
+            indexes[stage_key(projection.name, projection.last.name)] = built.manifest[projection.last.name].digest
     if workspace.project.lock.is_file() and len(indexes) == len(workspace.names()):
         path = workspace.project.lock
-        states[lock_key()] = _State(file_sha256(path), indexes, details=lambda: lock_metadata(path))
+        own = {reason.kind for entry in found.verdicts if entry.projection == LOCK for reason in entry.reasons}
+        current = ReasonKind.OTHER_PROVENANCE not in own
+        states[lock_key()] = _State(file_sha256(path), indexes, current, lambda: lock_metadata(path))
     return states
 
 
-def _source_states(look: Look) -> dict[dg.AssetKey, _State]:
-    return {source_key(name): _State(digest.digest, {}) for name, digest in look.digests.items()}
+def _stage_state(workspace: Workspace, stage: Stage, projection: BuiltProjection) -> _State:
+    record = projection.stage(stage.name).record
+    wanted = recipe_inputs(stage)
+    used = {key: entry.value for key, entry in record.inputs.items() if key in wanted}
+    current = used == {key: entry.value for key, entry in wanted.items()}
+    keys = {upstream.name: stage_key(stage.projection, upstream.name) for upstream in stage.upstream}
+    keys |= {source.name: source_key(source.name) for source in stage.sources}
+    if stage.embeds:
+        keys[MODEL_INPUT] = model_asset_key(workspace.spec.name)
+        settings = record.inputs.get(SETTINGS_INPUT)
+        current = current and settings is not None and settings.value == workspace.model_settings
+    inputs = {key: record.inputs[name].value for name, key in keys.items() if name in record.inputs}
+    return _State(record.digest, inputs, current, lambda: _details(stage, projection))
 
 
-def _stage_state(workspace: Workspace, name: str, stage: str, record: StageRecord) -> _State:
-    projection = workspace.projection(name)
-    wanted = recipe_inputs(workspace.recipe, projection, stage)
-    built = {key: entry.value for key, entry in record.inputs.items() if key in wanted}
-    current = built == {key: entry.value for key, entry in wanted.items()}
-    inputs: dict[dg.AssetKey, str] = {
-        stage_key(name, upstream): record.inputs[upstream].value
-        for upstream in upstream_of(name)[stage]
-        if upstream in record.inputs
-    }
-    for source in sources_of(workspace.recipe, projection) if not inputs else ():
-        if source in record.inputs:
-            inputs[source_key(source)] = record.inputs[source].value
-    if "model" in record.inputs:
-        inputs[model_key(workspace.spec.name)] = record.inputs["model"].value
-        current = current and record.inputs["model settings"].value == workspace.model_settings
-    return _State(record.digest, inputs, current, lambda: _details(workspace, name, stage, record))
-
-
-def _details(workspace: Workspace, name: str, stage: str, record: StageRecord) -> Metadata:
+def _details(stage: Stage, built: BuiltProjection) -> Metadata:
     try:
-        shown = stage_metadata(workspace, name, stage, StageOutcome(record, reused=True, reasons=(), seconds=0.0))
+        return stage_metadata(stage, built)
     except PatinaError:  # a file is damaged: the plan says so
         return {}
-    return {key: value for key, value in shown.items() if key not in ("reused", "reasons", "seconds")}

@@ -14,8 +14,8 @@ import yaml
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project
 from patina_resources.store.files import write_if_changed
+from patina_resources.store.folders.own import make_exclusive_folder
 from patina_resources.store.mothership import mothership
-from patina_resources.store.own_folder import make_exclusive_folder
 
 WORKSPACE_FILE = "workspace.yaml"
 

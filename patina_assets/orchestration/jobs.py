@@ -1,93 +1,103 @@
-"""Jobs that are no assets: reading the repository into the eventlog, and measuring what is built."""
+"""The eventlog as an asset, the job that appends to it, and the job that measures what is built."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import dagster as dg
 
-from patina_assets.orchestration.assets import stated
-from patina_assets.orchestration.badges import observed_sources
-from patina_assets.pipeline.evaluation import evaluate
-from patina_assets.pipeline.progress import Pace, Report
+from patina_assets.orchestration.assets import (
+    SOURCE_GROUP,
+    eventlog_key,
+    logged,
+    owners,
+    source_key,
+    source_sql,
+    stated,
+)
+from patina_assets.orchestration.checks import REPOSITORY_IS_READ, result
+from patina_assets.orchestration.metadata import eventlog_metadata
+from patina_assets.pipeline.measures.evaluation import evaluate
+from patina_assets.pipeline.progress import scraper_progress
+from patina_assets.pipeline.stages.stage import CheckResult
 from patina_assets.pipeline.tables import report_table
-from patina_assets.pipeline.workspace import Workspace, look_at_sources, open_workspace
+from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_resources.eventlog.reader import Eventlog
+from patina_resources.materialize.git.repository import is_in_repository
 from patina_resources.materialize.git.tracked import refuse_tracked
+from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import SCRAPERS, materialize
+from patina_resources.project.project import Project
 
 MATERIALIZE_JOB = "materialize_job"
 EVALUATE_JOB = "evaluate_job"
 
 
-class LoggedProgress:
-    """The progress of `materialize` as lines of a run's log."""
-
-    def __init__(self, report: Report) -> None:
-        """Take where lines go."""
-        self._report = report
-        self._paces: dict[str, Pace] = {}
-
-    def show(self, doing: str, done: int, total: int | None) -> None:
-        """Log how far a scraper is, or that something is waited for."""
-        if total is None:
-            self._report(doing)
-        elif total:
-            things = "commits" if doing == "git" else "files"
-            self._paces.setdefault(doing, Pace(self._report, doing, things))(done, total)
-
-
-# What `materialize_job` may be told: plain types, as in `build_options`.
+# What the asset may be told: plain types, as in `build_options`.
 MATERIALIZE_OPTIONS = {
-    "only": dg.Field([str], default_value=list(SCRAPERS), description="What to read: some of git, sessions, code."),
+    "only": dg.Field([str], default_value=list(SCRAPERS), description=f"What to read: some of {', '.join(SCRAPERS)}."),
     "full": dg.Field(
         bool, default_value=False, description="Read everything again, not only what is new. Appends nothing twice."
     ),
 }
 
 
-def materialize_job(
-    workspace: Workspace, code_versions: Mapping[dg.AssetKey, str | None], prefix: Sequence[str] = ()
-) -> dg.JobDefinition:
-    """Return the job that does what `patina materialize` does, and then looks at the sources.
+def eventlog_asset(workspace: Workspace) -> dg.AssetsDefinition:
+    """Return the root of the lineage: to materialize it is to do what `patina materialize` does."""
+    project = workspace.project
+    key = eventlog_key()
+
+    @dg.asset(
+        key=key,
+        group_name=SOURCE_GROUP,
+        kinds={"git", "sqlite"},
+        owners=owners(workspace),
+        config_schema=MATERIALIZE_OPTIONS,
+        description="What happened in the repository: commits, session notes, code, as events of an append-only log. "
+        "To materialize it is to append what is new, as `patina materialize` does. Outside of a git repository "
+        "nothing is read, and the eventlog stays as it is.",
+        check_specs=[dg.AssetCheckSpec(REPOSITORY_IS_READ, asset=key)],
+    )
+    def eventlog(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        stated(lambda: refuse_tracked(project.root))
+        found = is_in_repository(project.root)
+        reports = stated(lambda: _append_events(project, context)) if found else ()
+        context.log.info(report_table(reports) if found else f"{project.root} is not in a git repository")
+        log = Eventlog(project.eventlog())
+        last_seq = stated(log.last_seq)
+        reason = "what is new in it was appended" if found else f"{project.root} is not in a git repository"
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(str(last_seq)),
+            metadata={
+                **eventlog_metadata(log.path, last_seq),
+                "new_events": sum(sum(report.new.values()) for report in reports),
+                "skipped": sum(len(report.skipped) for report in reports),
+            },
+            check_results=[result(CheckResult(REPOSITORY_IS_READ, found, reason, blocking=False))],
+        )
+
+    return eventlog
+
+
+def _append_events(project: Project, context: dg.AssetExecutionContext) -> tuple[ScraperReport, ...]:
+    return materialize(
+        project.root,
+        project.eventlog(),
+        only=context.op_execution_context.op_config["only"],
+        full=context.op_execution_context.op_config["full"],
+        progress=scraper_progress(logged(context.log)),
+        session_globs=project.config.session_globs,
+        code_include=project.config.code_include,
+    )
+
+
+def materialize_selection(workspace: Workspace, prefix: Sequence[str] = ()) -> dg.AssetSelection:
+    """Return the assets of `materialize_job`: the eventlog, and the sources, which then say what has changed.
 
     Args:
         workspace: The project.
-        code_versions: Of each asset as it is defined now.
         prefix: What stands before each asset key.
     """
-    project = workspace.project
-
-    @dg.op(
-        config_schema=MATERIALIZE_OPTIONS,
-        description="Appends what happened in the repository (commits, session notes, code) to the eventlog.",
-    )
-    def append_events(context: dg.OpExecutionContext) -> None:
-        stated(lambda: refuse_tracked(project.root))
-        reports = stated(
-            lambda: materialize(
-                project.root,
-                project.eventlog(),
-                only=context.op_config["only"],
-                full=context.op_config["full"],
-                progress=LoggedProgress(context.log.info).show,
-                session_globs=project.config.session_globs,
-            )
-        )
-        context.log.info(report_table(reports))
-        look = stated(lambda: look_at_sources(replace(workspace, eventlog=Eventlog(project.eventlog()))))
-        for event in observed_sources(context.instance, look, code_versions, prefix):
-            context.log_event(event)
-
-    @dg.job(
-        name=MATERIALIZE_JOB,
-        description="`patina materialize`: reads the repository into the eventlog, then looks at the sources, so that "
-        "what is made from new events shows as stale. The sensor rebuilds it.",
-        executor_def=dg.in_process_executor,
-    )
-    def job() -> None:
-        append_events()
-
-    return job
+    keys = [eventlog_key(), *(source_key(name) for name in source_sql(workspace))]
+    return dg.AssetSelection.assets(*(dg.AssetKey([*prefix, *key.path]) for key in keys))
 
 
 def evaluate_job(workspace: Workspace) -> dg.JobDefinition:

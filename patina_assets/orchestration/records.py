@@ -7,24 +7,44 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 from sqlalchemy.exc import DBAPIError
 
 from patina_resources.errors import PatinaError
+from patina_resources.store.files import exclusive
 
 SHOWN_REASON = 200
+MUTEX = "opening.mutex"
+WAIT_SECONDS = 60.0
+NO_OUTPUT = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
 _PREAMBLE = re.compile(r"^(Errors whilst loading .*? Error 1: |Failure condition: )")
 _EXPECTED = re.compile(r"\.? Expected: .*$")
 
 
 @contextmanager
-def opened_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+def opened_instance(home: Path, *, keeps_output: bool = True) -> Iterator[dg.DagsterInstance]:
     """Yield the Dagster instance of a home that `prepare_home` or `prepare_workspace` made.
+
+    Args:
+        home: The folder.
+        keeps_output: Keep what steps print. Dagster starts four processes for each step to do so, between this process
+            and its terminal, and Ctrl-C on the terminal reaches them as well.
 
     Raises:
         PatinaError: Its settings or its databases cannot be used.
     """
     try:
-        instance = _checked(dg.DagsterInstance.from_config(str(home)))
+        # Two processes that open a new home at once would both make Dagster's tables.
+        with exclusive(home / MUTEX, WAIT_SECONDS, "opening Dagster's records"):
+            reference = InstanceRef.from_dir(str(home), overrides=None if keeps_output else NO_OUTPUT)
+            instance = _checked(dg.DagsterInstance.from_ref(reference))
+    except PatinaError:
+        raise
     except (DBAPIError, OSError) as error:
         raise PatinaError(no_records(home, error)) from error
     except Exception as error:  # whatever a setting names is imported and called

@@ -14,6 +14,10 @@ DOCUMENTS = {
     ".yaml": "YAML settings", ".yml": "YAML settings", ".toml": "TOML settings", ".lock": "lock file",
     ".ini": "settings", ".xml": "XML data", ".csv": "CSV data", ".svg": "picture", ".png": "picture",
 }  # fmt: skip
+# How a type's `kind` is written where it is no word of its own.
+KINDS = {"const": "constant", "static": "constant", "type": "type alias"}
+# No name is longer.
+MOST_TOLD = 1_000
 
 
 def normal_path(path: str) -> str:
@@ -37,3 +41,14 @@ def function_text(name: str, path: str, parameters: str = "", returned: str = ""
     """Return the text of a function, such as `Function: read_recipe(path) -> Recipe in recipe/model.py`."""
     result = f" -> {returned}" if returned else ""
     return f"Function: {name}({parameters}){result} in {path}"
+
+
+def type_text(kind: str, name: str, path: str) -> str:
+    """Return the text of a class, constant or the like, such as `Class: Trainer in learning/train.py`."""
+    return f"{KINDS.get(kind, kind).capitalize()}: {name} in {path}"
+
+
+def told_name(text: str) -> str:
+    """Return the name in a text of `function_text` or `type_text`; "" where there is none."""
+    _, _, told = text[:MOST_TOLD].partition(": ")
+    return min(told.partition("(")[0], told.partition(" in ")[0], key=len)

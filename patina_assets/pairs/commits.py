@@ -2,28 +2,34 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 
-from patina_assets.pairs.code_text import normal_path
-from patina_assets.pairs.relations import Item
-from patina_resources.eventlog.payloads import EVENT_DATA, parsed
-from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
+from patina_assets.pairs.files import Files
+from patina_assets.pairs.items import Item
+from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.normal_forms import current_path, utc_time
+from patina_resources.eventlog.payloads import parsed
+from patina_resources.eventlog.reader import Row, Source
 
 # One row for each commit, as its latest event has it, at the place where it was first seen. `files` is JSON.
 LIVE_COMMITS = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, timestamp, source_id, {EVENT_DATA} AS data
+    SELECT seq, timestamp, source_id, data
     FROM eventlog
-    WHERE event_type = 'git.commit' AND {NOT_RETRACTED}
+    WHERE event_type = 'git.commit' AND {LIVE}
 ), found AS (
     SELECT seq, timestamp, COALESCE(json_extract(data, '$.sha'), source_id) AS sha,
            CASE json_type(data, '$.message') WHEN 'text' THEN json_extract(data, '$.message') END AS message,
+           CASE json_type(data, '$.body') WHEN 'text' THEN json_extract(data, '$.body') END AS body,
            CASE json_type(data, '$.parsed.type') WHEN 'text' THEN json_extract(data, '$.parsed.type') END AS kind,
            -- An e-mail address knows a person under several names.
            lower(COALESCE(json_extract(data, '$.author_email'), json_extract(data, '$.author_name'),
                           json_extract(data, '$.author'))) AS author,
+           COALESCE(json_extract(data, '$.recorded_author'),
+                    json_extract(data, '$.author_name') || ' <' || json_extract(data, '$.author_email') || '>')
+               AS recorded,
            CASE 'array' WHEN json_type(data, '$.files') THEN json_extract(data, '$.files')
                         WHEN json_type(data, '$.files_changed') THEN json_extract(data, '$.files_changed') END AS files
     FROM event
@@ -33,13 +39,13 @@ WITH event AS MATERIALIZED (
     FROM found
     WHERE files IS NOT NULL
 ), git_commit AS (
-    SELECT first_seq AS seq, timestamp, sha, message, kind, author, files
+    SELECT first_seq AS seq, timestamp, sha, message, body, kind, author, recorded, files
     FROM ranked
     WHERE age = 1
 )
 """
 COMMITS_SQL = f"""{LIVE_COMMITS}
-SELECT seq, timestamp, sha, files, message, kind
+SELECT seq, timestamp, sha, files, message, body, kind
 FROM git_commit
 WHERE message IS NOT NULL
 ORDER BY seq
@@ -50,15 +56,12 @@ GIT_COMMITS = Source("git.commits", COMMITS_SQL)
 MOST_FILES = 50
 # A module is a folder, of which no more than this many levels count.
 MODULE_LEVELS = 3
-# Longer ones are no paths (Linux, PATH_MAX); a rename is looked for in no time that grows with their square.
-LONGEST_PATH = 4096
+_TRAILER_KEY = re.compile(r"[A-Za-z0-9-]+")
 _PREFIX = re.compile(r"([A-Za-z]+)(\([^)]*\))?!?:")
-# That the brace is closed is seen first, once: without one, each ` => ` would be tried against all that follows.
-_BRACED_RENAME = re.compile(r"\{(?=[^{}]*+\})[^{}]* => ([^{}]*)\}")
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangedPath:
     """What a commit did to one file: its path, `added`, `modified`, ..., and the number of lines added and removed."""
 
     path: str
@@ -67,7 +70,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Commit:
+class ChangeSet:
     """One commit.
 
     Attributes:
@@ -80,7 +83,7 @@ class Commit:
     seq: int
     moment: str
     sha: str
-    changes: tuple[Change, ...]
+    changes: tuple[ChangedPath, ...]
 
     @property
     def paths(self) -> list[str]:
@@ -88,16 +91,36 @@ class Commit:
         return [change.path for change in self.changes]
 
 
-def read_commit(row: Row) -> Commit:
-    """Return the commit of a row that begins with seq, timestamp, sha and files."""
-    seq, timestamp, sha, files = row[:4]
-    changes = {change.path: change for entry in parsed(files) for change in _changes(entry)}
-    return Commit(seq, f"{utc_time(timestamp)} {sha}", str(sha), tuple(changes[path] for path in sorted(changes)))
+def read_commit(row: Row, files: Files) -> ChangeSet:
+    """Return the commit of a row that begins with seq, timestamp, sha and files; its files have their newest names."""
+    seq, timestamp, sha, listed = row[:4]
+    time = utc_time(timestamp)
+    changes: dict[str, ChangedPath] = {}
+    for change in _written(listed):
+        name = files.name(time, change.path)
+        changes[name] = change if name == change.path else replace(change, path=name)
+    return ChangeSet(seq, f"{time} {sha}", str(sha), tuple(changes[path] for path in sorted(changes)))
 
 
-def commit_item(commit: Commit, message: str) -> Item:
-    """Return a commit as an item. Its text is its subject and nothing of what it touched: that is to be predicted."""
-    return Item(kind="commit", text=f"Commit: {_subject(message)}", commit=commit.sha, seq=commit.seq)
+# Each pair type that learns from history reads the same commits.
+@lru_cache(maxsize=16_384)
+def _written(listed: str) -> tuple[ChangedPath, ...]:
+    return tuple(change for entry in parsed(listed) for change in _changes(entry))
+
+
+def commit_item(commit: ChangeSet, message: str, body: str | None) -> Item:
+    """Return a commit as an item. Its text is what it says, and not what it touched: that is to be predicted."""
+    told = without_trailers(body or "")
+    text = f"Commit: {_subject(message)}" + (f"\n\n{told}" if told else "")
+    return Item(kind="commit", text=text, commit=commit.sha, seq=commit.seq)
+
+
+def without_trailers(body: str) -> str:
+    """Return a message's body without a last paragraph of `Signed-off-by: ...` and the like."""
+    told, _, last = body.strip("\n").rpartition("\n\n")
+    keys = [line.partition(": ")[0] for line in last.split("\n")]
+    is_trailers = all(_TRAILER_KEY.fullmatch(key) for key in keys) and any("-" in key for key in keys)
+    return told.strip("\n") if is_trailers else body.strip("\n")
 
 
 def has_subject(message: str) -> bool:
@@ -111,38 +134,23 @@ def commit_kind(message: str, parsed: str | None) -> str:
     return (parsed or (prefix.group(1) if prefix else "other")).lower()
 
 
+@lru_cache(maxsize=65_536)
 def module_of(path: str) -> str:
     """Return the folder of a file, no more than MODULE_LEVELS deep; `.` for a file outside of all folders."""
     return "/".join(PurePosixPath(path).parts[:-1][:MODULE_LEVELS]) or "."
-
-
-def current_path(path: str) -> str:
-    """Return a path without leading `./`; of a rename as `git log --stat` writes it, the new path."""
-    if " => " in path and len(path) <= LONGEST_PATH:
-        path = _BRACED_RENAME.sub(r"\1", path).rsplit(" => ", 1)[-1].replace("//", "/")
-    return normal_path(path)
-
-
-def utc_time(timestamp: str) -> str:
-    """Return a time in UTC (which one without a zone is taken for), sortable as text; other text as it is."""
-    try:
-        time = datetime.fromisoformat(timestamp)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-    except (ValueError, TypeError, OverflowError):
-        return str(timestamp)
 
 
 def _subject(message: str) -> str:
     return next((line.strip() for line in message.splitlines() if line.strip()), "")
 
 
-def _changes(entry: object) -> Iterable[Change]:
+def _changes(entry: object) -> Iterable[ChangedPath]:
     if isinstance(entry, str) and entry:
-        yield Change(current_path(entry), "modified", 0)
+        yield ChangedPath(current_path(entry), "modified", 0)
     if isinstance(entry, dict):
         path = entry.get("path", entry.get("file_path"))
         kind = entry.get("change_type")
         counts = (entry.get("lines_added"), entry.get("lines_removed"))
         if isinstance(path, str) and path:
             lines = sum(count for count in counts if type(count) is int and count > 0)
-            yield Change(current_path(path), kind if isinstance(kind, str) else "modified", lines)
+            yield ChangedPath(current_path(path), kind if isinstance(kind, str) else "modified", lines)

@@ -4,16 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from patina_assets.pairs.code_text import file_text, normal_path_sql
-from patina_resources.eventlog.payloads import EVENT_DATA
-from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
+from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.reader import Row, Source
 
 # Types come first: there are fewer of them, and their names say more.
 DEFINITIONS_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT event_type, {EVENT_DATA} AS data
+    SELECT event_type, data
     FROM eventlog
     WHERE event_type IN ('code.function', 'code.struct', 'code.enum', 'code.trait', 'code.class', 'code.interface')
-          AND {NOT_RETRACTED}
+          AND {LIVE}
 ), definition AS (
     SELECT event_type = 'code.function' AS is_function,
            COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS path,

@@ -1,47 +1,97 @@
 """Functions as the pair types that learn from code read them: their SQL, and contexts that reach across files."""
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from patina_assets.pairs.code_text import normal_path_sql
-from patina_assets.pairs.relations import Context, Item
-from patina_assets.pairs.splits import Split, split_by_hash
-from patina_resources.eventlog.payloads import EVENT_DATA, parsed
-from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
+from patina_assets.pairs.items import Context, Item, dealt
+from patina_assets.pairs.splits import BUILD_SPLITS, Split, Splits
+from patina_resources.eventlog.live import LIVE, NOT_TAKEN_BACK
+from patina_resources.eventlog.payloads import parsed, readable
+from patina_resources.eventlog.reader import Row, Source
 
-# A later scan emits a function again: its latest form counts, at the place where it was first seen.
+
+def _qualified_name_sql(plain_name: str) -> str:
+    """Return the SQL of a name as callers have it: `path::Class.method`, a source_id, holds it behind the path."""
+    return (
+        f"CASE WHEN substr(source_id, 1, length(path) + 2) = path || '::' THEN substr(source_id, length(path) + 3) "
+        f"ELSE {plain_name} END"
+    )
+
+
+# A later scan emits a function again: its latest form counts, at the place where it was first seen, which an edit that
+# is undone does not move: also the events that were taken back tell it. A declaration (`is_declaration`: of C++ in a
+# header, of an overload) counts where nothing of its name is defined.
 FUNCTIONS_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, source_id, {EVENT_DATA} AS data
+    SELECT seq, source_id, {NOT_TAKEN_BACK} AS live, data
     FROM eventlog
-    WHERE event_type = 'code.function' AND {NOT_RETRACTED}
+    WHERE event_type = 'code.function' AND {readable()}
 ), function AS (
-    SELECT seq, source_id,
+    SELECT seq, source_id, live,
            COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS path,
            json_extract(data, '$.name') AS plain_name,
+           json_extract(data, '$.is_declaration') IS TRUE AS declared,
            CASE json_type(data, '$.parameters') WHEN 'array' THEN json_extract(data, '$.parameters') END AS parameters,
            CASE json_type(data, '$.return_type') WHEN 'text' THEN json_extract(data, '$.return_type') END AS returned
     FROM event
 ), placed AS (
-    SELECT *, {normal_path_sql("path")} AS file,
-           -- `path::Class.method` holds the name as callers have it.
-           CASE WHEN substr(source_id, 1, length(path) + 2) = path || '::' THEN substr(source_id, length(path) + 3)
-                ELSE plain_name END AS name
+    SELECT *, {normal_path_sql("path")} AS file, {_qualified_name_sql("plain_name")} AS name
     FROM function
     WHERE typeof(path) = 'text' AND typeof(plain_name) = 'text'
 ), ranked AS (
-    SELECT MIN(seq) OVER (PARTITION BY file, name) AS first_seq, file, name, parameters, returned,
-           ROW_NUMBER() OVER (PARTITION BY file, name ORDER BY seq DESC) AS age
+    SELECT MIN(seq) OVER (PARTITION BY file, name) AS first_seq, file, name, parameters, returned, live, declared,
+           MAX(live AND NOT declared) OVER (PARTITION BY name) AS defined,
+           ROW_NUMBER() OVER (PARTITION BY file, name ORDER BY live DESC, declared, seq DESC) AS age
     FROM placed
 )
 SELECT first_seq, file, name, parameters, returned
 FROM ranked
-WHERE age = 1
+WHERE age = 1 AND live AND NOT (declared AND defined)
 ORDER BY first_seq
 """
 FUNCTIONS = Source("code.functions", FUNCTIONS_SQL)
+# Classes, enumerations, constants: what calls beside functions. Only newer scans say by what name they call.
+TYPES_SQL = f"""
+WITH event AS MATERIALIZED (
+    SELECT seq, source_id, {NOT_TAKEN_BACK} AS live, data
+    FROM eventlog
+    WHERE event_type = 'code.type' AND {readable()}
+), type AS (
+    SELECT seq, source_id, live, json_extract(data, '$.file') AS path, json_extract(data, '$.name') AS plain_name,
+           json_extract(data, '$.kind') AS kind
+    FROM event
+    WHERE json_type(data, '$.digest') = 'text'
+), placed AS (
+    SELECT *, {normal_path_sql("path")} AS file, {_qualified_name_sql("plain_name")} AS name
+    FROM type
+    WHERE typeof(path) = 'text' AND typeof(plain_name) = 'text' AND typeof(kind) = 'text'
+), ranked AS (
+    SELECT MIN(seq) OVER (PARTITION BY file, name) AS first_seq, file, name, kind, live,
+           ROW_NUMBER() OVER (PARTITION BY file, name ORDER BY live DESC, seq DESC) AS age
+    FROM placed
+)
+SELECT first_seq, file, name, kind
+FROM ranked
+WHERE age = 1 AND live
+ORDER BY first_seq
+"""
+TYPES = Source("code.types", TYPES_SQL)
+# What each file imports: the path of a module, and a name that is taken from it. No pair type reads it.
+IMPORTS_SQL = f"""
+WITH event AS MATERIALIZED (
+    SELECT data FROM eventlog WHERE event_type = 'code.import' AND {LIVE}
+), imported AS (
+    SELECT json_extract(data, '$.file') AS file, json_extract(data, '$.import_path') AS module, data FROM event
+)
+SELECT DISTINCT file, module, name.value
+FROM imported, json_each(CASE json_type(data, '$.imported_names') WHEN 'array' THEN data ELSE '{{}}' END,
+                         '$.imported_names') AS name
+WHERE typeof(file) = 'text' AND typeof(module) = 'text' AND name.type = 'text'
+ORDER BY 1, 2, 3
+"""
+IMPORTS = Source("code.imports", IMPORTS_SQL)
 # Groups are small: every pair in them is related, and their number should stay linear in the number of functions.
 GROUP = 32
 
@@ -56,6 +106,11 @@ class Function:
     parameters: tuple[str, ...]
     returned: str
 
+    @property
+    def identity(self) -> str:
+        """What it is while its parameters change."""
+        return f"{self.file}::{self.name}"
+
     def told_parameters(self) -> str:
         """Return the parameters as `a, b`."""
         return ", ".join(self.parameters)
@@ -68,39 +123,51 @@ def read_functions(rows: Iterable[Row]) -> list[Function]:
     ]
 
 
-def contexts_across_files(functions: Sequence[Item]) -> list[Context]:
+def contexts_across_files(functions: Sequence[Item], splits: Splits = BUILD_SPLITS) -> list[Context]:
     """Return contexts of functions that belong together, no two of one file, every function in at least one.
 
-    Round after round deals one function of each file; in the last rounds, when one file is left, its functions are
-    paired with those of the others in turn. So there are about as many members as functions.
+    `dealt` puts functions whose hashes begin alike into groups. The first of each file in a group is in the context of
+    that group. Each other one has a context with those that follow it in the order of hashes. A function that comes or
+    goes thus changes the relations of few others, and of the same few whatever was there before.
 
     A pair belongs to the later of the parts of its two files: what is tested touches a file that training never saw.
     The context of a part holds the members of earlier parts too; what these relate, the earlier parts' contexts relate.
     """
-    by_file: dict[str, list[Item]] = defaultdict(list)
-    for function in sorted(functions, key=_shuffling):
-        by_file[function.file or ""].append(function)
-    piles = sorted(by_file.values(), key=lambda pile: (-len(pile), _shuffling(pile[0])))
-    if len(piles) < 2:
-        return []
+    groups = dealt(functions, GROUP, _name)
+    followers = _followers([function for group in groups for function in group])
     contexts = []
-    for turn in range(len(piles[0])):
-        dealt = []
-        for pile in piles:
-            if len(pile) <= turn:
-                break
-            dealt.append(pile[turn])
-        if len(dealt) == 1:
-            others, other = divmod(turn, len(piles) - 1)
-            dealt.append(piles[other + 1][others % len(piles[other + 1])])
-        for start in range(0, len(dealt), GROUP):
-            # The last one alone joins the group before it.
-            contexts += _by_part(dealt[max(0, min(start, len(dealt) - 2)) : start + GROUP])
+    for group in groups:
+        first_of_file: dict[str, Item] = {}
+        for function in group:
+            first_of_file.setdefault(function.file or "", function)
+        chosen = list(first_of_file.values()) if len(first_of_file) > 1 else []
+        contexts += _by_part(chosen, splits)
+        together = set(chosen)
+        for function in group:
+            if function not in together and followers[function]:
+                contexts += _by_part((function, *followers[function]), splits)
     return contexts
 
 
-def _by_part(group: Sequence[Item]) -> list[Context]:
-    part_of = {item: split_by_hash(item.file or "") for item in group}
+def _followers(ring: Sequence[Item]) -> dict[Item, tuple[Item, ...]]:
+    """Return for each function the next ones behind it, round the ring, each of another file: few where files are few.
+
+    As many as half of the files: so about as many pairs are related as by contexts with one function of each file.
+    """
+    files = len({function.file or "" for function in ring})
+    most = min(GROUP // 2, max(files // 2, 1))
+    nearest: dict[str, Item] = {}
+    found: dict[Item, tuple[Item, ...]] = {}
+    for function in reversed([*ring, *ring]):
+        file = function.file or ""
+        nearest.pop(file, None)
+        found[function] = tuple(islice(reversed(nearest.values()), most))
+        nearest[file] = function
+    return found
+
+
+def _by_part(group: Sequence[Item], splits: Splits) -> list[Context]:
+    part_of = {item: splits.by_hash(item.file or "") for item in group}
     contexts = []
     for split in Split:
         members = tuple(item for item in group if part_of[item] <= split)
@@ -109,9 +176,9 @@ def _by_part(group: Sequence[Item]) -> list[Context]:
     return contexts
 
 
-def _shuffling(item: Item) -> str:
-    """Return a sort key that mixes names: neighbours in the alphabet are alike for other reasons."""
-    return hashlib.sha256(f"{item.file}\0{item.text}".encode("utf-8", "replace")).hexdigest()
+def _name(function: Item) -> str:
+    """Return what a function is called while its parameters change."""
+    return f"{function.file}\0{function.identity or function.text}"
 
 
 def _texts(parameters: str | None) -> tuple[str, ...]:

@@ -1,119 +1,20 @@
-"""What belongs together: items, contexts, and the relation between texts that follows from them."""
+"""Which texts belong together, as row numbers: the relation that follows from contexts."""
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_assets.pairs.items import Context, Item
 from patina_assets.pairs.splits import Split
-from patina_resources.eventlog.reader import Row, Source
+from patina_resources.arrays import Int32, Int64, UInt64
 
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-UInt64 = NDArray[np.uint64]
 # One context relates every pair of its members, so a session of a million notes must not ask for 10^12 pairs.
 MAX_CONTEXT_MEMBERS = 256
 # Keys of `PairData.apart` are bits. Where there are more keys some share a bit, which only costs negatives.
 MAX_APART_BITS = 1024
 BITS_PER_WORD = 64
-# Of a longer text (a log pasted into a note) no model reads more, and every triplet that it is in repeats it.
-MAX_TEXT_CHARACTERS = 20_000
-
-
-@dataclass(frozen=True, order=True)
-class Item:
-    """One thing that search can return.
-
-    Attributes:
-        kind: decision, pattern, goal, work, context, observation, file, function, commit, state.
-        text: What is embedded and shown, cut to MAX_TEXT_CHARACTERS.
-        file: Path in the repository, or None.
-        session: Session id, or None.
-        commit: Commit sha, or None.
-        seq: The first event of the eventlog that tells of it.
-    """
-
-    kind: str
-    text: str
-    file: str | None = None
-    session: str | None = None
-    commit: str | None = None
-    seq: int = 0
-
-    def __post_init__(self) -> None:
-        if len(self.text) > MAX_TEXT_CHARACTERS:
-            object.__setattr__(self, "text", self.text[:MAX_TEXT_CHARACTERS])
-
-    def order(self) -> tuple[str, ...]:
-        """Return the sort key: content only, so that the order of events in a file does not matter."""
-        return (self.kind, self.file or "", self.session or "", self.commit or "", self.text)
-
-
-@dataclass(frozen=True)
-class Context:
-    """Items that belong together: a session's notes, a commit's files, a caller and its callee.
-
-    Attributes:
-        members: The items.
-        split: The part of the data that the context belongs to.
-    """
-
-    members: tuple[Item, ...]
-    split: Split
-
-
-@dataclass(frozen=True)
-class PairData:
-    """What a pair type makes of its sources' rows.
-
-    Attributes:
-        items: All items.
-        contexts: Which of them belong together.
-        apart: Keys by text. Two texts that share a key are never each other's negative, related or not: a negative
-            of a function, say, has to be of another module. A text without keys may be a negative of all.
-    """
-
-    items: Sequence[Item]
-    contexts: Sequence[Context]
-    apart: Mapping[str, Collection[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PairType:
-    """How a source's rows become items and contexts.
-
-    Attributes:
-        name: As in a recipe's `pair_type`.
-        source: The source that a recipe names for it.
-        further_sources: Other sources that items or their texts are made from.
-        derive: Rows by source name -> items and contexts. Pure.
-        version: Raised when `derive` gives something else for the same rows.
-        missing: What an eventlog without signal lacks, and what to do about it.
-        hard_negatives: Whether training does better with negatives from the anchor's nearest texts, where the loss
-            allows it: measured in docs/experiments.md, *Near negatives over many windows*.
-    """
-
-    name: str
-    source: Source
-    derive: Callable[[Mapping[str, Sequence[Row]]], PairData]
-    version: int
-    missing: str
-    further_sources: tuple[Source, ...] = ()
-    hard_negatives: bool = False
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """All sources, the recipe's first."""
-        return (self.source, *self.further_sources)
-
-    def hard_negatives_with(self, loss: str) -> bool:
-        """Return whether a loss is trained with negatives from the anchor's nearest texts.
-
-        The hinge of the triplet loss is not: it sees nothing but these negatives, and vectors become worse.
-        """
-        return self.hard_negatives and loss == "infonce"
 
 
 @dataclass(frozen=True)
@@ -255,14 +156,6 @@ def related_texts(relations: Relations) -> RelatedTexts:
     merged = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
     itself = merged // max(relations.texts, 1) == merged % max(relations.texts, 1)
     return RelatedTexts(merged[~itself], relations.texts, relations.apart)
-
-
-def dealt(items: Iterable[Item], most: int = 32) -> list[tuple[Item, ...]]:
-    """Return items in groups of at most `most`, mixed by a hash of their text: a large context in linear parts."""
-    mixed = sorted(
-        set(items), key=lambda item: (hashlib.sha256(item.text.encode("utf-8", "replace")).digest(), item.order())
-    )
-    return [tuple(mixed[start : start + most]) for start in range(0, len(mixed), most)]
 
 
 def evenly(rows: Int32, most: int) -> Int32:

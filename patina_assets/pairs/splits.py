@@ -1,7 +1,8 @@
 """Which part of the data a context belongs to: what is trained on, chosen by, and asked about."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -41,8 +42,23 @@ def split_by_time(times: Iterable[str]) -> list[Split]:
     ranked = sorted(stamps)
     if not ranked:
         return []
-    validation = ranked[min(int(len(ranked) * 0.8), len(ranked) - 1)]
-    test = ranked[min(int(len(ranked) * 0.9), len(ranked) - 1)]
+    validation, test = (ranked[int(len(ranked) * share)] for share in (0.8, 0.9))
     return [
         Split.TEST if stamp >= test else Split.VALIDATION if stamp >= validation else Split.TRAIN for stamp in stamps
     ]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """How contexts are dealt to training, validation and test; benchmarks deal them otherwise.
+
+    Attributes:
+        by_hash: Returns the split of a session or file, by its name.
+        by_time: Returns a split for each of some times.
+    """
+
+    by_hash: Callable[[str], Split] = split_by_hash
+    by_time: Callable[[Iterable[str]], list[Split]] = split_by_time
+
+
+BUILD_SPLITS = Splits()

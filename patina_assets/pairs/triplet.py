@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from patina_assets.pairs.relations import Int32, RelatedTexts, Relations
+from patina_assets.pairs.relations import RelatedTexts, Relations
+from patina_resources.arrays import Int32
 
 # A negative is redrawn this often before its pair is given up: in a tiny project everything may be related.
 NEGATIVE_ATTEMPTS = 30

@@ -13,10 +13,12 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b
 LEFT_OVER = "other"
 # Markdown of this length or more is hidden behind "Show Markdown".
 INLINE_LIMIT = 1000
+ROWS_AT_ONCE = 4_096
 # What may stand in an image's address in markdown as it is. Round brackets could end it early.
 UNQUOTED = frozenset(f"{ascii_letters}{digits}-._~/:=',;<>".encode())
 WIDTH, HEIGHT, MARGIN = 300, 120, 14
 CHART_POINTS = 20
+COLUMN_WIDTH = 264
 # A small scatter: its size in widths of a dot, its groups, and how many characters of their names are shown.
 SMALL_WIDTH, SMALL_HEIGHT, SMALL_GROUPS, SMALL_NAME = 96, 60, 4, 18
 
@@ -123,14 +125,18 @@ def principal_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     if len(vectors) < 2:
         return np.zeros((len(vectors), 2), np.float32)
-    centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    _, directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
+    mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    # Some rows at a time: as float64, all of a large project's would fill the memory twice.
+    starts = range(0, len(vectors), ROWS_AT_ONCE)
+    blocks = ((vectors[start : start + ROWS_AT_ONCE] - mean).astype(np.float64) for start in starts)
+    _, directions = np.linalg.eigh(sum((block.T @ block for block in blocks), np.zeros((vectors.shape[1],) * 2)))
     axes = directions[:, ::-1][:, :2]
     if axes.shape[1] < 2:
         axes = np.pad(axes, ((0, 0), (0, 1)))
     signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(2)])
-    plane: NDArray[np.float32] = (centred @ (axes * np.where(signs == 0, 1, signs))).astype(np.float32)
-    return plane
+    axes = axes * np.where(signs == 0, 1, signs)
+    parts = [((vectors[start : start + ROWS_AT_ONCE] - mean) @ axes).astype(np.float32) for start in starts]
+    return np.concatenate(parts)
 
 
 def _small(points: NDArray[np.float32], groups: Sequence[str]) -> str:
@@ -146,7 +152,8 @@ def _small(points: NDArray[np.float32], groups: Sequence[str]) -> str:
 
 
 def _svg(width: int, height: int, style: str, parts: Iterable[str]) -> str:
-    size = f"viewBox='0 0 {width} {height}' width='560'"
+    # As wide as the narrowest column of a page: Dagster shows a picture of a relative width as nothing.
+    size = f"viewBox='0 0 {width} {height}' width='{COLUMN_WIDTH}'"
     return f"<svg xmlns='http://www.w3.org/2000/svg' {size} font-family='sans-serif' {style}>{''.join(parts)}</svg>"
 
 

@@ -1,17 +1,28 @@
 """The contents of artifact files: values to bytes and back. No paths."""
 
+import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from patina_assets.pairs.relations import Int32, Item, Relations
+from patina_assets.pairs.entities import EntityRelations
+from patina_assets.pairs.hash_sample import HashSample
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.relations import Relations
+from patina_resources.arrays import Int32
 
+# Keys that an item of an older build does not have either: left out where there is no value.
+OPTIONAL_ITEM_FIELDS = ("line", "state")
+WRITTEN_ITEM_FIELDS = tuple(field.name for field in fields(Item) if field.name != "identity")
 # A safetensors file begins with its header's length; the only tensor's values follow the header.
 HEADER_LENGTH_BYTES = 8
+MOST_PAIRS_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -30,22 +41,40 @@ class RelationsFile:
 
 
 def encode_items(items: Iterable[Item]) -> bytes:
-    """Return items as JSON lines."""
-    return "".join(json.dumps(asdict(item)) + "\n" for item in items).encode()
+    """Return items as JSON lines; `line` and `state` stand only where an item has them."""
+    return "".join(json.dumps(_item_fields(item)) + "\n" for item in items).encode()
+
+
+def _item_fields(item: Item) -> dict[str, Any]:
+    values = {name: getattr(item, name) for name in WRITTEN_ITEM_FIELDS}
+    return {name: value for name, value in values.items() if name not in OPTIONAL_ITEM_FIELDS or value is not None}
 
 
 def decode_items(data: bytes) -> list[Item]:
     """Return the items of `encode_items`; their order is their row."""
-    return [Item(**json.loads(line)) for line in data.splitlines()]
+    return list(_decoded_items(data))
+
+
+# A stage, its checks and the next stages ask for the same items one after the other.
+@lru_cache(maxsize=1)
+def _decoded_items(data: bytes) -> tuple[Item, ...]:
+    return tuple(Item(**json.loads(line)) for line in data.splitlines())
 
 
 def encode_pairs(texts: Sequence[str], triplets: Int32) -> bytes:
-    """Return triplets as JSON lines of texts: the layout that sentence-transformers' trainer reads."""
-    lines = (
-        json.dumps({"anchor": texts[anchor], "positive": texts[positive], "negative": texts[negative]})
-        for anchor, positive, negative in triplets.tolist()
-    )
-    return "".join(line + "\n" for line in lines).encode()
+    """Return triplets as JSON lines of texts: the layout that sentence-transformers' trainer reads.
+
+    It has no more than MOST_PAIRS_BYTES: a text may be long, and stands in many triplets.
+    """
+    file = io.BytesIO()
+    quoted = cache(lambda row: json.dumps(texts[row]))  # a text stands in many triplets
+    for anchor, positive, negative in triplets.tolist():
+        told = f'"anchor": {quoted(anchor)}, "positive": {quoted(positive)}, "negative": {quoted(negative)}'
+        line = f"{{{told}}}\n".encode()
+        if file.tell() + len(line) > MOST_PAIRS_BYTES:
+            break
+        file.write(line)
+    return file.getvalue()
 
 
 def encode_relations(file: RelationsFile) -> bytes:
@@ -74,6 +103,31 @@ def decode_relations(data: bytes) -> RelationsFile:
         apart=tensors["apart"],
     )
     return RelationsFile(relations, tensors["triplets"], tensors["training_triplets"])
+
+
+def encode_entity_relations(known: EntityRelations) -> bytes:
+    """Return relations by entity as safetensors."""
+    return save({"entities": known.entities, **_sample_tensors(known.relations)})
+
+
+def decode_entity_relations(data: bytes) -> EntityRelations:
+    """Return what `encode_entity_relations` was given."""
+    return EntityRelations(load(data)["entities"], decode_sample(data))
+
+
+def encode_sample(sample: HashSample) -> bytes:
+    """Return a set's hashes as safetensors."""
+    return save(_sample_tensors(sample))
+
+
+def decode_sample(data: bytes) -> HashSample:
+    """Return the hashes in what `encode_sample` or `encode_entity_relations` wrote."""
+    tensors = load(data)
+    return HashSample(tensors["hashes"], int(tensors["count"][0]))
+
+
+def _sample_tensors(sample: HashSample) -> dict[str, NDArray[Any]]:
+    return {"hashes": sample.hashes, "count": np.array([sample.count], np.int64)}
 
 
 def encode_embeddings(vectors: NDArray[np.float32]) -> bytes:

@@ -5,15 +5,25 @@ Everything that a command prints goes through `guarded_output`, so that no place
 
 import io
 import json
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Control characters but tabs and line ends (a lone carriage return goes back over its line); half surrogates; marks
 # that turn the direction of writing (Unicode, UAX 9); and separators that some programs take for line ends.
 _OBEYED = re.compile("[\0-\b\v\f\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)")
+
+Style = Literal["plain", "bold", "faint", "kind", "place", "match"]
+Styled = Sequence[tuple[str, Style]]
+# Select Graphic Rendition (ECMA-48, 8.3.117).
+SGR: dict[Style, str] = {"plain": "", "bold": "1", "faint": "2", "kind": "36", "place": "1;32", "match": "1;33"}
 
 
 def harmless(text: str) -> str:
@@ -27,6 +37,14 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return a text on one line: what is not printable, or is a space of another kind, as `\x1b`, `\n`, `\u2028`."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def with_tilde(text: str) -> str:
+    """Return a text in which the home folder is `~`."""
+    for home in {os.environ.get("HOME", ""), str(Path("~").expanduser())}:
+        if len(home) > 1:
+            text = re.sub(rf"{re.escape(home.rstrip('/'))}(?=/|$|[^A-Za-z0-9_.-])", "~", text)
+    return text
 
 
 def json_text(document: object) -> str:
@@ -44,19 +62,35 @@ def guarded_output() -> Iterator[None]:
     sys.stdout, sys.stderr = _guarded(sys.stdout), _guarded(sys.stderr)
     try:
         yield
-    except Exception:
-        raise
-    except BaseException:
-        sys.stdout, sys.stderr = before
+    except BaseException as error:
+        if not isinstance(error, Exception):  # the traceback of an error is still to be printed
+            sys.stdout, sys.stderr = before
         raise
     sys.stdout, sys.stderr = before
 
 
-def draw(stream: TextIO, text: str, end: str = "") -> None:
-    """Write a text over the line that was drawn last."""
-    bare = stream.bare if isinstance(stream, GuardedStream) else stream
-    bare.write(f"\r\x1b[K{one_line(text)}{end}")
-    bare.flush()
+def print_styled(stream: TextIO, lines: Iterable[Styled], *, coloured: bool) -> None:
+    """Write lines whose parts have styles.
+
+    rich does the same, and would make a search on a terminal wait a tenth longer for itself.
+    """
+    bare = _bare(stream)
+    for line in lines:
+        parts = ((harmless(text), SGR[style] if coloured else "") for text, style in line)
+        bare.write("".join(f"\x1b[{code}m{text}\x1b[0m" if code else text for text, code in parts) + "\n")
+
+
+def guarded_console(stream: TextIO) -> "Console":
+    """Return what draws bars and tables on a terminal (rich): it obeys its own styles, and no text that it shows."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class GuardedConsole(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+    return GuardedConsole(file=_bare(stream), markup=False, emoji=False, highlight=False)
 
 
 class GuardedStream:
@@ -78,6 +112,10 @@ class GuardedStream:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         return getattr(self.bare, name)
+
+
+def _bare(stream: TextIO) -> TextIO:
+    return stream.bare if isinstance(stream, GuardedStream) else stream
 
 
 def _guarded(stream: TextIO) -> Any:  # noqa: ANN401 - a stream in all but name

@@ -1,58 +1,94 @@
-"""Progress of long work: one line about every two seconds, with rate and time left; on a terminal, a bar."""
+"""Progress of long work as values, and as lines for a log or a pipe. Bars for a terminal are in `commands`."""
 
-import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 LINE_SECONDS = 2.0
-BAR_CELLS = 24
-# Ends a bar that is full.
-COMPLETE = "] 100% "
-_PROGRESS = re.compile(r"(?P<doing>\S+): (?P<unit>epoch )?(?P<done>\d+) of (?P<total>\d+)(?P<rest>.*)")
 
-Report = Callable[[str], None]
+
+@dataclass(frozen=True)
+class Progress:
+    """How far some work is.
+
+    Attributes:
+        stage: What is done, such as `semantic/embeddings`.
+        done: How much of it is done.
+        total: How much there is; 0 where nothing is counted, and the note says what happens.
+        unit: What is counted, such as `new texts`.
+        note: What else a person wants to know, such as the loss of an epoch.
+    """
+
+    stage: str
+    done: int
+    total: int
+    unit: str
+    note: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is done."""
+        return 0 < self.total <= self.done
+
+
+Report = Callable[[Progress], None]
 
 
 class Pace:
-    """Says how far counted work is, not more often than every two seconds, and when it is done."""
+    """How fast work advances, by the clock; work that begins anew is measured anew."""
 
-    def __init__(self, report: Report, doing: str, things: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start the clock.
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take a clock: seconds from any moment on."""
+        self._clock = clock
+        self._stage = ""
+        self._begun = self._last = (0, 0.0)
 
-        Args:
-            report: Called with each line.
-            doing: What is done, such as `semantic/embeddings`.
-            things: What is counted, such as `new texts`.
-            clock: Seconds from any moment on.
-        """
-        self._report, self._doing, self._things, self._clock = report, doing, things, clock
-        self._started = self._last = clock()
-
-    def __call__(self, done: int, total: int) -> None:
-        """Tell that so much is done."""
+    def starts(self, progress: Progress) -> bool:
+        """Take note of a value, and return whether it is the first of its work."""
+        first = progress.stage != self._stage or progress.done < self._last[0]
         now = self._clock()
-        if now - self._last < LINE_SECONDS and done < total:
-            return
-        self._last = now
-        rate = done / max(now - self._started, 1e-9)
-        left = f", {duration((total - done) / rate)} left" if 0 < done < total else ""
-        self._report(f"{self._doing}: {done} of {total} {self._things}, {rate:.3g} a second{left}")
+        if first:
+            self._stage, self._begun = progress.stage, (progress.done, now)
+        self._last = (progress.done, now)
+        return first
+
+    def speed(self, progress: Progress) -> str:
+        """Return rate and time left for people, such as `10 a second, 8 s left`; "" while neither is known."""
+        done, seconds = progress.done - self._begun[0], self._last[1] - self._begun[1]
+        if not progress.total or done <= 0 or seconds <= 0:
+            return ""
+        rate = done / seconds
+        left = "" if progress.complete else f", {duration((progress.total - progress.done) / rate)} left"
+        counted = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+        pace = f"{counted} a second" if rate >= 1 else f"{1 / rate:.2g} s each"
+        return f"{pace}{left}"
 
 
-class Seldom:
-    """Passes on lines not more often than every two seconds; the first and those that matter always."""
+class ProgressLines:
+    """Writes progress as lines: at most one in two seconds; notes always, and the end of what took longer than that."""
 
-    def __init__(self, report: Report, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take where lines go, and a clock in seconds."""
-        self._report, self._clock = report, clock
-        self._last: float | None = None
+    def __init__(self, write: Callable[[str, Progress], None], clock: Callable[[], float] = time.monotonic) -> None:
+        """Take where lines go, each with its value, and a clock in seconds."""
+        self._write, self._clock, self._pace = write, clock, Pace(clock)
+        self._written, self._is_begun = 0.0, False
 
-    def __call__(self, line: str, *, matters: bool = False) -> None:
-        """Report a line, or drop it."""
+    def __call__(self, progress: Progress) -> None:
+        """Write a line, or drop it."""
         now = self._clock()
-        if matters or self._last is None or now - self._last >= LINE_SECONDS:
-            self._last = now
-            self._report(line)
+        if self._pace.starts(progress):
+            self._written, self._is_begun = now, False
+            is_due = bool(progress.note) or progress.complete or not progress.total
+        else:
+            is_due = now - self._written >= LINE_SECONDS or (progress.complete and self._is_begun)
+        if is_due:
+            self._written, self._is_begun = now, True
+            self._write(line(progress, self._pace.speed(progress)), progress)
+
+
+def line(progress: Progress, speed: str = "") -> str:
+    """Return progress as one line of text."""
+    counted = f"{progress.done} of {progress.total} {progress.unit}" if progress.total else ""
+    return f"{progress.stage}: {', '.join(part for part in (counted, progress.note, speed) if part)}"
 
 
 def duration(seconds: float) -> str:
@@ -62,13 +98,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def bar(line: str) -> str | None:
-    """Return a line of progress as a bar; None for any other line."""
-    match = _PROGRESS.fullmatch(line)
-    if match is None or int(match["total"]) == 0:
-        return None
-    share = min(int(match["done"]) / int(match["total"]), 1.0)
-    filled = round(share * BAR_CELLS)
-    cells = "#" * filled + "." * (BAR_CELLS - filled)
-    counted = f"{match['unit'] or ''}{match['done']} of {match['total']}{match['rest']}"
-    return f"{match['doing']} [{cells}] {share:4.0%} {counted}"
+def scraper_progress(report: Report) -> Callable[[str, int, int | None], None]:
+    """Return what `materialize` tells how far it is, so that it reaches `report` as values."""
+
+    def show(doing: str, done: int, total: int | None) -> None:
+        if total is None:
+            report(Progress("materialize", 0, 0, "", doing))
+        elif total:
+            report(Progress(doing, done, total, "commits" if doing == "git" else "files"))
+
+    return show

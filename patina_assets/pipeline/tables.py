@@ -6,7 +6,7 @@ from patina_assets.pipeline.plain_text import one_line
 from patina_resources.materialize.report import ScraperReport
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def text_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return an aligned text table; numbers stand to the right, and no cell can break a line or steer the terminal."""
     cells = [[one_line(str(cell)) for cell in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
@@ -15,16 +15,23 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     )
 
 
-def report_table(reports: Iterable[ScraperReport]) -> str:
-    """Return what `patina materialize` did: what was skipped, then events by type, new, already known, retracted."""
-    rows = []
-    skipped = []
-    for report in reports:
-        for kind in sorted({*report.new, *report.known, *report.retracted}):
-            rows.append((kind, *(counts.get(kind, 0) for counts in (report.new, report.known, report.retracted))))
-        skipped += [f"skipped {one_line(reason)}" for reason in report.skipped]
+REPORT_HEADER = ("event", "new", "known", "retracted")
+
+
+def report_rows(reports: Iterable[ScraperReport]) -> list[tuple[str, int, int, int]]:
+    """Return what `patina materialize` did: events by type, new, already known, retracted."""
+    return [
+        (kind, report.new.get(kind, 0), report.known.get(kind, 0), report.retracted.get(kind, 0))
+        for report in reports
+        for kind in sorted({*report.new, *report.known, *report.retracted})
+    ]
+
+
+def report_table(reports: Sequence[ScraperReport]) -> str:
+    """Return what `patina materialize` did as text: what was skipped, then the events."""
+    skipped = [f"skipped {one_line(reason)}" for report in reports for reason in report.skipped]
     total = [f"skipped: {len(skipped)}, named above"] if skipped else []
-    return "\n".join([*skipped, table(("event", "new", "known", "retracted"), rows), *total])
+    return "\n".join([*skipped, text_table(REPORT_HEADER, report_rows(reports)), *total])
 
 
 def size_text(count: int) -> str:
@@ -37,6 +44,10 @@ def size_text(count: int) -> str:
     return f"{value:.1f} GB"
 
 
+def is_number(cell: str) -> bool:
+    """Return whether a cell holds a number, which stands to the right."""
+    return cell.replace(".", "", 1).replace("-", "", 1).isdecimal()
+
+
 def _aligned(cell: str, width: int) -> str:
-    number = cell.replace(".", "", 1).replace("-", "", 1).isdecimal()
-    return cell.rjust(width) if number else cell.ljust(width)
+    return cell.rjust(width) if is_number(cell) else cell.ljust(width)

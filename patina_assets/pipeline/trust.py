@@ -17,7 +17,7 @@ from patina_resources.store.mothership import mothership
 from patina_resources.store.paths import ProjectionPaths
 from patina_resources.store.seals import is_sealed
 
-Kind = Literal["artifacts", "vectors"]
+ForeignKind = Literal["artifacts", "vectors"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Foreign:
         damages: What is wrong with its files.
     """
 
-    kind: Kind
+    kind: ForeignKind
     path: Path
     built_by: str = ""
     built_at: str = ""
@@ -112,7 +112,7 @@ def _foreign_artifacts(path: Path) -> Foreign | None:
         manifest.built_by,
         max((record.built_at for record in manifest.stages.values()), default=""),
         sum(output.bytes for output in outputs),
-        tuple(damage for record in manifest.stages.values() for damage in damages(paths, record)),
+        tuple(str(damage) for record in manifest.stages.values() for damage in damages(paths, record)),
     )
 
 

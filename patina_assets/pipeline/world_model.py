@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 
 from patina_assets.learning.projection import from_safetensors
-from patina_assets.learning.transition import Float32, Steps, TransitionReport, measure_transition
-from patina_assets.pairs.relations import Item, unique_texts
+from patina_assets.learning.transition import Steps, TransitionReport, measure_transition
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.relations import unique_texts
 from patina_assets.pairs.splits import split_by_time
 from patina_assets.pairs.types import PAIR_TYPES
-from patina_assets.pipeline.build import MEASURED
 from patina_assets.pipeline.formats import decode_embeddings, decode_items
+from patina_assets.pipeline.stages.weights import MEASURED
 from patina_assets.pipeline.workspace import Workspace
 from patina_assets.recipe.model import ProjectionRecipe
+from patina_resources.arrays import Float32
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import read_outputs
 

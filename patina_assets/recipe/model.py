@@ -3,21 +3,32 @@
 Three forms are accepted and read into one. Version 1 names the model and gives `layers: [input, hidden, output]`;
 version 2 may leave both to the model; in either, a projection called `semantic`, `temporal` or `dependency` may be
 *flat*: its training keys stand beside `layers`, and its name implies the source and the pair type.
-recipe_reader.py reads them.
+reader.py reads them.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
-
-from patina_assets.recipe.yaml_lines import Problem, problem_error
-from patina_assets.recipe.yaml_typed import StrictModel
+from patina_resources.documents.checks import (
+    ANYTHING,
+    TEXT,
+    Check,
+    list_of,
+    number,
+    one_of,
+    or_nothing,
+    read_by,
+    record,
+    table,
+    table_of,
+    whole,
+)
+from patina_resources.documents.document import Fault, Location, fault_error
 from patina_resources.embedding.side_by_side import part_names
-from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.errors import PatinaError
 
 ProjectionType = Literal["dimension", "world-model"]
 Loss = Literal["infonce", "triplet"]
@@ -27,43 +38,37 @@ IMPLIED_BY_NAME: Mapping[str, tuple[str, str]] = {
     "temporal": ("git.co_changes", "co_changed"),
     "dependency": ("code.call_graph", "caller_callee"),
 }
+SHARE = Check("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
+# Those that `min_count` is for.
+COUNTING_PAIR_TYPES = ("co_changed",)
 MAX_NAME_LENGTH = 64
 # Asset keys and files of these names already mean something else.
 RESERVED_NAMES = frozenset({"base", "lexical", "model", "source", "lock", "oxidize_lock"})
-_LAYERS = "whole numbers >= 1 and <= 65536, such as [384, 1024, 256]"
+# A recipe comes with a repository: no line of it makes a build take more memory than a gigabyte or two.
+MOST_WIDE, LARGEST_BATCH, MOST_PAIRS = 8_192, 16_384, 1_000_000
+_LAYERS = f"whole numbers >= 1 and <= {MOST_WIDE}, such as [384, 1024, 256]"
 _MODEL_NAME = (
     "a model name such as all-minilm-l6-v2, or names joined by '+' (at most 200 printable characters, no backslash, "
     "no '..', no absolute path)"
 )
 
 
+def _is_model_name(name: object) -> bool:
+    if not isinstance(name, str) or ".." in name or "\\" in name or name != name.strip() or not name.isprintable():
+        return False
+    # An empty part means a leading, trailing or doubled slash.
+    has_bad_part = any(part in {"", "."} for part in name.split("/"))
+    return not has_bad_part and len(name) <= 200 and re.match(r"~|[A-Za-z]:/", name) is None
+
+
+def _with_parts(name: str) -> str:
+    """Return the name of a model, or of models side by side, if each of them is named once."""
+    part_names(name)
+    return name
+
+
 @dataclass(frozen=True)
-class RecipeContext:
-    """What validators have to know beside the value: pydantic hands it to them as `info.context`.
-
-    Attributes:
-        version: What the file says.
-        pair_types: The known sources, each with the pair types that can be made from it.
-    """
-
-    version: object
-    pair_types: Mapping[str, Collection[str]]
-
-
-class Options(StrictModel):
-    """Training keys that every form accepts."""
-
-    epochs: int = Field(ge=1, le=100_000, description="a whole number >= 1 and <= 100000")
-    batch_size: int = Field(256, ge=1, le=10_000_000, description="a whole number >= 1 and <= 10000000")
-    pairs: int = Field(10_000, ge=1, le=10_000_000, description="a whole number >= 1 and <= 10000000")
-    learning_rate: float = Field(1e-4, gt=0, description="a number > 0")
-    loss: Loss = Field("infonce", description="infonce or triplet")
-    margin: float = Field(0.2, ge=0, description="a number >= 0")
-    temperature: float = Field(0.05, gt=0, description="a number > 0")
-    seed: int = Field(0, ge=0, lt=2**32, description="a whole number >= 0 and < 4294967296")
-
-
-class Training(Options):
+class Training:
     """How one projection is trained.
 
     Attributes:
@@ -77,86 +82,92 @@ class Training(Options):
         margin: Margin of the triplet loss, in cosine distance.
         temperature: Temperature of the InfoNCE softmax.
         seed: Seed of sampling, splits and initial weights.
+        min_count: For a pair type that counts: how often two things must be seen together; None for its default.
     """
 
-    source: str = Field(description="the name of a source, such as git.co_changes")
-    pair_type: str = Field(description="the name of a pair type, such as co_changed")
-
-    @field_validator("source")
-    @classmethod
-    def _known_source(cls, source: str, info: ValidationInfo) -> str:
-        if info.context is not None and source not in info.context.pair_types:
-            raise ValueError(f"unknown source {_one_of(source, info.context.pair_types)}")
-        return source
-
-    @field_validator("pair_type")
-    @classmethod
-    def _pair_type_of_source(cls, pair_type: str, info: ValidationInfo) -> str:
-        source = info.data.get("source")  # absent where the source itself is wrong
-        if info.context is not None and source is not None:
-            known = info.context.pair_types[source]
-            if pair_type not in known:
-                raise ValueError(f"source {source} has no pair type {_one_of(pair_type, known)}")
-        return pair_type
+    source: Annotated[str, TEXT._replace(expected="the name of a source, such as git.co_changes")]
+    pair_type: Annotated[str, TEXT._replace(expected="the name of a pair type, such as co_changed")]
+    epochs: Annotated[int, whole(1, 100_000)]
+    batch_size: Annotated[int, whole(1, LARGEST_BATCH)] = 256
+    pairs: Annotated[int, whole(1, MOST_PAIRS)] = 10_000
+    learning_rate: Annotated[float, number("> 0")] = 1e-4
+    loss: Annotated[Loss, one_of(*get_args(Loss))] = "infonce"
+    margin: Annotated[float, number(">= 0")] = 0.2
+    temperature: Annotated[float, number("> 0")] = 0.05
+    seed: Annotated[int, whole(0, 2**32 - 1)] = 0
+    min_count: Annotated[int | None, whole(1, 1_000_000)] = None
 
 
-class Shape(StrictModel):
-    """Keys that stand directly under a projection's name in every form."""
+@dataclass(frozen=True)
+class Refresh:
+    """When trained weights are kept, continued or trained anew, as relations change. docs/drift.md defines drift.
 
-    type: ProjectionType = Field("dimension", description="dimension or world-model")
-    layers: list[Annotated[int, Field(ge=1, le=65536)]] = Field(description=_LAYERS)
+    Attributes:
+        keep_below: Below this drift since the last training they are kept.
+        continue_below: Below this one they are continued by a few epochs, from it on by some more.
+        renew_above: Above this sum of all drift since they were trained anew they are trained anew.
+        always: They are trained anew whenever anything changed.
+    """
 
-    @field_validator("layers")
-    @classmethod
-    def _three_or_two(cls, layers: list[int], info: ValidationInfo) -> list[int]:
-        if info.context is not None and info.context.version == 1 and len(layers) != 3:
-            raise ValueError(f"expected three numbers, [input, hidden, output], got {len(layers)}")
-        if len(layers) not in (2, 3):
-            raise ValueError(
-                f"expected two or three numbers, [input, hidden, output] or [hidden, output], got {len(layers)}"
-            )
-        return layers
-
-
-class NestedProjection(Shape):
-    """A projection with its training keys under `training`."""
-
-    training: Training = Field(description="a mapping with source, pair_type and epochs")
+    keep_below: Annotated[float, SHARE] = 0.05
+    continue_below: Annotated[float, SHARE] = 0.20
+    renew_above: Annotated[float, SHARE] = 0.50
+    always: bool = False
 
 
-class FlatProjection(Options, Shape):
-    """A projection with its training keys beside `layers`."""
+def _refresh_of(limits: Mapping[str, Any]) -> Refresh:
+    """Return a policy from the limits that a recipe gives.
+
+    Raises:
+        PatinaError: They are not in order.
+    """
+    found = Refresh(**limits)
+    if not found.keep_below <= found.continue_below <= found.renew_above:
+        raise PatinaError(
+            f"keep_below {found.keep_below:g}, continue_below {found.continue_below:g}, renew_above "
+            f"{found.renew_above:g}: expected each to be at least the one before it"
+        )
+    return found
 
 
-def _checked_model_name(name: str) -> str:
-    # An empty part means a leading, trailing or doubled slash.
-    bad_part = any(part in {"", "."} for part in name.split("/"))
-    bad_text = ".." in name or "\\" in name or name != name.strip() or not name.isprintable()
-    if bad_part or bad_text or len(name) > 200 or re.match(r"~|[A-Za-z]:/", name):
-        raise ValueError(f"expected {_MODEL_NAME}, got {shown(name)}")
-    try:
-        part_names(name)
-    except PatinaError as error:
-        raise ValueError(str(error)) from error
-    return name
+_REFRESH_WORDS = {"always": Refresh(always=True), "by_drift": Refresh()}
+_REFRESH_LIMITS = table(dict.fromkeys(("keep_below", "continue_below", "renew_above"), SHARE), then=_refresh_of)
 
 
-_ModelName = Annotated[str, AfterValidator(_checked_model_name)]
+def _refresh(value: str | dict[str, object], location: Location) -> Refresh:
+    """Return a policy, written as a word or as a mapping."""
+    if isinstance(value, dict):
+        found: Refresh = _REFRESH_LIMITS.read(value, location)
+        return found
+    return _REFRESH_WORDS[value]
 
 
-class Version2(StrictModel):
-    """The keys on top of a recipe of version 2, and of one whose version is wrong."""
+REFRESH = Check(
+    f"{', '.join(_REFRESH_WORDS)}, or a mapping with {', '.join(_REFRESH_LIMITS.keys)}",
+    lambda value: isinstance(value, dict) or (isinstance(value, str) and value in _REFRESH_WORDS),
+    tuple(_REFRESH_WORDS),
+    convert=_refresh,
+)
 
-    version: int = Field(ge=1, le=2, description="1 or 2")
-    # The default, which no file can spell, stands for "left out".
-    embedding_model: _ModelName = Field("", description=_MODEL_NAME)
-    projections: dict[str, Any] = Field(min_length=1, description="a mapping with at least one projection")
+_TRAINING = record(Training)
+# Keys that stand directly under a projection's name in every form, and those that do so in the flat form.
+SHAPE = {
+    "type": one_of(*get_args(ProjectionType)),
+    "layers": list_of(whole(1, MOST_WIDE, _LAYERS), _LAYERS),
+    "refresh": REFRESH,
+}
+OPTIONS = {key: check for key, check in _TRAINING.keys.items() if key not in {"source", "pair_type"}}
+NESTED_PROJECTION = table({**SHAPE, "training": _TRAINING}, needed=("layers", "training"))
+FLAT_PROJECTION = table({**SHAPE, **OPTIONS}, needed=("layers", "epochs"))
 
-
-class Version1(Version2):
-    """The keys on top of a recipe of version 1."""
-
-    embedding_model: _ModelName = Field(description=_MODEL_NAME)
+_TOP = {
+    "version": whole(1, 2, "1 or 2"),
+    "embedding_model": read_by(_with_parts, _MODEL_NAME, _is_model_name),
+    "projections": or_nothing(table_of(ANYTHING, "a mapping of projections")),
+    "refresh": REFRESH,
+}
+VERSION_1 = table(_TOP, needed=("version", "embedding_model", "projections"))
+VERSION_2 = table(_TOP, needed=("version", "projections"))
 
 
 @dataclass(frozen=True)
@@ -172,6 +183,7 @@ class ProjectionRecipe:
         training: How it is trained.
         line: 1-based line of the name in the recipe; not part of equality.
         layers_line: 1-based line of `layers`; not part of equality.
+        refresh: When its weights are kept, continued or trained anew: its own policy, or the one of the whole recipe.
     """
 
     name: str
@@ -182,6 +194,7 @@ class ProjectionRecipe:
     training: Training
     line: int = field(compare=False)
     layers_line: int = field(default=1, compare=False)
+    refresh: Refresh = Refresh()
 
 
 @dataclass(frozen=True)
@@ -191,7 +204,7 @@ class Recipe:
     Attributes:
         version: 1 or 2.
         embedding_model: Name of the base model, or `a+b`; None where version 2 leaves it to config.toml.
-        projections: In the order of the file, at least one.
+        projections: In the order of the file; none where only passages are searched.
         path: The file it was read from.
         model_line: 1-based line of `embedding_model`; not part of equality.
     """
@@ -204,7 +217,8 @@ class Recipe:
 
     def model_error(self, reason: str) -> PatinaError:
         """Return why `embedding_model` cannot be used, with its line."""
-        return problem_error(self.path, Problem(self.model_line, ("embedding_model",), reason))
+        fault = Fault("rule", ("embedding_model",), expected=reason)
+        return fault_error(self.path, self.model_line, fault, "YAML")
 
 
 def check_input_dimensions(recipe: Recipe, model: str, dims: int) -> None:
@@ -224,9 +238,5 @@ def check_input_dimensions(recipe: Recipe, model: str, dims: int) -> None:
                 f"the input is {projection.input}, but the vectors of {model} have {dims} dimensions: "
                 f"write [{dims}, {projection.hidden}, {projection.output}]"
             )
-            location = ("projections", projection.name, "layers")
-            raise problem_error(recipe.path, Problem(projection.layers_line, location, text))
-
-
-def _one_of(word: str, known: Collection[str]) -> str:
-    return f"{shown(word)}{did_you_mean(word, known)}: expected {' or '.join(known)}"
+            fault = Fault("rule", ("projections", projection.name, "layers"), expected=text)
+            raise fault_error(recipe.path, projection.layers_line, fault, "YAML")

@@ -3,25 +3,28 @@
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from patina_assets.recipe.model import (
+    COUNTING_PAIR_TYPES,
+    FLAT_PROJECTION,
     IMPLIED_BY_NAME,
     MAX_NAME_LENGTH,
+    NESTED_PROJECTION,
+    OPTIONS,
     RESERVED_NAMES,
-    FlatProjection,
-    NestedProjection,
-    Options,
+    SHAPE,
+    VERSION_1,
+    VERSION_2,
     ProjectionRecipe,
     Recipe,
-    RecipeContext,
-    Shape,
+    Refresh,
     Training,
-    Version1,
-    Version2,
 )
-from patina_assets.recipe.yaml_lines import Document, Location, Problem, problem_error, read_yaml
-from patina_assets.recipe.yaml_typed import ModelT, typed
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.documents.checks import Check, InvalidError
+from patina_resources.documents.document import Document, Fault, Location
+from patina_resources.documents.yaml_file import read_yaml
+from patina_resources.errors import PatinaError, did_you_mean, shown
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
@@ -51,25 +54,31 @@ class _RecipeReader:
 
     def __init__(self, document: Document, pair_types: Mapping[str, Collection[str]]) -> None:
         self.document = document
+        self.pair_types = pair_types
         self.table = document.data if isinstance(document.data, dict) else {}
-        self.context = RecipeContext(self.table.get("version"), pair_types)
-        self.problems = list(document.duplicates)
+        self.version = self.table.get("version")
+        self.faults = list(document.duplicates)
+        self.refresh = Refresh()
 
     def recipe(self) -> Recipe:
-        form = Version1 if self.context.version == 1 else Version2
-        top = self._typed(form, self.document.data, ())
+        top = self._checked(VERSION_1 if self.version == 1 else VERSION_2, self.document.data, ())
+        self.refresh = (top or {}).get("refresh", Refresh())
         projections = self._projections(self.table.get("projections"))
-        if self.problems or top is None:
-            raise problem_error(self.document.path, min(self.problems, key=lambda problem: problem.line))
+        if self.faults or top is None:
+            raise self.document.error(*self.faults)
         line = self.document.line_of(("embedding_model",))
-        return Recipe(top.version, top.embedding_model or None, projections, self.document.path, line)
+        return Recipe(top["version"], top.get("embedding_model"), projections, self.document.path, line)
 
-    def _typed(self, model: type[ModelT], value: object, location: Location) -> ModelT | None:
-        result = typed(model, value, self.document, location, self.context)
-        if isinstance(result, Problem):
-            self.problems.append(result)
+    def _checked(self, check: Check, value: object, location: Location) -> dict[str, Any] | None:
+        try:
+            values: dict[str, Any] = check.read(value, location)
+            return values
+        except InvalidError as error:
+            self.faults += error.faults
             return None
-        return result
+
+    def _refuse(self, location: Location, text: str) -> None:
+        self.faults.append(Fault("rule", location, expected=text))
 
     def _projections(self, tables: object) -> tuple[ProjectionRecipe, ...]:
         """Read projections up to the first that is wrong: later ones stand on later lines."""
@@ -79,7 +88,7 @@ class _RecipeReader:
             location = ("projections", name)
             unusable = _why_unusable(name, seen)
             if unusable is not None:
-                self.problems.append(Problem(self.document.line_of(location), location, unusable))
+                self._refuse(location, unusable)
                 break
             seen[_asset_name(name)] = name
             projection = self._projection(name, table, location)
@@ -89,45 +98,68 @@ class _RecipeReader:
         return tuple(projections)
 
     def _projection(self, name: str, table: object, location: Location) -> ProjectionRecipe | None:
-        shape: Shape | None
-        if isinstance(table, dict) and _is_flat(table):
-            shape = self._typed(FlatProjection, table, location)
-            training = self._implied_training(name, table, location) if shape else None
-        else:
-            shape = nested = self._typed(NestedProjection, table, location)
-            training = nested.training if nested else None
-        if shape is None or training is None:
+        flat = isinstance(table, dict) and _is_flat(table)
+        if isinstance(table, dict):
+            self._check_layers(table.get("layers"), (*location, "layers"))
+        values = self._checked(FLAT_PROJECTION if flat else NESTED_PROJECTION, table, location)
+        if values is None:
             return None
+        training: Training | None
+        training = self._implied_training(name, values, location) if flat else values["training"]
+        if training is not None:
+            self._check_training(training, location if flat else (*location, "training"))
+        if training is None or self.faults:
+            return None
+        layers = values["layers"]
         return ProjectionRecipe(
             name=name,
-            type=shape.type,
-            input=shape.layers[0] if len(shape.layers) == 3 else None,
-            hidden=shape.layers[-2],
-            output=shape.layers[-1],
+            type=values.get("type", "dimension"),
+            input=layers[0] if len(layers) == 3 else None,
+            hidden=layers[-2],
+            output=layers[-1],
             training=training,
             line=self.document.line_of(location),
             layers_line=self.document.line_of((*location, "layers")),
+            refresh=values.get("refresh", self.refresh),
         )
 
-    def _implied_training(self, name: str, table: dict[str, object], location: Location) -> Training | None:
+    def _implied_training(self, name: str, values: Mapping[str, Any], location: Location) -> Training | None:
         if name not in IMPLIED_BY_NAME:
-            text = (
+            self._refuse(
+                location,
                 f"source and pair_type must be given under training: only the names {', '.join(IMPLIED_BY_NAME)} "
-                f"imply them{did_you_mean(name, IMPLIED_BY_NAME)}"
+                f"imply them{did_you_mean(name, IMPLIED_BY_NAME)}",
             )
-            self.problems.append(Problem(self.document.line_of(location), location, text))
             return None
         source, pair_type = IMPLIED_BY_NAME[name]
-        options = {key: value for key, value in table.items() if key in Options.model_fields}
-        return self._typed(Training, {"source": source, "pair_type": pair_type, **options}, location)
+        return Training(source, pair_type, **{key: value for key, value in values.items() if key in OPTIONS})
+
+    def _check_training(self, training: Training, location: Location) -> None:
+        source, known = training.source, self.pair_types.get(training.source)
+        if known is None:
+            self._refuse((*location, "source"), f"unknown source {_one_of(source, self.pair_types)}")
+        elif training.pair_type not in known:
+            text = f"source {source} has no pair type {_one_of(training.pair_type, known)}"
+            self._refuse((*location, "pair_type"), text)
+        elif training.min_count is not None and training.pair_type not in COUNTING_PAIR_TYPES:
+            text = f"only {' and '.join(COUNTING_PAIR_TYPES)} takes it, not {training.pair_type}: delete the key"
+            self._refuse((*location, "min_count"), text)
+
+    def _check_layers(self, layers: object, location: Location) -> None:
+        count = len(layers) if isinstance(layers, list) else 3
+        if self.version == 1 and count != 3:
+            self._refuse(location, f"expected three numbers, [input, hidden, output], got {count}")
+        elif count not in (2, 3):
+            text = f"expected two or three numbers, [input, hidden, output] or [hidden, output], got {count}"
+            self._refuse(location, text)
 
 
 def _is_flat(table: Mapping[str, object]) -> bool:
     """Tell whether training keys stand beside `layers`, judging misspelt ones by what they were meant to be."""
-    others = [key for key in table if key not in Shape.model_fields]
-    if "training" in table or did_you_mean("training", others):
+    others = [key for key in table if key not in SHAPE]
+    if did_you_mean("training", others):
         return False
-    return any(key in table or did_you_mean(key, others) for key in Options.model_fields)
+    return any(key in table or did_you_mean(key, others) for key in OPTIONS)
 
 
 def _asset_name(name: str) -> str:
@@ -147,3 +179,7 @@ def _why_unusable(name: str, seen: Mapping[str, str]) -> str | None:
     if asset_name in seen:
         return f"the same name as {seen[asset_name]} once '-' is read as '_': rename one of them"
     return None
+
+
+def _one_of(word: str, known: Collection[str]) -> str:
+    return f"{shown(word)}{did_you_mean(word, known)}: expected {' or '.join(known)}"

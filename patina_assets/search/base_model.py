@@ -9,18 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_resources.embedding.cache import (
-    EmbeddingCache,
-    EmbeddingResult,
-    embed_with_cache,
-)
-from patina_resources.embedding.recovery import (
-    DAMAGED_SUFFIX,
-    FOREIGN_SUFFIX,
-    DamagedCacheError,
-    ForeignCacheError,
-    put_aside,
-)
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, joint_settings, resolve_base, side_by_side
 from patina_resources.errors import PatinaError
 from patina_resources.models.cache import cached_model
@@ -33,13 +21,12 @@ from patina_resources.store.paths import ProjectionPaths
 
 if TYPE_CHECKING:  # search answers without loading what trains and parses
     from patina_assets.recipe.model import Recipe
-    from patina_resources.embedding.embedder import OnnxEmbedder
+    from patina_resources.embedding.cache import EmbeddingResult
+    from patina_resources.embedding.embedder import OnnxEmbedder, OnProgress
 
 MODEL_STAGE = "model"
 # Where projects kept their models before there was a mothership.
 OLD_MODELS = Path("resources") / "models"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -129,7 +116,7 @@ def embed_texts(
     spec: BaseSpec,
     files: BaseFiles,
     texts: Sequence[str],
-    progress: Callable[[str], Progress],
+    progress: Callable[[str], "OnProgress"],
     warn: Callable[[str], None],
 ) -> EmbeddedTexts:
     """Return the texts' vectors; each model embeds only what its own cache does not hold.
@@ -148,6 +135,14 @@ def embed_texts(
     Raises:
         PatinaError: A cache cannot be written or moved, or a model fails.
     """
+    from patina_resources.embedding.recovery import (
+        DAMAGED_SUFFIX,
+        FOREIGN_SUFFIX,
+        DamagedCacheError,
+        ForeignCacheError,
+        put_aside,
+    )
+
     vectors, new, seconds = [], {}, 0.0
     for part, own in zip(spec.parts, files.parts, strict=True):
         path = project.embedding_cache(part.name)
@@ -167,8 +162,10 @@ def embed_texts(
 
 
 def _embed_cached(
-    path: Path, spec: ModelSpec, files: ModelFiles, texts: Sequence[str], progress: Progress
-) -> EmbeddingResult:
+    path: Path, spec: ModelSpec, files: ModelFiles, texts: Sequence[str], progress: "OnProgress"
+) -> "EmbeddingResult":
+    from patina_resources.embedding.cache import EmbeddingCache, embed_with_cache
+
     with EmbeddingCache(path) as cache:
         return embed_with_cache(cache, embedder(spec, files), files.digest, texts, progress)
 

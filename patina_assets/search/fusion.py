@@ -1,14 +1,11 @@
-"""Several ranked lists to one: reciprocal rank fusion. Pure."""
+"""What a search gives back, and the things of one list. Pure."""
 
-import heapq
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from patina_assets.pairs.relations import Item
+from patina_assets.pairs.items import Item
+from patina_assets.passages.passage import Passage
 
-# Cormack, Clarke and Büttcher 2009: score = sum over lists of weight / (constant + rank). Their constant of 60 is for
-# lists of thousands; what is measured here is in docs/search.md.
-FUSION_CONSTANT = 10
 # Items that no question is worded like: a set of files that were worked on at one time.
 KINDS_NOT_ASKED_FOR = frozenset({"state"})
 
@@ -34,11 +31,15 @@ class Hit:
         item: What was found.
         score: Cosine or BM25 in one list; the fused score where several were merged.
         places: Its place in each list that found it.
+        passage: Its best passage, where passages were searched.
+        others: Further passages of the same file that answer, too.
     """
 
     item: Item
     score: float
     places: Mapping[str, Place] = field(default_factory=dict)
+    passage: Passage | None = None
+    others: tuple[Passage, ...] = ()
 
 
 Identity = tuple[str, ...]
@@ -111,33 +112,3 @@ def distinct(
             scores.append(score)
             ranks[thing] = len(keys)
     return Ranked(ranks, keys, scores)
-
-
-def fuse(
-    lists: Mapping[str, Ranked],
-    item_of: Callable[[str, int], Item],
-    k: int,
-    weights: Mapping[str, float] | None = None,
-) -> list[Hit]:
-    """Return the k items with the highest weighted reciprocal-rank sum over several lists, best first.
-
-    Args:
-        lists: By name. An item is shown as the first list words it.
-        item_of: Returns the item that a list has under a key; asked only for those that may be returned.
-        k: Number of results.
-        weights: By name of a list; 1 where none is given.
-    """
-    scores: dict[Identity, float] = {}
-    for name, ranked in lists.items():
-        weight = (weights or {}).get(name, 1.0)
-        for thing, rank in ranked.ranks.items():
-            scores[thing] = scores.get(thing, 0.0) + weight / (FUSION_CONSTANT + rank)
-    # Those that tie with the last: their order is that of their content.
-    least = min(heapq.nlargest(k, scores.values()), default=0.0)
-    hits = []
-    for thing in (thing for thing, score in scores.items() if score >= least):
-        having = {name: ranked for name, ranked in lists.items() if thing in ranked.ranks}
-        first = next(iter(having))
-        item = item_of(first, having[first].key(thing))
-        hits.append(Hit(item, scores[thing], {name: ranked.place(thing) for name, ranked in having.items()}))
-    return sorted(hits, key=lambda hit: (-hit.score, hit.item.order()))[:k]

@@ -1,5 +1,6 @@
 """A USearch HNSW index over unit vectors, and how much of the exact answer it finds."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ EXPANSION_ADD = 128
 EXPANSION_SEARCH = 192
 RECALL_QUERIES = 200
 RECALL_AT = 10
+BEYOND_ALL_KEYS = np.uint64(2**48)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,27 @@ def build_index(vectors: NDArray[np.float32], options: IndexOptions) -> bytes:
     return bytes(index.save() or b"")
 
 
+def extend_index(index: Index, kept: Mapping[int, int], added: Sequence[int], vectors: NDArray[np.float32]) -> bytes:
+    """Return a serialised index with other vectors beside those that stay. Its bytes depend on what was there before.
+
+    Args:
+        index: From `load_index`; it is changed.
+        kept: The new key of each key that stays; all others go.
+        added: Keys of the vectors that come.
+        vectors: float32 [added, dim].
+    """
+    old, new = (np.fromiter(keys, np.uint64, len(kept)) for keys in (kept.keys(), kept.values()))
+    gone = np.setdiff1d(np.asarray(index.keys, np.uint64), old)
+    if gone.size:
+        index.remove(gone, threads=1)
+    # In two steps, as the new key of one vector is the old one of another.
+    index.rename(old, new + BEYOND_ALL_KEYS)
+    index.rename(new + BEYOND_ALL_KEYS, new)
+    if len(added):
+        index.add(np.asarray(added, np.uint64), vectors, threads=1, copy=True)
+    return bytes(index.save() or b"")
+
+
 def load_index(data: bytes, name: str) -> Index:
     """Return a searchable index.
 
@@ -71,8 +94,8 @@ def load_index(data: bytes, name: str) -> Index:
         PatinaError: USearch cannot read it.
     """
     try:
-        # The file does not keep the effort of a search.
-        index = Index.restore(data, expansion_search=EXPANSION_SEARCH)
+        # The file keeps no effort.
+        index = Index.restore(data, expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH)
     except (RuntimeError, ValueError, TypeError) as error:
         raise PatinaError(f"{name}: USearch cannot read it ({error}): run `patina oxidize --full`") from error
     if index is None:

@@ -1,7 +1,7 @@
 """Words for lexical search: what an index holds for a text, and what a query asks for. Pure text."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 # An expression of thousands of terms overflows SQLite's parser stack; nobody writes so many on purpose.
 MAX_QUERY_TERMS = 64
@@ -14,6 +14,8 @@ QUESTION_WORDS = frozenset({
     "these", "they", "this", "to", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will",
     "with", "would", "you", "your",
 })  # fmt: skip
+MAX_PHRASES = 8
+_PHRASE = re.compile(r'"([^"]+)"')
 _RUN = re.compile(r"\w+")
 # readRecipe -> read Recipe, HTTPServer -> HTTP Server, read_recipe -> read recipe
 _PART_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
@@ -26,6 +28,9 @@ def terms(text: str) -> list[str]:
     """
     found = []
     for run in _RUN.findall(text):
+        if run.islower() and "_" not in run:  # most words, which have no parts
+            found.append(run.casefold())
+            continue
         parts = [part.casefold() for part in _PART_BOUNDARY.split(run) if part]
         found += parts
         if len(parts) > 1:
@@ -38,11 +43,26 @@ def index_text(texts: Iterable[str | None]) -> str:
     return " ".join(term for text in texts if text for term in terms(text))
 
 
-def match_expression(query: str) -> str | None:
-    """Return the FTS5 expression that finds any word of a free text; None where it has no word.
+def telling_terms(query: str) -> list[str]:
+    """Return the words of a query, each once: those that say something of its subject, where there are such."""
+    unique = list(dict.fromkeys(terms(query[:MAX_QUERY_CHARACTERS])))
+    return ([term for term in unique if term not in QUESTION_WORDS] or unique)[:MAX_QUERY_TERMS]
+
+
+def match_expression(query: str, without: Collection[str] = ()) -> str | None:
+    """Return the FTS5 expression that finds any word of a free text, and every phrase in double quotes.
+
+    Args:
+        query: The text.
+        without: Words that are left out while others remain, as they tell nothing apart.
 
     Every word is quoted, so that nothing in the text is taken for FTS5 syntax (SQLite, FTS5 extension, 3.1).
+
+    Returns:
+        None where the text has no word.
     """
-    unique = list(dict.fromkeys(terms(query[:MAX_QUERY_CHARACTERS])))
-    telling = [term for term in unique if term not in QUESTION_WORDS]
-    return " OR ".join(f'"{term}"' for term in (telling or unique)[:MAX_QUERY_TERMS]) or None
+    phrases = [" ".join(terms(phrase)) for phrase in _PHRASE.findall(query[:MAX_QUERY_CHARACTERS])]
+    wanted = [f'"{phrase}"' for phrase in phrases[:MAX_PHRASES] if phrase]
+    words = telling_terms(query)
+    any_word = " OR ".join(f'"{term}"' for term in [term for term in words if term not in without] or words)
+    return " AND ".join([*wanted, f"({any_word})"] if wanted else [any_word]) or None

@@ -1,12 +1,13 @@
-"""The file beside an index: its items by key, their words, and the projection that made it (SQLite)."""
+"""The file beside an index: its items by key, and the projection that made it (SQLite)."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from threading import Lock
+from typing import Any
 
-from patina_assets.pairs.relations import Item
-from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR, Identity, identity
-from patina_assets.search.lexical import index_text
+from patina_assets.pairs.items import Item
+from patina_assets.search.fusion import Identity, identity
 from patina_resources.errors import PatinaError
 
 SEARCH_SCHEMA = """
@@ -15,60 +16,53 @@ CREATE TABLE item (key INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NU
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE weights (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 """
-# The index alone, without a second copy of the texts; a row number is an item's key. Words are reduced to their stems.
-LEXICAL_SCHEMA = """
-CREATE VIRTUAL TABLE lexical USING fts5(place, text, content = '', tokenize = 'porter unicode61 remove_diacritics 2')
+# Only where an item has a line or a state: the table of items is that of files of older builds, and they read it.
+DETAIL_SCHEMA = "CREATE TABLE detail (key INTEGER PRIMARY KEY, line INTEGER, state TEXT)"
+SELECT_ITEMS = 'SELECT kind, text, file, session, "commit", seq FROM item'
+SELECT_DETAILED_ITEMS = """
+SELECT kind, text, file, session, "commit", seq, line, state FROM item LEFT JOIN detail USING (key)
 """
-LEXICAL_QUERY = """
-SELECT rowid, -rank AS score FROM lexical WHERE lexical MATCH ? ORDER BY rank, rowid LIMIT ?
-"""
-ITEMS_QUERY = 'SELECT kind, text, file, session, "commit", seq FROM item ORDER BY key'
-ITEM_QUERY = 'SELECT kind, text, file, session, "commit", seq FROM item WHERE key = ?'
-# Of each search file: those of a project of 42,000 events, and a few MiB where there are more.
-IDENTITIES_KEPT = 16_384
+SELECT_ABOUT = 'SELECT key FROM item WHERE file = ? OR "commit" = ? OR session = ? ORDER BY key'
+HAS_DETAIL = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'detail'"
+# Of each search file: items that queries found, as they find the same again and again; a few MiB.
+ITEMS_KEPT = 4_096
 
 
-def encode_search(
-    items: Sequence[Item], facts: Mapping[str, str], weights: bytes | None, *, lexical: bool = False
-) -> bytes:
+def encode_search(items: Sequence[Item], facts: Mapping[str, str], weights: bytes | None) -> bytes:
     """Return an SQLite file with what search needs beside the index.
 
     Args:
         items: The items; their row is their key in the index.
         facts: Model name, model digest and so on.
         weights: The projection (safetensors) whose outputs the index holds; None for raw embeddings.
-        lexical: Index the words of items that a question may ask for; left out where this SQLite has no FTS5.
     """
     connection = sqlite3.connect(":memory:")
     try:
-        connection.executescript(SEARCH_SCHEMA)
-        rows = ((key, i.kind, i.text, i.file, i.session, i.commit, i.seq) for key, i in enumerate(items))
-        connection.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        connection.executemany("INSERT INTO fact VALUES (?, ?)", sorted(facts.items()))
-        if weights is not None:
-            connection.execute("INSERT INTO weights VALUES ('projection', ?)", (weights,))
-        if lexical and has_fts5(connection):
-            _index_words(connection, items)
+        write_items(connection, items, facts, weights)
         connection.commit()
         return connection.serialize()
     finally:
         connection.close()
 
 
-def has_fts5(connection: sqlite3.Connection) -> bool:
-    """Return whether this SQLite was compiled with FTS5."""
-    return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
+def write_items(
+    connection: sqlite3.Connection, items: Sequence[Item], facts: Mapping[str, str], weights: bytes | None
+) -> None:
+    """Write the tables that every search file has; the parameters are those of `encode_search`."""
+    connection.executescript(SEARCH_SCHEMA)
+    rows = ((key, i.kind, i.text, i.file, i.session, i.commit, i.seq) for key, i in enumerate(items))
+    connection.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    _add_details(connection, items)
+    connection.executemany("INSERT INTO fact VALUES (?, ?)", sorted(facts.items()))
+    if weights is not None:
+        connection.execute("INSERT INTO weights VALUES ('projection', ?)", (weights,))
 
 
-def _index_words(connection: sqlite3.Connection, items: Sequence[Item]) -> None:
-    connection.execute(LEXICAL_SCHEMA)
-    rows = (
-        (key, index_text((item.file, item.session, item.commit)), index_text((item.text,)))
-        for key, item in enumerate(items)
-        if item.kind not in KINDS_NOT_ASKED_FOR
-    )
-    connection.executemany("INSERT INTO lexical (rowid, place, text) VALUES (?, ?, ?)", rows)
-    connection.execute("INSERT INTO lexical (lexical) VALUES ('optimize')")
+def _add_details(connection: sqlite3.Connection, items: Sequence[Item]) -> None:
+    rows = [(key, i.line, i.state) for key, i in enumerate(items) if i.line is not None or i.state is not None]
+    if rows:
+        connection.execute(DETAIL_SCHEMA)
+        connection.executemany("INSERT INTO detail VALUES (?, ?, ?)", rows)
 
 
 class SearchFile:
@@ -84,21 +78,29 @@ class SearchFile:
         try:
             connection.deserialize(data)
             self.facts = dict(connection.execute("SELECT name, value FROM fact").fetchall())
-            connection.execute("SELECT name, content FROM weights")
+            connection.execute("SELECT name, typeof(content) FROM weights")  # the content itself may be megabytes
+            select = _select_items(connection)
         except (sqlite3.DatabaseError, MemoryError) as error:  # MemoryError: there are no bytes at all
             raise PatinaError(f"{name}: not a search file ({error}): run `patina oxidize --full`") from error
         self._connection = connection
-        self._identity = lru_cache(IDENTITIES_KEPT)(lambda key: identity(_item(connection, key)))
+        # Python's module must not run one prepared statement in two threads at a time.
+        self._lock = Lock()
+        self._select = select
+        self._item = lru_cache(ITEMS_KEPT)(self._read_item)
 
     @property
     def weights(self) -> bytes | None:
         """The projection (safetensors) whose outputs the index holds; None for raw embeddings."""
-        row = self._connection.execute("SELECT content FROM weights").fetchone()
-        return row[0] if row else None
+        rows = self.rows("SELECT content FROM weights")
+        return rows[0][0] if rows else None
 
     def items(self) -> list[Item]:
         """Return all items; their order is their key."""
-        return [Item(*row) for row in self._connection.execute(ITEMS_QUERY)]
+        return [Item(*row) for row in self.rows(f"{self._select} ORDER BY key")]
+
+    def texts(self) -> list[str]:
+        """Return the texts of all items, in the order of their keys."""
+        return [text for (text,) in self.rows("SELECT text FROM item ORDER BY key")]
 
     def item(self, key: int) -> Item:
         """Return the item of an index key.
@@ -106,36 +108,39 @@ class SearchFile:
         Raises:
             KeyError: There is no such key.
         """
-        return _item(self._connection, key)
+        return self._item(key)
+
+    def about(self, item: Item) -> list[tuple[int, Item]]:
+        """Return, with their keys, the items of the same file, commit or session as an item."""
+        values = (item.file, item.commit, item.session)
+        return [(key, self.item(key)) for (key,) in self.rows(SELECT_ABOUT, values)]
+
+    def _read_item(self, key: int) -> Item:
+        rows = self.rows(f"{self._select} WHERE key = ?", (key,))
+        if not rows:
+            raise KeyError(key)
+        return Item(*rows[0])
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """Return what a query finds; several threads may ask."""
+        written = [as_utf8(value) if isinstance(value, str) else value for value in values]
+        with self._lock:
+            return self._connection.execute(query, written).fetchall()
 
     def identity(self, key: int) -> Identity:
-        """Return the `identity` of an index key's item; kept, as queries find the same items again and again.
+        """Return the `identity` of an index key's item.
 
         Raises:
             KeyError: There is no such key.
         """
-        return self._identity(key)
-
-    def matches(self, expression: str, k: int) -> list[tuple[int, float]] | None:
-        """Return the keys of the k items that match best, and their BM25 scores (more is better), best first.
-
-        Args:
-            expression: An FTS5 expression, as `match_expression` makes it.
-            k: Number of results.
-
-        Returns:
-            None where the file has no lexical index, or this SQLite no FTS5.
-        """
-        try:
-            return self._connection.execute(LEXICAL_QUERY, (expression, k)).fetchall()
-        except sqlite3.OperationalError as error:
-            if str(error).startswith("no such"):  # table: lexical, or module: fts5
-                return None
-            raise
+        return identity(self.item(key))
 
 
-def _item(connection: sqlite3.Connection, key: int) -> Item:
-    row = connection.execute(ITEM_QUERY, (key,)).fetchone()
-    if row is None:
-        raise KeyError(key)
-    return Item(*row)
+def as_utf8(text: str) -> str:
+    """Return a text that SQLite takes: bytes of an argument that are no UTF-8 come here as half surrogates."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _select_items(connection: sqlite3.Connection) -> str:
+    """Return the query for the fields of all items, whether or not the file has a table of details."""
+    return SELECT_DETAILED_ITEMS if connection.execute(HAS_DETAIL).fetchone() else SELECT_ITEMS

@@ -1,74 +1,48 @@
-"""The query side: text -> vector -> neighbours -> items. Starts quickly: no Dagster, no recipe, no training code."""
+"""The query side: text -> words and vector -> passages -> one list. Starts quickly: no Dagster, no training code."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.learning.projection import Projection, from_safetensors
-from patina_assets.pairs.relations import Item
-from patina_assets.recipe.yaml_lines import read_yaml
-from patina_assets.search.base_model import base_files, base_settings, embed_query
-from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR, Hit, Place, Ranked, distinct, fuse
-from patina_assets.search.index import load_index
-from patina_assets.search.lexical import match_expression
-from patina_assets.search.search_file import SearchFile
-from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, resolve_base
-from patina_resources.errors import PatinaError, did_you_mean, shown
-from patina_resources.models.registry_files import load_registry
+from patina_assets.pairs.items import Item
+from patina_assets.passages.passage import Group, thing_of
+from patina_assets.passages.roles import Role
+from patina_assets.search.built import BASE, LEXICAL
+from patina_assets.search.freshness import AgeNote, age_notes
+from patina_assets.search.fusion import Hit, Place, distinct
+from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
+from patina_assets.search.passage_file import NO_FILTERS, Filters, Found
+from patina_assets.search.question_lists import (
+    GroupLists,
+    evidence_of,
+    hit,
+    list_weights,
+    merged,
+    named,
+    word_lists,
+)
+from patina_assets.search.questions import Evidence, asked_for
+from patina_assets.search.ranking import NAMES, OWN_WORDS_SHARE, VECTORS, WORDS, mixed, rank_group
+from patina_resources.errors import PatinaError, shown
 from patina_resources.project.project import Project
-from patina_resources.store.artifacts import read_outputs
-from patina_resources.store.mothership import mothership
 
-if TYPE_CHECKING:
-    from usearch.index import Index
-
-LOCK_REMEDY = "delete it, then `patina oxidize` writes it again"
-BASE = "base"
-LEXICAL = "lexical"
-# How many items of each list are fused.
-FUSION_DEPTH = 50
-# A thing may stand several times among the items of all projections, worded for each, so more of them is read.
+# How many passages each list gives to a group; more find nothing better, and take longer (docs/search.md).
+DEPTH = 100
+# What covers less of the question's rare words than this, and is no nearer than that, is no answer: docs/search.md.
+LEAST_COVERAGE = 0.3
+LEAST_COSINE = 0.48
+# Static vectors of unlike texts are near each other: they say nothing of that.
+NO_COSINE = 2.0
+# A thing of an index may stand several times among its items.
 READ_PER_RESULT = 3
+PROJECTION_DEPTH = 10
 NO_LEXICAL = (
     "words cannot be searched: this Python's SQLite has no FTS5, or the index was built without it: "
     "run `patina oxidize --full` with a Python whose SQLite has it"
 )
-_PROJECTION = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-@dataclass(frozen=True)
-class OpenIndex:
-    """An index in memory with what belongs to it."""
-
-    name: str
-    index: "Index"
-    file: SearchFile
-    projection: Projection | None
-
-    def nearest(self, vector: NDArray[np.float32], k: int) -> Iterable[tuple[int, float]]:
-        """Return keys of items and their cosines, nearest first: of k items, for `base` of more.
-
-        So that there are k different things among them, or nearly.
-
-        Args:
-            vector: A base-model vector, float32 [dim].
-            k: Number of things.
-        """
-        if self.projection is not None:
-            vector = self.projection.apply(vector[None, :])[0]
-        wanted = READ_PER_RESULT * k if self.name == BASE else k
-        matches = self.index.search(vector, min(wanted, max(len(self.index), 1)))
-        return zip(matches.keys.tolist(), (1.0 - distance for distance in matches.distances.tolist()), strict=True)
-
-    def answers_questions(self) -> bool:
-        """Return whether its items read like something a person would ask for."""
-        return len(self.index) > 0 and self.file.identity(0)[0] not in KINDS_NOT_ASKED_FOR
 
 
 @dataclass(frozen=True)
@@ -77,13 +51,19 @@ class Answer:
 
     Attributes:
         hits: Best first.
-        found: By name of a list: how many items it gave to the fusion.
-        left_out: By name of a list: why it took no part.
+        found: By name of a list: how many passages or items it gave.
+        left_out: By name of a list: why this query is not one for it.
+        missing: By name of a list: why it cannot be searched at all.
+        doubtful: Whether nothing that was found seems to answer the query.
+        caution: Why the one projection that was asked for takes no part in other searches; empty where it does.
     """
 
     hits: list[Hit]
     found: Mapping[str, int]
-    left_out: Mapping[str, str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    doubtful: bool = False
+    caution: str = ""
 
 
 class Searcher:
@@ -96,157 +76,218 @@ class Searcher:
             PatinaError: Nothing is built, or the lock is damaged.
         """
         self._project = project
-        model, self.projections = _read_lock(project)
-        home = mothership()
-        registry = load_registry(home, project)
-        try:
-            self._spec: BaseSpec = resolve_base(registry, model)
-        except PatinaError as error:
-            raise PatinaError(
-                f"{project.lock}: embedding_model: {error}; if the lock is damaged, {LOCK_REMEDY}"
-            ) from error
-        self._home = home
-        self._open: dict[str, OpenIndex] = {}
+        self._indexes = Indexes(project)
+        self.projections = self._indexes.projections
         self._beside = ThreadPoolExecutor(1)
+
+    @property
+    def indexes(self) -> Indexes:
+        """What the last build published."""
+        return self._indexes
 
     def search(self, query: str, projection: str | None = None, k: int = 10) -> list[Hit]:
         """Return the hits of `answer`."""
         return self.answer(query, projection, k).hits
 
-    def answer(self, query: str, projection: str | None = None, k: int = 10) -> Answer:
-        """Return the best k items for a query, best first.
-
-        Args:
-            query: Free text.
-            projection: One projection, `base` or `lexical`; None merges all of them by reciprocal rank.
-            k: Number of results.
+    def items(self, name: str) -> list[Item]:
+        """Return all items of a projection's index, or of `base`, by key.
 
         Raises:
-            PatinaError: The projection is unknown or not built, a file is damaged, the query is empty, or no word of
-                it is known.
+            PatinaError: The projection is unknown or not built, or a file is damaged.
+        """
+        known = self._indexes.known(name)
+        return self._indexes.opened(BASE if known == LEXICAL else known).file.items()
+
+    def answer(self, query: str, projection: str | None = None, k: int = 10, filters: Filters = NO_FILTERS) -> Answer:
+        """Return the best k results for a query, best first.
+
+        Args:
+            query: Free text; a phrase in double quotes must stand there as it is.
+            projection: One projection, `base` or `lexical`; None for words and vectors together, group by group.
+            k: Number of results.
+            filters: What results are limited to; a projection has none.
+
+        Raises:
+            PatinaError: The projection is unknown, not built or damaged, or stands beside filters; nothing is whole;
+                the query is empty, or no word of it is known.
         """
         if not query.strip():
             raise PatinaError("the query is empty: expected some words to search for")
-        if projection is not None:
-            return self._one_list(query, self._known(projection), k)
-        lists, left_out = self._lists(query, max(k, FUSION_DEPTH))
-        if not lists:
-            raise PatinaError(
-                f"no word of {shown(query)} is known to {self._spec.name} or stands in an item: try other words"
-            )
-        hits = fuse(lists, self._item, k, list_weights(lists))
-        return Answer(hits, {name: len(ranked) for name, ranked in lists.items()}, left_out)
+        if projection is not None and self._indexes.known(projection) != LEXICAL:
+            if filters != NO_FILTERS:
+                raise PatinaError(
+                    f"--projection {projection} cannot be limited by kind, path, language, date or author: "
+                    "leave the one or the other out"
+                )
+            return self._of_projection(query, projection, k)
+        return self._grouped(query, k, filters, words_only=projection == LEXICAL)
 
-    def _one_list(self, query: str, name: str, k: int) -> Answer:
-        if name == LEXICAL:
-            ranked = self._lexical(query, k)
-            if ranked is None:
-                raise PatinaError(NO_LEXICAL)
-        else:
-            index = self._opened(name)
-            vector = self._vector(query)
-            if not vector.any():
-                raise PatinaError(f"no word of {shown(query)} is known to {self._spec.name}: try other words")
-            ranked = distinct(index.nearest(vector, k), index.file.identity, k)
+    def age_notes(self) -> list[AgeNote]:
+        """Return what is older than what it is made from."""
+        return age_notes(self._project, self._indexes.spec.name)
+
+    def _of_projection(self, query: str, name: str, k: int) -> Answer:
+        index = self._indexes.opened(name)
+        vector = self._indexes.vector(query)
+        reason = self._indexes.other_model(index)
+        if reason is not None:
+            raise PatinaError(f"{name}: {reason}")
+        if not vector.any():
+            raise PatinaError(f"no word of {shown(query)} is known to {self._indexes.spec.name}: try other words")
+        ranked = distinct(index.nearest(vector, READ_PER_RESULT * k), index.file.identity, k)
         hits = [
-            Hit(self._item(name, key), score, {name: Place(rank, score)})
+            Hit(index.file.item(key), score, {name: Place(rank, score)})
             for rank, (key, score) in enumerate(zip(ranked.keys, ranked.scores, strict=True), 1)
         ]
-        return Answer(hits, {name: len(hits)}, {})
+        return Answer(hits, {name: len(hits)}, caution=(name != BASE and self._indexes.no_part(name)) or "")
 
-    def _lists(self, query: str, depth: int) -> tuple[dict[str, Ranked], dict[str, str]]:
-        """Return what each list finds, the lists that find nothing left out, and why."""
+    def _grouped(self, query: str, k: int, filters: Filters, *, words_only: bool) -> Answer:
+        missing: dict[str, str] = {}
         left_out: dict[str, str] = {}
-        opened = [self._opened(name) for name in (BASE, *self.projections)]
-        # SQLite lets go of the interpreter while it looks for words, which takes as long as the vectors do.
-        words_looked_for = self._beside.submit(self._lexical, query, depth)
-        vector = self._vector(query)
-        nearest: dict[str, Iterable[tuple[int, float]]] = {}
-        for index in opened:
-            if not vector.any():
-                left_out[index.name] = f"no word of the query is known to {self._spec.name}"
-            elif not index.answers_questions():
-                left_out[index.name] = "its items are not worded like a question"
-            else:
-                nearest[index.name] = index.nearest(vector, depth)
-        words = words_looked_for.result()
-        lists = {
-            name: distinct(found, self._open[name].file.identity, depth, KINDS_NOT_ASKED_FOR)
-            for name, found in nearest.items()
+        if not self._indexes.whole([BASE], missing) and not words_only and filters == NO_FILTERS:
+            return self._without_passages(query, k, left_out, missing)
+        lists = self._lists(query, k, filters, left_out, missing, words_only=words_only)
+        if not lists:
+            return self._nothing(query, filters, left_out, missing)
+        evidence = evidence_of(self._indexes.passages(), query, lists)
+        by_name = frozenset(group for group, found in lists.items() if NAMES in found)
+        hits = self._ranked(lists, evidence, asked_for(query, evidence, by_name), k)
+        least = NO_COSINE if self._indexes.is_static else LEAST_COSINE
+        doubtful = not by_name and all(
+            seen.coverage < LEAST_COVERAGE and seen.cosine < least for seen in evidence.values()
+        )
+        return Answer(hits, self._counts(lists), left_out, missing, doubtful)
+
+    def _lists(
+        self,
+        query: str,
+        k: int,
+        filters: Filters,
+        left_out: dict[str, str],
+        missing: dict[str, str],
+        *,
+        words_only: bool,
+    ) -> GroupLists:
+        file = self._indexes.passages()
+        depth = min(max(DEPTH, k), MOST_NEIGHBOURS)
+        # SQLite lets go of the interpreter while it looks for words, which takes as long as the question's vector does.
+        looked_for = self._beside.submit(word_lists, file, query, depth, filters)
+        names = [] if words_only else self._taking_part(left_out)
+        vector = None if words_only else self._comparable(query, names, left_out, missing)
+        near = self._near(vector, depth, filters, missing)
+        projected = self._projected(vector, names, left_out, missing) if filters == NO_FILTERS else {}
+        words = looked_for.result()
+        if words is None and words_only:
+            raise PatinaError(NO_LEXICAL)
+        if not words:
+            left_out[LEXICAL] = NO_LEXICAL if words is None else "no word of the query stands in a passage"
+        return merged(words or {}, near, named(file, query, depth), projected, filters)
+
+    def _ranked(
+        self, lists: GroupLists, evidence: Mapping[Group, Evidence], asked: Mapping[Group, float], k: int
+    ) -> list[Hit]:
+        """Return the k best things of all groups."""
+        share = OWN_WORDS_SHARE if self._indexes.knows_own_words_alone else 1.0
+        coverage = max((seen.coverage for seen in evidence.values()), default=0.0)
+        things = {
+            group: rank_group(group, found, list_weights(group, found, share, coverage), k)
+            for group, found in lists.items()
         }
-        if words:
-            lists[LEXICAL] = words
-        else:
-            left_out[LEXICAL] = NO_LEXICAL if words is None else "no word of the query stands in an item"
-        return lists, left_out
+        return [hit(self._indexes.passages(), thing, score) for thing, score in mixed(things, asked, k)]
 
-    def _lexical(self, query: str, k: int) -> Ranked | None:
-        """Return k things that share words with the query; None where the build or this SQLite has no FTS5."""
-        base = self._opened(BASE)
-        expression = match_expression(query)
-        matches = base.file.matches(expression, min(READ_PER_RESULT * k, len(base.index))) if expression else []
-        return None if matches is None else distinct(matches, base.file.identity, k)
+    def _counts(self, lists: GroupLists) -> dict[str, int]:
+        """Return how many passages each list gave."""
+        names = ((BASE, VECTORS), *((name, name) for name in self.projections), (LEXICAL, WORDS))
+        counts = {name: sum(len(found.get(own, ())) for found in lists.values()) for name, own in names}
+        return {name: count for name, count in counts.items() if count}
 
-    def _item(self, name: str, key: int) -> Item:
-        return self._opened(BASE if name == LEXICAL else name).file.item(key)
+    def _taking_part(self, left_out: dict[str, str]) -> list[str]:
+        """Return the projections that validation shows to be better than `base`; note why others are left out."""
+        reasons = {name: self._indexes.no_part(name) for name in self.projections}
+        left_out |= {name: reason for name, reason in reasons.items() if reason is not None}
+        return [name for name, reason in reasons.items() if reason is None]
 
-    def _vector(self, query: str) -> NDArray[np.float32]:
-        """Return the query's base-model vector, float32 [dim]; zeros where no word is known."""
-        files = self._files
-        built_with = {"model_digest": files.digest, "model_settings": base_settings(self._spec)}
-        for index in self._open.values():
-            if not built_with.items() <= index.file.facts.items():
-                raise PatinaError(
-                    f"{index.name} was built with other bytes or settings of {self._spec.name}: run `patina oxidize`"
-                )
-        return embed_query(self._spec, files, query)
+    def _comparable(
+        self, query: str, names: Iterable[str], left_out: dict[str, str], missing: dict[str, str]
+    ) -> NDArray[np.float32] | None:
+        """Return the query's vector; None, and why, where there is none that indexes can be asked for."""
+        opened = self._indexes.whole((BASE, *names), missing)
+        vector = self._indexes.comparable(query, opened, missing)
+        if vector is None or vector.any():
+            return vector
+        left_out |= {index.name: f"no word of the query is known to {self._indexes.spec.name}" for index in opened}
+        return None
 
-    @cached_property
-    def _files(self) -> BaseFiles:
-        return base_files(self._project, self._home, self._spec)
+    def _near(
+        self, vector: NDArray[np.float32] | None, depth: int, filters: Filters, missing: Mapping[str, str]
+    ) -> dict[Group, list[Found]]:
+        """Return the nearest passages by group."""
+        if vector is None or BASE in missing:
+            return {}
+        scores = dict(self._indexes.opened(BASE).nearest(vector, len(Group) * depth))
+        return self._indexes.passages().found(scores, filters)
 
-    def _known(self, name: str) -> str:
-        known = [*self.projections, BASE, LEXICAL]
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise PatinaError(f"no projection {shown(name)} is built{hint}: expected one of {', '.join(known)}")
-        return name
+    def _projected(
+        self,
+        vector: NDArray[np.float32] | None,
+        names: Iterable[str],
+        left_out: dict[str, str],
+        missing: Mapping[str, str],
+    ) -> dict[Group, dict[str, list[Found]]]:
+        """Return, by group, the passages that stand for the nearest items of each projection."""
+        found: dict[Group, dict[str, list[Found]]] = {}
+        for name, item, score in self._neighbours(vector, names, PROJECTION_DEPTH, left_out, missing):
+            like = self._indexes.passages().like(item, score)
+            if like is not None:
+                found.setdefault(like[0], {}).setdefault(name, []).append(like[1])
+        return found
 
-    def _opened(self, name: str) -> OpenIndex:
-        if name not in self._open:
-            base = name == BASE
-            model = self._spec.name
-            paths = self._project.base_paths(model) if base else self._project.projection_paths(model, name)
-            _, (index, search) = read_outputs(paths, "index", ("usearch", "search.db"))
-            file = SearchFile(search, paths.search.name)
-            weights = file.weights
-            projection = from_safetensors(weights, paths.search.name) if weights is not None else None
-            self._open[name] = OpenIndex(name, load_index(index, str(paths.index)), file, projection)
-        return self._open[name]
+    def _neighbours(
+        self,
+        vector: NDArray[np.float32] | None,
+        names: Iterable[str],
+        k: int,
+        left_out: dict[str, str],
+        missing: Mapping[str, str],
+    ) -> Iterator[tuple[str, Item, float]]:
+        """Yield the nearest items of each projection with their cosines, best first; note which are not asked for."""
+        if vector is None:
+            return
+        for name in names:
+            if name in missing:
+                continue
+            index = self._indexes.opened(name)
+            if not index.answers_questions():
+                left_out[name] = "its items are not worded like a question"
+                continue
+            for key, score in index.nearest(vector, k):
+                yield name, index.file.item(key), score
 
+    def _without_passages(self, query: str, k: int, left_out: dict[str, str], missing: dict[str, str]) -> Answer:
+        """Answer from the items of projections alone: the passages are not built, or damaged."""
+        missing[LEXICAL] = missing[BASE]
+        # Better or not than `base`: that cannot be searched.
+        vector = self._comparable(query, self.projections, left_out, missing)
+        items: list[Item] = []
+        lists: dict[str, list[Found]] = {}
+        for name, item, score in self._neighbours(vector, self.projections, k, left_out, missing):
+            lists.setdefault(name, []).append(Found(len(items), score, thing_of(item), Role.SOURCE, item.state))
+            items.append(item)
+        if not lists:
+            return self._nothing(query, NO_FILTERS, left_out, missing)
+        things = rank_group(Group.NOTES, lists, {})[:k]
+        hits = [
+            Hit(items[thing.keys[0]], thing.score,
+                {name: Place(rank, thing.scores[name]) for name, rank in thing.ranks.items()})
+            for thing in things
+        ]  # fmt: skip
+        return Answer(hits, {name: len(found) for name, found in lists.items()}, left_out, missing)
 
-def list_weights(names: Iterable[str]) -> dict[str, float]:
-    """Return the weight of each list in the fusion: raw vectors, words and all projections together count the same.
-
-    So a project of nine projections is not answered by them alone.
-    """
-    projections = [name for name in names if name not in {BASE, LEXICAL}]
-    return {name: 1 / len(projections) for name in projections}
-
-
-def _read_lock(project: Project) -> tuple[str, list[str]]:
-    """Return the model and the projections that the lock names."""
-    try:
-        document = read_yaml(project.lock).data
-    except FileNotFoundError:
-        raise PatinaError(f"nothing is built yet in {project.root}: run `patina oxidize`") from None
-    except PatinaError as error:
-        raise PatinaError(f"{error}: damaged: {LOCK_REMEDY}") from error
-    table = document if isinstance(document, dict) else {}
-    model, projections = table.get("embedding_model"), table.get("projections")
-    if not isinstance(model, str) or not isinstance(projections, dict):
-        raise PatinaError(f"{project.lock}: damaged: it lacks embedding_model or projections: {LOCK_REMEDY}")
-    for name in projections:
-        if not _PROJECTION.fullmatch(name):  # it becomes part of a file name
-            raise PatinaError(f"{project.lock}: damaged: {shown(name)} is no projection: {LOCK_REMEDY}")
-    return model, list(projections)
+    def _nothing(self, query: str, filters: Filters, left_out: Mapping[str, str], missing: Mapping[str, str]) -> Answer:
+        if missing:
+            raise PatinaError(f"nothing can be searched: {next(iter(missing.values()))}")
+        if filters != NO_FILTERS:
+            return Answer([], {}, left_out, missing, doubtful=True)
+        raise PatinaError(
+            f"no word of {shown(query)} is known to {self._indexes.spec.name} or stands in a passage: try other words"
+        )

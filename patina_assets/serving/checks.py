@@ -39,8 +39,8 @@ class Site:
 
     @property
     def login_url(self) -> str:
-        """The address to open in a browser."""
-        return f"{self.url}/?token={self.token}"
+        """The address to open in a browser: that of the search page."""
+        return f"{self.url}/patina/?token={self.token}"
 
     @property
     def cookie(self) -> str:

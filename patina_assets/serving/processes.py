@@ -86,7 +86,7 @@ def _daemon(context: WorkspaceProcessContext, stop: Callable[[], None]) -> Itera
             try:
                 while not ended.wait(CHECK_SECONDS):
                     controller.check_daemon_threads()
-            except Exception:
+            except Exception:  # Dagster raises no narrower class where one of its threads has ended
                 logging.getLogger("dagster.daemon").exception("The daemon has stopped")
                 stop()
 

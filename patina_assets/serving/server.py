@@ -16,18 +16,21 @@ from types import FrameType
 import dagster as dg
 import uvicorn
 
+from patina_assets.orchestration.automation.failures import unused_webhook
+from patina_assets.orchestration.automation.reload import TOKEN_VARIABLE, UI_VARIABLE
 from patina_assets.orchestration.instance import WORKSPACE_FILE, prepare_workspace
 from patina_assets.orchestration.records import opened_instance
-from patina_assets.orchestration.reload import TOKEN_VARIABLE, UI_VARIABLE
 from patina_assets.serving.checks import Site
+from patina_assets.serving.doors import Doors, doors_of
+from patina_assets.serving.opening import open_page
 from patina_assets.serving.processes import children_end, running_workspace
 from patina_assets.serving.web import web_application
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import PROJECT_VARIABLE, Project
 from patina_resources.project.user_settings import DATA_VARIABLE, EVENTLOG_VARIABLE
 from patina_resources.store.child_environment import child_environment
+from patina_resources.store.folders.runtime import make_runtime_folder, remove_runtime_folder, write_secret
 from patina_resources.store.mothership import HOME_VARIABLE, mothership
-from patina_resources.store.runtime_folder import make_runtime_folder, remove_runtime_folder, write_secret
 
 ADDRESS = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 20
@@ -36,27 +39,37 @@ TICK_SECONDS = "1800"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def serve(projects: Sequence[Project], port: int) -> int:
+def serve(projects: Sequence[Project], port: int, *, opens_browser: bool = False) -> int:
     """Serve the web UI and run its daemon in this process until it is interrupted; return the exit code.
 
     The working folder and the environment of this process are changed for good.
 
+    Args:
+        projects: What is served.
+        port: Where on this machine.
+        opens_browser: Open the search page in the user's browser.
+
     Raises:
-        PatinaError: The port is taken, Dagster's home cannot be used, or the environment names one eventlog for several
-            projects. Nothing was started then.
+        PatinaError: The port is taken, Dagster's home cannot be used, the user's settings are wrong, or the
+            environment names one eventlog for several projects. Nothing was started then.
     """
     if len(projects) > 1 and os.environ.get(EVENTLOG_VARIABLE):
         raise PatinaError(f"{EVENTLOG_VARIABLE}: names the eventlog of one project: unset it to serve several")
     with _listener(port) as listener:
+        doors = doors_of(projects)
         home = prepare_workspace(projects)
         site = Site(port, secrets.token_urlsafe(32))
         with _runtime_folder() as folder:
             write_secret(folder / "token", site.token)
             _settle(folder, _settings(projects, home, site, folder))
+            for line in filter(None, map(unused_webhook, projects)):
+                print(f"patina: {line}", file=sys.stderr)
             with opened_instance(home) as instance:
                 named = ", ".join(str(project.root) for project in projects)
-                print(f"Dagster for {named}: {site.login_url} (stop with Ctrl-C)", file=sys.stderr, flush=True)
-                return _run(listener, site, instance, home / WORKSPACE_FILE)
+                print(f"Patina for {named}: {site.login_url} (stop with Ctrl-C)", file=sys.stderr, flush=True)
+                if opens_browser:
+                    open_page(folder, site.login_url)
+                return _run(listener, site, doors, instance, home / WORKSPACE_FILE)
 
 
 def _listener(port: int) -> socket.socket:
@@ -127,7 +140,7 @@ def _settings(projects: Sequence[Project], home: Path, site: Site, folder: Path)
     }
 
 
-def _run(listener: socket.socket, site: Site, instance: dg.DagsterInstance, workspace_file: Path) -> int:
+def _run(listener: socket.socket, site: Site, doors: Doors, instance: dg.DagsterInstance, workspace_file: Path) -> int:
     """Serve until a signal comes (0), or a part has ended by itself (1)."""
     failed = Event()
 
@@ -139,7 +152,7 @@ def _run(listener: socket.socket, site: Site, instance: dg.DagsterInstance, work
     try:
         with running_workspace(instance, workspace_file, stop) as context:
             config = uvicorn.Config(
-                web_application(context, site),
+                web_application(context, site, doors),
                 # The strict parser: it also refuses a second Host.
                 http="h11",
                 lifespan="off",

@@ -1,19 +1,31 @@
-"""Dagster's web application, as `patina ui` serves it."""
+"""The web application that `patina ui` serves: our pages, and Dagster's."""
 
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from patina_assets.serving.checks import Site
+from patina_assets.serving.doors import Doors
 from patina_assets.serving.guard import Guard
+from patina_assets.serving.routes import patina_routes
+from patina_assets.serving.running import Running
 
 POLL_MILLISECONDS = 2000
 
 
 class _Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's, which answers a wrong path of a log as one that does not exist instead of failing."""
+    """Dagster's, with our pages, which answers a wrong path of a log as one that does not exist instead of failing."""
+
+    def __init__(self, context: WorkspaceProcessContext, doors: Doors) -> None:
+        self._doors, self._running = doors, Running(context.instance)
+        super().__init__(context, live_data_poll_rate=POLL_MILLISECONDS)
+
+    def build_routes(self) -> list[BaseRoute]:
+        theirs: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]
+        return [*patina_routes(self._doors, self._running), *theirs]
 
     async def download_captured_logs_endpoint(self, request: Request) -> Response:
         try:
@@ -23,6 +35,6 @@ class _Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestConte
         return response
 
 
-def web_application(context: WorkspaceProcessContext, site: Site) -> Guard:
-    """Return the application that serves a workspace to whoever opened the printed address."""
-    return Guard(_Webserver(context, live_data_poll_rate=POLL_MILLISECONDS).create_asgi_app(), site)
+def web_application(context: WorkspaceProcessContext, site: Site, doors: Doors) -> Guard:
+    """Return the application that serves projects to whoever opened the printed address."""
+    return Guard(_Webserver(context, doors).create_asgi_app(), site)

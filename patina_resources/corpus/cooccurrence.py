@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_resources.arrays import Float32, Int64
+
 # Pieces co-occur within a text; in a long one, within as many consecutive pieces.
 WINDOW_PIECES = 128
 EIGENVALUE_POWER = 0.25
@@ -22,9 +24,6 @@ POWER_ITERATIONS = 2
 OVERSAMPLING = 16
 # Elements of one block of rows of the co-occurrence matrix (float32: 32 MB), and pairs counted at once.
 BLOCK_ELEMENTS = 8_000_000
-
-Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Contexts:
         count: Number of contexts.
     """
 
-    context: Integers
-    piece: Integers
+    context: Int64
+    piece: Int64
     count: int
 
 
@@ -48,11 +47,11 @@ class _Block:
 
     first_row: int
     rows: int
-    positions: Integers
-    values: Floats
+    positions: Int64
+    values: Float32
 
 
-def contexts_of(encodings: Iterable[tuple[Integers, Integers]], pieces: int, special: int) -> Contexts:
+def contexts_of(encodings: Iterable[tuple[Int64, Int64]], pieces: int, special: int) -> Contexts:
     """Return which pieces stand together: in a text, or in a window of a long one.
 
     Args:
@@ -60,7 +59,7 @@ def contexts_of(encodings: Iterable[tuple[Integers, Integers]], pieces: int, spe
         pieces: Number of different ids.
         special: Ids below it stand for no piece.
     """
-    entries: list[Integers] = [np.zeros(0, np.int64)]
+    entries: list[Int64] = [np.zeros(0, np.int64)]
     count = 0
     for ids, lengths in encodings:
         within = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -73,7 +72,7 @@ def contexts_of(encodings: Iterable[tuple[Integers, Integers]], pieces: int, spe
     return Contexts(context, piece, count)
 
 
-def learn_directions(contexts: Contexts, pieces: int, dims: int, seed: int) -> Floats:
+def learn_directions(contexts: Contexts, pieces: int, dims: int, seed: int) -> Float32:
     """Return a unit vector for each piece, float32 [pieces, dims]; zeros where nothing can be learned.
 
     Args:
@@ -126,7 +125,7 @@ def _ppmi_blocks(contexts: Contexts, pieces: int) -> Iterator[_Block]:
         yield _Block(first, last - first, positions[values > 0], values[values > 0])
 
 
-def _row_bounds(pairs: Integers, pieces: int) -> list[int]:
+def _row_bounds(pairs: Int64, pieces: int) -> list[int]:
     """Return where blocks of rows begin and end, such that no block (of two rows or more) is too large."""
     bounds = [0]
     while bounds[-1] < pieces:
@@ -136,7 +135,7 @@ def _row_bounds(pairs: Integers, pieces: int) -> list[int]:
     return bounds
 
 
-def _multiply(blocks: Sequence[_Block], right: Floats) -> Floats:
+def _multiply(blocks: Sequence[_Block], right: Float32) -> Float32:
     """Return the square sparse matrix times float32 [pieces, k], by dense blocks (BLAS beats gathering here)."""
     pieces = len(right)
     product = np.empty_like(right)
@@ -147,7 +146,7 @@ def _multiply(blocks: Sequence[_Block], right: Floats) -> Floats:
     return product
 
 
-def _top_eigenvectors(blocks: Sequence[_Block], pieces: int, wanted: int, seed: int) -> tuple[Floats, Floats]:
+def _top_eigenvectors(blocks: Sequence[_Block], pieces: int, wanted: int, seed: int) -> tuple[Float32, Float32]:
     """Return eigenvalues [wanted], largest magnitude first, and eigenvectors [pieces, wanted] of a symmetric matrix."""
     columns = min(wanted + OVERSAMPLING, pieces)
     basis = np.random.default_rng(seed).standard_normal((pieces, columns), dtype=np.float32)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from patina_resources.corpus.cooccurrence import Contexts, Floats, Integers, contexts_of, learn_directions
+from patina_resources.arrays import Float32, Int64
+from patina_resources.corpus.cooccurrence import Contexts, contexts_of, learn_directions
 from patina_resources.corpus.word_pieces import CONTINUES, SPECIAL, UNKNOWN, encoded, piece_tokenizer, train_vocabulary
 from patina_resources.embedding.embedder import clean_text
 from patina_resources.errors import PatinaError
@@ -18,7 +19,9 @@ from patina_resources.models.registry import CORPUS_STATIC, ModelSpec
 
 CORPUS_SPEC = ModelSpec(CORPUS_STATIC, dims=384, max_tokens=512, pooling="model")
 # Above this `unknown_share` the frozen model has lost touch with the project's words: a rebuild is due.
-REBUILD_ABOVE = 0.05
+REBUILD_ABOVE = 0.03
+# The same of the share of texts that it was not built from: its words age slowly, what is said by them does not.
+REBUILD_ABOVE_NEW_TEXTS = 0.45
 
 # Bounds on what is read, so that time and memory stay the same however long the eventlog grows.
 MAX_CHARACTERS = 5_000_000
@@ -116,7 +119,7 @@ def _sample(texts: Iterable[str]) -> list[str]:
     return sorted(by_hash[: int(np.searchsorted(lengths, MAX_CHARACTERS, "right"))])
 
 
-def _weighted_table(learned: Floats, frequency: Integers, contexts: int, left_over: int, seed: int) -> Floats:
+def _weighted_table(learned: Float32, frequency: Int64, contexts: int, left_over: int, seed: int) -> Float32:
     """Return the vectors of the whole vocabulary, float32 [2 + pieces + 1 + left_over, dims].
 
     Directions times log(1 + contexts / frequency). A piece that no text uses, or only ever alone, gets a random
@@ -133,7 +136,7 @@ def _weighted_table(learned: Floats, frequency: Integers, contexts: int, left_ov
     return np.concatenate((nothing, nothing, weighted[:pieces], nothing, weighted[pieces:]))
 
 
-def _onnx_graph(table: Floats) -> bytes:
+def _onnx_graph(table: Float32) -> bytes:
     """Return the model as ONNX: gather rows, sum those that the mask keeps, divide by the length."""
     from onnx import TensorProto, checker, helper, numpy_helper
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from patina_resources.arrays import Int64
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -19,8 +20,6 @@ CONTINUES = "##"
 _CAMEL_CASE = r"(?=\p{Lu})(?:(?<=[\p{Ll}\p{N}])|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
 # Longer runs (encoded data) are cut, because the trainer's time grows with the length of a word.
 _WORD = r"[\p{L}\p{N}]{1,32}"
-
-Integers = NDArray[np.int64]
 
 
 def piece_tokenizer(vocabulary: Sequence[str]) -> "Tokenizer":
@@ -63,7 +62,7 @@ def train_vocabulary(texts: Sequence[str], size: int) -> list[str]:
     return sorted(vocabulary, key=lambda piece: vocabulary[piece])
 
 
-def encoded(tokenizer: "Tokenizer", texts: Sequence[str]) -> Iterator[tuple[Integers, Integers]]:
+def encoded(tokenizer: "Tokenizer", texts: Sequence[str]) -> Iterator[tuple[Int64, Int64]]:
     """Yield, for some texts at a time, all their ids int64 [tokens] and each text's count of them int64 [texts]."""
     for start in range(0, len(texts), ENCODE_TEXTS):
         rows = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts[start : start + ENCODE_TEXTS])]

@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_resources.arrays import Vectors
 from patina_resources.embedding.recovery import (
     BUSY_TIMEOUT_SECONDS,
     FORMAT,
@@ -37,12 +38,9 @@ from patina_resources.store.seals import is_sealed, seal
 from patina_resources.store.trust import trusts_other_installations
 
 RETRY_SECONDS = 0.02
-# Committed as they come: a killed run keeps what it has embedded.
-CHUNK_TEXTS = 1024
+# Committed as they come: a killed run keeps what it has embedded. On one processor that is about ten seconds of work.
+CHUNK_TEXTS = 256
 LOOKUP_KEYS = 500
-
-
-Vectors = NDArray[np.float32]
 
 
 class Embedder(Protocol):
@@ -114,6 +112,17 @@ class EmbeddingCache:
             if self._changed:
                 with suppress(PatinaError):  # without a seal, its rows are looked through the next time
                     seal(self._path)
+
+    def vectors(self) -> int:
+        """Return the number of vectors, of whatever version of the model.
+
+        Raises:
+            PatinaError: The file is damaged or cannot be read.
+        """
+        try:
+            return int(self._connection.execute("SELECT COUNT(*) FROM vector").fetchone()[0])
+        except sqlite3.Error as error:
+            raise refusal(self._path, error) from error
 
     def get_many(self, model: str, digests: Sequence[bytes], dims: int) -> tuple[Vectors, NDArray[np.bool_]]:
         """Return the vectors, float32 [n, dims], and which of them were there and intact, bool [n].

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_resources.arrays import Vectors
 from patina_resources.embedding.processors import processor_count
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import ModelFiles, ModelSpec, Pooling
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
-Vectors = NDArray[np.float32]
-Progress = Callable[[int, int], None]
+# Called with (texts done, texts in all).
+OnProgress = Callable[[int, int], None]
 
 # 8 rows of 64 tokens keep a small encoder's activations in cache.
 BATCH_TOKENS = 512
@@ -67,7 +68,7 @@ class OnnxEmbedder:
         self._pad_id = _pad_id(self._tokenizer)
         self._check_output()
 
-    def embed_passages(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+    def embed_passages(self, texts: Sequence[str], progress: OnProgress | None = None) -> Vectors:
         """Return one vector for each text, in order: float32 [n, dims], rows of unit length.
 
         A text without any token (an empty one, for a tokenizer without special tokens) is a row of zeros.
@@ -90,7 +91,7 @@ class OnnxEmbedder:
         vector: Vectors = self._embed([self.spec.query_prefix + text], None)[0]
         return vector
 
-    def _embed(self, prefixed: Sequence[str], progress: Progress | None) -> Vectors:
+    def _embed(self, prefixed: Sequence[str], progress: OnProgress | None) -> Vectors:
         vectors = np.zeros((len(prefixed), self.spec.dims), np.float32)
         by_length = sorted(range(len(prefixed)), key=lambda row: len(prefixed[row]))
         done = 0

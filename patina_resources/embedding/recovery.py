@@ -41,7 +41,7 @@ DAMAGED_SUFFIX = ".damaged"
 FOREIGN_SUFFIX = ".foreign"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERRUPT}
 
-Row = tuple[str, bytes, bytes, int, bytes]
+VectorRow = tuple[str, bytes, bytes, int, bytes]
 
 
 class DamagedCacheError(PatinaError):
@@ -63,12 +63,12 @@ def row_mac(model: str, text: bytes, vector: bytes) -> bytes:
     return hmac.digest(installation_key(), message, "sha256")[:MAC_BYTES]
 
 
-def new_row(model: str, text: bytes, vector: bytes) -> Row:
+def new_row(model: str, text: bytes, vector: bytes) -> VectorRow:
     """Return a row as it stands in a cache of ours."""
     return model, text, vector, check_value(text, vector), row_mac(model, text, vector)
 
 
-def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[Row | None]:
+def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[VectorRow | None]:
     """Yield the rows of a cache that are intact and ours, as rows of ours; None for each of the others.
 
     Args:
@@ -93,7 +93,9 @@ def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[Row | None]:
             yield _recovered(name, text, vector, check, mac, accept_others)
 
 
-def _recovered(name: object, text: object, vector: object, check: object, mac: object, accept: bool) -> Row | None:
+def _recovered(
+    name: object, text: object, vector: object, check: object, mac: object, accept: bool
+) -> VectorRow | None:
     if not (isinstance(name, bytes) and isinstance(text, bytes) and isinstance(vector, bytes)):
         return None
     model = name.decode("utf-8", "replace")
@@ -232,7 +234,7 @@ def create_cache(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def insert_rows(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+def insert_rows(connection: sqlite3.Connection, rows: Iterable[VectorRow]) -> None:
     """Add or replace rows: all of them, or none."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")

@@ -9,12 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from patina_resources.arrays import Vectors
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import JOINT, ModelFiles, ModelSpec, Registry
-
-Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

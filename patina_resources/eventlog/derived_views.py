@@ -28,7 +28,7 @@ COMMITS = _filled(
         "author_email": _field("author_email"),
         "timestamp": "timestamp",
     },
-    "FROM live WHERE event_type = 'git.commit' ORDER BY seq",
+    "FROM live WHERE event_type = 'git.commit' AND seq > :last ORDER BY seq",
 )
 COMMIT_FILES = _filled(
     "commit_files",
@@ -40,15 +40,19 @@ COMMIT_FILES = _filled(
         "lines_removed": _field("lines_removed", of="file.value"),
     },
     "FROM live AS event, json_each(event.data, '$.files') AS file "
-    "WHERE event.event_type = 'git.commit' AND file.type = 'object' ORDER BY event.seq, file.key",
+    "WHERE event.event_type = 'git.commit' AND event.seq > :last AND file.type = 'object' "
+    "ORDER BY event.seq, file.key",
 )
 # Commits of one file say nothing about pairs; those of over 50 are moves, formatting runs and imports.
 CO_CHANGES = _filled(
     "co_changes",
     {"file_a": "one.file_path", "file_b": "other.file_path", "count": "COUNT(*)"},
     "FROM commit_files AS one JOIN commit_files AS other ON other.sha = one.sha AND other.file_path > one.file_path "
-    "WHERE one.sha IN (SELECT sha FROM commit_files GROUP BY sha HAVING COUNT(*) BETWEEN 2 AND 50) "
-    "GROUP BY one.file_path, other.file_path",
+    "WHERE one.sha IN (SELECT sha FROM commit_files "
+    "WHERE sha IN (SELECT source_id FROM live WHERE event_type = 'git.commit' AND seq > :last) "
+    "GROUP BY sha HAVING COUNT(*) BETWEEN 2 AND 50) "
+    "GROUP BY one.file_path, other.file_path "
+    "ON CONFLICT (file_a, file_b) DO UPDATE SET count = count + excluded.count",
 )
 SESSIONS = _filled(
     "sessions",
@@ -127,10 +131,24 @@ VIEWS = {
 }
 
 
-def rebuild_views(writer: EventlogWriter) -> tuple[str, ...]:
-    """Rebuild the tables whose events changed since they were last built, each kind in one transaction.
+# Tables of this kind are extended by new events: their statements take those behind `:last`.
+EXTENDED = "git"
+EVERYTHING = -(2**63)
+# A commit that is taken back, or told of again, changes what older rows say.
+CHANGES_OLDER_SQL = """
+SELECT 1 FROM eventlog
+WHERE seq > :last AND (event_type = 'git.removed'
+                       OR event_type = 'git.commit' AND source_id IN (SELECT sha FROM commits))
+LIMIT 1
+"""
 
-    Returns the names of the rebuilt tables.
+
+def rebuild_views(writer: EventlogWriter) -> tuple[str, ...]:
+    """Bring up to date the tables whose events changed since they were last built, each kind in one transaction.
+
+    Tables of commits are extended by new commits; all others, and after a retraction these, too, are rebuilt.
+
+    Returns the names of these tables.
 
     Raises:
         PatinaError: The eventlog cannot be written.
@@ -139,12 +157,20 @@ def rebuild_views(writer: EventlogWriter) -> tuple[str, ...]:
     for kind, tables in VIEWS.items():
         key = f"materialize_views_{kind}"
         with writer.transaction():
-            last = str(writer.last_seq(kind))
-            if writer.state(key) == last:
+            last, before = str(writer.last_seq(kind)), writer.state(key)
+            if before == last:
                 continue
+            values = {"last": _kept_until(writer, before)} if kind == EXTENDED else {}
             for table, statement in tables:
-                writer.empty(table)
-                writer.run(statement)
+                if values.get("last", EVERYTHING) == EVERYTHING:
+                    writer.empty(table)
+                writer.run(statement, values)
                 rebuilt.append(table)
             writer.set_state(key, last)
     return tuple(rebuilt)
+
+
+def _kept_until(writer: EventlogWriter, before: str | None) -> int:
+    """Return the seq of the last event that the tables of commits hold; EVERYTHING's where they are to be rebuilt."""
+    last = int(before) if before and before.isdecimal() else EVERYTHING
+    return EVERYTHING if writer.read(CHANGES_OLDER_SQL, {"last": last}) else last

@@ -12,6 +12,7 @@ SHALLOW_FUNCTION = "is_shallow_json"
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[\[{\]}]', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_DIGITS = 18
+_KEY_CHARACTERS = 40
 
 
 def readable(alias: str = "") -> str:
@@ -29,11 +30,6 @@ def readable(alias: str = "") -> str:
         f"(typeof({alias}seq) = 'integer' AND typeof({data}) = 'text' AND json_valid({data}) AND "
         f"(length({data}) <= {2 * MAX_DEPTH} OR {brackets} <= {MAX_DEPTH} OR {SHALLOW_FUNCTION}(CAST({data} AS BLOB))))"
     )
-
-
-# A row's data as every source takes it: what cannot be read says nothing. For a common table expression that is
-# MATERIALIZED: SQLite would otherwise look again for each field that is taken out of it.
-EVENT_DATA = f"CASE WHEN {readable()} THEN data ELSE '{{}}' END"
 
 
 def is_shallow_json(data: bytes) -> bool:
@@ -65,3 +61,13 @@ def parsed(text: str) -> Any:  # noqa: ANN401 - JSON of any type
         whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         value = json.loads(whole)
     return value
+
+
+def text_key(text: str) -> str:
+    """Return the key by which an event names a text that another event holds: its length and its beginning."""
+    return f"{len(text)} {text[:_KEY_CHARACTERS]}"
+
+
+def text_key_sql(column: str) -> str:
+    """Return the SQL expression for the `text_key` of a column."""
+    return f"length({column}) || ' ' || substr({column}, 1, {_KEY_CHARACTERS})"

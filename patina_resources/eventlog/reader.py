@@ -1,4 +1,4 @@
-"""The eventlog, read-only: schema check, the rows of a source and their digest, and a cheap change probe."""
+"""The eventlog, read-only: the rows of a source and their digests, and a cheap change probe."""
 
 import hashlib
 import json
@@ -7,38 +7,20 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from patina_resources.errors import PatinaError, shown
-from patina_resources.eventlog.payloads import MAX_DEPTH, SHALLOW_FUNCTION, is_shallow_json, readable
-from patina_resources.store.database import WorkLimit, has_log, has_whole_table, open_read_only, refuse_odd_files
+from patina_resources.errors import shown
+from patina_resources.eventlog.connection import connected, refuse_damaged
+from patina_resources.eventlog.looks.memory import Look, LookMemory, SourceDigest, decode_memory, encode_memory
+from patina_resources.eventlog.looks.since import LAST_SEQ_SQL, extent_of, touched_since
+from patina_resources.eventlog.payloads import MAX_DEPTH, readable
+from patina_resources.store.database import refuse_odd_files
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-    from sqlalchemy.exc import DatabaseError
-
-REQUIRED_COLUMNS = ("seq", "event_type", "timestamp", "source_id", "source_file", "data")
-BUSY_TIMEOUT_SECONDS = 60.0
 NAMED_INVALID_ROWS = 3
 CHANGE_COUNTER_OFFSET = 24
 _WORD = re.compile(r"[\w.-]{1,64}")
-# The state of the file whose structure this process last found whole.
-_whole: set[str] = set()
-
-TABLE_SQL = """
-SELECT type, rootpage > 0 FROM sqlite_master WHERE lower(name) = 'eventlog' AND type IN ('table', 'view')
-"""
-
-# What vanished from the repository is retracted by an appended event that names the seqs it takes back: earlier ones.
-# The one definition of a live event, for everyone who reads or writes. (`NOT IN` of a list with a NULL is never true.)
-NOT_RETRACTED = f"""seq NOT IN (
-        SELECT taken_back.value
-        FROM eventlog AS removal,
-             json_each(CASE WHEN {readable("removal.")} THEN removal.data ELSE '{{}}' END, '$.seqs') AS taken_back
-        WHERE removal.event_type IN ('git.removed', 'session.removed', 'code.removed')
-              AND taken_back.type = 'integer' AND taken_back.value < removal.seq)"""
 
 # Every row that no source reads, and why.
 UNREADABLE_SQL = f"""
@@ -52,6 +34,13 @@ WHERE NOT {readable()}
 ORDER BY seq
 """
 
+# The types of events that a query names.
+_TYPE = re.compile(r"'((?:git|session|code|doc|forge)\.[a-z_]+)'")
+# So many events are read at each look: about a second.
+MOST_READ = 100_000
+# How the digest of a source begins of which only is known that its rows may have changed.
+PRESUMED = "not read since "
+
 Row = tuple[Any, ...]
 # A BLOB where text belongs is told by its repr. One encoder for all rows: `json.dumps` would make one for each.
 _encode = json.JSONEncoder(default=repr).encode
@@ -64,6 +53,11 @@ class Source:
     name: str
     sql: str
 
+    @property
+    def event_types(self) -> frozenset[str]:
+        """The types of events that decide its rows, as the query names them; empty where it reads all."""
+        return frozenset(name for name in _TYPE.findall(self.sql) if not name.endswith(".removed"))
+
 
 @dataclass(frozen=True)
 class SourceRows:
@@ -72,33 +66,17 @@ class SourceRows:
     Attributes:
         rows: The rows, in the query's order.
         digest: SHA-256 (hex) of the rows and of nothing else.
+        columns: Their names.
     """
 
     rows: list[Row]
     digest: str
+    columns: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class SourceDigest:
-    """A source's digest and row count, without its rows."""
-
-    digest: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a look at the eventlog found.
-
-    Attributes:
-        digests: Each source's digest, by name.
-        warning: A sentence about rows that every source leaves out, or "".
-        document: To be remembered, and given to the next look.
-    """
-
-    digests: Mapping[str, SourceDigest]
-    warning: str
-    document: bytes
+    @property
+    def content(self) -> str:
+        """SHA-256 (hex) of the rows without their seq, whatever their order: see `content_digest`."""
+        return content_digest(self.columns, self.rows)
 
 
 @dataclass(frozen=True)
@@ -108,93 +86,19 @@ class Eventlog:
     path: Path
 
     @contextmanager
-    def connect(self) -> "Iterator[Connection]":
+    def connect(self, *, whole: bool = True) -> Iterator[sqlite3.Connection]:
         """Yield a read-only connection in one read transaction: every query in it sees the same events.
+
+        Args:
+            whole: Look through all pages first; not needed for a few rows.
 
         Raises:
             PatinaError: The file is missing, not a database, without the expected table or columns, or locked.
         """
-        # Imported when an eventlog is opened: search needs none, and must start quickly.
-        from sqlalchemy import create_engine
-        from sqlalchemy.exc import DatabaseError
-        from sqlalchemy.pool import NullPool
-
-        refuse_odd_files(self.path)
-        if not self.path.exists():
-            raise PatinaError(f"no eventlog at {self.path}: run `patina materialize`")
         # Asked before SQLite opens the file: to close it again would take away the locks that SQLite holds (POSIX).
-        state = f"{self.path.absolute()} {self.probe()}"
-        # Not pooled: a run must not keep a handle on a file that may be replaced.
-        engine = create_engine("sqlite://", creator=self._open, poolclass=NullPool)
-        try:
-            with engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN")
-                self._check_schema(connection)
-                self._check_structure(connection, state)
-                yield connection
-        except DatabaseError as error:
-            raise PatinaError(f"{self.path}: {self._explain(error)}") from error
-        finally:
-            engine.dispose()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = open_read_only(self.path, BUSY_TIMEOUT_SECONDS)
-        WorkLimit(connection, self.path)
-        # Text that is not UTF-8 must not stop a run.
-        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        connection.create_function(SHALLOW_FUNCTION, 1, is_shallow_json, deterministic=True)
-        return connection
-
-    def _check_schema(self, connection: "Connection") -> None:
-        """Raise PatinaError unless `eventlog` is an ordinary table: a view or computed column would run its own SQL."""
-        found = connection.exec_driver_sql(TABLE_SQL).fetchone()
-        if found is None:
-            raise PatinaError(
-                f"{self.path}: no table `eventlog`: expected a Patina eventlog, made by `patina materialize`"
-            )
-        ordinary = tuple(found) == ("table", 1)
-        columns = connection.exec_driver_sql("PRAGMA table_xinfo(eventlog)").fetchall() if ordinary else []
-        if not ordinary or any(column[6] for column in columns):
-            raise PatinaError(
-                f"{self.path}: `eventlog` is a view, a virtual table, or has computed columns: expected an ordinary "
-                "table, as `patina materialize` makes it"
-            )
-        missing = [column for column in REQUIRED_COLUMNS if column not in {column[1] for column in columns}]
-        if missing:
-            raise PatinaError(
-                f"{self.path}: table eventlog lacks the column{'s' if len(missing) > 1 else ''} "
-                f"{', '.join(missing)}: expected {', '.join(REQUIRED_COLUMNS)}"
-            )
-
-    def _check_structure(self, connection: "Connection", state: str) -> None:
-        """Raise PatinaError if the table's pages are no tree; asked once for each state of the file in a process."""
-        if state in _whole:
-            return
-        driver = connection.connection.driver_connection
-        if not isinstance(driver, sqlite3.Connection) or not has_whole_table(driver, "eventlog"):
-            raise PatinaError(f"{self.path}: {self._damaged('database disk image is malformed')}")
-        _whole.clear()
-        _whole.add(state)
-
-    def _explain(self, error: "DatabaseError") -> str:
-        reason = str(error.orig)
-        if "not a database" in reason:
-            return "is not an SQLite database: point [eventlog] path in .patina/config.toml at the eventlog"
-        if "locked" in reason or "busy" in reason:
-            return f"locked by another process for {BUSY_TIMEOUT_SECONDS:.0f} s: try again when it is done"
-        if "interrupted" in reason:
-            return "reading it takes more work than a file of its size explains: restore it from a copy"
-        if "unable to open" in reason and has_log(self.path):
-            return (
-                "its write-ahead log (-wal) holds events, and cannot be read in a folder that you may not write to: "
-                "copy the file and its -wal to a folder of yours, or have its owner run `patina materialize`"
-            )
-        if "readonly" in reason and Path(f"{self.path}-journal").exists():
-            return "a write to it was cut off: run `patina materialize`, which completes or takes back that write"
-        return self._damaged(reason)
-
-    def _damaged(self, reason: str) -> str:
-        return f"cannot be read as an eventlog ({reason}): restore it, or run `patina materialize --full`"
+        refuse_odd_files(self.path)
+        with connected(self.path, self.probe(), whole=whole) as connection:
+            yield connection
 
     def probe(self) -> str:
         """Return a text that changes whenever the file or its write-ahead log does, without reading events.
@@ -221,15 +125,14 @@ class Eventlog:
 
     def last_seq(self) -> int:
         """Return the highest seq, 0 for an eventlog without events."""
-        query = "SELECT seq FROM eventlog WHERE typeof(seq) = 'integer' ORDER BY seq DESC LIMIT 1"
         with self.connect() as connection:
-            return int(connection.exec_driver_sql(query).scalar() or 0)
+            return _last_seq(connection)
 
     def event_counts(self) -> dict[str, int]:
         """Return the number of events of each type."""
         with self.connect() as connection:
             query = "SELECT event_type, COUNT(*) FROM eventlog GROUP BY event_type ORDER BY event_type"
-            return {str(kind): int(count) for kind, count in connection.exec_driver_sql(query)}
+            return {str(kind): int(count) for kind, count in connection.execute(query)}
 
     def read(self, sources: Sequence[Source]) -> dict[str, SourceRows]:
         """Return the rows of each source, all from one read transaction.
@@ -240,25 +143,72 @@ class Eventlog:
         with self.connect() as connection:
             return {source.name: _read(connection, source) for source in sources}
 
-    def look(self, sources: Sequence[Source], remembered: bytes = b"") -> "Look":
-        """Return each source's digest and a warning about unreadable rows.
-
-        Args:
-            sources: The sources to look at.
-            remembered: The `document` of an earlier look: believed as long as `probe` gives the same.
+    def rows(self, sources: Sequence[Source]) -> dict[str, Sequence[Row]]:
+        """Return the rows of each source by its name, all from one read transaction, without their digests.
 
         Raises:
             PatinaError: See `connect`.
         """
-        probe = self.probe()
-        known, warning = _remembered(remembered, probe)
-        missing = [source for source in sources if _cache_key(source) not in known]
-        if missing or not known:
-            _, warning = self.invalid_rows()
-            with self.connect() as connection:
-                known |= {_cache_key(source): _digest(connection, source) for source in missing}
-        document = _look_document(probe, known, warning)
-        return Look({source.name: known[_cache_key(source)] for source in sources}, warning, document)
+        with self.connect() as connection:
+            return {source.name: connection.execute(source.sql).fetchall() for source in sources}
+
+    def first_rows(self, source: Source, count: int) -> list[Row]:
+        """Return the first rows of a source.
+
+        Raises:
+            PatinaError: See `connect`.
+        """
+        with self.connect() as connection:
+            return list(connection.execute(source.sql).fetchmany(count))
+
+    def look(self, sources: Sequence[Source], remembered: bytes = b"", *, may_presume: bool = False) -> Look:
+        """Return each source's digest and a warning about unreadable rows. Only what changed since is read.
+
+        Args:
+            sources: The sources to look at.
+            remembered: The `document` of an earlier look: believed as far as the eventlog is as it was then.
+            may_presume: In an eventlog of more than MOST_READ events, do not read a source of whose types there are
+                new events. Its digest is then of no rows, and differs from all that were known.
+
+        Raises:
+            PatinaError: See `connect`.
+        """
+        memory, probe = decode_memory(remembered), self.probe()
+        key_of = {source.name: _cache_key(source) for source in sources}
+        known = {key: memory.known[key] for key in key_of.values() if key in memory.known}
+        is_complete = len(known) == len(key_of) and (may_presume or not any(map(_is_presumed, known.values())))
+        if probe != memory.probe or memory.extent is None or not is_complete:
+            memory = self._look_again(replace(memory, probe=probe, known=known), sources, may_presume=may_presume)
+        digests = {name: memory.known[key] for name, key in key_of.items()}
+        return Look(digests, memory.warning, encode_memory(memory), memory.extent.last_seq if memory.extent else 0)
+
+    def _look_again(self, memory: LookMemory, sources: Sequence[Source], *, may_presume: bool) -> LookMemory:
+        """Return a memory brought up to date; all of it is of one moment."""
+        with self.connect(whole=False) as connection:
+            extent = extent_of(connection, self._identity())
+            touched = touched_since(connection, memory.extent, extent) if memory.extent else None
+            known = {} if touched is None else dict(memory.known)
+            for source in sources:
+                before = known.get(_cache_key(source))
+                if before and touched and (not source.event_types or touched & source.event_types):
+                    known[_cache_key(source)] = SourceDigest(f"{PRESUMED}{extent.last_seq}", before.rows)
+            presumes = may_presume and extent.count > MOST_READ
+            unread = [
+                source
+                for source in sources
+                if (found := known.get(_cache_key(source))) is None or (_is_presumed(found) and not presumes)
+            ]
+            warning = memory.warning
+            if unread:
+                refuse_damaged(connection, self.path, memory.probe)
+                known |= {_cache_key(source): _digest(connection, source) for source in unread}
+            if touched is None:
+                _, warning = self._unreadable(connection)
+        return LookMemory(memory.probe, extent, known, warning)
+
+    def _identity(self) -> str:
+        status = self.path.stat()
+        return f"{status.st_dev}:{status.st_ino}"
 
     def invalid_rows(self) -> tuple[int, str]:
         """Return how many rows cannot be read, and a sentence that names the first ones and why ("" for none).
@@ -266,7 +216,10 @@ class Eventlog:
         Such rows are left out by every source.
         """
         with self.connect() as connection:
-            rows = connection.exec_driver_sql(UNREADABLE_SQL).fetchall()
+            return self._unreadable(connection)
+
+    def _unreadable(self, connection: sqlite3.Connection) -> tuple[int, str]:
+        rows = connection.execute(UNREADABLE_SQL).fetchall()
         if not rows:
             return 0, ""
         reasons: dict[str, list[str]] = {}
@@ -292,46 +245,53 @@ def _digest_of(rows: Iterable[Row]) -> SourceDigest:
     return SourceDigest(digest.hexdigest(), count)
 
 
+def content_digest(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    """Return the SHA-256 (hex) of what rows say: equal for equal live events, in whatever order they were appended.
+
+    Args:
+        columns: The rows' columns; those of a seq are left out.
+        rows: The rows.
+    """
+    kept = [place for place, name in enumerate(columns) if "seq" not in name.lower()]
+    digests = sorted(hashlib.sha256(_encode([row[place] for place in kept]).encode()).digest() for row in rows)
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def events_hash(contents: Mapping[str, str]) -> str:
+    """Return what the live events of several sources come to, `sha256:` and 64 hex digits.
+
+    Args:
+        contents: `SourceRows.content` by name of the source.
+    """
+    document = json.dumps(dict(contents), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(document.encode()).hexdigest()}"
+
+
 def _plain(kind: object) -> str:
     """Return an event type for a sentence: as it is where it is a word, else quoted."""
     return kind if isinstance(kind, str) and _WORD.fullmatch(kind) else shown(kind)
 
 
-def _read(connection: "Connection", source: Source) -> SourceRows:
-    rows = [tuple(row) for row in connection.exec_driver_sql(source.sql)]
-    return SourceRows(rows, rows_digest(rows))
+def _last_seq(connection: sqlite3.Connection) -> int:
+    row = connection.execute(LAST_SEQ_SQL).fetchone()
+    return int(row[0]) if row else 0
 
 
-def _digest(connection: "Connection", source: Source) -> SourceDigest:
+def _read(connection: sqlite3.Connection, source: Source) -> SourceRows:
+    result = connection.execute(source.sql)
+    columns = tuple(column[0] for column in result.description)
+    rows = result.fetchall()
+    return SourceRows(rows, rows_digest(rows), columns)
+
+
+def _digest(connection: sqlite3.Connection, source: Source) -> SourceDigest:
     """Return a source's digest without keeping its rows: an eventlog may be larger than memory."""
-    return _digest_of(tuple(row) for row in connection.exec_driver_sql(source.sql))
+    return _digest_of(connection.execute(source.sql))
+
+
+def _is_presumed(entry: SourceDigest) -> bool:
+    return entry.digest.startswith(PRESUMED)
 
 
 def _cache_key(source: Source) -> str:
     return f"{source.name}@{hashlib.sha256(source.sql.encode()).hexdigest()[:16]}"
-
-
-def _look_document(probe: str, digests: Mapping[str, SourceDigest], warning: str) -> bytes:
-    entries = {key: {"digest": entry.digest, "rows": entry.rows} for key, entry in digests.items()}
-    content = {"probe": probe, "warning": warning, "digests": entries}
-    return json.dumps({**content, "sha256": _content_digest(content)}, indent=1, sort_keys=True).encode()
-
-
-def _content_digest(content: Mapping[str, object]) -> str:
-    """Return what tells that a remembered look is as it was written: a wrong digest in it would be believed."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _remembered(document: bytes, probe: str) -> tuple[dict[str, SourceDigest], str]:
-    """Return what an earlier look found; one that is damaged or of another state of the file found nothing."""
-    try:
-        content = json.loads(document)
-        if content.pop("sha256") != _content_digest(content) or content["probe"] != probe:
-            return {}, ""
-        digests = {
-            str(key): SourceDigest(str(entry["digest"]), int(entry["rows"]))
-            for key, entry in content["digests"].items()
-        }
-        return digests, str(content["warning"])
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        return {}, ""

@@ -1,7 +1,7 @@
 """The eventlog's tables, letter for letter those of every Patina tool, and the tables derived from them."""
 
-from patina_resources.eventlog.payloads import EVENT_DATA
-from patina_resources.eventlog.reader import NOT_RETRACTED
+from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.payloads import readable
 
 # In the header of every database that Patina Assets makes (`PRAGMA application_id`): "Patn". The eventlogs of other
 # Patina tools have 0, and keep it.
@@ -117,10 +117,10 @@ CREATE INDEX IF NOT EXISTS idx_goals_session ON goals(session_id);
 CREATE INDEX IF NOT EXISTS idx_sessions_branch ON sessions(branch);
 """
 
-# What holds now: events that no later event took back. A row that cannot be read counts as one without fields.
+# SQLite may ask for fields of a payload before it asks whether the row is live.
 LIVE_SQL = f"""
 CREATE TEMP VIEW live AS
-SELECT seq, event_type, timestamp, source_id, source_file, {EVENT_DATA} AS data
+SELECT seq, event_type, timestamp, source_id, source_file, CASE WHEN {readable()} THEN data ELSE '{{}}' END AS data
 FROM eventlog
-WHERE typeof(event_type) = 'text' AND event_type NOT GLOB '*.removed' AND {NOT_RETRACTED}
+WHERE {LIVE}
 """

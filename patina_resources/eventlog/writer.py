@@ -1,33 +1,34 @@
 """The one way into the eventlog: opens or creates it, and appends in transactions. Nothing is ever updated or deleted.
 
-What no longer holds is taken back by an appended `git.removed`, `session.removed` or `code.removed` event, whose
-payload names the events it takes back: `{"seqs": [17, 18], ...}`. `schema.LIVE_SQL` is the query for the others.
+What no longer holds is taken back by an appended event: `live` has the rule.
 """
 
-import functools
 import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog.known_schema import refuse_foreign_file, refuse_foreign_schema
-from patina_resources.eventlog.payloads import SHALLOW_FUNCTION, is_shallow_json
-from patina_resources.eventlog.schema import APPLICATION_ID, EVENTLOG_SQL, LIVE_SQL, STATE_SQL, VIEWS_SQL
-from patina_resources.store.database import WorkLimit, harden, has_whole_table, refuse_odd_files
+from patina_resources.eventlog.creation import create_schema, prepare_connection
+from patina_resources.eventlog.known_schema import refuse_foreign_file
+from patina_resources.eventlog.pending import PendingWrites, Values
+from patina_resources.store.database import WorkLimit, has_whole_table, refuse_odd_files
 
 QUIET_WAIT_SECONDS = 1.0
 WAIT_SECONDS = 600.0
-CACHE_KIBIBYTES = 65_536
 # What a transaction may always take (see `WorkLimit`), and what counts for a row beside its payload.
 LEAST_STEPS = 100_000_000
 ROW_BYTES = 100
+# So often is read again, without the lock, what another process wrote to meanwhile.
+ATTEMPTS = 3
 
 INSERT_SQL = "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) VALUES (?, ?, ?, ?, ?)"
+
+Prepared = TypeVar("Prepared")
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,60 @@ class EventlogWriter:
         self._waiting = waiting
         self._limit = WorkLimit(connection, path, LEAST_STEPS)
         self._noted: str | None = None
+        # Where what `write` prepares waits for the lock.
+        self._pending: PendingWrites | None = None
+
+    def write(self, prepare: Callable[[], Prepared]) -> Prepared:
+        """Append in one transaction what `prepare` appends and remembers, and return what it returns.
+
+        It reads and parses while other processes may write: the lock is held only to append. If the eventlog is then
+        no longer as it was read, `prepare` is called again, at last with the lock.
+
+        Raises:
+            PatinaError: Another process keeps writing, or the disk is full.
+        """
+        for _ in range(ATTEMPTS):
+            result, pending, version = self._prepared(prepare)
+            with self.transaction():
+                if self._version() == version:
+                    characters, rows = pending.size()
+                    self._limit.allow(characters + rows * ROW_BYTES)
+                    pending.write()
+                    return result
+        with self.transaction():
+            return prepare()
+
+    def _prepared(self, prepare: Callable[[], Prepared]) -> tuple[Prepared, PendingWrites, int]:
+        """Return what `prepare` returns and what it writes, and the version of the eventlog that it read."""
+        pending = PendingWrites(self._connection)
+        self._limit.begin()
+        self._noted = None
+        self._connection.execute("BEGIN")  # all that is read is of one moment
+        try:
+            version = self._version()
+            self._pending = pending
+            return prepare(), pending, version
+        finally:
+            self._pending = None
+            self._connection.execute("COMMIT")
+
+    def _version(self) -> int:
+        """Return a number that changes when another process writes."""
+        self._connection.execute("SELECT 1 FROM eventlog LIMIT 1").fetchone()
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Hold the write lock; commit at the end, or leave everything as it was on any error.
 
+        Within what `write` prepares, it is part of that.
+
         Raises:
             PatinaError: Another process keeps writing, or the disk is full.
         """
+        if self._connection.in_transaction:
+            yield
+            return
         self._begin()
         self._limit.begin()
         self._noted = None
@@ -112,9 +159,12 @@ class EventlogWriter:
 
     def append(self, events: Iterable[Event]) -> None:
         """Append the events in order."""
-        self._connection.executemany(INSERT_SQL, self._rows(events))
+        if self._pending is not None:
+            self._pending.append(self._rows(events))
+        else:
+            self._connection.executemany(INSERT_SQL, self._rows(events))
 
-    def _rows(self, events: Iterable[Event]) -> Iterator[tuple[str | None, ...]]:
+    def _rows(self, events: Iterable[Event]) -> Iterator[Values]:
         for event in events:
             self._limit.allow(len(event.data) + ROW_BYTES)
             yield event.event_type, event.timestamp, event.source_id, event.source_file, event.data
@@ -168,7 +218,10 @@ class EventlogWriter:
 
     def set_state(self, key: str, value: str) -> None:
         """Remember a value for the next run."""
-        self._connection.execute("INSERT OR REPLACE INTO scrape_meta (key, value) VALUES (?, ?)", (key, value))
+        self._execute("INSERT OR REPLACE INTO scrape_meta (key, value) VALUES (?, ?)", (key, value))
+
+    def _execute(self, query: str, values: Values) -> None:
+        (self._pending or self._connection).execute(query, values)
 
     def file_digests(self, scraper: str) -> dict[str, str]:
         """Return the digest of every file as the scraper last saw it."""
@@ -178,11 +231,10 @@ class EventlogWriter:
     def set_file_digest(self, scraper: str, path: str, digest: str | None) -> None:
         """Remember a file's digest for the next run; None forgets the file."""
         if digest is None:
-            query = "DELETE FROM scraped_files WHERE scraper = ? AND path = ?"
-            self._connection.execute(query, (scraper, path))
+            self._execute("DELETE FROM scraped_files WHERE scraper = ? AND path = ?", (scraper, path))
         else:
             query = "INSERT OR REPLACE INTO scraped_files (scraper, path, digest) VALUES (?, ?, ?)"
-            self._connection.execute(query, (scraper, path, digest))
+            self._execute(query, (scraper, path, digest))
 
     def last_seq(self, kind: str) -> int:
         """Return the last seq among the events of a kind, retractions included; 0 for none."""
@@ -199,9 +251,13 @@ class EventlogWriter:
             raise PatinaError(explain(self._path, sqlite3.DatabaseError("database disk image is malformed")))
         self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of this program's
 
-    def run(self, statement: str) -> None:
+    def read(self, query: str, values: Mapping[str, int] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of a query over the events and the view `live`."""
+        return self._connection.execute(query, values or {}).fetchall()
+
+    def run(self, statement: str, values: Mapping[str, int] | None = None) -> None:
         """Run one statement that fills a derived table."""
-        self._connection.execute(statement)
+        self._connection.execute(statement, values or {})
 
 
 @contextmanager
@@ -226,59 +282,15 @@ def open_eventlog(path: Path, waiting: Callable[[], None] = lambda: None) -> Ite
     except (sqlite3.Error, OSError) as error:
         raise PatinaError(explain(path, error)) from error
     try:
-        _prepare(connection, path)
+        prepare_connection(connection)
         writer = EventlogWriter(connection, path, waiting)
         with writer.transaction():
-            _create_schema(connection, path)
+            create_schema(connection, path)
         yield writer
     except sqlite3.Error as error:
         raise PatinaError(explain(path, error)) from error
     finally:
         connection.close()
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    harden(connection)
-    if not _own_check_is_trusted():
-        # Nothing but that check runs on a write: `refuse_foreign_schema` has seen to it.
-        connection.execute("PRAGMA trusted_schema = ON")
-    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    connection.create_function(SHALLOW_FUNCTION, 1, is_shallow_json, deterministic=True)
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
-    # A file that someone else holds open keeps its journal mode: slower for readers, and nothing else.
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            raise PatinaError(explain(path, error)) from error
-
-
-@functools.cache
-def _own_check_is_trusted() -> bool:
-    """Return whether this SQLite takes `json_valid` for harmless: older versions have forgotten to say so."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(EVENTLOG_SQL)
-        connection.execute("PRAGMA trusted_schema = OFF")
-        try:
-            connection.execute(INSERT_SQL, ("", "", "", None, "{}"))
-        except sqlite3.OperationalError:
-            return False
-    return True
-
-
-def _create_schema(connection: sqlite3.Connection, path: Path) -> None:
-    """Create the tables that are not there. Statement by statement: `executescript` would end the transaction."""
-    # Asked again, now that nobody else can change it.
-    if refuse_foreign_schema(connection, path):
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    for script in (EVENTLOG_SQL, STATE_SQL, VIEWS_SQL):
-        statement = ""
-        for line in script.splitlines(keepends=True):
-            statement += line
-            if sqlite3.complete_statement(statement):
-                connection.execute(statement)
-                statement = ""
-    connection.execute(LIVE_SQL)
 
 
 def explain(path: Path, error: Exception) -> str:

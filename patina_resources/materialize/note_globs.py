@@ -2,20 +2,96 @@
 
 import fnmatch
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePath
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PurePosixPath
 
 from patina_resources.errors import PatinaError
+from patina_resources.materialize.git.git_log import path_text
+from patina_resources.materialize.git.repository import Repository
 
 RECURSIVE = "**"
 GIT = ".git"
 DERIVED = (".patina", "data")
 
 
-def matching_files(folder: Path, pattern: str) -> set[bytes]:
-    """Return the files and links that a glob names, relative to `folder`.
+@dataclass
+class GlobbedFiles:
+    """The files that globs name.
 
-    A wildcard names nothing hidden. Git's own files, and what Patina derived, are left out.
+    Attributes:
+        paths: Those to be read, from the folder, in order.
+        skipped: Why each of the others is left out, one sentence each; a folder of them is one sentence.
+    """
+
+    paths: list[bytes] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def readable_files(repository: Repository, folder: Path, named: Iterable[bytes]) -> GlobbedFiles:
+    """Return which files are read, as of source code: those that git tracks or does not ignore. None that is hidden.
+
+    Args:
+        repository: The repository that `folder` is in.
+        folder: The folder that the paths are from.
+        named: What `matching_files` found.
+
+    Raises:
+        PatinaError: Git failed.
+    """
+    paths = sorted(named)
+    if repository.worktree is None or not paths:
+        return GlobbedFiles()
+    top = repository.prefix(folder)
+    known = {path.removeprefix(top) for path in repository.files(folder)}
+    ignored: frozenset[bytes] | None = None
+    found = GlobbedFiles()
+    reasons: Counter[str] = Counter()
+    for path in paths:
+        if hidden := _hidden(path):
+            reasons[f"{hidden}: hidden"] += 1
+        elif path in known:
+            found.paths.append(path)
+        else:
+            if ignored is None:
+                ignored = frozenset(entry.removeprefix(top) for entry in repository.ignored(folder))
+            if reason := _unknown(folder, path, ignored):
+                reasons[reason] += 1
+            else:
+                found.paths.append(path)
+    found.skipped = [_counted(reason, count) for reason, count in sorted(reasons.items())]
+    return found
+
+
+def _hidden(path: bytes) -> str | None:
+    """Return the outermost part of a path that is hidden; a folder ends with `/`."""
+    parts = PurePosixPath(path_text(path)).parts
+    for depth, part in enumerate(parts, 1):
+        if part.startswith("."):
+            return "/".join(parts[:depth]) + ("/" if depth < len(parts) else "")
+    return None
+
+
+def _unknown(folder: Path, path: bytes, ignored: frozenset[bytes]) -> str:
+    """Return why git does not list a file, or "" for what it never lists: a pipe, or a device."""
+    folders = path.split(b"/")[:-1]
+    entries = [*(b"/".join(folders[:depth]) + b"/" for depth in range(1, len(folders) + 1)), path]
+    entry = next((entry for entry in entries if entry in ignored), None)
+    if entry is not None:
+        return f"{path_text(entry)}: git-ignored"
+    whole = folder / os.fsdecode(path)
+    return f"{path_text(path)}: of another git repository" if whole.is_file() else ""
+
+
+def _counted(reason: str, count: int) -> str:
+    return f"{reason} ({count} file(s))" if "/: " in reason else reason
+
+
+def matching_files(folder: Path, pattern: str) -> set[bytes]:
+    """Return the files and links that a glob names, relative to `folder`, hidden ones included.
+
+    Git's own files, and what Patina derived, are left out.
 
     Raises:
         PatinaError: It is no glob, or leads out of the folder.
@@ -29,7 +105,7 @@ def matching_files(folder: Path, pattern: str) -> set[bytes]:
             after = frozenset(_after(steps, _with_skipped(steps, reached), name, is_folder=is_folder))
             if is_folder and after - {len(steps)}:
                 pending.append(((*place, name), after))
-            elif not is_folder and len(steps) in after and not name.startswith("."):
+            elif not is_folder and len(steps) in after:
                 found.add(os.fsencode("/".join((*place, name))))
     return found
 
@@ -71,9 +147,7 @@ def _after(steps: Sequence[str], reached: set[int], name: str, *, is_folder: boo
         if step == len(steps):
             continue
         if steps[step] == RECURSIVE:
-            if is_folder and not name.startswith("."):
+            if is_folder:
                 yield step
-        elif steps[step] == name or (
-            fnmatch.fnmatchcase(name, steps[step]) and not (name.startswith(".") and not steps[step].startswith("."))
-        ):
+        elif steps[step] == name or fnmatch.fnmatchcase(name, steps[step]):
             yield step + 1

@@ -4,7 +4,7 @@ A fact that still holds keeps its event, so its seq stays. Used for the files of
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from patina_resources.eventlog.writer import Event, EventlogWriter, LiveEvent
@@ -12,11 +12,16 @@ from patina_resources.materialize.report import ScraperReport
 
 
 @dataclass
-class Changes:
+class EventCounts:
     """Events appended and taken back, by event type."""
 
     new: Counter[str] = field(default_factory=Counter)
     retracted: Counter[str] = field(default_factory=Counter)
+
+
+def whole_fact(event: Event | LiveEvent) -> Hashable:
+    """Return what tells events apart: everything but when they were written."""
+    return event.fact
 
 
 @dataclass(frozen=True)
@@ -27,13 +32,15 @@ class Reconciler:
         writer: The eventlog, in a transaction.
         kind: `session` or `code`.
         now: The time of the checked-out commit (ISO 8601), which is the time of retractions.
+        identity: What two events share that say the same.
         changes: Counts what was done.
     """
 
     writer: EventlogWriter
     kind: str
     now: str
-    changes: Changes = field(default_factory=Changes)
+    identity: Callable[[Event | LiveEvent], Hashable] = whole_fact
+    changes: EventCounts = field(default_factory=EventCounts)
 
     def update(self, file: str, events: Iterable[Event], owned: Collection[str]) -> None:
         """Take back what `file` no longer says and append what it newly says.
@@ -43,14 +50,14 @@ class Reconciler:
             events: All that the file says now.
             owned: The event types that this scraper writes; others are left alone.
         """
-        held: dict[tuple[str, str, str], list[LiveEvent]] = defaultdict(list)
+        held: dict[Hashable, list[LiveEvent]] = defaultdict(list)
         for known in reversed(self.writer.live_events(self.kind, file)):
             if known.event_type in owned:
-                held[known.fact].append(known)
+                held[self.identity(known)].append(known)
         fresh = []
         for event in events:
-            if held.get(event.fact):
-                held[event.fact].pop()
+            if held and (same := held.get(self.identity(event))):
+                same.pop()
             else:
                 fresh.append(event)
         self._take_back(file, [event for left in held.values() for event in left])

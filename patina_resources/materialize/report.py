@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 # Called with what is being done, how much of it is done, and the total where it is known.
-Progress = Callable[[str, int, int | None], None]
+TellProgress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class ScraperReport:
     """What one scraper did.
 
     Attributes:
-        scraper: `git`, `sessions` or `code`.
+        scraper: `git`, `sessions`, `docs`, `code` or `forge`.
         new: Events appended, by event type.
         known: Events that were there before and still hold, by event type.
         retracted: Events taken back, by event type.
@@ -24,6 +24,17 @@ class ScraperReport:
     known: Mapping[str, int] = field(default_factory=dict)
     retracted: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+
+
+def joint_report(first: ScraperReport, second: ScraperReport) -> ScraperReport:
+    """Return what a scraper did in two steps that write different types of events."""
+    return ScraperReport(
+        first.scraper,
+        {**first.new, **second.new},
+        {**first.known, **second.known},
+        {**first.retracted, **second.retracted},
+        (*first.skipped, *second.skipped),
+    )
 
 
 def no_progress(doing: str, done: int, total: int | None) -> None:

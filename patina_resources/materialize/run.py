@@ -1,18 +1,22 @@
 """`materialize`: reads a repository and appends to its eventlog; the only entry to this folder."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from patina_resources.errors import PatinaError, did_you_mean
 from patina_resources.eventlog.derived_views import rebuild_views
-from patina_resources.eventlog.writer import open_eventlog
+from patina_resources.eventlog.writer import EventlogWriter, open_eventlog
 from patina_resources.materialize.code.scraper import scrape_code
+from patina_resources.materialize.code.source_files import DEFAULT_INCLUDE
+from patina_resources.materialize.docs.scraper import scrape_documents
+from patina_resources.materialize.forge.scraper import read_forge, scrape_forge
 from patina_resources.materialize.git.repository import find_repository
 from patina_resources.materialize.git.scraper import refuse_foreign, scrape_git
-from patina_resources.materialize.notes.sessions import SESSION_GLOBS, scrape_sessions
-from patina_resources.materialize.report import Progress, ScraperReport, no_progress
+from patina_resources.materialize.git.untold import scrape_untold
+from patina_resources.materialize.notes.sessions import SESSION_GLOBS, known_notes, scrape_sessions
+from patina_resources.materialize.report import ScraperReport, TellProgress, joint_report, no_progress
 
-SCRAPERS = ("git", "sessions", "code")
+SCRAPERS = ("git", "sessions", "docs", "code")
 
 
 def materialize(
@@ -21,13 +25,16 @@ def materialize(
     *,
     only: Collection[str] | None = None,
     full: bool = False,
-    progress: Progress | None = None,
+    progress: TellProgress | None = None,
     session_globs: Sequence[str] = SESSION_GLOBS,
+    code_include: Sequence[str] = DEFAULT_INCLUDE,
+    forge_files: Sequence[Path] = (),
 ) -> tuple[ScraperReport, ...]:
     """Append what is new in a repository to its eventlog, and return one report per scraper.
 
     A second run with nothing new appends nothing. Each scraper is one transaction: a run that is killed leaves whole
-    scrapers or nothing, and the next run completes it. While another process writes, this one waits.
+    scrapers or nothing, and the next run completes it. A scraper reads first and takes the lock to append; if another
+    process wrote meanwhile, it reads again, so that nothing is appended twice.
 
     Args:
         repository: A folder in a git repository.
@@ -37,28 +44,47 @@ def materialize(
             all of an eventlog that shares no commit with the repository, which is refused otherwise.
         progress: Called with (what is being done, how much is done, total or None).
         session_globs: Which files are session notes, relative to `repository`.
+        code_include: Folders and files of code that are read although they look vendored or generated, from the
+            repository's top.
+        forge_files: JSON files with issues and pull requests; `-` is standard input. Without one, what is known of
+            them stays as it is.
 
     Raises:
         PatinaError: An unknown name in `only`, no git repository, git failed, a glob that leads out of the repository,
-            an eventlog of another repository, or one that cannot be written.
+            an eventlog of another repository, one that cannot be written, or a wrong forge file.
     """
     chosen = _chosen(only)
     show = progress or no_progress
     found = find_repository(repository)
     folder = repository.resolve()
-    reports: list[ScraperReport] = []
+    forge = read_forge(forge_files, show) if forge_files else None
+
+    def notes(writer: EventlogWriter) -> Collection[bytes]:
+        return known_notes(found, folder, writer, session_globs)
+
     with open_eventlog(eventlog, waiting=lambda: show("waiting for another process", 0, None)) as writer:
+        scrapers: dict[str, Callable[[], ScraperReport]] = {
+            "git": lambda: joint_report(
+                writer.write(lambda: scrape_git(found, writer, full=full, progress=show)),
+                writer.write(lambda: scrape_untold(found, writer, full=full)),
+            ),
+            "sessions": lambda: writer.write(
+                lambda: scrape_sessions(found, folder, writer, globs=session_globs, full=full, progress=show)
+            ),
+            "docs": lambda: writer.write(
+                lambda: scrape_documents(found, folder, writer, notes=notes(writer), full=full, progress=show)
+            ),
+            "code": lambda: writer.write(
+                lambda: scrape_code(found, folder, writer, include=code_include, full=full, progress=show)
+            ),
+        }
         if not full:
-            with writer.transaction():
-                refuse_foreign(found, eventlog, writer)
-        if "git" in chosen:
-            reports.append(scrape_git(found, writer, full=full, progress=show))
-        if "sessions" in chosen:
-            reports.append(scrape_sessions(found, folder, writer, globs=session_globs, full=full, progress=show))
-        if "code" in chosen:
-            reports.append(scrape_code(found, folder, writer, full=full, progress=show))
+            refuse_foreign(found, eventlog, writer)
+        reports = tuple(scrape() for name, scrape in scrapers.items() if name in chosen)
+        if forge is not None:
+            reports = (*reports, writer.write(lambda: scrape_forge(forge, writer)))
         rebuild_views(writer)
-    return tuple(reports)
+    return reports
 
 
 def _chosen(only: Collection[str] | None) -> Collection[str]:

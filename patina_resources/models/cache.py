@@ -69,6 +69,7 @@ class CachedModel:
         record: Its provenance.
         store: The mothership that has it.
         bytes_on_disk: Size of its folder.
+        recorded_key: Its key in models.lock, and the name of its folder: `key`, or that of an older Patina.
         problem: What is wrong, in words; empty where it is ready.
     """
 
@@ -77,12 +78,13 @@ class CachedModel:
     record: LockRecord
     store: Mothership
     bytes_on_disk: int
+    recorded_key: str
     problem: str = ""
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
-        return self.store.model_folder(self.key)
+        return self.store.model_folder(self.recorded_key)
 
 
 def cached_model(mothership: Mothership, spec: ModelSpec) -> ModelFiles:
@@ -99,7 +101,7 @@ def cached_model(mothership: Mothership, spec: ModelSpec) -> ModelFiles:
         found = find_record(mothership, spec.key)
         if found is None:
             raise PatinaError(f"{_absence(mothership, spec)}: {command}")
-        folder, record = plain_folder(found.store, spec.key), found.record
+        folder, record = plain_folder(found.store, found.key), found.record
         onnx, tokenizer = (find_file(folder, names, digest) for names, digest in expected_files(record))
         if onnx is not None and tokenizer is not None:
             _check_dimensions(spec, record, found.store.models_lock)
@@ -155,16 +157,17 @@ def remove_model(mothership: Mothership, key: str) -> int:
     Raises:
         PatinaError: The model has no folder in the user's own cache, or it cannot be removed.
     """
-    own = own_store(mothership)
-    folder = (own or mothership).model_folder(key)
-    if own != mothership and not folder.is_dir() and mothership.model_folder(key).is_dir():
+    own, found = own_store(mothership), find_record(mothership, key)
+    recorded_key = key if found is None else found.key
+    folder = (own or mothership).model_folder(recorded_key)
+    if own != mothership and not folder.is_dir() and mothership.model_folder(recorded_key).is_dir():
         raise PatinaError(
             f"model {shown_key(key)} is in {mothership.home}, which is not yours or cannot be written to: "
             "ask its owner to remove it, or set PATINA_HOME to a folder of yours"
         )
     if own is None or folder.is_symlink() or not folder.is_dir():
         raise PatinaError(f"model {shown_key(key)} is not in the cache ({folder}): nothing to remove")
-    plain_folder(own, key)
+    plain_folder(own, recorded_key)
     with adding(own, key):
         freed = folder_bytes(folder)
         try:
@@ -252,24 +255,25 @@ def _absence(mothership: Mothership, spec: ModelSpec) -> str:
 
 
 def _state(found: Recorded, key: str) -> CachedModel:
-    folder = found.store.model_folder(key)
-    size = folder_bytes(folder)
+    size = folder_bytes(found.folder)
     try:
-        problem = problem_of(plain_folder(found.store, key), found.record)
+        problem = problem_of(plain_folder(found.store, found.key), found.record)
     except PatinaError as error:
-        return CachedModel(key, "damaged", found.record, found.store, size, str(error))
-    state: ModelState = "ready" if not problem else "damaged" if size else "missing"
-    return CachedModel(key, state, found.record, found.store, size, problem)
+        return _cached(found, key, "damaged", size, str(error))
+    return _cached(found, key, "ready" if not problem else "damaged" if size else "missing", size, problem)
 
 
 def _state_by_size(found: Recorded, key: str) -> CachedModel:
-    size, record = folder_bytes(found.store.model_folder(key)), found.record
-    if size == record.size_bytes:
-        return CachedModel(key, "ready", record, found.store, size)
+    size, recorded = folder_bytes(found.folder), found.record.size_bytes
+    if size == recorded:
+        return _cached(found, key, "ready", size)
     if size == 0:
-        return CachedModel(key, "missing", record, found.store, 0, "its files are missing")
-    problem = f"{size:,} bytes on disk, {record.size_bytes:,} recorded"
-    return CachedModel(key, "damaged", record, found.store, size, problem)
+        return _cached(found, key, "missing", 0, "its files are missing")
+    return _cached(found, key, "damaged", size, f"{size:,} bytes on disk, {recorded:,} recorded")
+
+
+def _cached(found: Recorded, key: str, state: ModelState, size: int, problem: str = "") -> CachedModel:
+    return CachedModel(key, state, found.record, found.store, size, found.key, problem)
 
 
 def _sync(path: Path) -> None:

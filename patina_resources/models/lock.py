@@ -7,12 +7,15 @@ may be the only record of where a model came from.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated
 
-from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.documents.checks import SHA256, TEXT, InvalidError, faults_named, record, whole
+from patina_resources.documents.document import Fault
+from patina_resources.documents.toml_file import read_toml
+from patina_resources.errors import PatinaError
 from patina_resources.store.files import exclusive, write_atomic
-from patina_resources.store.text_file import key_name, read_toml
 
 HEADER = "# The models in this cache and where they came from. `patina model add` writes this file; do not edit it.\n"
 WAIT_SECONDS = 30.0
@@ -38,25 +41,23 @@ class LockRecord:
         passage_prefix: For a hub repository: what its files say.
     """
 
-    downloaded: str
-    source_model: str
-    source_tokenizer: str
-    sha256_model: str
-    sha256_tokenizer: str
-    size_bytes: int
-    dimensions: int
-    revision: str = ""
-    precision: str = ""
-    max_tokens: int | None = None
-    pooling: str | None = None
-    query_prefix: str = ""
-    passage_prefix: str = ""
+    downloaded: Annotated[str, TEXT]
+    source_model: Annotated[str, TEXT]
+    source_tokenizer: Annotated[str, TEXT]
+    sha256_model: Annotated[str, SHA256]
+    sha256_tokenizer: Annotated[str, SHA256]
+    size_bytes: Annotated[int, whole(1)]
+    dimensions: Annotated[int, whole(1)]
+    revision: Annotated[str, TEXT] = ""
+    precision: Annotated[str, TEXT] = ""
+    max_tokens: Annotated[int | None, whole(1)] = None
+    pooling: Annotated[str | None, TEXT] = None
+    query_prefix: Annotated[str, TEXT] = ""
+    passage_prefix: Annotated[str, TEXT] = ""
 
 
-_ALL_KEYS = tuple(field.name for field in fields(LockRecord))
-_NEEDED_KEYS = tuple(field.name for field in fields(LockRecord) if field.default is MISSING)
+_RECORD = record(LockRecord)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 # A folder's name, behind that of its project where one defines the model.
 _KEY = re.compile(r"(?:[A-Za-z0-9_-]{1,80}/)?(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._@-]{0,199}")
 
@@ -65,15 +66,24 @@ def read_lock(path: Path) -> dict[str, LockRecord]:
     """Return the records by model name; none where the file does not exist.
 
     Raises:
-        PatinaError: The file cannot be read, or is not what `write_lock` writes.
+        PatinaError: The file cannot be read, or is not what `record_model` writes.
     """
     try:
         document = read_toml(path)
+        with faults_named(document):
+            return {name: _checked(name, table) for name, table in document.table.items()}
     except FileNotFoundError:
         return {}
     except PatinaError as error:
-        raise PatinaError(f"{error}: damaged: {_remedy(path)}") from error
-    return {name: _record(name, table, path) for name, table in document.items()}
+        remedy = f"correct it by hand, or move it away (`mv {path} {path}.bad`) and add your models again"
+        raise PatinaError(f"{error}: damaged: {remedy}") from error
+
+
+def _checked(name: str, table: object) -> LockRecord:
+    if not _KEY.fullmatch(name):
+        raise InvalidError(Fault("rule", (name,), expected="names no model"))
+    found: LockRecord = _RECORD.read(table, (name,))
+    return found
 
 
 def record_model(path: Path, name: str, record: LockRecord) -> None:
@@ -85,35 +95,6 @@ def record_model(path: Path, name: str, record: LockRecord) -> None:
     with exclusive(path.with_name(f"{path.name}.mutex"), WAIT_SECONDS, "recording a model"):
         records = read_lock(path)
         write_atomic(path, _document({**records, name: record}))
-
-
-def _record(name: str, table: object, path: Path) -> LockRecord:
-    if not _KEY.fullmatch(name):
-        raise PatinaError(f"{path}: damaged ({shown(name)} names no model): {_remedy(path)}")
-    if not isinstance(table, dict):
-        raise PatinaError(f"{path}: damaged ({shown(name)} is not a table): {_remedy(path)}")
-    for key, value in table.items():
-        if key not in _ALL_KEYS:
-            hint = did_you_mean(key, _ALL_KEYS)
-            raise PatinaError(f"{path}: damaged ([{key_name(name)}] unknown key {shown(key)}{hint}): {_remedy(path)}")
-        if not _fits(key, value):
-            raise PatinaError(f"{path}: damaged ([{key_name(name)}] {key} is {shown(value)}): {_remedy(path)}")
-    missing = [key for key in _NEEDED_KEYS if key not in table]
-    if missing:
-        raise PatinaError(f"{path}: damaged ([{key_name(name)}] lacks {', '.join(missing)}): {_remedy(path)}")
-    return LockRecord(**table)
-
-
-def _fits(key: str, value: object) -> bool:
-    if key in {"size_bytes", "dimensions", "max_tokens"}:
-        return type(value) is int and value >= 1
-    if key in {"sha256_model", "sha256_tokenizer"}:
-        return isinstance(value, str) and _SHA256.fullmatch(value) is not None
-    return isinstance(value, str)
-
-
-def _remedy(path: Path) -> str:
-    return f"correct it by hand, or move it away (`mv {path} {path}.bad`) and add your models again"
 
 
 def _document(records: Mapping[str, LockRecord]) -> bytes:

@@ -7,6 +7,7 @@ a repository, so it only adds names, and those count in that project alone.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from patina_resources.documents.document import key_name
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import (
     HUB_PREFIX,
@@ -16,7 +17,6 @@ from patina_resources.models.registry import (
     is_hub_name,
     reference_of,
 )
-from patina_resources.store.text_file import key_name
 
 _ALIKE = str.maketrans("1i0", "llo", "_.-")
 

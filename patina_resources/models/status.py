@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Literal
 
 from patina_resources.models.cache import CachedModel, cached_models
-from patina_resources.models.provenance import Pin, is_pinned, origin_of, pin_of
+from patina_resources.models.provenance import SHIPPED_WITH, Pin, is_pinned, origin_of, pin_of
 from patina_resources.models.registry import (
     CORPUS_STATIC,
+    JOINT,
     PROJECT_PREFIX,
     Registry,
     RegistryEntry,
     shown_key,
     split_key,
 )
+from patina_resources.models.stores import find_record
 from patina_resources.store.mothership import Mothership
 
 RowState = Literal["ready", "missing", "damaged", "not added", "built in", "not the pinned bytes"]
@@ -40,7 +42,8 @@ class ModelRow:
         precision: Of the cached file, or empty.
         source: Where the cached file came from (URL, path, or package and file), or empty.
         command: What repairs or adds it; empty where nothing is to be done.
-        origin: Where the bytes came from, or would: `hub org/name@commit`, `package name==version`, `folder PATH`.
+        origin: Where the bytes came from, or would: `hub org/name@commit`, `package name==version`, `folder PATH`,
+            or that it comes with Patina.
         pin: Whether the registry states the SHA-256 of the files: `pinned` (of cached files: they have it),
             `not pinned`, `differs` (the cached files have another), `by the project` (the registry does not know the
             model), or empty (corpus-static).
@@ -95,6 +98,19 @@ def model_row(mothership: Mothership, registry: Registry, name: str) -> ModelRow
     return _row(entry, cached.get(entry.spec.key), {})
 
 
+def missing_shipped(mothership: Mothership, registry: Registry, name: str) -> list[str]:
+    """Return which of the models side by side that a name means come with Patina and are not in the cache yet.
+
+    What the name has wrong is left to whoever resolves it.
+
+    Raises:
+        PatinaError: models.lock is damaged.
+    """
+    entries = [registry.entries[part] for part in name.split(JOINT) if part in registry.entries]
+    shipped = [entry.spec for entry in entries if entry.shipped is not None]
+    return [spec.name for spec in shipped if find_record(mothership, spec.key) is None]
+
+
 def cached_row(
     mothership: Mothership, registry: Registry, model: CachedModel, projects: Iterable[Path] = ()
 ) -> ModelRow:
@@ -138,6 +154,8 @@ def _row(entry: RegistryEntry, cached: CachedModel | None, roots: dict[str, str]
 
 def _place(entry: RegistryEntry) -> str:
     """Return where a model would come from."""
+    if entry.shipped is not None:
+        return SHIPPED_WITH
     if entry.hub is None:
         return ""
     return f"hub {entry.hub.repository}" + (f"@{entry.hub.revision}" if entry.hub.revision else "")

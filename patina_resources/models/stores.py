@@ -4,6 +4,7 @@ A mothership that belongs to somebody else, or that cannot be written to, is rea
 goes to the user's own folder, and that comes first: nobody else can change what a user has added.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,32 @@ from patina_resources.models.lock import LockRecord, read_lock
 from patina_resources.models.registry import shown_key
 from patina_resources.store.mothership import Mothership
 
+# How an older Patina names models in models.lock and in the cache, and what they are called now.
+OLDER_KEYS: Mapping[str, str] = {
+    "bge-small-en-v1-5": "bge-small-en-v1.5",
+    "bge-base-en-v1-5": "bge-base-en-v1.5",
+    "nomic-embed-text-v1-5": "nomic-embed-text-v1.5",
+}
+
 
 @dataclass(frozen=True)
 class Recorded:
-    """A model's record, and the mothership that has it."""
+    """A model's record, and where it is.
+
+    Attributes:
+        store: The mothership that has it.
+        record: Its provenance.
+        key: Its key in that models.lock, and the name of its folder: `ModelSpec.key`, or an older one.
+    """
 
     store: Mothership
     record: LockRecord
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, if they are there."""
+        return self.store.model_folder(self.key)
 
 
 def own_store(mothership: Mothership) -> Mothership | None:
@@ -36,16 +56,20 @@ def stores(mothership: Mothership) -> tuple[Mothership, ...]:
 
 
 def all_records(mothership: Mothership) -> dict[str, Recorded]:
-    """Return every record by key; of two of one key, the one whose files are there, the user's own first.
+    """Return every record by `ModelSpec.key`; of two of one key, the one whose files are there, the user's own first.
+
+    A record that an older Patina made under another name counts as one of the model that it means.
 
     Raises:
         PatinaError: A models.lock is damaged.
     """
     found: dict[str, Recorded] = {}
     for store in stores(mothership):
-        for key, record in read_lock(store.models_lock).items():
-            if key not in found or (_there(store, key) and not _there(found[key].store, key)):
-                found[key] = Recorded(store, record)
+        records = read_lock(store.models_lock)
+        for written in sorted(records, key=OLDER_KEYS.__contains__):  # today's names first
+            key, candidate = OLDER_KEYS.get(written, written), Recorded(store, records[written], written)
+            if key not in found or (candidate.folder.is_dir() and not found[key].folder.is_dir()):
+                found[key] = candidate
     return found
 
 
@@ -86,7 +110,3 @@ def _without_links(store: Mothership, folder: Path, key: str) -> Path:
                 "outside of the cache: put the files themselves there, or delete the link and add the model again"
             )
     return folder
-
-
-def _there(store: Mothership, key: str) -> bool:
-    return store.model_folder(key).is_dir()

@@ -3,29 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from patina_resources.errors import PatinaError, did_you_mean, shown
-from patina_resources.store.text_file import key_name, read_toml
+from patina_resources.documents.checks import (
+    ANYTHING,
+    FILLED_TEXT,
+    SHORT_TEXT,
+    SWITCH,
+    read_document,
+    record,
+    short_list_of,
+    table,
+    table_of,
+    whole,
+)
+from patina_resources.documents.toml_file import read_toml
+from patina_resources.errors import PatinaError
 
-CONFIG_KEYS: Mapping[str, frozenset[str]] = {
-    "project": frozenset({"name"}),
-    "embeddings": frozenset({"model"}),
-    "eventlog": frozenset({"path", "url"}),
-    "sessions": frozenset({"globs"}),
-    "automation": frozenset({"sensor", "nightly", "cron", "timezone", "interval_seconds", "settle_seconds", "webhook"}),
-}
-TEXT, TEXTS, SWITCH = "a non-empty string", "a list of non-empty strings", "true or false"
-SECONDS = "a whole number >= 1 and <= 86400"
-# What a key's value is, where it is not a string.
-EXPECTED: Mapping[tuple[str, str], str] = {
-    ("sessions", "globs"): TEXTS,
-    ("automation", "sensor"): SWITCH,
-    ("automation", "nightly"): SWITCH,
-    ("automation", "interval_seconds"): SECONDS,
-    ("automation", "settle_seconds"): SECONDS,
-}
+MODEL_TABLES = table_of(ANYTHING, "tables such as [models.my-model]")
 DEFAULT_SESSION_GLOBS = ("layer/sessions/*.md",)
+_SECONDS = whole(1, 86_400)
 
 
 @dataclass(frozen=True)
@@ -39,16 +36,39 @@ class AutomationConfig:
         timezone: The time zone of `cron` (IANA name).
         interval_seconds: How often the sensor looks.
         settle_seconds: How long nothing must have been written before a build starts.
-        webhook: An http(s) URL that is told of failed runs, or None.
+        webhook: What the repository would like to be told of failed runs. It is not used: only the user may choose
+            who is told (`ProjectPlaces.webhook`).
     """
 
-    sensor: bool = True
-    nightly: bool = True
-    cron: str = "0 3 * * *"
-    timezone: str = "UTC"
-    interval_seconds: int = 10
-    settle_seconds: int = 5
-    webhook: str | None = None
+    sensor: Annotated[bool, SWITCH] = True
+    nightly: Annotated[bool, SWITCH] = True
+    cron: Annotated[str, SHORT_TEXT] = "0 3 * * *"
+    timezone: Annotated[str, SHORT_TEXT] = "UTC"
+    interval_seconds: Annotated[int, _SECONDS] = 10
+    settle_seconds: Annotated[int, _SECONDS] = 5
+    webhook: Annotated[str | None, FILLED_TEXT._replace(secret=True)] = None
+
+
+def _one_place(values: dict[str, Any]) -> dict[str, Any]:
+    if values.keys() >= {"path", "url"}:
+        raise PatinaError("has both path and url: keep one of them")
+    return values
+
+
+# Patina itself keeps settings of its own in this file: sections beside ours, and keys in the first two.
+_FILE = table(
+    {
+        "project": table({"name": FILLED_TEXT}, foreign_keys=True),
+        "embeddings": table({"model": FILLED_TEXT}, foreign_keys=True),
+        "eventlog": table({"path": FILLED_TEXT, "url": FILLED_TEXT}, then=_one_place),
+        "sessions": table({"globs": short_list_of(SHORT_TEXT)}),
+        "code": table({"include": short_list_of(SHORT_TEXT)}),
+        "automation": record(AutomationConfig),
+        "cache": table({"url": SHORT_TEXT, "keys": short_list_of(SHORT_TEXT)}, foreign_keys=True),
+        "models": MODEL_TABLES,
+    },
+    foreign_keys=True,
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +81,11 @@ class ProjectConfig:
         eventlog_path: `[eventlog] path`, relative to the project root, or None.
         eventlog_url: `[eventlog] url`, an SQLAlchemy SQLite URL, or None.
         session_globs: `[sessions] globs`: where session notes are, relative to the project root.
+        code_include: `[code] include`: folders and files that are read although they look vendored or generated.
         models: `[models.NAME]` tables as they are written: additions to the model registry.
         automation: `[automation]`: sensor, schedule, notice of failures.
+        cache_url: `[cache] url`: the team's cache that the project proposes; not used before the user confirms it.
+        cache_keys: `[cache] keys`: the public keys that belong to it.
     """
 
     name: str | None = None
@@ -70,78 +93,35 @@ class ProjectConfig:
     eventlog_path: str | None = None
     eventlog_url: str | None = None
     session_globs: tuple[str, ...] = DEFAULT_SESSION_GLOBS
+    code_include: tuple[str, ...] = ()
     models: Mapping[str, Any] = field(default_factory=dict)
     automation: AutomationConfig = AutomationConfig()
+    cache_url: str | None = None
+    cache_keys: tuple[str, ...] = ()
 
 
 def read_config(path: Path) -> ProjectConfig:
-    """Return the settings in `path`, or defaults where the file does not exist.
+    """Return our settings in `path`, or defaults where the file does not exist.
+
+    Sections of other tools are left alone, unless their name looks like one of ours misspelt.
 
     Raises:
         PatinaError: The file cannot be read, is not TOML, or holds an unknown key or a wrong type.
     """
     try:
-        document = read_toml(path)
+        values = read_document(_FILE, read_toml(path))
     except FileNotFoundError:
         return ProjectConfig()
-    values = _checked_sections(document, path)
-    if values["eventlog"].get("path") is not None and values["eventlog"].get("url") is not None:
-        raise PatinaError(f"{path}: [eventlog] has both path and url: keep one of them")
-    models = document.get("models", {})
-    if not isinstance(models, dict):
-        raise PatinaError(f"{path}: models: expected tables such as [models.my-model]")
+    eventlog, cache = values.get("eventlog", {}), values.get("cache", {})
     return ProjectConfig(
-        name=values["project"].get("name"),
-        embedding_model=values["embeddings"].get("model"),
-        eventlog_path=values["eventlog"].get("path"),
-        eventlog_url=values["eventlog"].get("url"),
-        session_globs=tuple(values["sessions"].get("globs", DEFAULT_SESSION_GLOBS)),
-        models=models,
-        automation=AutomationConfig(**values["automation"]),
+        name=values.get("project", {}).get("name"),
+        embedding_model=values.get("embeddings", {}).get("model"),
+        eventlog_path=eventlog.get("path"),
+        eventlog_url=eventlog.get("url"),
+        session_globs=values.get("sessions", {}).get("globs", DEFAULT_SESSION_GLOBS),
+        code_include=values.get("code", {}).get("include", ()),
+        models=values.get("models", {}),
+        automation=values.get("automation", AutomationConfig()),
+        cache_url=cache.get("url"),
+        cache_keys=cache.get("keys", ()),
     )
-
-
-def _checked_sections(document: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
-    known = [*CONFIG_KEYS, "models"]
-    for section in document:
-        if section not in known:
-            hint = did_you_mean(section, known)
-            raise PatinaError(
-                f"{path}: unknown section [{key_name(section)}]{hint}: expected one of {', '.join(known)}"
-            )
-    values: dict[str, dict[str, Any]] = {}
-    for section, keys in CONFIG_KEYS.items():
-        table = document.get(section, {})
-        if not isinstance(table, dict):
-            raise PatinaError(f"{path}: {section}: expected a table [{section}], got {shown(table)}")
-        for key, value in table.items():
-            if key not in keys:
-                hint = did_you_mean(key, keys)
-                raise PatinaError(
-                    f"{path}: [{section}] unknown key {shown(key)}{hint}: expected {', '.join(sorted(keys))}"
-                )
-            expected = EXPECTED.get((section, key), TEXT)
-            if not _is_as_expected(value, expected):
-                raise PatinaError(f"{path}: [{section}] {key}: expected {expected}, got {_shown(key, value)}")
-        values[section] = table
-    return values
-
-
-def _is_as_expected(value: object, expected: str) -> bool:
-    if expected == SWITCH:
-        return isinstance(value, bool)
-    if expected == SECONDS:
-        return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 86_400
-    if expected == TEXTS:
-        return isinstance(value, list) and all(_is_as_expected(text, TEXT) for text in value)
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _shown(key: str, value: object) -> str:
-    """Return a value for a message; a webhook's URL holds the right to post to it."""
-    if key == "webhook":
-        return "something else"
-    if isinstance(value, list):
-        wrong = next((entry for entry in value if not _is_as_expected(entry, TEXT)), value)
-        return shown(wrong) if wrong is value else f"a list with {shown(wrong)}"
-    return shown(value)

@@ -14,13 +14,15 @@ from patina_resources.project.user_settings import (
     ProjectPlaces,
     project_places,
 )
+from patina_resources.store.folders.own import can_write_in
+from patina_resources.store.folders.places import refuse_irregular
 from patina_resources.store.mothership import expanded, mothership
-from patina_resources.store.own_folder import can_write_in
 from patina_resources.store.paths import ProjectionPaths
-from patina_resources.store.places import refuse_irregular
 
 PROJECT_VARIABLE = "PATINA_PROJECT"
 LONGEST_FOLDER_NAME = 140
+# A file that git finds there may be one that it obeys.
+GIT_FOLDER = ".git"
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,24 @@ class Project:
         return older if older.exists() and not self.default_eventlog.exists() else self.default_eventlog
 
     def _inside(self, path: Path, key: str) -> Path:
-        """Return a path that config.toml names, taken from the root; it must not lead out of the project."""
+        """Return a path that config.toml names, from the root; it must lead neither out of the project nor to git."""
         place = self.root / path
         try:
-            inside = place.resolve().is_relative_to(self.root.resolve())
+            resolved, root = place.resolve(), self.root.resolve()
         except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL
             raise PatinaError(
                 f"{self.config_file}: [eventlog] {key}: not a path that leads anywhere: {path}"
             ) from error
+        inside = resolved.is_relative_to(root)
+        if inside and GIT_FOLDER in (part.lower() for part in resolved.relative_to(root).parts):
+            raise PatinaError(
+                f"{self.config_file}: [eventlog] {key}: {resolved} is in git's own folder: expected another place"
+            )
         if not inside:
             raise PatinaError(
-                f"{self.config_file}: [eventlog] {key}: {place.resolve()} is outside of the project: to allow it, set "
-                f'{EVENTLOG_VARIABLE}={place.resolve()}, or write `[projects."{self.root.resolve()}"]` and '
-                f'`eventlog = "{place.resolve()}"` into {mothership().settings}'
+                f"{self.config_file}: [eventlog] {key}: {resolved} is outside of the project: to allow it, set "
+                f'{EVENTLOG_VARIABLE}={resolved}, or write `[projects."{root}"]` and '
+                f'`eventlog = "{resolved}"` into {mothership().settings}'
             )
         return place
 
@@ -175,10 +182,10 @@ def find_project(start: Path | None = None) -> Project:
         PatinaError: There is no `.patina` folder there, something in it is a link or no plain file, or config.toml is
             wrong, the project's or the user's.
     """
-    return open_project(find_root(start))
+    return project_at(find_root(start))
 
 
-def open_project(root: Path) -> Project:
+def project_at(root: Path) -> Project:
     """Return the project whose root is known; there need not be a `.patina` folder yet.
 
     Raises:

@@ -1,20 +1,86 @@
 """What the user says of a project, outside of it: `config.toml` in the user's own folder, and the environment.
 
-A repository cannot say these things: they choose places outside of it.
+A repository cannot say these things: they choose places outside of it, and who is told what happens here.
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from patina_resources.errors import PatinaError, did_you_mean, shown
-from patina_resources.store.text_file import read_toml
+from patina_resources.documents.checks import (
+    SHORT_TEXT,
+    SWITCH,
+    Check,
+    read_document,
+    record,
+    short_list_of,
+    table,
+    table_of,
+    whole,
+)
+from patina_resources.documents.toml_file import read_toml
+from patina_resources.errors import PatinaError, shown
 
 EVENTLOG_VARIABLE = "PATINA_EVENTLOG"
 DATA_VARIABLE = "PATINA_DATA"
-KEYS = ("data", "eventlog")
+_PLACE = Check(
+    "an absolute path",
+    lambda value: isinstance(value, str) and value[:1] == "/" and "\0" not in value,
+    convert=lambda value, _: Path(value),
+)
+_WEBHOOK = Check(
+    "a URL that starts with https:// or http://",
+    lambda value: isinstance(value, str) and value.startswith(("https://", "http://")) and value.isprintable(),
+    secret=True,
+)
+# Links of what may be clicked: never one that a browser runs, or takes for a page.
+EDITORS = {
+    "vscode": "vscode://file{path}:{line}",
+    "vscodium": "vscodium://file{path}:{line}",
+    "cursor": "cursor://file{path}:{line}",
+    "zed": "zed://file{path}:{line}",
+    "idea": "idea://open?file={path}&line={line}",
+}
+_RUN_BY_BROWSERS = ("javascript:", "data:", "vbscript:", "blob:", "file:", "http:", "https:")
+_EDITOR = Check(
+    f"one of {', '.join(EDITORS)}, or a link with {{path}} in it, such as {EDITORS['vscode']}",
+    lambda value: isinstance(value, str) and (value in EDITORS or _is_link(value)),
+    convert=lambda value, _: EDITORS.get(value, value),
+)
+_PLACES = table(
+    {"data": _PLACE, "eventlog": _PLACE, "webhook": _WEBHOOK, "push": SWITCH},
+    then=lambda values: ProjectPlaces(**values),
+)
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """A cache that a team shares: `[cache]`.
+
+    Attributes:
+        url: Where it is.
+        keys: Public keys of those whose records are accepted.
+        loopback_http: Whether `http://` is allowed on this machine, for tests.
+        timeout_seconds: How long an answer is waited for.
+    """
+
+    url: Annotated[str, SHORT_TEXT]
+    keys: Annotated[tuple[str, ...], short_list_of(SHORT_TEXT)] = ()
+    loopback_http: Annotated[bool, SWITCH] = False
+    timeout_seconds: Annotated[int, whole(1, 600)] = 20
+
+
+_FILE = table(
+    {
+        "automation": table({"webhook": _WEBHOOK}),
+        "cache": record(CacheSettings),
+        "editor": table({"link": _EDITOR}),
+        "fleet": table({"projects": short_list_of(SHORT_TEXT)}),
+        "projects": table_of(_PLACES, 'tables such as [projects."/path/of/project"]'),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -24,10 +90,14 @@ class ProjectPlaces:
     Attributes:
         data: The data folder; None for `.patina/data`.
         eventlog: The eventlog; None for what the project says.
+        webhook: An http(s) URL that is told of failed runs; None for none. It holds the right to post there.
+        push: Whether what is built is offered to the team's cache without being asked.
     """
 
     data: Path | None = None
     eventlog: Path | None = None
+    webhook: str | None = None
+    push: bool = False
 
 
 NOT_CHOSEN = ProjectPlaces()
@@ -44,56 +114,79 @@ def project_places(settings: Path, root: Path, project_id: str) -> ProjectPlaces
     Raises:
         PatinaError: The file is not TOML, or says something else than it may.
     """
-    table = _table(settings, root)
-    data, eventlog = os.environ.get(DATA_VARIABLE), os.environ.get(EVENTLOG_VARIABLE)
-    return ProjectPlaces(
-        _absolute(data, DATA_VARIABLE) / project_id if data else _optional(table.get("data"), f"{settings}: data"),
-        _absolute(eventlog, EVENTLOG_VARIABLE)
-        if eventlog
-        else _optional(table.get("eventlog"), f"{settings}: eventlog"),
+    chosen = _chosen(settings, root.resolve())
+    data, eventlog = _absolute(DATA_VARIABLE), _absolute(EVENTLOG_VARIABLE)
+    return replace(
+        chosen,
+        data=data / project_id if data is not None else chosen.data,
+        eventlog=eventlog if eventlog is not None else chosen.eventlog,
     )
 
 
-def _table(settings: Path, root: Path) -> Mapping[str, Any]:
+def editor_link(settings: Path) -> str:
+    """Return the link that opens a file in the user's editor, with `{path}` and `{line}` in it.
+
+    Args:
+        settings: The user's `config.toml`; it need not exist.
+
+    Raises:
+        PatinaError: The file is not TOML, or says something else than it may.
+    """
+    return str(_read(settings).get("editor", {}).get("link", EDITORS["vscode"]))
+
+
+def _is_link(value: str) -> bool:
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]{0,40}:", value)
+    return (
+        scheme is not None
+        and scheme[0].lower() not in _RUN_BY_BROWSERS
+        and "{path}" in value
+        and value.isprintable()
+        and " " not in value
+    )
+
+
+def user_cache(settings: Path) -> CacheSettings | None:
+    """Return the cache that the user has chosen for all projects; None for none.
+
+    Raises:
+        PatinaError: The file is not TOML, or says something else than it may.
+    """
+    found: CacheSettings | None = _read(settings).get("cache")
+    return found
+
+
+def fleet_patterns(settings: Path) -> tuple[str, ...]:
+    """Return `[fleet] projects`: folders of projects, or patterns of such.
+
+    Raises:
+        PatinaError: The file is not TOML, or says something else than it may.
+    """
+    return tuple(_read(settings).get("fleet", {}).get("projects", ()))
+
+
+def _read(settings: Path) -> dict[str, Any]:
     try:
-        document = read_toml(settings)
+        return dict(read_document(_FILE, read_toml(settings)))
     except FileNotFoundError:
         return {}
-    _only(document, ("projects",), f"{settings}: unknown section")
-    projects = document.get("projects", {})
-    if not isinstance(projects, dict):
-        raise PatinaError(f'{settings}: projects: expected tables such as [projects."/path/of/project"]')
-    for name, table in projects.items():
-        if not isinstance(table, dict):
-            raise PatinaError(f"{settings}: [projects] {shown(name)}: expected a table, got {shown(table)}")
-        _only(table, KEYS, f"{settings}: [projects.{shown(name)}] unknown key")
-        for key, value in table.items():
-            if not isinstance(value, str) or not value:
-                raise PatinaError(f"{settings}: [projects.{shown(name)}] {key}: expected a path, got {shown(value)}")
-    place = root.resolve()
-    return next((table for name, table in projects.items() if _is_place(name, place)), {})
+
+
+def _chosen(settings: Path, root: Path) -> ProjectPlaces:
+    values = _read(settings)
+    named = values.get("projects", {}).items()
+    chosen = next((places for name, places in named if _is_place(name, root)), NOT_CHOSEN)
+    return replace(chosen, webhook=chosen.webhook or values.get("automation", {}).get("webhook"))
 
 
 def _is_place(name: str, place: Path) -> bool:
     return name.startswith("/") and "\0" not in name and Path(name).resolve() == place
 
 
-def _only(table: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
-    for key in table:
-        if key not in known:
-            raise PatinaError(f"{what} {shown(key)}{did_you_mean(key, known)}: expected {' or '.join(known)}")
-
-
-def _optional(value: str | None, where: str) -> Path | None:
-    if value is None:
+def _absolute(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    if not value:
         return None
-    path = Path(value)
-    if not path.is_absolute() or "\0" in value:
-        raise PatinaError(f"{where}: expected an absolute path, got {shown(value)}")
-    return path
-
-
-def _absolute(value: str, variable: str) -> Path:
     if "\0" in value:
         raise PatinaError(f"{variable}: expected a path, got {shown(value)}")
     return Path(value).absolute()

@@ -5,17 +5,16 @@ name that carries their digest; renaming the manifest is the moment of change; t
 final names, and where that was interrupted, readers find them under the pending name and the next writer moves them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from patina_resources.errors import PatinaError
 from patina_resources.store.files import (
     TEMPORARY_PREFIX,
     exclusive,
-    file_sha256,
     make_way,
     move,
     sha256,
@@ -23,6 +22,7 @@ from patina_resources.store.files import (
     utc_now,
     write_atomic,
 )
+from patina_resources.store.known_files import known_sha256, read_if_sha256, state_of, written
 from patina_resources.store.manifests import Manifest, OutputFile, StageRecord, manifest_document, read_manifest
 from patina_resources.store.paths import ProjectionPaths
 
@@ -31,9 +31,78 @@ READ_ATTEMPTS = 20
 # Another process may be training: its stage is waited for.
 MUTEX_WAIT_SECONDS = 900.0
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with a file that a manifest names."""
+
+    file: str
+    state: Literal["missing", "damaged"]
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        return f"{self.file} is {self.state}"
+
+
+class BuiltStage:
+    """A stage as one manifest names it. Each of its files is read and verified once, when it is first asked for."""
+
+    def __init__(self, paths: ProjectionPaths, record: StageRecord, contents: Mapping[str, bytes]) -> None:
+        """Take what is known.
+
+        Args:
+            paths: The projection's files.
+            record: The manifest entry.
+            contents: Files that need not be read, by role: this process has just written them.
+        """
+        self.paths, self.record = paths, record
+        self._contents = dict(contents)
+
+    def read(self, role: str) -> bytes:
+        """Return the verified content of one of the stage's files.
+
+        Raises:
+            PatinaError: The file is missing or is not what the manifest names.
+        """
+        if role not in self._contents:
+            self._contents[role] = read_output(self.paths, self.record, role)
+        return self._contents[role]
+
+
+class BuiltProjection:
+    """The stages of a projection as one manifest names them: all of one moment."""
+
+    def __init__(self, paths: ProjectionPaths, manifest: Manifest) -> None:
+        """Take the projection's files, and its manifest as it was read."""
+        self.paths, self.manifest = paths, manifest
+        self._stages: dict[str, BuiltStage] = {}
+
+    def stage(self, name: str) -> BuiltStage:
+        """Return a stage.
+
+        Raises:
+            PatinaError: It is not built.
+        """
+        if name not in self._stages:
+            record = _record(self.paths, self.manifest, name)
+            self._stages[name] = BuiltStage(self.paths, record, {})
+        return self._stages[name]
+
+    def replaced(self, name: str, record: StageRecord, contents: Mapping[str, bytes]) -> "BuiltProjection":
+        """Return the projection after a stage was published; what was read of the others is kept."""
+        after = BuiltProjection(self.paths, {**self.manifest, name: record})
+        after._stages = {**self._stages, name: BuiltStage(self.paths, record, contents)}
+        return after
+
 
 def publish_stage(
-    paths: ProjectionPaths, stage: str, record: StageRecord, contents: Mapping[Path, bytes]
+    paths: ProjectionPaths,
+    stage: str,
+    record: StageRecord,
+    contents: Mapping[Path, bytes],
+    digests: Mapping[Path, str] | None = None,
 ) -> StageRecord:
     """Replace a stage's files and its manifest entry together; return the entry as written.
 
@@ -42,24 +111,42 @@ def publish_stage(
         stage: Name of the manifest entry.
         record: The entry, its `outputs` and `built_at` still empty.
         contents: The new content of each of the stage's files.
+        digests: Their SHA-256 (hex), where they are known already.
 
     Raises:
         PatinaError: Something cannot be written. What was there before is then untouched.
     """
     manifest = settle(paths)
-    outputs = {
-        path.name.removeprefix(f"{paths.name}."): OutputFile(path.name, sha256(data), len(data))
-        for path, data in contents.items()
-    }
-    record = replace(record, outputs=outputs, built_at=utc_now())
-    for path, data in contents.items():
-        write_atomic(_pending(paths, path.name, sha256(data)), data)
+    known = digests or {path: sha256(data) for path, data in contents.items()}
+    outputs = {path: OutputFile(path.name, known[path], len(data)) for path, data in contents.items()}
+    record = replace(
+        record,
+        outputs={path.name.removeprefix(f"{paths.name}."): output for path, output in outputs.items()},
+        built_at=utc_now(),
+    )
+    states = {}
+    for path, output in outputs.items():
+        pending = _pending(paths, output.file, output.sha256)
+        write_atomic(pending, contents[path])
+        states[path] = state_of(pending.stat())
     make_way(paths.manifest)
     write_atomic(paths.manifest, manifest_document(paths.name, {**manifest, stage: record}))
-    for path, data in contents.items():
+    for path, output in outputs.items():
         make_way(path)
-        move(_pending(paths, path.name, sha256(data)), path)
+        move(_pending(paths, output.file, output.sha256), path)
+        written(path, output.sha256, states[path])
     sync_folder(paths.folder)
+    return record
+
+
+def publish_record(paths: ProjectionPaths, stage: str, record: StageRecord) -> StageRecord:
+    """Replace the manifest entry of a stage whose files stay; return the entry. The caller holds the mutex.
+
+    Raises:
+        PatinaError: Something cannot be written. What was there before is then untouched.
+    """
+    manifest = settle(paths)
+    write_atomic(paths.manifest, manifest_document(paths.name, {**manifest, stage: record}))
     return record
 
 
@@ -104,15 +191,16 @@ def settle_interrupted(places: Iterable[ProjectionPaths], mutex: Path) -> None:
                 settle(paths)
 
 
-def damages(paths: ProjectionPaths, record: StageRecord) -> tuple[str, ...]:
-    """Return what is wrong with a stage's files, one sentence each: missing, or not what the manifest names."""
-    found = []
-    for output in record.outputs.values():
-        path = paths.folder / output.file
-        candidates = _candidates(paths, output)
-        if not any(file.is_file() and file_sha256(file) == output.sha256 for file in candidates):
-            found.append(f"{output.file} is {'damaged' if path.exists() else 'missing'}")
-    return tuple(found)
+def damages(paths: ProjectionPaths, record: StageRecord) -> tuple[Damage, ...]:
+    """Return what is wrong with a stage's files: missing, or not what the manifest names.
+
+    A file whose state this process knows is not read again.
+    """
+    return tuple(
+        Damage(output.file, "damaged" if (paths.folder / output.file).exists() else "missing")
+        for output in record.outputs.values()
+        if _intact(paths, output) is None
+    )
 
 
 def verified_path(paths: ProjectionPaths, record: StageRecord, role: str) -> Path:
@@ -124,17 +212,19 @@ def verified_path(paths: ProjectionPaths, record: StageRecord, role: str) -> Pat
         PatinaError: The file is missing or is not what the manifest names.
     """
     output = _output(paths, record, role)
+    path = _intact(paths, output)
+    if path is None:
+        raise _not_intact(paths.folder / output.file)
+    return path
+
+
+def _intact(paths: ProjectionPaths, output: OutputFile) -> Path | None:
+    """Return where a file is, its digest checked; None where it is missing or damaged."""
     for candidate in _candidates(paths, output):
         with suppress(OSError):
-            status = candidate.stat()
-            if _sha256_of_state(candidate, status.st_size, status.st_mtime_ns, status.st_ino) == output.sha256:
+            if candidate.is_file() and known_sha256(candidate) == output.sha256:
                 return candidate
-    raise _not_intact(paths.folder / output.file)
-
-
-@lru_cache(maxsize=64)
-def _sha256_of_state(path: Path, _size: int, _mtime_ns: int, _inode: int) -> str:
-    return file_sha256(path)
+    return None
 
 
 def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes:
@@ -146,8 +236,8 @@ def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes
     output = _output(paths, record, role)
     for candidate in _candidates(paths, output):
         with suppress(OSError):
-            data = candidate.read_bytes()
-            if sha256(data) == output.sha256:
+            data = read_if_sha256(candidate, output.sha256)
+            if data is not None:
                 return data
     raise _not_intact(paths.folder / output.file)
 
@@ -167,22 +257,40 @@ def _not_intact(path: Path) -> PatinaError:
 def read_outputs(paths: ProjectionPaths, stage: str, roles: tuple[str, ...]) -> tuple[StageRecord, list[bytes]]:
     """Return a stage's record and the verified contents of some of its files, all of one build.
 
-    A writer may publish a new build at any moment: the manifest is then read again.
-
     Raises:
         PatinaError: The stage was never built, or a file is missing or damaged.
     """
-    for attempt in range(READ_ATTEMPTS):
-        record = read_manifest(paths.manifest).get(stage)
-        if record is None:
-            raise PatinaError(f"{paths.name}/{stage} is not built: run `patina oxidize`")
+
+    def read(built: BuiltProjection) -> tuple[StageRecord, list[bytes]]:
+        found = built.stage(stage)
+        return found.record, [found.read(role) for role in roles]
+
+    return of_one_build(BuiltProjection(paths, read_manifest(paths.manifest)), read)
+
+
+def of_one_build(built: BuiltProjection, read: Callable[[BuiltProjection], T]) -> T:
+    """Return what `read` makes of a projection, whose files another process may replace at any moment.
+
+    Where a file is not what the manifest names, and the manifest is another one by now, `read` is called with that.
+
+    Raises:
+        PatinaError: A stage was never built, or a file is missing or damaged.
+    """
+    for _ in range(READ_ATTEMPTS - 1):
         try:
-            return record, [read_output(paths, record, role) for role in roles]
+            return read(built)
         except PatinaError:
-            current = read_manifest(paths.manifest).get(stage)
-            if attempt == READ_ATTEMPTS - 1 or current == record:
+            manifest = read_manifest(built.paths.manifest)
+            if manifest == built.manifest:
                 raise
-    raise AssertionError("unreachable")
+            built = BuiltProjection(built.paths, manifest)
+    return read(built)
+
+
+def _record(paths: ProjectionPaths, manifest: Manifest, stage: str) -> StageRecord:
+    if stage not in manifest:
+        raise PatinaError(f"{paths.name}/{stage} is not built: run `patina oxidize`")
+    return manifest[stage]
 
 
 def _pending(paths: ProjectionPaths, file: str, digest: str) -> Path:

@@ -19,6 +19,7 @@ JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 FORMAT_VERSION_OFFSET = 18
 WAL_FORMAT = b"\x02"
 HEADER_BYTES = 100
+SQLITE_VERSION = sqlite3.sqlite_version
 # Steps of SQLite's machine. All sources together take 0.19 a byte of a real eventlog, and 6.2 where every row is small
 # and equal; a tree whose pages are reached by many ways takes any number.
 STEPS_PER_BYTE = 100
@@ -102,7 +103,7 @@ def open_read_only(path: Path, timeout: float) -> sqlite3.Connection:
     """Return a hardened connection that reads.
 
     A database with a write-ahead log needs a shared file beside it, which cannot be made in a folder that is
-    read-only; where there is nothing in the log, it is read without.
+    read-only; where there is nothing in the log, it is read without. Where there is, see `cannot_share_log`.
 
     Args:
         path: A file that `refuse_odd_files` accepts.
@@ -111,8 +112,26 @@ def open_read_only(path: Path, timeout: float) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: It cannot be opened.
     """
-    alone = not os.access(path.absolute().parent, os.W_OK) and uses_log(path) and not has_log(path)
+    alone = _cannot_make_files_beside(path) and uses_log(path) and not has_log(path)
     return _opened(path, "&immutable=1" if alone else "", timeout)
+
+
+def cannot_share_log(path: Path) -> bool:
+    """Return whether there is something in the write-ahead log, and no way to read it where it lies.
+
+    That takes the shared file `-shm`, which is not there and cannot be made. Not to be asked while this process has
+    the database open, as `uses_log`.
+    """
+    return (
+        _cannot_make_files_beside(path)
+        and uses_log(path)
+        and has_log(path)
+        and not os.access(_beside(path)[1], os.R_OK)
+    )
+
+
+def _cannot_make_files_beside(path: Path) -> bool:
+    return not os.access(path.absolute().parent, os.W_OK)
 
 
 def open_unchanged(path: Path, timeout: float) -> sqlite3.Connection:

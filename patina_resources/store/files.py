@@ -82,6 +82,53 @@ def write_atomic(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
         raise cannot_write(path, error) from error
 
 
+def write_new(path: Path, data: bytes) -> bool:
+    """Write a file where there is none, and tell whether there was none; the folder is made where it is missing.
+
+    Args:
+        path: The file. What stands in its place stays, a link that leads nowhere, too.
+        data: The content.
+
+    Raises:
+        PatinaError: It cannot be written; nothing is left of it then.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from error
+        raise
+    return True
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Return whether links of a path lead out of a folder, or in a circle."""
+    try:
+        return not path.resolve().is_relative_to(folder.resolve())
+    except RuntimeError:  # a circle
+        return True
+
+
+def kept_mode(path: Path, otherwise: int) -> int:
+    """Return the permissions of a file, so that they stay when it is replaced; others where there is none."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return otherwise
+
+
 def move(source: Path, target: Path) -> None:
     """Rename `source` to `target`, which it replaces.
 
@@ -214,6 +261,23 @@ def exclusive(path: Path, wait_seconds: float, doing: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds the mutex file `path` now."""
+    if not path.exists():
+        return False
+    try:
+        descriptor = open_regular(path, os.O_RDONLY)
+    except (OSError, PatinaError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _busy(descriptor: int, doing: str) -> str:

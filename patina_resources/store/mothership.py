@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.store.own_folder import own_folder
+from patina_resources.store.folders.own import own_folder
 
 HOME_VARIABLE = "PATINA_HOME"
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from patina_resources.errors import PatinaError
 from patina_resources.store.files import exclusive, write_atomic
+from patina_resources.store.folders.own import make_private_folder
 from patina_resources.store.mothership import mothership
-from patina_resources.store.own_folder import make_private_folder
 
 KEY_BYTES = 32
 KEY_MODE = 0o600

@@ -3,14 +3,15 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from amounts import SOAK
 from commands import Commands
+from faulty_projects import ONE_PROJECTION, Change, make_change, make_drift, make_repository, succeed
 from installations import give_key
-from projects import ONE_PROJECTION, Change, make_change, make_repository, succeed
 from small_project import RECIPE
 
 
@@ -43,6 +44,18 @@ def _home_of_commands(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def change(scratch: Path, commands: Commands) -> Change:
     """Return a project with a change that makes everything stale."""
     return make_change(scratch / "change", commands, RECIPE if SOAK else ONE_PROJECTION)
+
+
+@pytest.fixture(scope="session")
+def drifts(scratch: Path, commands: Commands) -> Callable[[str], Change]:
+    """Return what makes a project whose weights are kept, or continued, once for all files of tests."""
+    return cache(lambda how: make_drift(scratch / f"drift-{how}", commands, how))
+
+
+@pytest.fixture(scope="session", params=["kept", "continued"])
+def drift(drifts: Callable[[str], Change], request: pytest.FixtureRequest) -> Change:
+    """Return a project with commits by which its weights are kept, or continued, and its indexes extended."""
+    return drifts(request.param)
 
 
 @pytest.fixture(scope="session")

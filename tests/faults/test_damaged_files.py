@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from amounts import SEED, SOAK, amount
 from commands import CRASHES, Commands, Ended, write_step
-from projects import QUESTION, Change, copy, leftovers, lock_text, states, succeed
+from faulty_projects import QUESTION, Change, copy, leftovers, lock_text, states, succeed
 from small_project import make_project
 
 from patina_resources.project.project import find_project
@@ -118,6 +118,26 @@ def test_damages_are_found_and_said(
             if file.name not in {"cache.db", "cache.db.seal", "source-digests.json"} and damage.content != original:
                 assert found_stale(results[1]), (file, damage.name, results[1])
         (data / file).write_bytes(original)
+
+
+@pytest.mark.parametrize(
+    "name", ["temporal.usearch", "base.usearch", "temporal.search.db", "temporal.trained-on.safetensors"]
+)
+def test_what_is_continued_or_extended_is_whole_before(
+    commands: Commands, drift: Change, folder: Path, name: str
+) -> None:
+    project = copy(drift.changed, folder / "project")
+    (file,) = find_project(project).data.rglob(name)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    succeed(commands, project, "oxidize")
+    states(project)  # each file is what its manifest says
+    assert commands.run(project, "oxidize").out.startswith("nothing is stale")
+    succeed(commands, project, "oxidize", "--full")
+    clean = copy(drift.changed, folder / "clean")
+    succeed(commands, clean, "oxidize", "--full")
+    assert states(clean) == states(project)
 
 
 @pytest.mark.parametrize("seed", range(amount(1, 20)))

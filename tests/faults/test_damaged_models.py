@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from amounts import SEED
 from commands import Commands, write_step
-from projects import ONE_PROJECTION, QUESTION, lock_text
+from faulty_projects import ONE_PROJECTION, QUESTION, lock_text
 from small_project import make_project
 from test_damaged_files import check_said, damages_of, found_stale
 from tiny_models import write_model

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from amounts import SOAK, amount
 from commands import Commands, Ended
-from projects import QUESTION, Change, age_leftovers, check_answer, copy, leftovers, lock_text, states
+from faulty_projects import QUESTION, Change, age_leftovers, check_answer, copy, leftovers, lock_text, states
 
 from patina_resources.project.project import find_project
 from patina_resources.store.mothership import mothership

@@ -10,11 +10,24 @@ import dagster as dg
 import pytest
 from amounts import SEED, SOAK, amount, moments
 from commands import Commands, Ended
-from projects import QUESTION, Change, State, age_leftovers, check_answer, copy, leftovers, lock_text, states
+from faulty_projects import (
+    QUESTION,
+    Change,
+    State,
+    age_leftovers,
+    check_answer,
+    copy,
+    intact,
+    leftovers,
+    lock_text,
+    places,
+    states,
+)
 from small_project import make_project
 
-from patina_assets.orchestration.orphans import active_runs, fail_orphans
+from patina_assets.orchestration.automation.orphans import active_runs, fail_orphans
 from patina_resources.project.project import find_project
+from patina_resources.store.manifests import EXTENDED
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,11 @@ def first_build(change: Change, scratch: Path, commands: Commands) -> Build:
     ended = commands.run(copy(start, scratch / "first" / "built"), "oxidize")
     assert ended.code == 0, ended
     return Build(start, [], {}, change.old, lock_text(change.before), ended.operations, change.seconds)
+
+
+def drifted_build(drift: Change) -> Build:
+    """Return the build of a project whose weights have drifted."""
+    return Build(drift.changed, [], drift.old, drift.new, drift.lock, drift.operations, drift.seconds)
 
 
 def check_whole(commands: Commands, project: Path, build: Build, killed: Ended) -> None:
@@ -102,6 +120,21 @@ def test_killed_at_file_operations_of_a_first_build(commands: Commands, first_bu
         fail_orphans(instance, None)
         assert active_runs(instance, None) == []  # they would hold back the sensor
     check_next_build(commands, project, first_build, "the last")
+
+
+def test_what_drifts_is_kept_or_continued(drift: Change) -> None:
+    built = {name: intact(places(drift.changed.with_name("after"))[name]) for name in ("temporal", "base")}
+    if "continued: 1" in drift.lock:
+        assert built["temporal"]["weights"].facts["continuations"]
+    else:
+        assert drift.new["temporal/weights"][1:] == drift.old["temporal/weights"][1:]
+        assert all(manifest["index"].facts[EXTENDED] > 0 for manifest in built.values())
+
+
+def test_killed_while_weights_are_kept_or_continued(commands: Commands, drift: Change, folder: Path) -> None:
+    build = drifted_build(drift)
+    faults = [{"kill_at": moment} for moment in moments(amount(4, 50), build.operations, 9)]
+    check_next_build(commands, kill_all(commands, folder, build, faults), build, "the last")
 
 
 def test_killed_after_some_time(commands: Commands, rebuild: Build, folder: Path) -> None:

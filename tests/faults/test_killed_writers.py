@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from amounts import amount, moments
 from commands import Commands, Ended
+from faulty_projects import change_repository, copy, make_repository, succeed
 from hub_server import Hub, running_hub
-from projects import change_repository, copy, make_repository, succeed
 from tiny_hub import REPOSITORY, in_cache
 from tiny_models import write_encoder, write_tokenizer
 

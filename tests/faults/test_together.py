@@ -1,12 +1,14 @@
 """Builders, readers and a writer on one project at once: each ends well or says `busy`, and nothing is mixed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from amounts import SOAK, amount
 from commands import Commands, Ended
-from projects import (
+from faulty_projects import (
     QUESTION,
+    Change,
     change_repository,
     check_answer,
     copy,
@@ -18,6 +20,8 @@ from projects import (
 )
 from ui_server import running_ui
 
+from patina_assets.orchestration.instance import prepare_home
+from patina_assets.orchestration.records import opened_instance
 from patina_resources.project.project import find_project
 
 
@@ -58,6 +62,20 @@ def test_all_at_once(commands: Commands, repository: Path, folder: Path, builder
     assert lock_text(before) == lock_text(project)
 
 
+@pytest.mark.parametrize("builders", [2, 4] if SOAK else [2])
+def test_builders_of_what_drifted(commands: Commands, drift: Change, folder: Path, builders: int) -> None:
+    project = copy(drift.changed, folder / "project")
+    # Of two processes that make Dagster's home at one moment, one may be refused.
+    with opened_instance(prepare_home(find_project(project)), keeps_output=False):
+        pass
+    for running in [commands.start(project, ["oxidize"]) for _ in range(builders)]:
+        check_builder(running.wait())
+    succeed(commands, project, "oxidize")
+    assert states(project) == drift.new
+    assert lock_text(project) == drift.lock
+    assert leftovers(project) == []
+
+
 @pytest.mark.skipif(not SOAK, reason="a web UI and its daemon: in the long form only")
 def test_a_daemon_beside_builders(commands: Commands, repository: Path, folder: Path) -> None:
     project = copy(repository, folder / "project")
@@ -79,8 +97,12 @@ def test_a_daemon_beside_builders(commands: Commands, repository: Path, folder: 
     failures = find_project(project).failures_log
     said = failures.read_text().splitlines() if failures.exists() else []
     assert all("busy" in line for line in said), said
-    before = copy(repository, folder / "before")
-    copy_eventlog(project, before)
-    succeed(commands, before, "oxidize")
-    assert states(before) == states(project)
-    assert lock_text(before) == lock_text(project)
+    states(project)
+    # The same events and files, built by one process alone. What was kept or extended depends on when builds ran.
+    alone = copy(project, folder / "alone")
+    for built in (find_project(alone).data / place for place in ("embeddings", "models")):
+        shutil.rmtree(built, ignore_errors=True)
+    succeed(commands, alone, "oxidize")
+    succeed(commands, project, "oxidize", "--full")
+    assert states(alone) == states(project)
+    assert lock_text(alone) == lock_text(project)

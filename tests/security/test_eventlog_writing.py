@@ -175,7 +175,8 @@ def test_tables_of_other_tools_are_kept_with_their_triggers(tmp_path: Path) -> N
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT * FROM pattern_fts").fetchall() == [("borrow before you own",)]
         assert connection.execute("PRAGMA application_id").fetchone() == (0,)
-    assert {row["event_type"] for row in rows(path)} == {"session.goal", "git.commit", "code.function", "code.call"}
+    kinds = {"session.goal", "git.commit", "code.function", "code.call", "code.file"}
+    assert {row["event_type"] for row in rows(path)} == kinds
 
 
 def test_a_new_eventlog_says_whose_it_is(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from installations import give_key
 from victims import built_by_attacker, clone, run, unpack
 
 from patina_resources.errors import PatinaError
-from patina_resources.store.own_folder import own_folder
+from patina_resources.store.folders.own import own_folder
 
 QUESTION = ("scry", "recipe validation of a field")
 SOMEBODY = 54321
@@ -154,7 +154,7 @@ def test_nothing_is_taken_over_twice_or_from_strangers(attacker: Path, tmp_path:
     stranger = unpack(attacker, tmp_path / "stranger")
     make_older(stranger)
     assert "built elsewhere" in run(stranger, home, "oxidize", "--dry-run").out
-    assert run(stranger, home, "init").code == 0  # which remembers the project
+    assert run(stranger, home, "init", "--no-build").code == 0  # which remembers the project
     assert "built elsewhere" in run(stranger, home, "oxidize", "--dry-run").out
     known = unpack(attacker, tmp_path / "known")
     (home / "projects.txt").write_text(f"{known}\n")

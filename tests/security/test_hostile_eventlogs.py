@@ -82,4 +82,4 @@ def test_an_event_is_not_taken_back_before_it_is_there(tmp_path: Path) -> None:
     materialize(folder.path, folder.eventlog)
     assert [row["seq"] for row in rows(folder.eventlog, "git.commit")] == [2]
     report = materialize(folder.path, folder.eventlog, full=True)
-    assert [entry.new for entry in report] == [{}, {}, {}]
+    assert not any(entry.new for entry in report)

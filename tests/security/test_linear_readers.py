@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from amounts import SOAK
 from materialize_helpers import GitFolder, rows
 from processor_time import at_most
 
@@ -12,11 +13,16 @@ from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 from patina_assets.recipe.reader import read_recipe
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Eventlog
-from patina_resources.materialize.code.languages import LANGUAGES, Language
+from patina_resources.materialize.code.languages.language import Language
+from patina_resources.materialize.code.languages.languages import LANGUAGES
+from patina_resources.materialize.docs.markdown import MANY_BLOCKS, MANY_LINES, MOST_TOKENS, parse_markdown
+from patina_resources.materialize.docs.sections import sections_of
 from patina_resources.materialize.run import materialize
 from patina_resources.project.config import read_config
 
 SMALL, LARGE = 100_000, 1_000_000
+# A megabyte of each shape takes minutes: `make soak`. Each pattern by itself is tried with one in any case.
+SIZES = [SMALL, LARGE] if SOAK else [SMALL]
 # Processor seconds for a megabyte of notes: the slowest shape takes four, one that takes its square hours.
 SECONDS_PER_MEGABYTE = 15.0
 NOTE_HEADS = ("", "---\n", "# Session: a\n## Key Decisions\n", "## Activity Log\n### 10:00 - ", "## Goals\n")
@@ -27,13 +33,13 @@ NOTE_UNITS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("place", ["layer/sessions", "docs/adr"])
 def test_notes_and_records_take_time_in_proportion(tmp_path: Path, place: str, size: int) -> None:
     folder = GitFolder(tmp_path / "project")
-    heads = NOTE_HEADS if size == SMALL else NOTE_HEADS[2:4]
-    units = NOTE_UNITS if size == SMALL else NOTE_UNITS[::2]
-    texts = [head + unit * (size // len(unit)) + end for head in heads for unit in units for end in ("", "\n---\nx")]
+    heads = NOTE_HEADS if SOAK and size == SMALL else NOTE_HEADS[2:4]
+    units = NOTE_UNITS if size == SMALL else NOTE_UNITS[::4]
+    texts = [head + unit * (size // len(unit)) + "\n---\nx" for head in heads for unit in units]
     texts = texts if size == SMALL else texts[::2]
     for number, text in enumerate(texts):
         folder.write(f"{place}/{number}.md", text)
@@ -42,7 +48,48 @@ def test_notes_and_records_take_time_in_proportion(tmp_path: Path, place: str, s
         materialize(folder.path, folder.eventlog, only=["sessions"])
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
+MARKDOWN_UNITS = (
+    ">", "> ", "> - ", "> " * 120 + "a\n", "> - " * 60 + "a\n", "- " * 120 + "a\n", "- a\nb\n", "> a\nb\n", "1.\n",
+    "-\n", "-\t", "=\n", "a\n", "* * *\n", "`", "[", "![", "<a\n", "<a b='c' ", "<!--\n", "<?\n", "<![CDATA[\n",
+    "<div>\n", "> ```\n", "~~~~\n", "[a]: b\n", "\\\n", "**a:**\n", "**", "\t", "&amp;",
+    "".join(" " * at + "- a\n" for at in range(0, 240, 2)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", MARKDOWN_UNITS)
+def test_markdown_takes_time_in_proportion(unit: str) -> None:
+    # The slowest shape takes a second, one that takes its square a minute and more.
+    for head in ("", "- a\n"):
+        with at_most(4):
+            parse_markdown(head + unit * (SMALL // len(unit)), labels=True)
+
+
+@pytest.mark.parametrize(
+    ("unit", "left_out"),
+    [
+        ("-\n", MANY_LINES),
+        ("# a\nb\n", MANY_LINES),
+        ("> - " * 60 + "a\n", MANY_BLOCKS),
+        ("> " * 90 + "a\n\n", MANY_BLOCKS),
+        ("- a\n  - b" + " word" * 12 + "\n", ""),
+    ],
+)
+def test_a_document_of_blocks_alone_is_not_told_apart(unit: str, left_out: str) -> None:
+    text = unit * ((1 << 20) // len(unit))
+    body = parse_markdown(text)
+    assert body.left_out == left_out
+    pending, count = list(body.blocks), 0
+    while pending:
+        count += 1
+        pending.extend(pending.pop().blocks)
+    assert count <= MOST_TOKENS
+    # Its text is in one section then, and is found.
+    if left_out == MANY_LINES:
+        (section,) = sections_of("a.md", text)
+        assert section.text == text.removesuffix("\n")
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_commit_messages_take_time_in_proportion(tmp_path: Path, size: int) -> None:
     folder = GitFolder(tmp_path / "project")
     units = (
@@ -114,6 +161,7 @@ CODE = {
     "C++": ("template<", "a::", "::", "\n"),
     "Ruby": ("f.", '"#{', "<<A\n"),
     "C#": ("a<", "a?.", "[A]"),
+    "PHP": ("<?php a::", "<?php [", '<?php "{$', "<?php #["),
 }
 
 
@@ -123,7 +171,8 @@ def test_source_files_take_time_in_proportion(tmp_path: Path, language: Language
     suffix, units = language.suffixes[-1], CODE[language.name]
     for number, unit in enumerate(units):
         folder.write(f"deep{number}{suffix}", _in_lines(unit, SMALL))
-    folder.write(f"large{suffix}", _in_lines(units[0], 1_040_000))
+    if SOAK:
+        folder.write(f"large{suffix}", _in_lines(units[0], 1_040_000))
     folder.write(f"good{suffix}", "x\n")
     folder.commit("code")
     begun = time.monotonic()
@@ -148,7 +197,7 @@ YAML_UNITS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("unit", TOML_UNITS)
 def test_settings_take_time_in_proportion(tmp_path: Path, unit: str, size: int) -> None:
     path = tmp_path / "config.toml"
@@ -159,7 +208,7 @@ def test_settings_take_time_in_proportion(tmp_path: Path, unit: str, size: int) 
                 read_config(path)
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("unit", YAML_UNITS)
 def test_recipes_take_time_in_proportion(tmp_path: Path, unit: str, size: int) -> None:
     path = tmp_path / "oxidize.yaml"

@@ -1,19 +1,16 @@
 """A repository that names a place to download from: nobody is asked for anything without the user's word."""
 
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hostile_clones import EVIL, EVIL_PLACE, SHAPE, clone, enter, kept, listed, project_files, refused
 from hub_server import Hub
 from small_project import patina
+from terminals import on_a_terminal
 from tiny_models import VOCABULARY, write_encoder
 
-import patina_assets
 from patina_resources.models.lock import read_lock
+from patina_resources.models.registry import ENGLISH_STATIC
 from patina_resources.store.mothership import mothership
 
 REFERENCE = f"hf:{EVIL}"
@@ -34,8 +31,9 @@ COMMANDS = [
     ("oxidize",),
     ("oxidize", "--yes"),
     ("oxidize", "--dry-run"),
-    ("init",),
+    ("init", "--no-build"),
     ("scry", "anything"),
+    ("like", "src/cache.py"),
     ("model", "list"),
     ("model", "list", "--json"),
     ("model", "status"),
@@ -50,6 +48,7 @@ def test_the_hub_is_not_asked_for_what_only_a_repository_names(
 ) -> None:
     config, model = HOSTILE[way]
     enter(clone(tmp_path, project_files(config, model)), monkeypatch)
+    assert patina("model", "add", ENGLISH_STATIC).code == 0  # it comes with Patina: no network is asked for it
     before = kept()
     for command in COMMANDS:
         patina(*command)
@@ -125,7 +124,9 @@ def test_yes_is_the_word_for_what_the_registry_names(
     assert read_lock(mothership().models_lock)["wanted"].source_model.startswith(user.url)
 
 
-@pytest.mark.parametrize(("arguments", "model"), [(["model", "add", "tiny"], "tiny"), (["init"], REFERENCE)])
+@pytest.mark.parametrize(
+    ("arguments", "model"), [(["model", "add", "tiny"], "tiny"), (["init", "--no-build"], REFERENCE)]
+)
 @pytest.mark.parametrize("answer", ["n", "", "y"])
 def test_the_question_names_the_place_and_who_chose_it(
     user: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], model: str, answer: str
@@ -135,24 +136,3 @@ def test_the_question_names_the_place_and_who_chose_it(
     shown = on_a_terminal(root, arguments, answer)
     assert f"{root}, not the registry, says to download it from the hub repository {EVIL}" in " ".join(shown.split())
     assert bool(user.requests) == (answer == "y"), shown
-
-
-def on_a_terminal(root: Path, arguments: list[str], answer: str) -> str:
-    """Run a command on a terminal of its own, type an answer, and return what it showed."""
-    ours, theirs = pty.openpty()
-    os.write(ours, f"{answer}\n".encode())
-    command = [sys.executable, "-m", "patina_assets.cli", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(Path(patina_assets.__file__).parents[1])}
-    subprocess.run(command, cwd=root, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, check=False)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            block = os.read(ours, 65_536)
-        except OSError:  # the end of a terminal on Linux
-            break
-        if not block:
-            break
-        shown += block
-    os.close(ours)
-    return shown.decode()

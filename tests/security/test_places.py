@@ -13,11 +13,17 @@ from commands import Commands
 from installations import OTHER_KEY, give_key
 from victims import built_by_attacker, clone, git, run, unpack
 
+from patina_resources.errors import PatinaError
+from patina_resources.project.project import project_at
+
 COMMANDS = (
     ("materialize",),
     ("oxidize",),
     ("oxidize", "--dry-run"),
     ("scry", "anything"),
+    ("like", "anything"),
+    ("recent",),
+    ("why", "anything"),
     ("evaluate",),
     ("init",),
     ("trust", "--yes"),
@@ -199,11 +205,23 @@ def test_the_database_of_another_program_is_not_touched(
     git(hostile, "add", ".patina/config.toml", "way")
     git(hostile, "commit", "-qm", "Set up")
     victim = clone(hostile, tmp_path / "victim")
+    assert run(tmp_path, home, "model", "add", "english-static").code == 0  # which `init` does before it reads
     before = snapshot(other.parent)
     for command in (("materialize",), ("materialize", "--full"), ("oxidize",), ("evaluate",), ("init",)):
         done = run(victim, home, *command)
         assert (done.code, "is outside of the project" in done.err) == (2, True), (command, done)
     assert {name: content for name, content in snapshot(other.parent).items() if "projects" not in name} == before
+
+
+@pytest.mark.parametrize("place", [".git/commondir", ".git/hooks/pre-commit", "a/../.GIT/x", "link/index.lock", ".git"])
+def test_a_repository_names_no_eventlog_in_gits_own_folder(place: str, tmp_path: Path) -> None:
+    (tmp_path / ".patina").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "link").symlink_to(".git")
+    for setting in (f'path = "{place}"', f'url = "sqlite:///{tmp_path}/{place}"'):
+        (tmp_path / ".patina" / "config.toml").write_text(f"[eventlog]\n{setting}\n")
+        with pytest.raises(PatinaError, match="is in git's own folder"):
+            project_at(tmp_path).eventlog()
 
 
 def test_the_user_may_name_an_eventlog_elsewhere(attacker: Path, tmp_path: Path, home: Path) -> None:

@@ -13,8 +13,23 @@ import pytest
 from clones import ROOT, Attacker, Clone
 from webhook import running_webhook
 
-from patina_assets.orchestration import failures
-from patina_assets.pipeline.plain_text import GuardedStream, draw, guarded_output, harmless, json_text, one_line
+from patina_assets.orchestration.automation import failures
+from patina_assets.pairs.items import Item
+from patina_assets.pipeline.plain_text import (
+    GuardedStream,
+    guarded_console,
+    guarded_output,
+    harmless,
+    json_text,
+    one_line,
+    print_styled,
+)
+from patina_assets.search.fusion import Hit, Place
+from patina_assets.terminal.bars import draw_table
+from patina_assets.terminal.hits import hit_lines
+from patina_resources.project.config import ProjectConfig
+from patina_resources.project.project import Project
+from patina_resources.project.user_settings import ProjectPlaces
 
 C0 = [chr(code) for code in range(32) if chr(code) not in "\t\n"]
 C1 = [chr(code) for code in range(0x7F, 0xA0)]
@@ -22,6 +37,8 @@ DIRECTION = list("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 SEPARATORS = ["\u2028", "\u2029"]
 OBEYED = [*C0, *C1, *DIRECTION, *SEPARATORS]
 # What a terminal is told by them: colours, titles, the cursor, the clipboard; and a line that reads as another.
+# What we tell a terminal ourselves: styles, and the cursor of a bar.
+OURS = re.compile(r"\x1b\[(?:[0-9;]*m|[0-9]*[AK]|2K|\?25[lh])")
 EVIL = "x\x1b[31m\x1b]0;title\x07\x1b]52;c;ZXZpbA==\x07\x9b2J\x7f\u202egnp.exe\u2066\u200f\u061c\u2028y\u2029\x85\x08z"
 
 
@@ -39,9 +56,37 @@ def test_each_sign_is_made_harmless_by_each_way_of_printing(sign: str) -> None:
     stream = io.StringIO()
     GuardedStream(stream).write(text)
     assert sign not in stream.getvalue()
-    drawn = io.StringIO()
-    draw(drawn, text)
-    assert sign not in drawn.getvalue().removeprefix("\r\x1b[K")
+    for coloured in (True, False):
+        styled = io.StringIO()
+        print_styled(GuardedStream(styled), [[(text, "place"), (text, "plain")]], coloured=coloured)
+        assert sign not in OURS.sub("", styled.getvalue())
+
+
+@pytest.mark.parametrize("sign", [*OBEYED, chr(0xDCFF)])
+def test_each_sign_is_made_harmless_by_what_rich_draws(sign: str) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    console = guarded_console(terminal)
+    console.print(f"a{sign}b")
+    draw_table(terminal, [f"h{sign}"], [[f"c{sign}"]])
+    assert sign not in OURS.sub("", terminal.getvalue())
+
+
+def test_markup_of_a_repository_is_text() -> None:
+    terminal = io.StringIO()
+    draw_table(terminal, ["[red]head"], [["[bold]x[/bold] :smile: [link=file:///etc/passwd]y[/link]"]])
+    assert "[red]head" in terminal.getvalue()
+    assert "[bold]x[/bold] :smile: [link=file:///etc/passwd]y[/link]" in terminal.getvalue()
+
+
+def test_a_hit_is_coloured_and_obeys_nothing() -> None:
+    hit = Hit(Item("commit", f"text {EVIL}", file=f"a\n{EVIL}", seq=1), 0.5, {"base": Place(1, 0.5)})
+    shown = io.StringIO()
+    print_styled(shown, hit_lines(1, hit), coloured=True)
+    assert "\x1b[36mcommit\x1b[0m" in shown.getvalue()
+    assert "\x1b[31m" not in shown.getvalue()
+    assert raw(OURS.sub("", shown.getvalue()).encode()) == set()
+    assert shown.getvalue().count("\n") == 3
 
 
 def test_what_is_harmless_stays_as_it_is() -> None:
@@ -104,6 +149,12 @@ def test_a_build_and_searches_print_nothing_raw(clone: Clone) -> None:
         found,
         clone.patina("scry", "parser decision", "--explain"),
         clone.patina("oxidize", "--dry-run"),
+        clone.patina("like", "f1"),
+        clone.patina("like", "HEAD", "--json"),
+        clone.patina("like", f"no {EVIL}"),
+        clone.patina("recent"),
+        clone.patina("why", f"src{EVIL}/m1{EVIL}.py:1"),
+        clone.patina("why", f"m1{EVIL}.py", "--json"),
     ):
         assert raw(said.out + said.err) == set()
     document = clone.patina("scry", "parser decision of the lexer", "--json")
@@ -133,7 +184,7 @@ def test_a_build_and_searches_print_nothing_raw(clone: Clone) -> None:
 )
 def test_errors_of_a_committed_file_are_one_plain_line(tmp_path: Path, file: str, content: str) -> None:
     attacker = Attacker(tmp_path / "attacker")
-    attacker.write(".patina/oxidize.yaml", "version: 2\nprojections: {}\n")
+    attacker.write(".patina/oxidize.yaml", "version: 2\nprojections: []\n")
     attacker.write(file, content)
     clone = attacker.publish(tmp_path / "victim")
     for command in (["materialize"], ["oxidize"], ["scry", "x"]):
@@ -175,9 +226,9 @@ def test_a_terminal_gets_nothing_raw_but_the_bar(clone: Clone) -> None:
             pass
         assert process.wait() == 0
     os.close(main)
-    drawn = seen.replace(b"\r\x1b[K", b"").replace(b"\r\n", b"\n")
-    assert b"skipped" in drawn
-    assert raw(drawn) == set()
+    assert b"skipped" in seen
+    assert b"\x1b[31m" not in seen
+    assert raw(OURS.sub("", seen.decode()).replace("\r", "").encode()) == set()
 
 
 def test_a_failure_is_logged_and_told_on_one_plain_line(tmp_path: Path) -> None:
@@ -185,8 +236,10 @@ def test_a_failure_is_logged_and_told_on_one_plain_line(tmp_path: Path) -> None:
         run_id, job_name = "0123456789", "oxidize"
 
     with running_webhook() as hook:
-        failures._tell(tmp_path / EVIL.replace("/", ""), hook.url, tmp_path / "log", Run(), f"a\n{EVIL}")
-    line = (tmp_path / "log").read_bytes()
+        root = tmp_path / EVIL.replace("/", "")
+        project = Project(root, ProjectConfig(), ProjectPlaces(data=tmp_path, webhook=hook.url))
+        failures._tell(project, Run(), f"a\n{EVIL}")
+    line = project.failures_log.read_bytes()
     assert line.count(b"\n") == 1
     assert raw(line) == set()
     assert raw("".join(hook.received[0].values()).encode()) == set()

@@ -9,6 +9,7 @@ from clones import Attacker, Clone
 from materialize_helpers import GitFolder, rows
 
 from patina_resources.errors import PatinaError
+from patina_resources.materialize.git import untold
 from patina_resources.materialize.git.repository import find_repository
 from patina_resources.materialize.note_globs import matching_files
 from patina_resources.materialize.run import materialize
@@ -131,6 +132,26 @@ def test_special_files_are_not_waited_for(attacker: Attacker, tmp_path: Path) ->
     assert told.count("pipe.md: is not a regular file") == 2
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (f"[sessions]\nglobs = {['**/a.md'] * 90_000}", "[sessions] globs: expected a list of at most 100 strings"),
+        (f"[sessions]\nglobs = ['{'**/' * 300_000}a.md']", "expected a non-empty string of at most 500 characters"),
+        (f"[code]\ninclude = {['vendor'] * 90_000}", "[code] include: expected a list of at most 100 strings"),
+        (f"[automation]\ncron = '{'0-59,' * 20_000}1 * * * *'", "cron: expected a non-empty string of at most 500"),
+        (f"[automation]\ntimezone = '{'a/' * 300_000}'", "timezone: expected a non-empty string of at most 500"),
+    ],
+    ids=["globs", "a glob", "include", "cron", "timezone"],
+)
+def test_settings_that_take_time_for_each_file_are_few(
+    attacker: Attacker, tmp_path: Path, settings: str, told: str
+) -> None:
+    attacker.write(".patina/config.toml", settings)
+    sentence = attacker.publish(tmp_path / "victim").patina("materialize").sentence
+    assert told in sentence
+    assert len(sentence) < 1_000
+
+
 def test_a_glob_of_many_wildcards_takes_no_time(tmp_path: Path) -> None:
     folder = tmp_path
     for _ in range(25):
@@ -153,9 +174,9 @@ def test_a_glob_of_many_wildcards_takes_no_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        ("notes/*.md", {"notes/a.md"}),
-        ("notes/**/*.md", {"notes/a.md", "notes/in/b.md"}),
-        ("**/*.md", {"notes/a.md", "notes/in/b.md", "top.md"}),
+        ("notes/*.md", {"notes/a.md", "notes/.e.md"}),
+        ("notes/**/*.md", {"notes/a.md", "notes/in/b.md", "notes/.e.md"}),
+        ("**/*.md", {"notes/a.md", "notes/in/b.md", "notes/.e.md", "top.md", ".hidden/c.md"}),
         ("./notes/a.md", {"notes/a.md"}),
         ("notes/[ab].md", {"notes/a.md"}),
         (".hidden/*.md", {".hidden/c.md"}),
@@ -257,8 +278,12 @@ def test_attributes_run_nothing(attacker: Attacker, tmp_path: Path, attributes: 
     marker = tmp_path / "executed"
     # The victim has drivers of these names, as `git lfs install` leaves them.
     bait(clone.path / ".git", marker)
-    (clone.path / "src" / "b.py").write_text("def changed():\n    pass\n")
+    (clone.path / ".git" / "info").mkdir(exist_ok=True)
+    (clone.path / ".git" / "info" / "attributes").write_text(attributes)
+    (clone.path / "src" / "b.py").write_text("def h():\n    pass\nCHANGED = True\n")
     assert clone.patina("materialize").code == 0
+    told = clone.patina("why", "src/b.py:1")
+    assert "the commits that changed lines 1 to 2 at HEAD" in told.out.decode()
     assert not marker.exists()
 
 
@@ -272,6 +297,84 @@ def test_settings_of_the_user_run_nothing(attacker: Attacker, tmp_path: Path) ->
     said = clone.patina("materialize", HOME=str(home), GIT_EXTERNAL_DIFF=str(home / "git" / "evil"))
     assert said.code == 0
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "[i18n]\n\tlogOutputEncoding = UTF-16\n\tcommitEncoding = ISO-8859-1",
+        "[i18n]\n\tlogOutputEncoding = ISO-8859-1",
+        "[core]\n\tbigFileThreshold = 1",
+        "[core]\n\tquotePath = true\n\tabbrev = 4\n\tcommentChar = auto\n\tignoreCase = true\n\tsplitIndex = true",
+        "[diff]\n\torderFile = {pipe}",
+        "[diff]\n\trenames = copies\n\tnoprefix = true\n\trelative = true\n\tsubmodule = log\n\talgorithm = patience",
+        "[color]\n\tui = always\n\tdiff = always\n[column]\n\tui = always",
+        "[log]\n\tdate = relative\n\tfollow = true\n\tdecorate = full\n\tmailmap = false\n[format]\n\tpretty = fuller",
+        "[extensions]\n\tpartialClone = origin\n[remote 'origin']\n\tpromisor = true\n\tuploadpack = touch {marker}",
+        "[submodule]\n\trecurse = true\n[core]\n\tsharedRepository = 0666",
+        "[mailmap]\n\tfile = {pipe}\n[blame]\n\tignoreRevsFile = {pipe}\n[fsck]\n\tskipList = {pipe}",
+        "[trace2]\n\teventTarget = {marker}\n\tnormalTarget = {marker}",
+    ],
+)
+def test_settings_of_a_repository_change_nothing_of_what_is_read(
+    attacker: Attacker, tmp_path: Path, settings: str
+) -> None:
+    attacker.write("caf\u00e9.py", "def h():\n    pass\n")
+    attacker.commit("Add a caf\u00e9")
+    attacker.git("mv", "caf\u00e9.py", "b.py")
+    clone = attacker.publish(tmp_path / "victim")
+    marker, pipe = tmp_path / "executed", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    materialize(clone.path, tmp_path / "before.db")
+    with (clone.path / ".git" / "config").open("a") as config:
+        config.write(settings.format(marker=marker, pipe=pipe).replace("'", '"') + "\n")
+    assert clone.patina("materialize", seconds=60).code == 0
+    assert rows(clone.path / ".patina" / "data" / "patina.db") == rows(tmp_path / "before.db")
+    assert not marker.exists()
+
+
+def folders_in_folders(attacker: Attacker, deep: int) -> str:
+    """Return the name of a tree of 10 ** deep files, in as many objects as it is deep, and one more."""
+
+    def tree(*entries: str) -> str:
+        return attacker.git("mktree", stdin="".join(f"{entry}\n" for entry in entries).encode()).decode().strip()
+
+    blob = attacker.git("hash-object", "-w", "--stdin", stdin=b"x").decode().strip()
+    bomb = tree(*(f"100644 blob {blob}\tf{number}" for number in range(10)))
+    for _ in range(deep - 1):
+        bomb = tree(*(f"040000 tree {bomb}\td{number}" for number in range(10)))
+    return bomb
+
+
+def commit_tree(attacker: Attacker, tree: str) -> None:
+    sha = attacker.git("commit-tree", tree, "-p", attacker.head(), "-m", "more").decode().strip()
+    attacker.git("update-ref", "refs/heads/main", sha)
+
+
+def test_a_commit_of_folders_in_folders_takes_no_room(attacker: Attacker, tmp_path: Path) -> None:
+    attacker.commit("one")
+    # At HEAD they are gone again, so that a clone does not check them out.
+    small = attacker.git("rev-parse", "HEAD^{tree}").decode().strip()
+    for content in (folders_in_folders(attacker, 5), small):
+        commit_tree(attacker, content)
+    clone = attacker.publish(tmp_path / "victim")
+    said = clone.patina("materialize", seconds=100)
+    assert said.code == 0
+    assert b"2 commit(s) change more than 50,000 files, and are without files" in said.out + said.err
+    eventlog = clone.path / ".patina" / "data" / "patina.db"
+    assert [bool(row["data"]["files"]) for row in rows(eventlog, "git.commit")] == [True, False, False, True]
+    assert eventlog.stat().st_size < 1 << 20
+
+
+def test_folders_in_folders_at_head_of_a_bare_repository_are_refused(
+    attacker: Attacker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attacker.commit("one")
+    commit_tree(attacker, folders_in_folders(attacker, 5))
+    attacker.git("clone", "--quiet", "--bare", str(attacker.path), str(tmp_path / "bare.git"))
+    monkeypatch.setattr(untold, "MOST_PATHS", 50_000)
+    with pytest.raises(PatinaError, match="HEAD has more than 50,000 files"):
+        materialize(tmp_path / "bare.git", tmp_path / "bare.db", only=["git"])
 
 
 def test_submodules_and_nested_repositories_are_not_entered(attacker: Attacker, tmp_path: Path) -> None:

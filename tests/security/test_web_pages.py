@@ -116,6 +116,21 @@ def test_a_link_on_another_page_may_be_followed(victim: Victim, attack: Page, at
     assert victim.ui.token not in json.dumps(attacker.seen[-1].get("referer", ""))
 
 
+def test_a_picture_that_a_text_names_is_not_loaded(victim: Victim, page: Page, attacker: Attacker) -> None:
+    page.open(f"{victim.ui.url}/overview")
+    page.wait_for_texts("Overview")
+    before = len(attacker.seen)
+    # As the Markdown of a description would have it.
+    for element, source in (("img", "src"), ("video", "src"), ("video", "poster")):
+        loaded = page.value(f"""new Promise(done => {{
+            const shown = document.createElement('{element}'); shown.{source} = 'http://127.0.0.1:{attacker.port}/x.png';
+            shown.onload = () => done('loaded'); shown.onerror = () => done('refused');
+            document.body.append(shown); setTimeout(() => done('refused'), 2000);
+        }})""")
+        assert loaded == "refused"
+    assert len(attacker.seen) == before
+
+
 # Attacks
 
 

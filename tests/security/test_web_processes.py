@@ -49,6 +49,8 @@ def runtime_folder(ui: Ui) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_everything(project: Project, tmp_path: Path, number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip(f"{number.name} is ignored here, as below nohup, and so by what is started")
     with running_ui(project.root, log=tmp_path / "ui.log") as ui:
         folder = runtime_folder(ui)
         assert (folder.stat().st_mode & 0o777, folder.parent) == (0o700, Path("/tmp"))
@@ -63,6 +65,7 @@ def test_a_signal_ends_everything(project: Project, tmp_path: Path, number: sign
 def test_places_are_those_of_the_folder_that_the_command_was_given_in(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project.config_file.write_text(f'{QUIET}webhook = "http://127.0.0.1:9/"\n')
     for name in ("PATINA_DATA", "PATINA_EVENTLOG", "PATINA_HOME"):
         monkeypatch.setenv(name, f"relative-{name}")
     with running_ui(project.root, log=tmp_path / "ui.log") as ui:
@@ -70,6 +73,9 @@ def test_places_are_those_of_the_folder_that_the_command_was_given_in(
         assert children
         for name in ("PATINA_DATA", "PATINA_EVENTLOG", "PATINA_HOME"):
             assert all(f"\0{name}={tmp_path}/relative-{name}\0" in child for child in children)
+        (line,) = (line for line in ui.log.read_text().splitlines() if "webhook" in line)
+        assert line.startswith(f"patina: {project.config_file}: [automation] webhook: http://127.0.0.1:9 is not used")
+        assert f"{tmp_path}/relative-PATINA_HOME/config.toml" in line
 
 
 def test_nothing_outlives_a_killed_server(project: Project, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_the_printed_address_opens_the_web_ui(victim: Victim) -> None:
     assert status == 200
     assert b"<html" in body
     policies = headers["content-security-policy"]
-    assert "frame-ancestors 'none'" in policies
+    assert "frame-ancestors 'none'; img-src 'self' data: blob:; media-src 'self'" in policies
     assert any("script-src" in policy for policy in policies)
     assert {name: headers[name] for name in ALWAYS} == {name: [value] for name, value in ALWAYS.items()}
 
@@ -250,3 +250,75 @@ def test_an_unfinished_request_holds_nobody_up(victim: Victim) -> None:
     with socket.create_connection(("127.0.0.1", victim.ui.port)) as connection:
         connection.sendall(request.replace(b"Content-Length: 0", b"Content-Length: 100"))
         assert victim.ui.answers()
+
+
+# The search page and its API
+
+PATINA = ("/patina", "/patina/", "/patina/page.js", "/patina/api/v1/status", "/patina/api/v1/search?q=x", "/patina/x")
+
+
+@pytest.mark.parametrize("target", PATINA)
+def test_the_search_page_is_for_its_user_alone(victim: Victim, target: str) -> None:
+    port, secret = victim.ui.port, authorized(victim)
+    for headers, expected in (
+        (own(victim), 401),
+        ({"Host": "evil.example", **secret}, 421),
+        ({**own(victim), **secret, "Origin": "http://evil.example"}, 403),
+        ({**own(victim), **secret, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+    ):
+        status, found, body = send(port, raw("GET", target, headers))
+        assert status == expected
+        assert b"projects" not in body
+        assert {name: found[name] for name in ALWAYS} == {name: [value] for name, value in ALWAYS.items()}
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        headers = {**own(victim), **secret, "Content-Type": "application/json"}
+        assert send(port, raw(method, target, headers))[0] in (404, 405)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/patina/../api.py",
+        "/patina/%2e%2e/checks.py",
+        "/patina/..%2fchecks.py",
+        "/patina/__init__.py",
+        "/patina//etc/passwd",
+    ],
+)
+def test_no_other_file_is_a_page(victim: Victim, target: str) -> None:
+    status, _, body = send(victim.ui.port, raw("GET", target, {**own(victim), **authorized(victim)}))
+    assert status == 404
+    assert b"import" not in body
+    assert b"root:" not in body
+
+
+@pytest.mark.parametrize("operation", ["passage", "like", "why", "commit"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "%00", "-x", "--output=x"]
+)
+def test_no_other_file_is_a_passage(victim: Victim, operation: str, name: str) -> None:
+    target = f"/patina/api/v1/{operation}?name={name}"
+    status, _, body = send(victim.ui.port, raw("GET", target, {**own(victim), **authorized(victim)}))
+    assert (status, list(json.loads(body))) == (400, ["error"])
+    assert b"root:" not in body
+
+
+def test_what_is_asked_for_is_bounded(victim: Victim) -> None:
+    for query in (
+        "search?q=x&limit=51",
+        f"search?q={'x' * 2001}",
+        "recent?days=0",
+        "recent?limit=9999999999",
+        "search?q=x&q=y",
+    ):
+        target = f"/patina/api/v1/{query}"
+        assert send(victim.ui.port, raw("GET", target, {**own(victim), **authorized(victim)}))[0] == 400
+
+
+def test_the_search_page_runs_its_own_scripts_alone(victim: Victim) -> None:
+    for target in ("/patina/", "/patina/page.js", "/patina/api/v1/status"):
+        _, headers, _ = send(victim.ui.port, raw("GET", target, {**own(victim), **authorized(victim)}))
+        policy, guard = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in guard

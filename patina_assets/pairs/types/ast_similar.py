@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 from patina_assets.pairs.code_text import function_text
 from patina_assets.pairs.functions import FUNCTIONS, Function, contexts_across_files, read_functions
-from patina_assets.pairs.relations import Item, PairData, PairType
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
 from patina_resources.eventlog.reader import Row
 
 # Where a parameter is written `Type name`; elsewhere it is `name: Type`, `name Type` (Go) or an untyped name.
@@ -17,7 +18,7 @@ _TOKEN = re.compile(r"\w+(?:::\w+)*|[<>\[\](),?|]|->")
 _ASIDE = {"mut", "const", "final", "dyn", "impl", "ref", "memory", "calldata", "static"}
 
 
-def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
     """Return every function as an item, and groups of functions with one signature, of different files, as contexts.
 
     The *signature* is the parameter types in any order (of an untyped parameter, its name) and the return type;
@@ -32,13 +33,13 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     outlines: dict[str, set[str]] = defaultdict(set)
     for function in read_functions(rows[FUNCTIONS.name]):
         text = function_text(function.name, function.file, function.told_parameters(), function.returned)
-        item = Item(kind="function", text=text, file=function.file, seq=function.seq)
+        item = Item("function", text, file=function.file, seq=function.seq, identity=function.identity)
         types, returned = signature_shape(function)
         items.append(item)
         outlines[text].add(_outline(types, returned))
         if returned or set(types) - {"self", "this"}:
             alike[types, returned].append(item)
-    contexts = [context for group in alike.values() for context in contexts_across_files(group)]
+    contexts = [context for group in alike.values() for context in contexts_across_files(group, options.splits)]
     return PairData(items, contexts, {text: sorted(keys) for text, keys in outlines.items()})
 
 
@@ -71,8 +72,10 @@ def _outline(types: Sequence[str], returned: str) -> str:
 
 AST_SIMILAR = PairType(
     name="ast_similar",
+    purpose="functions with a similar signature",
     source=FUNCTIONS,
     derive=derive,
-    version=1,
+    version=2,
     missing="functions with one signature in different files (code.function events)",
+    teaches_corpus_model=True,
 )

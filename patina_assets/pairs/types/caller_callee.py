@@ -4,20 +4,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from patina_assets.pairs.code_text import function_text, normal_path
-from patina_assets.pairs.functions import FUNCTIONS, read_functions
-from patina_assets.pairs.relations import Context, Item, PairData, PairType
-from patina_assets.pairs.splits import split_by_hash
-from patina_resources.eventlog.payloads import EVENT_DATA
-from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
+from patina_assets.pairs.code_text import function_text, normal_path, type_text
+from patina_assets.pairs.functions import FUNCTIONS, TYPES, read_functions
+from patina_assets.pairs.items import Context, Item
+from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
+from patina_resources.eventlog.live import NOT_TAKEN_BACK
+from patina_resources.eventlog.payloads import readable
+from patina_resources.eventlog.reader import Row, Source
 
+# Also the events that were taken back tell where a call was first seen: an edit that is undone does not move it.
 CALL_GRAPH_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, {EVENT_DATA} AS data
+    SELECT seq, {NOT_TAKEN_BACK} AS live, data
     FROM eventlog
-    WHERE event_type = 'code.call' AND {NOT_RETRACTED}
+    WHERE event_type = 'code.call' AND {readable()}
 ), call AS (
-    SELECT seq,
+    SELECT seq, live,
            COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS file,
            COALESCE(json_extract(data, '$.caller'), json_extract(data, '$.caller_name')) AS caller,
            COALESCE(json_extract(data, '$.callee'), json_extract(data, '$.callee_name')) AS callee
@@ -27,19 +29,25 @@ SELECT MIN(seq), file, caller, callee
 FROM call
 WHERE typeof(file) = 'text' AND typeof(caller) = 'text' AND typeof(callee) = 'text' AND caller <> '<module>'
 GROUP BY file, caller, callee
+HAVING MAX(live)
 ORDER BY MIN(seq)
 """
 
 
+# What a method calls its own object or type.
+OWN_RECEIVERS = frozenset({"self", "Self", "this", "cls"})
 # A method that is called by its name alone, on what the scan has no type of, from more files than this is a library's.
 MOST_FILES_OF_A_GUESS = 10
 
 
-def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
     """Return every function as an item, and every call between two of them as a context of two.
 
+    A class or constant that calls something outside of functions is an item, too: of kind `type`.
+
     A callee is a name in a caller's file. It is resolved to a function of that name: in the file itself, else in
-    a file or folder named by its qualifier (`secrets::add` -> `secrets.rs`), else the only one there is. Calls that
+    a file or folder named by its qualifier (`secrets::add` -> `secrets.rs`), else the only one there is. A method is
+    that of the type that the callee or the caller names, else the only one of its name in that file. Calls that
     resolve to nothing, or to one of several, are left out: so library calls (`to_string`, `clone`) carry no signal.
 
     That leaves library calls whose name the project happens to define once: `rows.len()` is not its own `len`. Where a
@@ -56,17 +64,20 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     for function in read_functions(rows[FUNCTIONS.name]):
         first_seq[(function.file, function.name)] = function.seq
         signature[(function.file, function.name)] = (function.told_parameters(), function.returned)
+    kind_of = {(file, name): kind for _, file, name, kind in rows[TYPES.name]}
     for seq, file, caller, _ in rows[CALL_GRAPH.name]:
         first_seq.setdefault((normal_path(file), caller), seq)
-    items = {
-        (file, name): Item(
-            kind="function", text=function_text(name, file, *signature.get((file, name), ())), file=file, seq=seq
-        )
-        for (file, name), seq in first_seq.items()
-    }
+    items: dict[tuple[str, str], Item] = {}
+    for (file, name), seq in first_seq.items():
+        if (file, name) in kind_of and (file, name) not in signature:
+            text = type_text(kind_of[file, name], name, file)
+            items[file, name] = Item("type", text, file=file, seq=seq, identity=f"{file}::{name}")
+        else:
+            text = function_text(name, file, *signature.get((file, name), ()))
+            items[file, name] = Item("function", text, file=file, seq=seq, identity=f"{file}::{name}")
     contexts = []
     for caller, callee in _resolved_calls(rows[CALL_GRAPH.name], items):
-        split = max(split_by_hash(caller[0]), split_by_hash(callee[0]))
+        split = max(options.splits.by_hash(caller[0]), options.splits.by_hash(callee[0]))
         contexts.append(Context((items[caller], items[callee]), split))
     return PairData(items=list(items.values()), contexts=contexts)
 
@@ -76,22 +87,23 @@ def _resolved_calls(
 ) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     """Return (caller, callee) as (file, name) keys, for every call whose callee is known."""
     places = _Places()
+    named: defaultdict[tuple[str, str], dict[tuple[str, ...], str]] = defaultdict(dict)
     for file, name in functions:
         places.add(_last_part(name), file)
         if _last_part(name) != name:
             places.add(name, file)
-    known = set(functions)
+        named[file, _last_part(name)][tuple(_parts(name))] = name
     found: set[tuple[tuple[str, str], tuple[str, str]]] = set()
     guessed: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for _, file, caller, callee in calls:
         home = normal_path(file)
         target, guess = _resolve(callee, home, places)
-        candidates = [key for key in ((target, callee), (target, _last_part(callee))) if key in known]
-        if candidates and candidates[0] != (home, caller):
-            if guess:
-                guessed[candidates[0]].add((home, caller))
+        meant, guesses_type = _meant(callee, caller, named[target, _last_part(callee)])
+        if meant and (target, meant) != (home, caller):
+            if guess or guesses_type:
+                guessed[target, meant].add((home, caller))
             else:
-                found.add(((home, caller), candidates[0]))
+                found.add(((home, caller), (target, meant)))
     for target_function, callers in guessed.items():
         if len({file for file, _ in callers}) <= MOST_FILES_OF_A_GUESS:
             found.update((caller, target_function) for caller in callers)
@@ -127,7 +139,7 @@ def _resolve(callee: str, home: str, places: _Places) -> tuple[str, bool]:
     files = places.files.get(name) or set()
     if home in files:
         return home, False
-    parts = callee.replace("::", ".").split(".")
+    parts = _parts(callee)
     qualifier = parts[-2] if len(parts) > 1 else ""
     named = places.qualified.get((name, qualifier), ())
     if qualifier and len(named) == 1:
@@ -135,16 +147,43 @@ def _resolve(callee: str, home: str, places: _Places) -> tuple[str, bool]:
     return (next(iter(files)), bool(qualifier)) if places.count[name] == 1 else ("", False)
 
 
+def _meant(callee: str, caller: str, named: Mapping[tuple[str, ...], str]) -> tuple[str, bool]:
+    """Return which of a file's functions with the callee's last part it means, or "", and whether it is a guess.
+
+    It means the function of just this name, else the method of the type that it names or of the caller's own, else the
+    only method of that name: that is a guess where it is called on what the scan has no type of.
+
+    Args:
+        callee: The name as it stands in the call.
+        caller: The qualified name of the function around it.
+        named: The file's functions with that last part, by the parts of their names.
+    """
+    *before, last = _parts(callee)
+    own = _parts(caller)[:-1]
+    owners = [before, [], own] if not before or before[0] in OWN_RECEIVERS else [before, []]
+    for owner in owners:
+        if (*owner, last) in named:
+            return named[(*owner, last)], False
+    of_another = bool(before) and (before[-1][:1].isupper() or "::" in callee or not before[0][:1].isidentifier())
+    return (next(iter(named.values())), bool(before)) if len(named) == 1 and not of_another else ("", False)
+
+
 def _last_part(name: str) -> str:
-    return name.replace("::", ".").rsplit(".", 1)[-1]
+    return _parts(name)[-1]
+
+
+def _parts(name: str) -> list[str]:
+    return name.replace("::", ".").replace("->", ".").split(".")
 
 
 CALL_GRAPH = Source("code.call_graph", CALL_GRAPH_SQL)
 CALLER_CALLEE = PairType(
     name="caller_callee",
+    purpose="functions that call each other",
     source=CALL_GRAPH,
-    further_sources=(FUNCTIONS,),
+    further_sources=(FUNCTIONS, TYPES),
     derive=derive,
-    version=2,
+    version=3,
     missing="calls between functions of the project (code.call events)",
+    teaches_corpus_model=True,
 )

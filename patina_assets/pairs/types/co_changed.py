@@ -1,21 +1,24 @@
 """`co_changed`: two files that changed in the same commit belong together; files that never did do not."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 from patina_assets.pairs.code_text import file_text, normal_path_sql
-from patina_assets.pairs.commits import current_path, utc_time
-from patina_assets.pairs.relations import Context, Item, PairData, PairType
-from patina_assets.pairs.splits import split_by_time
-from patina_resources.eventlog.payloads import EVENT_DATA
-from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
+from patina_assets.pairs.files import FILE_HISTORY, read_files
+from patina_assets.pairs.items import Context
+from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
+from patina_assets.pairs.splits import Split
+from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.normal_forms import current_path, utc_time
+from patina_resources.eventlog.reader import Row, Source
 
 # Commits of one file say nothing; those of over 50 are moves, formatting runs and imports.
 CO_CHANGES_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, timestamp, source_id, {EVENT_DATA} AS data
+    SELECT seq, timestamp, source_id, data
     FROM eventlog
-    WHERE event_type = 'git.commit' AND {NOT_RETRACTED}
+    WHERE event_type = 'git.commit' AND {LIVE}
 ), changed AS (
     SELECT event.seq, event.timestamp, COALESCE(json_extract(event.data, '$.sha'), event.source_id) AS sha,
            CASE file.type WHEN 'text' THEN file.value
@@ -35,36 +38,64 @@ WHERE sha IN (SELECT sha FROM first_seen GROUP BY sha HAVING COUNT(*) BETWEEN 2 
 ORDER BY seq, path
 """
 
+# Files of a commit, and its part of the data.
+FileGroup = tuple[tuple[str, ...], Split]
 
-def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+
+def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
     """Return every file of a commit that touched 2-50 files as an item, and every such commit as a context.
 
     Commits are split by time: training sees the oldest 80 %, the test asks about the newest 10 %.
+
+    Args:
+        rows: The rows of the sources.
+        options: Two files belong together if `min_count` commits touched both, up to the end of a commit's part of the
+            data. From 2 on, a context is two such files of a commit.
     """
+    files = read_files(rows[FILE_HISTORY.name])
     first_seq: dict[str, int] = {}
     commits: dict[tuple[str, str], set[str]] = defaultdict(set)
     for seq, timestamp, sha, written in rows[CO_CHANGES.name]:
-        path = current_path(written)
+        time = utc_time(timestamp)
+        path = files.name(time, current_path(written))
         first_seq[path] = min(seq, first_seq.get(path, seq))
-        commits[(utc_time(timestamp), str(sha))].add(path)
-    items = {name: Item(kind="file", text=file_text(name), file=name, seq=seq) for name, seq in first_seq.items()}
+        commits[(time, str(sha))].add(path)
+    items = {name: files.item(name, file_text(name), seq) for name, seq in first_seq.items()}
     # The sha breaks ties: an import of many commits may give all of them one time.
-    splits = split_by_time(f"{time} {sha}" for time, sha in commits)
+    splits = options.splits.by_time(f"{time} {sha}" for time, sha in commits)
+    groups = [(tuple(sorted(names)), split) for names, split in zip(commits.values(), splits, strict=True)]
+    if options.min_count > 1:
+        groups = _often_together(groups, options.min_count)
     return PairData(
         items=list(items.values()),
-        contexts=[
-            Context(tuple(items[name] for name in sorted(names)), split)
-            for names, split in zip(commits.values(), splits, strict=True)
-        ],
+        contexts=[Context(tuple(items[name] for name in names), split) for names, split in groups],
     )
+
+
+def _often_together(groups: Sequence[FileGroup], min_count: int) -> list[FileGroup]:
+    """Return the pairs of files that `min_count` groups hold: groups of a pair's part of the data and of earlier ones.
+
+    So nothing that the test asks about has a say in what is trained on.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    found: list[FileGroup] = []
+    for split in Split:
+        pairs = [pair for names, part in groups if part == split for pair in combinations(names, 2)]
+        counts.update(pairs)
+        found += [(pair, split) for pair in dict.fromkeys(pairs) if counts[pair] >= min_count]
+    return found
 
 
 CO_CHANGES = Source("git.co_changes", CO_CHANGES_SQL)
 CO_CHANGED = PairType(
     name="co_changed",
+    purpose="files that change together",
     source=CO_CHANGES,
+    further_sources=(FILE_HISTORY,),
     derive=derive,
-    version=2,
+    version=3,
     missing="commits that touch 2 to 50 files",
+    teaches_corpus_model=True,
     hard_negatives=True,
+    min_count=1,
 )

@@ -4,33 +4,34 @@ from collections.abc import Mapping, Sequence
 
 from patina_assets.pairs.commits import GIT_COMMITS, MOST_FILES, commit_item, has_subject, read_commit
 from patina_assets.pairs.definitions import DEFINITIONS, defined_names, telling_file_text
-from patina_assets.pairs.relations import Context, Item, PairData, PairType
-from patina_assets.pairs.splits import split_by_time
+from patina_assets.pairs.files import FILE_HISTORY, read_files
+from patina_assets.pairs.items import Context
+from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
 from patina_resources.eventlog.reader import Row
 
 
-def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
     """Return commits of 1-50 files and these files as items, and a commit with each of its files as a context of two.
 
     Two commits, or two files, are neither positives nor negatives: what is learned is which files a subject line
     means, and which commits a file has seen. Commits are split by time: the test asks about the newest 10 %.
     A file's text holds what it defines, which a subject may name; a commit's text is its subject.
     """
-    commits = [(read_commit(row), row[4]) for row in rows[GIT_COMMITS.name] if has_subject(row[4])]
-    commits = [(commit, message) for commit, message in commits if 1 <= len(commit.changes) <= MOST_FILES]
+    files_of = read_files(rows[FILE_HISTORY.name])
+    told = [(read_commit(row, files_of), row[4], row[5]) for row in rows[GIT_COMMITS.name] if has_subject(row[4])]
+    commits = [entry for entry in told if 1 <= len(entry[0].changes) <= MOST_FILES]
     first_seq: dict[str, int] = {}
-    for commit, _ in commits:
+    for commit, *_ in commits:
         for path in commit.paths:
             first_seq[path] = min(commit.seq, first_seq.get(path, commit.seq))
     names = defined_names(rows[DEFINITIONS.name])
     files = {
-        path: Item("file", telling_file_text(path, names.get(path, ())), file=path, seq=seq)
-        for path, seq in first_seq.items()
+        path: files_of.item(path, telling_file_text(path, names.get(path, ())), seq) for path, seq in first_seq.items()
     }
     contexts, subjects = [], []
-    splits = split_by_time(commit.moment for commit, _ in commits)
-    for (commit, message), split in zip(commits, splits, strict=True):
-        subject = commit_item(commit, message)
+    splits = options.splits.by_time(commit.moment for commit, *_ in commits)
+    for (commit, message, body), split in zip(commits, splits, strict=True):
+        subject = commit_item(commit, message, body)
         subjects.append(subject)
         contexts += [Context((subject, files[path]), split) for path in commit.paths]
     items = [*subjects, *files.values()]
@@ -39,9 +40,11 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
 
 COMMIT_TOUCHES = PairType(
     name="commit_touches",
+    purpose="commits and the files that their subjects mean",
     source=GIT_COMMITS,
-    further_sources=(DEFINITIONS,),
+    further_sources=(DEFINITIONS, FILE_HISTORY),
     derive=derive,
-    version=1,
+    version=2,
     missing="commits with a message and 1 to 50 files",
+    teaches_corpus_model=True,
 )

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from patina_assets.pairs.commits import (
     GIT_COMMITS,
     MOST_FILES,
-    Commit,
+    ChangeSet,
     commit_item,
     commit_kind,
     has_subject,
     module_of,
     read_commit,
 )
-from patina_assets.pairs.relations import Context, PairData, PairType
-from patina_assets.pairs.splits import split_by_time
+from patina_assets.pairs.files import FILE_HISTORY, read_files
+from patina_assets.pairs.items import Context
+from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
 from patina_resources.eventlog.reader import Row
 
 LEAST_SIMILAR = 0.7
@@ -37,7 +38,7 @@ class Effect:
     size: float
 
 
-def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
     """Return commits of 1-50 files as items, and commits of similar effect as contexts of two.
 
     The similarity of two effects is the mean of four parts in 0..1: the Jaccard index of the modules touched
@@ -46,12 +47,13 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     earlier ones of at least 0.7, looked for among the last 32 of each of its modules. Negatives share no module.
     A pair belongs to the part (by time) of its later commit. The text is the commit's subject: the effect is not told.
     """
-    commits = [(read_commit(row), row[4], row[5]) for row in rows[GIT_COMMITS.name] if has_subject(row[4])]
-    commits = [entry for entry in commits if 1 <= len(entry[0].changes) <= MOST_FILES]
+    files = read_files(rows[FILE_HISTORY.name])
+    everything = [(read_commit(row, files), *row[4:]) for row in rows[GIT_COMMITS.name] if has_subject(row[4])]
+    commits = [entry for entry in everything if 1 <= len(entry[0].changes) <= MOST_FILES]
     commits.sort(key=lambda entry: entry[0].moment)
-    effects = [_effect(commit, commit_kind(message, parsed)) for commit, message, parsed in commits]
-    items = [commit_item(commit, message) for commit, message, _ in commits]
-    splits = split_by_time(commit.moment for commit, *_ in commits)
+    effects = [_effect(commit, commit_kind(message, parsed)) for commit, message, _, parsed in commits]
+    items = [commit_item(commit, message, body) for commit, message, body, _ in commits]
+    splits = options.splits.by_time(commit.moment for commit, *_ in commits)
     contexts = [Context((items[earlier], items[later]), splits[later]) for later, earlier in _similar(effects)]
     apart: dict[str, set[str]] = defaultdict(set)
     for item, effect in zip(items, effects, strict=True):
@@ -67,7 +69,7 @@ def similarity(first: Effect, second: Effect) -> float:
     return (modules + changes + size + (first.kind == second.kind)) / 4
 
 
-def _effect(commit: Commit, kind: str) -> Effect:
+def _effect(commit: ChangeSet, kind: str) -> Effect:
     counts = Counter(change.kind for change in commit.changes)
     return Effect(
         kind=kind,
@@ -94,8 +96,11 @@ def _similar(effects: Sequence[Effect]) -> list[tuple[int, int]]:
 
 EFFECT_SIMILARITY = PairType(
     name="effect_similarity",
+    purpose="commits with a similar effect",
     source=GIT_COMMITS,
+    further_sources=(FILE_HISTORY,),
     derive=derive,
-    version=1,
+    version=2,
     missing="commits with a message that do alike things to the same modules",
+    teaches_corpus_model=False,  # the texts are those of `commit_touches`
 )

@@ -6,14 +6,15 @@ from pathlib import PurePosixPath
 
 from patina_assets.pairs.code_text import function_text
 from patina_assets.pairs.functions import FUNCTIONS, contexts_across_files, read_functions
-from patina_assets.pairs.relations import Item, PairData, PairType
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
 from patina_resources.eventlog.reader import Row
 
 # No project is deeper; the search for a root must not take the square of what a path may hold.
 MOST_LEVELS = 64
 
 
-def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
     """Return every function as an item, and groups of functions of one folder, of different files, as contexts.
 
     Negatives are of another top-level module. That is the first folder of a path; where one such folder holds over
@@ -28,11 +29,11 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     for function in functions:
         path = PurePosixPath(function.file)
         text = function_text(function.name, path.name, function.told_parameters(), function.returned)
-        item = Item(kind="function", text=text, file=function.file, seq=function.seq)
+        item = Item("function", text, file=function.file, seq=function.seq, identity=function.identity)
         items.append(item)
         folders[str(path.parent)].append(item)
         modules[text].add(module_of[function.file])
-    contexts = [context for group in folders.values() for context in contexts_across_files(group)]
+    contexts = [context for group in folders.values() for context in contexts_across_files(group, options.splits)]
     return PairData(items, contexts, {text: sorted(keys) for text, keys in modules.items()})
 
 
@@ -59,8 +60,10 @@ def _module(parts: tuple[str, ...], root: tuple[str, ...]) -> str:
 
 SAME_MODULE = PairType(
     name="same_module",
+    purpose="functions of the same module",
     source=FUNCTIONS,
     derive=derive,
-    version=1,
+    version=2,
     missing="folders with functions in different files, in two modules at least (code.function events)",
+    teaches_corpus_model=True,
 )

@@ -3,51 +3,71 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from patina_assets.pairs.relations import Context, Item, PairData, PairType
-from patina_assets.pairs.splits import split_by_hash
-from patina_resources.eventlog.payloads import EVENT_DATA
-from patina_resources.eventlog.reader import NOT_RETRACTED, Row, Source
+from patina_assets.pairs.items import Context, Item
+from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
+from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.payloads import text_key_sql
+from patina_resources.eventlog.reader import Row, Source
 
+# A session.file event says where the notes of a file stand, a session.started event whether a record is superseded.
 OBSERVATIONS_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, substr(event_type, 9) AS kind, source_id,
-           {EVENT_DATA} AS data
+    SELECT seq, event_type, substr(event_type, 9) AS kind, source_id, data,
+           CASE WHEN typeof(source_file) = 'text' THEN source_file END AS file
     FROM eventlog
-    WHERE event_type IN ('session.decision', 'session.pattern', 'session.goal',
-                         'session.work', 'session.context', 'session.observation') AND {NOT_RETRACTED}
-), note AS (
-    SELECT seq, kind, COALESCE(json_extract(data, '$.session_id'), source_id) AS session,
+    WHERE event_type IN ('session.decision', 'session.pattern', 'session.goal', 'session.work', 'session.context',
+                         'session.observation', 'session.started', 'session.file') AND {LIVE}
+), note AS MATERIALIZED (
+    SELECT seq, kind, COALESCE(json_extract(data, '$.session_id'), source_id) AS session, file,
            trim(json_extract(data, '$.content'), char(9, 10, 11, 12, 13, 32)) AS content
     FROM event
-    WHERE json_type(data, '$.content') = 'text'
+    WHERE kind NOT IN ('started', 'file') AND json_type(data, '$.content') = 'text'
+), state AS MATERIALIZED (
+    SELECT file, MAX(json_extract(data, '$.state')) AS state
+    FROM event
+    WHERE kind = 'started' AND json_type(data, '$.state') = 'text'
+    GROUP BY file
+), place AS MATERIALIZED (
+    SELECT file, substr(kinds.key, 9) AS kind, texts.key AS text, MIN(lines.value) AS line
+    FROM event,
+         json_each(CASE WHEN json_type(data, '$.lines') = 'object' THEN data ELSE '{{}}' END, '$.lines') AS kinds,
+         json_each(CASE WHEN kinds.type = 'object' THEN kinds.value ELSE '{{}}' END) AS texts,
+         json_each(CASE WHEN texts.type = 'array' THEN texts.value ELSE '[]' END) AS lines
+    WHERE event.kind = 'file' AND lines.type = 'integer' AND lines.value BETWEEN 1 AND 2147483647
+    GROUP BY 1, 2, 3
 )
-SELECT MIN(seq), session, kind, content
+SELECT MIN(seq), session, note.kind, content, CASE WHEN line IS NOT NULL THEN note.file END, line, state
 FROM note
+LEFT JOIN state ON state.file = note.file
+LEFT JOIN place ON place.file = note.file AND place.kind = note.kind AND place.text = {text_key_sql("content")}
 WHERE length(content) > 20
-GROUP BY session, kind, content
+GROUP BY session, note.kind, content
 ORDER BY MIN(seq)
 """
 
 
-def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
     """Return every session note over 20 characters as an item, and every session as a context.
 
-    Sessions are split by a hash of their id, so no session has notes in two parts.
+    Sessions are split by a hash of their id, so no session has notes in two parts. Where the eventlog says where the
+    notes of a file stand, an item has the file and its line.
     """
     sessions: dict[str, list[Item]] = defaultdict(list)
-    for seq, session, kind, content in rows[OBSERVATIONS.name]:
-        sessions[str(session)].append(Item(kind=kind, text=content, session=str(session), seq=seq))
+    for seq, session, kind, content, file, line, state in rows[OBSERVATIONS.name]:
+        sessions[str(session)].append(Item(kind, content, file, str(session), seq=seq, line=line, state=state))
     return PairData(
         items=[item for notes in sessions.values() for item in notes],
-        contexts=[Context(tuple(notes), split_by_hash(session)) for session, notes in sessions.items()],
+        contexts=[Context(tuple(notes), options.splits.by_hash(session)) for session, notes in sessions.items()],
     )
 
 
 OBSERVATIONS = Source("sessions.observations", OBSERVATIONS_SQL)
 SAME_SESSION = PairType(
     name="same_session",
+    purpose="notes that belong to the same work session",
     source=OBSERVATIONS,
     derive=derive,
-    version=1,
+    version=2,
     missing="two sessions with two notes of over 20 characters each",
+    teaches_corpus_model=True,
 )

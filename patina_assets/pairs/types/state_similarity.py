@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 
-from patina_assets.pairs.commits import LIVE_COMMITS, MOST_FILES, Commit, read_commit
-from patina_assets.pairs.relations import Context, Item, PairData, PairType
-from patina_assets.pairs.splits import split_by_time
+from patina_assets.pairs.commits import LIVE_COMMITS, MOST_FILES, ChangeSet, read_commit
+from patina_assets.pairs.files import FILE_HISTORY, read_files
+from patina_assets.pairs.items import Context, Item
+from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
 from patina_resources.eventlog.reader import Row, Source
 
 TRANSITIONS_SQL = f"""{LIVE_COMMITS}
@@ -25,7 +27,7 @@ NEAREST = 4
 LOOKED_AT = 32
 
 
-def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
+def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
     """Return the state after each commit as an item, and similar states as contexts of two.
 
     A state's *working set* is the files touched by that commit and the 9 before it (of 1-50 files each): the 12 that
@@ -34,14 +36,15 @@ def derive(rows: Mapping[str, Sequence[Row]]) -> PairData:
     has the 4 most similar earlier ones, looked for among the last 32 that share a file with it, for each of its files.
     Negatives share no file. A pair belongs to the part (by time) of its later state.
     """
-    commits = sorted((read_commit(row) for row in rows[TRANSITIONS.name]), key=lambda commit: commit.moment)
+    files = read_files(rows[FILE_HISTORY.name])
+    commits = sorted((read_commit(row, files) for row in rows[TRANSITIONS.name]), key=lambda commit: commit.moment)
     commits = [commit for commit in commits if 1 <= len(commit.changes) <= MOST_FILES]
     sets = _working_sets(commits)
     items = [
         Item("state", state_text(working_set), commit=commit.sha, seq=commit.seq)
         for commit, working_set in zip(commits, sets, strict=True)
     ]
-    splits = split_by_time(commit.moment for commit in commits)
+    splits = options.splits.by_time(commit.moment for commit in commits)
     contexts = [
         Context((items[earlier], items[later]), splits[later])
         for later, earlier in _similar(sets)
@@ -55,14 +58,20 @@ def state_text(working_set: Sequence[str]) -> str:
     """Return a state's text: its files by folder, such as `State: working on src (cli.py, run.py), docs (index.md)`."""
     folders: dict[str, list[str]] = defaultdict(list)
     for path in working_set:
-        folders[str(PurePosixPath(path).parent)].append(PurePosixPath(path).name)
+        folder, name = _folder_and_name(path)
+        folders[folder].append(name)
     told = (f"{folder} ({', '.join(names)})" for folder, names in folders.items())
     return f"State: working on {', '.join(told)}"
 
 
-def _working_sets(commits: Sequence[Commit]) -> list[tuple[str, ...]]:
+@lru_cache(maxsize=65_536)
+def _folder_and_name(path: str) -> tuple[str, str]:
+    return str(PurePosixPath(path).parent), PurePosixPath(path).name
+
+
+def _working_sets(commits: Sequence[ChangeSet]) -> list[tuple[str, ...]]:
     """Return, after each commit, the files of the window: most often touched first, then last touched, then by name."""
-    window: deque[Commit] = deque(maxlen=WINDOW)
+    window: deque[ChangeSet] = deque(maxlen=WINDOW)
     sets = []
     for commit in commits:
         window.append(commit)
@@ -76,28 +85,32 @@ def _working_sets(commits: Sequence[Commit]) -> list[tuple[str, ...]]:
 def _similar(sets: Sequence[tuple[str, ...]]) -> list[tuple[int, int]]:
     """Return (later, earlier) places of similar states."""
     states_of: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=LOOKED_AT))
+    files = [frozenset(working_set) for working_set in sets]
     found = []
     for later, working_set in enumerate(sets):
         if later >= WINDOW:
             for path in sets[later - WINDOW]:
                 states_of[path].append(later - WINDOW)
         candidates = {earlier for path in working_set for earlier in states_of.get(path, ())}
-        likeness = {earlier: _jaccard(working_set, sets[earlier]) for earlier in candidates}
+        likeness = {earlier: _jaccard(files[later], files[earlier]) for earlier in candidates}
         nearest = sorted(candidates, key=lambda earlier: (-likeness[earlier], -earlier))[:NEAREST]
         found += [(later, earlier) for earlier in nearest if likeness[earlier] >= LEAST_SIMILAR]
     return found
 
 
-def _jaccard(first: Sequence[str], second: Sequence[str]) -> float:
-    shared = len(set(first) & set(second))
+def _jaccard(first: frozenset[str], second: frozenset[str]) -> float:
+    shared = len(first & second)
     return shared / (len(first) + len(second) - shared)
 
 
 TRANSITIONS = Source("git.transitions", TRANSITIONS_SQL)
 STATE_SIMILARITY = PairType(
     name="state_similarity",
+    purpose="times when the same files were worked on",
     source=TRANSITIONS,
+    further_sources=(FILE_HISTORY,),
     derive=derive,
-    version=1,
+    version=2,
     missing="commits that come back to files of earlier ones",
+    teaches_corpus_model=False,  # a state names the files that change together: `temporal` is tested on that
 )

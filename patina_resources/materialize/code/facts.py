@@ -1,25 +1,46 @@
 """One source file -> what it defines, calls and imports, as facts with the eventlog's payload keys.
 
+A function or type has `start_line`, `end_line` (from 1, both included), `doc` (its docstring or leading comment) and
+`digest` (SHA-256, hex, of its text in the file). What a class, struct, enum, trait or interface is called is told by an
+event of that name, as every Patina tool has it, and once more by `code.type`, which all kinds of types share.
+
 A function, method or type is qualified by the classes, inline modules and functions around it: `Trainer.fit`. This
-qualified name is the caller of a call, and ends the source_id of a function; its `name` is the plain one. Code outside
-of every function is called by `<module>`, or by the class that it is in.
+qualified name is the caller of a call, and ends the source_id of a function and of a `code.type`; `name` is the plain
+one. Code outside of every function calls as `<module>`, or as the class or constant that it is in.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tree_sitter import Node, Parser, QueryCursor
+from tree_sitter import Node, QueryCursor
 
-from patina_resources.materialize.code.imports import imports_of
-from patina_resources.materialize.code.languages import Language, grammar, relevant_nodes
-from patina_resources.materialize.code.names import Source, callee_text, definition_name, own_qualifier
+from patina_resources.materialize.code.callees import callee_text, calls_in_macro
+from patina_resources.materialize.code.documentation import Surroundings
+from patina_resources.materialize.code.languages.language import MAXIMUM_PATH, Language
+from patina_resources.materialize.code.languages.languages import relevant_nodes
+from patina_resources.materialize.code.names import definition_names
+from patina_resources.materialize.code.parsing import parse
 from patina_resources.materialize.code.signatures import is_public, signature
+from patina_resources.materialize.code.source import SourceFile
 
 OUTSIDE_FUNCTIONS = "<module>"
 MAXIMUM_DEFINITION = 200
 MAXIMUM_DEPTH = 16
-GO_TYPES = {"struct_type": "struct", "interface_type": "interface"}
+# Of what stands in more than MAXIMUM_DEPTH others, the digest is that of its beginning: linear in the file's size.
+DEEP_BYTES = 4096
+# `typedef struct S { ... } T;` does not make S a part of T.
+NO_SCOPES = frozenset({"type_definition"})
+# What a class declares: the same nodes elsewhere declare what is defined in another place.
+METHOD_DECLARATIONS = frozenset({"declaration", "field_declaration"})
+WITHOUT_BODY = METHOD_DECLARATIONS | {
+    "abstract_method_signature", "annotation_type_element_declaration", "function_signature",
+    "function_signature_item", "method_elem", "method_signature",
+}  # fmt: skip
+MAYBE_WITHOUT_BODY = frozenset({"method_declaration"})
+# Nodes that name a type without a body, and define it with one.
+MENTIONS = frozenset({"class_specifier", "enum_specifier", "struct_specifier", "union_specifier"})
 ORDER = ("code.function", "code.struct", "code.enum", "code.class", "code.trait", "code.interface", "code.type",
          "code.import", "code.call")  # fmt: skip
 
@@ -39,71 +60,136 @@ class FileFacts:
 
     Attributes:
         facts: The facts.
-        has_errors: Whether parts of the file could not be parsed; the facts are those of the other parts.
+        unread_bytes: How much of the file could not be parsed; the facts are those of the rest.
     """
 
     facts: tuple[Fact, ...]
-    has_errors: bool
+    unread_bytes: int
 
 
-def read_facts(language: Language, content: bytes) -> FileFacts:
-    """Return what the file says. Never raises for any content, but see `code_worker` for hostile ones."""
-    tree = Parser(grammar(language.name)).parse(content)
-    captured = QueryCursor(relevant_nodes(language.name)).captures(tree.root_node)
+def read_facts(language: Language, content: bytes, default_name: str = "default") -> FileFacts:
+    """Return what the file says. Never raises for any content, but see `code_worker` for hostile ones.
+
+    Args:
+        language: The file's language.
+        content: Its bytes.
+        default_name: What a definition is called that has no name, but is all that the file exports.
+    """
+    parsed = parse(language, content)
+    captured = QueryCursor(relevant_nodes(language.name)).captures(parsed.root)
     nodes = sorted(captured.get("node", []), key=lambda node: (node.start_byte, -node.end_byte))
-    facts = list(_facts(Source(language, content), nodes))
+    source = SourceFile(language, content, parsed.unread_bytes > 0, default_name, parsed.heads)
+    facts = list(_facts(source, nodes, Surroundings(source, parsed.root)))
     facts.sort(key=lambda fact: ORDER.index(fact.event_type))
-    return FileFacts(tuple(facts), tree.root_node.has_error)
+    return FileFacts(tuple(facts), parsed.unread_bytes)
 
 
 @dataclass(frozen=True)
 class _Scope:
+    """Where a node stands.
+
+    Attributes:
+        path: The names that lead to it.
+        end: Its last byte + 1.
+        caller: The path of the function, type or constant that calls what is called here; () for none.
+        kind: `function`, `type` or `other`: of a namespace, say.
+        in_function: Whether it is a function, or in one.
+    """
+
     path: tuple[str, ...]
     end: int
+    caller: tuple[str, ...]
+    kind: str
+    in_function: bool
 
 
-def _facts(source: Source, nodes: list[Node]) -> Iterator[Fact]:
+TOP = _Scope((), 0, (), "other", in_function=False)
+
+
+def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) -> Iterator[Fact]:
     language = source.language
     scopes: list[_Scope] = []
     for node in nodes:
         while scopes and scopes[-1].end <= node.start_byte:
             scopes.pop()
-        path = scopes[-1].path if scopes else ()
+        scope = scopes[-1] if scopes else TOP
         kind = node.type
         if kind in language.calls:
-            yield from _call(source, node, path)
+            yield from _calls(source, node, scope)
         if kind in language.imports or kind in language.calls:
             yield from _imports(source, node)
-        if kind not in language.functions and kind not in language.types and kind not in language.scopes:
+        defines = _defines(source, node, scope, surroundings)
+        owner = scope.path[-1] if scope.kind == "type" and scope.path else ""
+        names = definition_names(source, node, surroundings, owner) if defines else ()
+        if not names:
             continue
-        name = definition_name(source, node)
-        if not name:
-            continue
-        path = (*path, *own_qualifier(source, node))
-        if kind in language.functions:
-            yield _function(source, node, name, path)
-        elif kind in language.types:
-            yield from _type(source, node, name)
-        scopes.append(_Scope((*path, name)[-MAXIMUM_DEPTH:], node.end_byte))
+        path = (*scope.path, *names)
+        about = {**_place(source, node, len(scopes)), "doc": surroundings.doc(node)} if defines != "other" else {}
+        if defines == "function":
+            yield _function(source, node, path, about, surroundings.holder(node))
+        elif defines == "type":
+            yield from _type(source, node, path, about)
+        if kind not in NO_SCOPES:
+            path = path[-MAXIMUM_DEPTH:]
+            caller = scope.caller if defines == "other" else path
+            in_function = scope.in_function or defines == "function"
+            scopes.append(_Scope(path, node.end_byte, caller, defines, in_function))
 
 
-def _qualified(source: Source, path: tuple[str, ...]) -> str:
+def _defines(source: SourceFile, node: Node, scope: _Scope, surroundings: Surroundings) -> str:
+    """Return `function`, `type` or `other` for what a node defines, or "" for nothing."""
+    language, kind = source.language, node.type
+    if kind in language.lambdas or _is_lambda_call(source, node):
+        holder = surroundings.holder(node)
+        return "" if scope.in_function or holder is None else "function"
+    if kind in METHOD_DECLARATIONS:
+        return "function" if scope.kind == "type" else ""
+    if kind in language.functions:
+        return "function"
+    if kind in language.types:
+        return "type" if kind not in MENTIONS or node.child_by_field_name("body") is not None else ""
+    return "other" if kind in language.scopes else ""
+
+
+def _is_lambda_call(source: SourceFile, node: Node) -> bool:
+    """Return whether a node is a function that the grammar takes for a call, such as Ruby's `lambda { ... }`."""
+    names = source.language.lambda_calls
+    if not names or node.type != "call" or node.child_by_field_name("block") is None:
+        return False
+    return node.child_by_field_name("receiver") is None and source.text(node.child_by_field_name("method")) in names
+
+
+def _qualified(source: SourceFile, path: Sequence[str]) -> str:
     return source.language.separator.join(path)
 
 
-def _function(source: Source, node: Node, name: str, path: tuple[str, ...]) -> Fact:
-    fields = {"name": name, **signature(source, node, name)}
-    return Fact("code.function", _qualified(source, (*path, name)), fields)
+def _place(source: SourceFile, node: Node, depth: int) -> dict[str, Any]:
+    end = node.end_byte if depth <= MAXIMUM_DEPTH else min(node.end_byte, node.start_byte + DEEP_BYTES)
+    return {
+        "start_line": source.start_line(node),
+        "end_line": source.end_line(node),
+        "digest": hashlib.sha256(source.content[node.start_byte : end]).hexdigest(),
+    }
 
 
-def _type(source: Source, node: Node, name: str) -> Iterator[Fact]:
+def _function(source: SourceFile, node: Node, path: Sequence[str], about: dict[str, Any], holder: Node | None) -> Fact:
+    name = path[-1]
+    fields = {"name": name, **signature(source, node, name, holder), **about}
+    if head := source.heads.get(node.start_byte):
+        fields |= {"return_type": None, "doc": "\n".join(text for text in (head.title, about["doc"]) if text)}
+    if node.type in WITHOUT_BODY or (node.type in MAYBE_WITHOUT_BODY and node.child_by_field_name("body") is None):
+        fields["is_declaration"] = True
+    return Fact("code.function", _qualified(source, path), fields)
+
+
+def _type(source: SourceFile, node: Node, path: Sequence[str], about: dict[str, Any]) -> Iterator[Fact]:
+    name = path[-1]
     event = source.language.types[node.type]
     kind = event
-    if source.language.name == "Go" and (held := node.child_by_field_name("type")):
-        event = kind = GO_TYPES.get(held.type, event)
-    elif node.type in ("struct_specifier", "union_specifier", "enum_specifier", "class_specifier"):
-        if node.child_by_field_name("body") is None:  # a mention, not a definition
-            return
+    refined = source.language.refined_types
+    if refined and (held := node.child_by_field_name("type")):
+        event = kind = refined.get(held.type, event)
+    elif node.type in MENTIONS:
         kind = node.type.removesuffix("_specifier")
     elif node.type in ("const_item", "static_item", "union_item"):
         kind = node.type.removesuffix("_item")
@@ -114,29 +200,35 @@ def _type(source: Source, node: Node, name: str) -> Iterator[Fact]:
         "visibility": "pub" if is_public(source, node, name) else "private",
         "usage_count": 0,
     }
-    yield Fact(f"code.{event}", name, fields)
+    if event != "type":
+        yield Fact(f"code.{event}", name, fields)
+    yield Fact("code.type", _qualified(source, path), {**fields, **about})
 
 
-def _call(source: Source, node: Node, path: tuple[str, ...]) -> Iterator[Fact]:
-    callee = callee_text(source, node)
-    if not callee:
-        return
-    caller = _qualified(source, path) or OUTSIDE_FUNCTIONS
-    fields = {
-        "caller": caller,
-        "callee": callee,
-        "call_type": source.language.calls[node.type],
-        "line_number": node.start_point.row + 1,
-    }
-    yield Fact("code.call", f"{caller}→{callee}", fields)
+def _calls(source: SourceFile, node: Node, scope: _Scope) -> Iterator[Fact]:
+    call_type = source.language.calls[node.type]
+    if callee := callee_text(source, node):
+        yield _call(source, node, scope, callee, call_type)
+    if node.type == "macro_invocation":
+        for callee, place in calls_in_macro(source, node):
+            yield _call(source, place, scope, callee, call_type if callee.endswith("!") else "direct")
 
 
-def _imports(source: Source, node: Node) -> Iterator[Fact]:
-    for imported in imports_of(source, node):
+def _call(source: SourceFile, node: Node, scope: _Scope, callee: str, call_type: str) -> Fact:
+    caller = _qualified(source, scope.caller) or OUTSIDE_FUNCTIONS
+    line = source.start_line(node)
+    fields = {"caller": caller, "callee": callee, "call_type": call_type, "line_number": line}
+    return Fact("code.call", f"{caller}→{callee}", fields)
+
+
+def _imports(source: SourceFile, node: Node) -> Iterator[Fact]:
+    for imported in source.language.read_imports(node, source.text):
+        if not 0 < len(imported.path) <= MAXIMUM_PATH:
+            continue
         fields = {
             "import_path": imported.path,
             "imported_names": list(imported.names),
             "import_kind": imported.kind,
-            "line_number": node.start_point.row + 1,
+            "line_number": source.start_line(node),
         }
         yield Fact("code.import", imported.path, fields)

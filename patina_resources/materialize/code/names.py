@@ -1,156 +1,260 @@
-"""What things in source code are called: definitions by their node, calls by what stands before their arguments."""
+"""What definitions are called: by their node, or by what holds it.
+
+The one rule for all languages: a name is an identifier, a qualified identifier, or an operator; see `is_name`.
+"""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from tree_sitter import Node
 
-from patina_resources.materialize.code.languages import Language
+from patina_resources.materialize.code.c_macros.tokens import MACRO
+from patina_resources.materialize.code.documentation import Surroundings
+from patina_resources.materialize.code.source import SourceFile
 
-MAXIMUM_CALLEE = 200
 MAXIMUM_NAME = 200
-# Nodes stand in nodes: to read each of them whole would take the square of their depth.
-MAXIMUM_TEXT = 4096
-# What is left of Rust's `parse::<i32>()` without its type.
-TURBOFISH = re.compile(r"::(?=\(|$)")
-
-# Nodes that only hold the parts of a callee together: their children are read in order.
-CHAINS = frozenset({
-    "array_access", "attribute", "call", "call_expression", "conditional_access_expression", "dependent_name",
-    "element_access_expression", "element_binding_expression", "field_access", "field_expression", "generic_function",
-    "generic_name", "generic_type", "index_expression", "instantiation_expression", "invocation_expression",
-    "member_access_expression", "member_binding_expression", "member_expression", "method_invocation",
-    "nested_identifier", "nested_type_identifier", "non_null_expression", "qualified_identifier",
-    "qualified_name", "qualified_type", "scope_resolution", "scoped_identifier", "scoped_type_identifier",
-    "selector_expression", "subscript", "subscript_expression", "template_function", "template_method",
-    "template_type", "try_expression", "type_instantiation_expression",
-})  # fmt: skip
-ARGUMENTS = frozenset({"argument_list", "arguments", "bracketed_argument_list", "token_tree"})
-DROPPED = frozenset({
-    "block", "comment", "block_comment", "line_comment", "do_block", "template_argument_list", "type_argument_list",
-    "type_arguments",
-})  # fmt: skip
-STRINGS = frozenset({
-    "string", "string_literal", "raw_string_literal", "template_string", "concatenated_string",
-    "interpreted_string_literal", "interpolated_string_expression", "verbatim_string_literal", "char_literal",
-    "character_literal",
-})  # fmt: skip
+MAXIMUM_PARTS = 16
+NOT_WORD = re.compile(r"\W+")
+# A private member of JavaScript, a destructor, Ruby's `empty?`, `save!` and `name=`.
+WORD = re.compile(r"[#~]?(?:[^\W\d]|\$)[\w$]*+[?!=]?")
+OPERATOR = re.compile(
+    r"operator(?:[-+*/%^&|~!=<>,]{1,3}\*?|\(\)|\[\]|\"\"\w+| (?:co_await|(?:new|delete)(?:\[\])?|[\w:][\w:<>,*& ]*+))"
+    r"|[-+*/%^&|~!=<>]{1,3}@?|\[\]=?|`"
+)
 # Where a type with parameters, or a reference, has the plain type.
-GENERIC_FIELDS = {"generic_type": "type", "reference_type": "type", "template_type": "name"}
-# The fields of a call whose callee is one node, and the words that go around it.
-CALLEE_FIELDS = {
-    "new_expression": ("constructor", "type"), "object_creation_expression": ("type",), "macro_invocation": ("macro",),
-    "explicit_constructor_invocation": ("constructor",),
-}  # fmt: skip
+GENERIC_FIELDS = {"dynamic_type": "trait", "generic_type": "type", "reference_type": "type", "template_type": "name"}
+TRANSPARENT = frozenset({"as_expression", "expression_list", "parenthesized_expression", "satisfies_expression"})
+MOST_TRANSPARENT = 4
+CASTS = frozenset({"as_expression", "non_null_expression", "parenthesized_expression", "satisfies_expression"})
+C_DECLARATIONS = frozenset({"declaration", "field_declaration"})
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file's bytes with their language."""
-
-    language: Language
-    content: bytes
-
-    def text(self, node: Node | None) -> str:
-        """Return a node's text on one line, cut to MAXIMUM_TEXT bytes, "" for no node."""
-        if node is None:
-            return ""
-        end = min(node.end_byte, node.start_byte + MAXIMUM_TEXT)
-        return " ".join(self.content[node.start_byte : end].decode("utf-8", "replace").split())
-
-    def line_of(self, node: Node) -> str:
-        """Return the first line of a node's text, cut to MAXIMUM_TEXT bytes."""
-        end = min(node.end_byte, node.start_byte + MAXIMUM_TEXT)
-        return self.content[node.start_byte : end].partition(b"\n")[0].decode("utf-8", "replace").strip()
+def default_name(path: str) -> str:
+    """Return what an exported definition without a name is called: after its file, or the folder of an `index.js`."""
+    file = PurePosixPath(path)
+    stem = file.name.partition(".")[0]
+    word = NOT_WORD.sub("_", file.parent.name if stem == "index" and file.parent.name else stem).strip("_")
+    return f"_{word}" if word[:1].isdigit() else word or "default"
 
 
-def callee_text(source: Source, call: Node) -> str:
-    """Return what is called, such as `self.index.add` or `open().read`; arguments, strings and generics are left out.
+def is_name(source: SourceFile, text: str) -> bool:
+    """Return whether a text is an identifier, a qualified identifier or an operator, and no word of the language."""
+    language, prefix = source.language, source.language.prefix
+    if prefix and text.startswith(prefix):
+        return WORD.fullmatch(text[len(prefix) :]) is not None
+    if language.operators == "named" and text.startswith("operator") and text != "operator":
+        return OPERATOR.fullmatch(text) is not None
+    if language.operators == "any" and OPERATOR.fullmatch(text):
+        return True
+    parts = text.replace("::", ".").split(".")
+    # A property may be called by any word; `names_of_statements` are looked at where a method has a body.
+    reserved = frozenset() if language.words_are_names else language.reserved
+    return all(WORD.fullmatch(part) and part not in reserved for part in parts)
 
-    At most MAXIMUM_CALLEE characters, the last ones: the name that is called is at the end.
+
+def plain_word(source: SourceFile, text: str) -> str:
+    """Return a word without what only tells it from a keyword: `async` of Rust's `r#async`."""
+    prefix = source.language.prefix
+    return text.replace(prefix, "") if prefix else text
+
+
+def definition_names(source: SourceFile, node: Node, surroundings: Surroundings, owner: str) -> tuple[str, ...]:
+    """Return the names that lead to a function, type or scope from what it is in, its own name last.
+
+    There are several where it names its owner itself: `ns::Class::method`, a Go receiver, `Owner.prototype.method`.
+    There is none where it has no name, or what stands for one is not: then it is nothing that can be named. `owner` is
+    the class that it is in, or "".
     """
-    parts: list[str] = []
-    length = 0
-    pending = _callee_nodes(call)
-    while pending and length <= MAXIMUM_CALLEE:
-        node = pending.pop()
-        if node.type in CHAINS:
-            pending.extend(node.children)
-            continue
-        part = _part(source, node)
-        parts.append(part)
-        length += len(part)
-    text = TURBOFISH.sub("", "".join(reversed(parts)))
-    if not text:
-        return ""
-    text = text if len(text) <= MAXIMUM_CALLEE else "…" + text[1 - MAXIMUM_CALLEE :]
-    if call.type == "macro_invocation":
-        return text + "!"
-    return f"new {text}" if call.type in ("new_expression", "object_creation_expression") else text
+    if head := source.heads.get(node.start_byte):
+        return (head.name,)
+    names = _names(source, node, surroundings, owner)
+    if not all(0 < len(name) <= MAXIMUM_NAME and is_name(source, name) for name in names):
+        return ()
+    # `if (x) { ... }` looks like a method beside an error.
+    if source.has_errors and node.type == "method_definition" and names[-1] in source.language.reserved:
+        return ()
+    return tuple(plain_word(source, name) for name in names)
 
 
-def _callee_nodes(call: Node) -> list[Node]:
-    for field in CALLEE_FIELDS.get(call.type, ("function",)):
-        if node := call.child_by_field_name(field):
-            return [node]
-    nodes = []
-    for child in call.children:
-        if child.type in ARGUMENTS:
-            break
-        nodes.append(child)
-    return nodes
-
-
-def _part(source: Source, node: Node) -> str:
-    if node.type in DROPPED:
-        return ""
-    if node.type in ARGUMENTS:
-        return "()"
-    if node.type in STRINGS:
-        return '""'
-    if node.child_count == 0:
-        return source.text(node)
-    return "()"
-
-
-def definition_name(source: Source, node: Node) -> str:
-    """Return the plain name of a function, type or scope; "" where it has none."""
-    return _definition_name(source, node)[:MAXIMUM_NAME]
-
-
-def _definition_name(source: Source, node: Node) -> str:
-    if node.type == "impl_item":
-        return _without_generics(source, node.child_by_field_name("type"))
-    if source.language.name in ("C", "C++") and node.type in ("function_definition", "type_definition"):
-        return _last_name(source, _declared(node))
-    if node.type == "type_alias_statement":
+def _names(source: SourceFile, node: Node, surroundings: Surroundings, owner: str) -> Sequence[str]:
+    kind = node.type
+    if kind == "impl_item":
+        return (_without_generics(source, node.child_by_field_name("type")),)
+    if source.language.declarators:
+        if kind in ("function_definition", "type_definition", *C_DECLARATIONS):
+            return _declared_names(source, node, surroundings, owner)
+        if (name := node.child_by_field_name("name")) is not None:
+            return _qualified_names(source, name)
+    if kind == "type_alias_statement":
         # The grammar also takes `type(x).name = value` for one; its left side is no name.
-        alias = source.text(node.child_by_field_name("left")).partition("[")[0]
-        return alias if alias.isidentifier() else ""
+        return (source.text(node.child_by_field_name("left")).partition("[")[0],)
+    if kind == "operator_declaration":
+        return ("operator" + source.text(node.child_by_field_name("operator")),)
+    holder = _holder(node, surroundings)
+    named_by_holder = kind in source.language.functions or kind in ("call", "class", "object")
+    if holder is not None and named_by_holder and (held := _holder_names(source, holder, node)):
+        return held
     name = node.child_by_field_name("name")
-    if name is None and node.parent is not None and node.type in source.language.functions:
-        name = _holder_name(node.parent)
-    return source.text(name)
-
-
-def own_qualifier(source: Source, node: Node) -> tuple[str, ...]:
-    """Return the classes that a function names itself: a Go receiver, or `ns::Class::` before a C++ name."""
     if receiver := node.child_by_field_name("receiver"):
-        types = [found for found in _descend(receiver) if found.type == "type_identifier"]
-        return (source.text(types[0]),) if types else ()
-    if source.language.name == "C++" and node.type == "function_definition":
-        declared = _declared(node)
-        qualifiers = []
-        while declared is not None and declared.type == "qualified_identifier":
-            if scope := declared.child_by_field_name("scope"):
-                qualifiers.append(_without_generics(source, scope))
-            declared = declared.child_by_field_name("name")
-        return tuple(qualifiers)
+        types = [source.text(found) for found in _descend(receiver) if found.type == "type_identifier"]
+        return (*types[:1], source.text(name))
+    prefix = "~" if kind == "destructor_declaration" else ""
+    # Ruby's `module ::Plugin` says that it stands in no other.
+    return (prefix + _key(source, name).removeprefix("::"),) if name is not None else ()
+
+
+def _key(source: SourceFile, node: Node) -> str:
+    """Return the name of a property: `Symbol.iterator` of `[Symbol.iterator]`, `a` of `"a"`."""
+    text = source.text(node)
+    if node.type == "computed_property_name":
+        text = text[1:-1]
+    return text.strip("\"'") if text[:1] in "\"'" else text
+
+
+def _holder(node: Node, surroundings: Surroundings) -> Node | None:
+    holder = surroundings.holder(node)
+    for _ in range(MOST_TRANSPARENT):
+        if holder is None or holder.type not in TRANSPARENT:
+            break
+        outer = surroundings.holder(holder)
+        if outer is None and holder.type != "expression_list":
+            return None
+        holder = outer
+    return holder
+
+
+def _holder_names(source: SourceFile, holder: Node, node: Node) -> Sequence[str]:
+    """Return the name that a definition gets from where it stands: `f` of `const f = () => 1`."""
+    match holder.type:
+        case "variable_declarator" | "init_declarator":
+            name = holder.child_by_field_name("name") or holder.child_by_field_name("declarator")
+            return (source.text(name or holder.named_child(0)),)
+        case "pair":
+            key = holder.child_by_field_name("key")
+            return (_key(source, key),) if key is not None else ()
+        case "field_definition" | "public_field_definition":
+            name = holder.child_by_field_name("property") or holder.child_by_field_name("name")
+            return (_key(source, name),) if name is not None else ()
+        case "assignment_expression":
+            names = _member_names(source, holder.child_by_field_name("left"))
+            return names or ([] if node.type == "object" else [source.default_name])
+        case "assignment":
+            return source.text(holder.child_by_field_name("left")).split(".")[-MAXIMUM_PARTS:]
+        case "var_spec":
+            return _go_name(source, holder, node)
+        case "export_statement" if node.type != "object" and any(child.type == "default" for child in holder.children):
+            return (source.default_name,) if node.child_by_field_name("name") is None else ()
     return ()
 
 
-def _without_generics(source: Source, node: Node | None) -> str:
+def _member_names(source: SourceFile, left: Node | None) -> Sequence[str]:
+    """Return the names of what is assigned to: `Foo`, `bar` of `Foo.prototype.bar`; none for all that is exported."""
+    names: list[str] = []
+    while left is not None and len(names) < MAXIMUM_PARTS:
+        if left.type in CASTS and left.named_child_count:  # `(request as any).write = ...`
+            left = left.named_child(0)
+            continue
+        if left.type != "member_expression":
+            break
+        names.append(source.text(left.child_by_field_name("property")))
+        left = left.child_by_field_name("object")
+    if left is None or left.type not in ("identifier", "this"):
+        return [""]
+    names.append(source.text(left))
+    names.reverse()
+    if names[:2] == ["module", "exports"]:
+        return names[2:]
+    owned = names[1:] if names[0] in ("exports", "this") and len(names) > 1 else names
+    return [name for name in owned if name != "prototype"]
+
+
+def _go_name(source: SourceFile, spec: Node, node: Node) -> Sequence[str]:
+    """Return the name among `var a, b = func() {}, 1` that stands where the function does."""
+    values = spec.child_by_field_name("value")
+    names = spec.children_by_field_name("name")
+    if values is None or len(names) > MAXIMUM_PARTS:
+        return ()
+    if values.named_child_count > MAXIMUM_PARTS:
+        return ()
+    starts = [value.start_byte for value in values.named_children if value.type != "comment"]
+    place = starts.index(node.start_byte) if node.start_byte in starts else len(names)
+    return (source.text(names[place]),) if place < len(names) else ()
+
+
+def _declared_names(source: SourceFile, node: Node, surroundings: Surroundings, owner: str) -> Sequence[str]:
+    """Return the names in a C declarator: `f` of `static int *f(int a)`, `A`, `f` of `A::f()`; () for no function."""
+    if node.type == "type_definition":
+        return _qualified_names(source, _declarator(node)[0])
+    if node.type in C_DECLARATIONS:
+        holder = surroundings.holder(node)
+        if holder is not None and holder.type == "friend_declaration":
+            return ()
+    declared, has_parameters = _declarator(node)
+    names = _qualified_names(source, declared) if has_parameters else ()
+    return names if names and _is_function(source, node, names, owner) else ()
+
+
+def _is_function(source: SourceFile, node: Node, names: Sequence[str], owner: str) -> bool:
+    """Return whether a function has a type, or needs none; what else looks like one is a macro's call, or a statement.
+
+    Args:
+        source: The file.
+        node: The definition or declaration.
+        names: Its qualifiers and name.
+        owner: The class that it is in, or "".
+    """
+    held = node.child_by_field_name("type")
+    if held is not None:
+        return held.type != "type_identifier" or source.text(held) not in source.language.reserved
+    name, owner = names[-1], names[-2] if len(names) > 1 else owner
+    if owner or name.startswith(("~", "operator")):
+        return name == owner or name.startswith(("~", "operator"))
+    return node.type == "function_definition" and MACRO.fullmatch(name.encode()) is None
+
+
+def _declarator(node: Node) -> tuple[Node | None, bool]:
+    """Return the name in a declarator, and whether it is that of a function rather than of a pointer to one."""
+    inner = node.child_by_field_name("declarator")
+    has_parameters = False
+    while inner is not None and inner.type.endswith("declarator"):
+        if inner.type == "function_declarator":
+            has_parameters = True
+        elif inner.type == "pointer_declarator" and node.type in C_DECLARATIONS:
+            has_parameters = False
+        deeper = inner.child_by_field_name("declarator")
+        inner = deeper or next((child for child in inner.named_children if child.type != "comment"), None)
+    return inner, has_parameters or _is_conversion(inner)
+
+
+def _is_conversion(name: Node | None) -> bool:
+    while name is not None and name.type == "qualified_identifier":
+        name = name.child_by_field_name("name")
+    return name is not None and name.type == "operator_cast"
+
+
+def _qualified_names(source: SourceFile, name: Node | None) -> Sequence[str]:
+    names: list[str] = []
+    while name is not None and name.type in ("qualified_identifier", "nested_namespace_specifier"):
+        if name.type == "nested_namespace_specifier":
+            return [*names, source.text(name).replace(" ", "")]
+        if scope := name.child_by_field_name("scope"):
+            names.append(_without_generics(source, scope))
+        name = name.child_by_field_name("name")
+    if name is None:
+        return ()
+    text = source.text(name.child_by_field_name("name") or name)
+    if name.type == "operator_cast":
+        text = text.partition("(")[0].strip()
+    elif name.type == "operator_name":
+        rest = text.removeprefix("operator").strip()
+        text = f"operator {rest}" if rest[:1].isalpha() else "operator" + rest.replace(" ", "")
+    elif name.type == "destructor_name":
+        text = text.replace(" ", "")
+    return [*names, text]
+
+
+def _without_generics(source: SourceFile, node: Node | None) -> str:
     while node is not None and node.type in GENERIC_FIELDS:
         held = node.child_by_field_name(GENERIC_FIELDS[node.type])
         if held is None:
@@ -159,39 +263,10 @@ def _without_generics(source: Source, node: Node | None) -> str:
     return source.text(node)
 
 
-def _last_name(source: Source, declared: Node | None) -> str:
-    while declared is not None and declared.type == "qualified_identifier":
-        declared = declared.child_by_field_name("name")
-    return source.text(declared)
-
-
-def _declared(node: Node) -> Node | None:
-    """Return the name in a C declarator: `f` of `static int *f(int a)`."""
-    inner = node.child_by_field_name("declarator")
-    while inner is not None and inner.type.endswith("declarator"):
-        deeper = inner.child_by_field_name("declarator")
-        inner = deeper or next((child for child in inner.named_children if child.type != "comment"), None)
-    return inner
-
-
-def _holder_name(parent: Node) -> Node | None:
-    """Return the name that a function without one gets from where it stands: `f` of `const f = () => 1`."""
-    match parent.type:
-        case "variable_declarator":
-            return parent.child_by_field_name("name")
-        case "pair":
-            return parent.child_by_field_name("key")
-        case "field_definition" | "public_field_definition":
-            return parent.child_by_field_name("property") or parent.child_by_field_name("name")
-        case "assignment_expression":
-            left = parent.child_by_field_name("left")
-            return left.child_by_field_name("property") or left if left is not None else None
-    return None
-
-
-def _descend(node: Node) -> Iterator[Node]:
-    pending = [node]
+def _descend(node: Node) -> list[Node]:
+    found, pending = [], [node]
     while pending:
         current = pending.pop()
-        yield current
+        found.append(current)
         pending.extend(reversed(current.children))
+    return found

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from patina_resources.materialize.code.facts import read_facts
-from patina_resources.materialize.code.languages import BY_NAME, relevant_nodes
+from patina_resources.materialize.code.languages.languages import BY_NAME, relevant_nodes
 
 MEMORY_BYTES = 1 << 30
 # Of processor time, so that a busy machine leaves out what an idle one does; the clock ends only what no longer moves.
@@ -47,8 +47,10 @@ class CodeWorker:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def read(self, language: str, content: bytes) -> tuple[list[tuple[str, str, dict[str, Any]]], bool]:
-        """Return a file's facts as (event type, key, fields), and whether parts of it could not be parsed.
+    def read(
+        self, language: str, content: bytes, default_name: str = "default"
+    ) -> tuple[list[tuple[str, str, dict[str, Any]]], int]:
+        """Return a file's facts as (event type, key, fields), and how many bytes of it could not be parsed.
 
         Raises:
             UnreadableSourceError: The parser crashed, or needed more memory or time than a file of this size may.
@@ -58,6 +60,7 @@ class CodeWorker:
         timer.start()
         try:
             _send(process.stdin, language.encode())
+            _send(process.stdin, default_name.encode())
             _send(process.stdin, content)
             answer = _receive(process.stdout)
         except (OSError, EOFError):
@@ -68,10 +71,10 @@ class CodeWorker:
             status = self._stop()
             raise UnreadableSourceError(_ending(status))
         document = json.loads(answer)
-        return [(kind, key, fields) for kind, key, fields in document["facts"]], bool(document["has_errors"])
+        return [(kind, key, fields) for kind, key, fields in document["facts"]], int(document["unread_bytes"])
 
     def _start(self) -> subprocess.Popen[bytes]:
-        package_root = str(Path(__file__).resolve().parents[2])
+        package_root = str(Path(__file__).resolve().parents[3])
         path = [package_root, *(entry for entry in sys.path if Path(entry).is_absolute())]
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, isolated from the working folder
             [sys.executable, "-I", "-c", START.format(module=__name__), json.dumps(path)],
@@ -105,15 +108,15 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     while True:
         try:
-            language, content = _receive(sys.stdin.buffer), _receive(sys.stdin.buffer)
+            language, default_name, content = (_receive(sys.stdin.buffer) for _ in range(3))
         except EOFError:
             return
         chosen = BY_NAME[language.decode()]
         relevant_nodes(chosen.name)  # what is done once for a language is no file's own time
         _limit_processor_time(len(content))
-        found = read_facts(chosen, content)
+        found = read_facts(chosen, content, default_name.decode())
         facts = [(fact.event_type, fact.key, fact.fields) for fact in found.facts]
-        _send(answers, json.dumps({"facts": facts, "has_errors": found.has_errors}).encode())
+        _send(answers, json.dumps({"facts": facts, "unread_bytes": found.unread_bytes}).encode())
 
 
 def _limit_processor_time(size: int) -> None:

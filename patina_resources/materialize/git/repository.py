@@ -1,52 +1,18 @@
-"""Git, called so that nothing in a repository can run a command, ask a question or reach the network.
+"""A git repository: what it holds, and where it is."""
 
-Only objects are read: no hooks, no external diff or text conversion, no fsmonitor, no pager, no signature check, no
-lazy fetch, no attributes of the checked-out files, and no configuration of the user or the machine.
-"""
-
-import functools
 import os
-import shutil
-import subprocess
-import tempfile
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from patina_resources.errors import PatinaError
-from patina_resources.materialize.git.git_log import first_time
-from patina_resources.store.child_environment import child_environment
+from patina_resources.materialize.git.command import BARE_ANYWHERE, git_failure, run_git, stream_git
+from patina_resources.materialize.git.times import commit_time
 
-BARE_IF_NAMED, BARE_ANYWHERE = "safe.bareRepository=explicit", "safe.bareRepository=all"
-SAFE_CONFIGURATION = (
-    f"core.hooksPath={os.devnull}",
-    f"core.attributesFile={os.devnull}",
-    f"core.excludesFile={os.devnull}",
-    "core.fsmonitor=false",
-    "core.quotePath=false",
-    "core.untrackedCache=false",
-    "diff.algorithm=myers",
-    "diff.ignoreSubmodules=none",
-    "diff.renameLimit=1000",
-    "log.showSignature=false",
-    # A folder of a repository can look like a bare repository, with settings of its own.
-    BARE_IF_NAMED,
-)
-SAFE_ENVIRONMENT = {
-    "GIT_ALLOW_PROTOCOL": "none",  # a partial clone must not fetch what it lacks
-    "GIT_ATTR_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_PAGER": "cat",
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",
-}
-READ_BYTES = 1 << 16
+# A name, and steps to parents: nothing that searches messages or dates.
+_REVISION = re.compile(r"[A-Za-z0-9_][\w./-]{0,250}(?:[~^][0-9]{0,6}){0,8}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -67,41 +33,31 @@ class Repository:
         Raises:
             PatinaError: Git failed.
         """
-        done = _run([*self._on_objects(), *arguments], self.git_dir, self._no_worktree())
+        done = run_git([*self._on_objects(), *arguments], self.git_dir, self._no_worktree())
         if done.returncode:
-            raise PatinaError(_failure(self.git_dir, arguments[0], done.stderr))
+            raise git_failure(self.git_dir, arguments[0], done.stderr)
         return done.stdout
 
     def succeeds(self, *arguments: str) -> bool:
         """Return whether a git command on the objects ends with 0."""
-        return _run([*self._on_objects(), *arguments], self.git_dir, self._no_worktree()).returncode == 0
+        return run_git([*self._on_objects(), *arguments], self.git_dir, self._no_worktree()).returncode == 0
 
     @contextmanager
-    def stream(self, *arguments: str) -> Iterator[Iterator[bytes]]:
+    def stream(self, *arguments: str, stdin: bytes = b"", seconds: float | None = None) -> Iterator[Iterator[bytes]]:
         """Yield blocks of what a git command on the objects prints, while it runs.
 
+        Args:
+            arguments: The command and its arguments.
+            stdin: What it reads.
+            seconds: How long it may take; None for as long as it takes.
+
         Raises:
-            PatinaError: Git failed.
+            GitFailedError: Git failed, or took longer; what it had printed by then was yielded.
+            PatinaError: The clone is a partial one, and lacks what is needed.
         """
-        command = [_git(), *_options(), *self._on_objects(), *arguments]
-        with (
-            tempfile.TemporaryFile() as errors,
-            subprocess.Popen(  # noqa: S603 - a fixed program and no shell
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=_environment() | self._no_worktree(),
-                cwd=self.git_dir,
-            ) as process,
-        ):
-            try:
-                yield _blocks(process.stdout)
-                if process.wait():
-                    errors.seek(0)
-                    raise PatinaError(_failure(self.git_dir, arguments[0], errors.read()))
-            finally:
-                process.kill()
+        command = [*self._on_objects(), *arguments]
+        with stream_git(command, self.git_dir, self._no_worktree(), stdin, arguments[0], seconds) as blocks:
+            yield blocks
 
     def files(self, folder: Path) -> list[bytes]:
         """Return the path of every tracked, or untracked and not ignored, file below `folder`, from the worktree's top.
@@ -109,11 +65,26 @@ class Repository:
         Raises:
             PatinaError: Git failed.
         """
-        listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name", "--deduplicate"]
-        command = [f"--git-dir={self.git_dir}", f"--work-tree={self.worktree}", *listing]
-        done = _run(command, folder, {})
+        return self._list(folder, "--cached", "--others", "--exclude-standard", "--deduplicate")
+
+    def prefix(self, folder: Path) -> bytes:
+        """Return what the path of a folder of the worktree begins with, from the worktree's top: "" or `a/b/`."""
+        below = folder.relative_to(self.worktree or folder).as_posix()
+        return b"" if below == "." else os.fsencode(below) + b"/"
+
+    def ignored(self, folder: Path) -> list[bytes]:
+        """Return what git ignores below `folder`, from the worktree's top; a folder of nothing else ends with `/`.
+
+        Raises:
+            PatinaError: Git failed.
+        """
+        return self._list(folder, "--others", "--ignored", "--exclude-standard", "--directory")
+
+    def _list(self, folder: Path, *options: str) -> list[bytes]:
+        command = [f"--git-dir={self.git_dir}", f"--work-tree={self.worktree}", "ls-files", "-z", "--full-name"]
+        done = run_git([*command, *options], folder, {})
         if done.returncode:
-            raise PatinaError(_failure(folder, "ls-files", done.stderr))
+            raise git_failure(folder, "ls-files", done.stderr)
         return sorted(path for path in done.stdout.split(b"\0") if path)
 
     def tracked(self, folder: Path, below: Sequence[str] = ()) -> list[bytes]:
@@ -127,19 +98,62 @@ class Repository:
             PatinaError: Git failed.
         """
         command = [f"--git-dir={self.git_dir}", f"--work-tree={self.worktree}", "ls-files", "-z", "--cached", "--"]
-        done = _run([*command, *below], folder, {})
+        done = run_git([*command, *below], folder, {})
         if done.returncode:
-            raise PatinaError(_failure(folder, "ls-files", done.stderr))
+            raise git_failure(folder, "ls-files", done.stderr)
         return [path for path in done.stdout.split(b"\0") if path]
+
+    def on_files(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        """Return what a git command on the index and the checked-out files prints, run at the worktree's top.
+
+        Raises:
+            PatinaError: Git failed.
+        """
+        top = self.worktree or self.git_dir
+        done = run_git([f"--git-dir={self.git_dir}", f"--work-tree={top}", *arguments], top, {}, stdin)
+        if done.returncode:
+            raise git_failure(top, arguments[0], done.stderr)
+        return done.stdout
 
     def head(self) -> str | None:
         """Return the sha of HEAD, or None where there are no commits yet."""
         command = [*self._on_objects(), "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
-        return _run(command, self.git_dir, self._no_worktree()).stdout.decode().strip() or None
+        return run_git(command, self.git_dir, self._no_worktree()).stdout.decode().strip() or None
+
+    def checked_out(self) -> tuple[Path, str] | str:
+        """Return the top of the checked-out files and the sha of HEAD, or in words why there are none."""
+        head = self.head()
+        if head is None:
+            return "there are no commits yet"
+        return "a bare repository has no files" if self.worktree is None else (self.worktree, head)
+
+    def commit_named(self, revision: str) -> str | None:
+        """Return the sha of the commit that a branch, tag or `HEAD~2` means; None where it means none."""
+        if not _REVISION.fullmatch(revision):
+            return None
+        command = [
+            *self._on_objects(),
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            f"{revision}^{{commit}}",
+        ]
+        return run_git(command, self.git_dir, self._no_worktree()).stdout.decode().strip() or None
 
     def commit_time(self, sha: str) -> str:
         """Return the author's time of a commit (ISO 8601)."""
-        return first_time(*self.output("log", "-1", "--format=%aI%n%cI", sha, "--").decode().splitlines())
+        printed = self.output("log", "-1", "--format=%at%n%aI%n%ct%n%cI", sha, "--").decode().split("\n")
+        return commit_time(printed[:4], lambda: self.raw_commit(sha)).text
+
+    def raw_commit(self, sha: str) -> bytes:
+        """Return a commit object as it is stored."""
+        return self.output("cat-file", "commit", sha)
+
+    def blob_name(self, revision: str, path: str) -> str | None:
+        """Return the name of the object at a path of a commit, or None where there is none."""
+        command = [*self._on_objects(), "rev-parse", "--verify", "--quiet", f"{revision}:{path}"]
+        return run_git(command, self.git_dir, self._no_worktree()).stdout.decode().strip() or None
 
     def shallow_edge(self) -> frozenset[str]:
         """Return the commits whose parents a shallow clone does not have."""
@@ -163,9 +177,9 @@ def find_repository(folder: Path) -> Repository:
     """
     if not folder.is_dir():
         raise PatinaError(f"{folder}: no such folder: expected a git repository")
-    found = _run(["rev-parse", "--absolute-git-dir"], folder, {})
+    found = run_git(["rev-parse", "--absolute-git-dir"], folder, {})
     if found.returncode and b"safe.bareRepository" in found.stderr and not _is_in_a_worktree(folder):
-        found = _run(["-c", BARE_ANYWHERE, "rev-parse", "--absolute-git-dir"], folder, {})
+        found = run_git(["-c", BARE_ANYWHERE, "rev-parse", "--absolute-git-dir"], folder, {})
     if found.returncode:
         raise PatinaError(_not_found(folder, found.stderr))
     git_dir = Path(os.fsdecode(found.stdout.removesuffix(b"\n")))
@@ -174,6 +188,21 @@ def find_repository(folder: Path) -> Repository:
     if worktree is None and git_dir.name != ".git" and _is_in_a_worktree(git_dir):
         raise PatinaError(_embedded(folder))
     return Repository(git_dir, worktree)
+
+
+def top_of(folder: Path) -> Path:
+    """Return the nearest folder at or above one that has a `.git`, else the folder itself."""
+    return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
+
+
+def is_in_repository(folder: Path) -> bool:
+    """Return whether a folder is in a git repository, bare or not; whether git can read it is another question."""
+    above = (folder.resolve(), *folder.resolve().parents)
+    return any((place / ".git").exists() or _looks_bare(place) for place in above)
+
+
+def _looks_bare(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
 
 
 def _is_in_a_worktree(folder: Path) -> bool:
@@ -193,7 +222,7 @@ def _worktree(folder: Path) -> Path | None:
     Raises:
         PatinaError: The repository's configuration claims a folder that is not its own, such as `/`.
     """
-    printed = _run(["rev-parse", "--show-toplevel"], folder, {})
+    printed = run_git(["rev-parse", "--show-toplevel"], folder, {})
     if printed.returncode:
         return None
     top = Path(os.fsdecode(printed.stdout.removesuffix(b"\n")))
@@ -217,63 +246,4 @@ def _not_found(folder: Path, stderr: bytes) -> str:
         return _embedded(folder)
     if b"not a git repository" in stderr:
         return f"{folder}: is not in a git repository: run `git init` there, or name another folder"
-    return _failure(folder, "rev-parse", stderr)
-
-
-def _failure(folder: Path, command: str, stderr: bytes) -> str:
-    if b"promisor remote" in stderr:
-        return (
-            f"{folder}: this is a partial clone, which lacks contents that the line counts need: run "
-            "`git fetch --refetch --no-filter` there"
-        )
-    reason = "; ".join(stderr.decode("utf-8", "replace").split("\n")).strip("; ")[:500]
-    return f"{folder}: `git {command}` failed ({reason or 'no message'}): check the repository with `git fsck`"
-
-
-def _run(arguments: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(  # noqa: S603 - a fixed program and no shell
-        [_git(), *_options(), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=_environment() | environment,
-        cwd=folder,
-        check=False,
-    )
-
-
-def _blocks(pipe: IO[bytes] | None) -> Iterator[bytes]:
-    while pipe is not None and (block := pipe.read(READ_BYTES)):
-        yield block
-
-
-def _environment() -> dict[str, str]:
-    inherited = child_environment()
-    kept = {name: value for name, value in inherited.items() if not name.startswith(("GIT_", "LC_", "LANG"))}
-    return kept | SAFE_ENVIRONMENT
-
-
-def _git() -> str:
-    # A program in the repository must not be taken for git.
-    program = shutil.which("git", path=child_environment()["PATH"])
-    if program is None:
-        raise PatinaError("git is not installed: `patina materialize` needs it to read the history")
-    return program
-
-
-def _options() -> list[str]:
-    fixed = [part for setting in SAFE_CONFIGURATION for part in ("-c", setting)]
-    trusted = [part for folder in _trusted_folders() for part in ("-c", f"safe.directory={folder}")]
-    return ["--no-pager", "--literal-pathspecs", *fixed, *trusted]
-
-
-@functools.cache
-def _trusted_folders() -> tuple[str, ...]:
-    """Return the user's own `safe.directory` settings: all that is taken over from the user's configuration."""
-    done = subprocess.run(  # noqa: S603 - a fixed program and no shell
-        [_git(), "config", "-z", "--get-all", "safe.directory"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd="/",
-        check=False,
-    )
-    return tuple(os.fsdecode(value) for value in done.stdout.split(b"\0") if value)
+    return str(git_failure(folder, "rev-parse", stderr))

@@ -5,16 +5,17 @@ there and is not any more (after a rebase or a forced update) is taken back by a
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.writer import Event, EventlogWriter, payload
 from patina_resources.materialize.git.conventional import parse_message
-from patina_resources.materialize.git.git_log import LOG_OPTIONS, Commit, FileChange, parse_log
+from patina_resources.materialize.git.git_log import MOST_FILES, Commit, FileChange
+from patina_resources.materialize.git.reading import CommitReader
 from patina_resources.materialize.git.repository import Repository
-from patina_resources.materialize.report import Progress, ScraperReport
+from patina_resources.materialize.report import ScraperReport, TellProgress
 
 COMMIT = "git.commit"
 REMOVED = "git.removed"
@@ -24,37 +25,39 @@ EDGE_KEY = "materialize_git_shallow"
 LAST_COMMIT_KEY = "last_processed_git"
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 PROGRESS_EVERY = 500
+NAMED_COMMITS = 3
+SHORT_SHA = 10
 
 
-def scrape_git(repository: Repository, writer: EventlogWriter, *, full: bool, progress: Progress) -> ScraperReport:
-    """Append what is new in the history, in one transaction.
+def scrape_git(repository: Repository, writer: EventlogWriter, *, full: bool, progress: TellProgress) -> ScraperReport:
+    """Append what is new in the history.
 
     Args:
         repository: Where to read.
-        writer: Where to append.
+        writer: Where to append; see `EventlogWriter.write`.
         full: Compare the whole history with the eventlog, whatever the last run remembered.
         progress: Told of every few hundred commits.
 
     Raises:
-        PatinaError: Git failed, or the eventlog cannot be written.
+        PatinaError: Git failed.
     """
-    with writer.transaction():  # first: what is read while another process writes may be old when its turn comes
-        head, edge = repository.head(), repository.shallow_edge()
-        if head is None:
-            return ScraperReport("git", skipped=("git: there are no commits yet",))
-        live = writer.live_sources(COMMIT)
-        last, last_edge = writer.state(HEAD_KEY), frozenset((writer.state(EDGE_KEY) or "").split())
-        if (last, last_edge) == (head, edge) and not full:
-            return ScraperReport("git", known=_counts(len(live)), skipped=_skipped(edge))
-        since = last if last and last_edge == edge and not full and _exists(repository, last) else None
-        # An edge commit was written without its files: once its parents are here, it is written anew.
-        gone = live.keys() & (_gone(repository, live, head, since, edge) | (last_edge - edge))
-        taken_back = {sha: live.pop(sha) for sha in sorted(gone, key=live.__getitem__)}
-        _retract(writer, taken_back, repository.commit_time(head))
-        new = _append(repository, writer, f"{since}..{head}" if since else head, live, edge, progress)
-        for key, value in ((HEAD_KEY, head), (EDGE_KEY, " ".join(sorted(edge))), (LAST_COMMIT_KEY, head)):
-            writer.set_state(key, value)
-    return ScraperReport("git", _counts(new), _counts(len(live)), _counts(len(taken_back)), _skipped(edge))
+    head, edge = repository.head(), repository.shallow_edge()
+    if head is None:
+        return ScraperReport("git", skipped=("git: there are no commits yet",))
+    live = writer.live_sources(COMMIT)
+    last, last_edge = writer.state(HEAD_KEY), frozenset((writer.state(EDGE_KEY) or "").split())
+    if (last, last_edge) == (head, edge) and not full:
+        return ScraperReport("git", known=_counts(len(live)), skipped=tuple(_shallow(edge)))
+    since = last if last and last_edge == edge and not full and _exists(repository, last) else None
+    # An edge commit was written without its files: once its parents are here, it is written anew.
+    gone = live.keys() & (_gone(repository, live, head, since, edge) | (last_edge - edge))
+    taken_back = {sha: live.pop(sha) for sha in sorted(gone, key=live.__getitem__)}
+    _retract(writer, taken_back, repository.commit_time(head))
+    new = [sha for sha in _oldest_first(repository, f"{since}..{head}" if since else head) if sha not in live]
+    skipped = [*_shallow(edge), *_append(repository, writer, new, edge, progress)]
+    for key, value in ((HEAD_KEY, head), (EDGE_KEY, " ".join(sorted(edge))), (LAST_COMMIT_KEY, head)):
+        writer.set_state(key, value)
+    return ScraperReport("git", _counts(len(new)), _counts(len(live)), _counts(len(taken_back)), tuple(skipped))
 
 
 def refuse_foreign(repository: Repository, eventlog: Path, writer: EventlogWriter) -> None:
@@ -79,13 +82,17 @@ def _counts(commits: int) -> Mapping[str, int]:
     return {COMMIT: commits} if commits else {}
 
 
-def _skipped(edge: frozenset[str]) -> tuple[str, ...]:
-    if not edge:
-        return ()
-    return (
-        f"git: this is a shallow clone: the files of {len(edge)} commit(s) at its edge are unknown, and what is older "
-        "is not here (`git fetch --unshallow` brings it)",
-    )
+def _shallow(edge: frozenset[str]) -> Iterator[str]:
+    if edge:
+        yield (
+            f"git: this is a shallow clone: the files of {len(edge)} commit(s) at its edge are unknown, and what is "
+            "older is not here (`git fetch --unshallow` brings it)"
+        )
+
+
+def _named(shas: Sequence[str]) -> str:
+    more = ", ..." if len(shas) > NAMED_COMMITS else ""
+    return ", ".join(sha[:SHORT_SHA] for sha in shas[:NAMED_COMMITS]) + more
 
 
 def _exists(repository: Repository, sha: str) -> bool:
@@ -114,35 +121,39 @@ def _retract(writer: EventlogWriter, taken_back: Mapping[str, list[int]], timest
         writer.retract(REMOVED, timestamp, sha, {"sha": sha}, seqs)
 
 
+def _oldest_first(repository: Repository, revisions: str) -> Iterator[str]:
+    return _rev_list(repository, "--reverse", "--date-order", revisions)
+
+
 def _append(
-    repository: Repository,
-    writer: EventlogWriter,
-    revisions: str,
-    live: Mapping[str, list[int]],
-    edge: frozenset[str],
-    progress: Progress,
-) -> int:
-    """Append the commits that are not live, as git prints them; return how many."""
-    total = int(repository.output("rev-list", "--count", revisions, "--"))
-    appended = 0
+    repository: Repository, writer: EventlogWriter, shas: Sequence[str], edge: frozenset[str], progress: TellProgress
+) -> Iterator[str]:
+    """Append commits in this order; yield a sentence for each thing that cannot be told of them as it is."""
+    reader = CommitReader(repository)
+    odd_times: list[str] = []
 
-    def events(commits: Iterable[Commit]) -> Iterator[Event]:
-        nonlocal appended
-        for done, commit in enumerate(commits):
+    def events() -> Iterator[Event]:
+        for done, commit in enumerate(reader.read(shas)):
             if done % PROGRESS_EVERY == 0:
-                progress("git", done, total)
-            if commit.sha not in live:
-                appended += 1
-                yield commit_event(commit, with_files=commit.sha not in edge)
-        progress("git", total, total)
+                progress("git", done, len(shas))
+            if not commit.time.as_written:
+                odd_times.append(commit.sha)
+            yield commit_event(commit, with_files=commit.sha not in edge)
+        progress("git", len(shas), len(shas))
 
-    with repository.stream(*LOG_OPTIONS, revisions, "--") as blocks:
-        writer.append(events(parse_log(blocks)))
-    return appended
+    writer.append(events())
+    for found, problem in (
+        (reader.uncounted, "change what git cannot read, and are without line counts: check with `git fsck`"),
+        (reader.without_files, "have folders that git cannot read, and are without files: check with `git fsck`"),
+        (reader.large, f"change more than {MOST_FILES:,} files, and are without files"),
+        (odd_times, "have a time zone or a year that does not exist: their time is in UTC"),
+    ):
+        if found:
+            yield f"git: {len(found)} commit(s) {problem} ({_named(found)})"
 
 
 def commit_event(commit: Commit, *, with_files: bool = True) -> Event:
-    """Return a commit as an event: message is the subject line; `parsed` is there where it has anything to say."""
+    """Return a commit as an event: message is the subject line; keys that have nothing to say are left out."""
     fields: dict[str, Any] = {
         "sha": commit.sha,
         "message": commit.subject,
@@ -150,16 +161,23 @@ def commit_event(commit: Commit, *, with_files: bool = True) -> Event:
         "author_email": commit.author_email,
         "files": [_file(change) for change in commit.files] if with_files else [],
     }
-    if parsed := parse_message(commit.message):
-        fields["parsed"] = parsed
-    return Event(COMMIT, commit.timestamp, commit.sha, None, payload(fields))
+    as_named = f"{commit.author_name} <{commit.author_email}>"
+    further = {
+        "parsed": parse_message(commit.message),
+        "body": commit.body,
+        "recorded_author": commit.recorded_author if commit.recorded_author != as_named else None,
+        "author_seconds": commit.time.seconds,
+    }
+    fields |= {key: value for key, value in further.items() if value or value == 0}
+    return Event(COMMIT, commit.time.text, commit.sha, None, payload(fields))
 
 
 def _file(change: FileChange) -> dict[str, str | int]:
-    fields: dict[str, str | int] = {
+    fields = {
         "path": change.path,
         "change_type": change.change_type,
         "lines_added": change.lines_added,
         "lines_removed": change.lines_removed,
+        "old_path": change.old_path,
     }
-    return fields if change.old_path is None else {**fields, "old_path": change.old_path}
+    return {key: value for key, value in fields.items() if value is not None}

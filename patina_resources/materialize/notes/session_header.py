@@ -8,14 +8,16 @@ from typing import Any
 
 import yaml
 
+from patina_resources.materialize.docs.markdown import HEADING, Markdown, parse_markdown, plain
+
 MAXIMUM_FRONT_MATTER = 65_536
 # A title is said again with every decision of a record.
 LONGEST_TITLE = 1_000
 FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
-SESSION_TITLE = re.compile(r"^# Session: (.+)$", re.MULTILINE)
-ANY_TITLE = re.compile(r"^# +(.+)$", re.MULTILINE)
+SESSION_TITLE = "Session: "
 # Where white space may stand, it is that of one line: a search from every line over all that follow takes its square.
 PLAIN_DATE = re.compile(r"^[*-]?[ \t]*\**(?:Date|Initialized on)\**:\**\s*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+PLAIN_STATUS = re.compile(r"^[*-]?[ \t]*\**Status\**:\**[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
 WORK_TYPE = re.compile(r"Work Type:\s*([\w-]+)")
 TIME_IN_NAME = re.compile(r"(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})")
 DATE_IN_NAME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
@@ -33,7 +35,9 @@ class Header:
         classification: The kind of work; None where it is not said.
         files_changed: How many files the session changed, 0 where it is not said.
         commits_made: How many commits the session made, 0 where it is not said.
-        body: The text after the front matter.
+        status: The status of a decision record in the front matter or a line of its own; None where it is not said.
+        body: What follows the front matter.
+        first_line: The number of the body's first line in the file, from 1.
         problem: What is wrong with the front matter, or "".
     """
 
@@ -44,38 +48,52 @@ class Header:
     classification: str | None
     files_changed: int
     commits_made: int
-    body: str
+    status: str | None
+    body: Markdown
+    first_line: int
     problem: str = ""
 
 
 def read_header(text: str, name: str) -> Header:
-    """Return the head of a file whose name, without its ending, is `name`."""
+    """Return the head of a file whose name, without its ending, is `name`; `text` is as `decoded` returns it."""
     found = FRONT_MATTER.match(text)
-    body = text[found.end() :] if found else text
     values, problem = _front_matter(found[1]) if found else ({}, "")
+    # What is no front matter is text: a note may begin with a rule, and have another one further down.
+    begun = found.end() if found and not problem else 0
+    body = parse_markdown(text[begun:], labels=True)
     git = values.get("git")
     branch = git.get("branch") if isinstance(git, Mapping) else values.get("branch")
-    title = SESSION_TITLE.search(body) or ANY_TITLE.search(body)
-    plain_date = PLAIN_DATE.search(body)
-    work_type = WORK_TYPE.search(body)
+    prose = "\n".join(body.prose())
+    work_type = WORK_TYPE.search(prose)
     return Header(
-        title=(_text(values.get("title")) or (title[1].strip() if title else "") or name)[:LONGEST_TITLE],
-        started_at=_text(values.get("created") or values.get("date")) or field(body, "Started")
-        or (plain_date[1].strip() if plain_date else None),
-        ended_at=_text(values.get("ended")) or field(body, "Ended"),
-        branch=_text(branch) or field(body, "Git Branch") or field(body, "Branch"),
+        title=(_text(values.get("title")) or _title(body) or name)[:LONGEST_TITLE],
+        started_at=_text(values.get("created") or values.get("date")) or field(prose, "Started")
+        or _value(PLAIN_DATE.search(prose)),
+        ended_at=_text(values.get("ended")) or field(prose, "Ended"),
+        branch=_text(branch) or field(prose, "Git Branch") or field(prose, "Branch"),
         classification=work_type[1] if work_type else None,
-        files_changed=_count(body, "Files Changed"),
-        commits_made=_count(body, "Commits"),
+        files_changed=_count(prose, "Files Changed"),
+        commits_made=_count(prose, "Commits"),
+        status=_text(values.get("status")) or _value(PLAIN_STATUS.search(prose)),
         body=body,
-        problem=problem,
+        first_line=1 + text.count("\n", 0, begun),
+        problem=problem or body.left_out,
     )  # fmt: skip
+
+
+def _title(body: Markdown) -> str:
+    titles = [plain(block.text) for block in body.blocks if block.kind == HEADING and block.level == 1]
+    session = next((title for title in titles if title.startswith(SESSION_TITLE)), "")
+    return session.removeprefix(SESSION_TITLE) or next(iter(titles), "")
+
+
+def _value(found: re.Match[str] | None) -> str | None:
+    return found[1].strip() if found else None
 
 
 def field(body: str, name: str) -> str | None:
     """Return the value of the first `**name**: value` line, or None."""
-    found = re.search(rf"\*\*{re.escape(name)}\*\*:[ \t]*(\S.*)", body)
-    return found[1].strip() if found else None
+    return _value(re.search(rf"\*\*{re.escape(name)}\*\*:[ \t]*(\S.*)", body))
 
 
 def _count(body: str, name: str) -> int:
@@ -83,8 +101,8 @@ def _count(body: str, name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def session_time(header: Header, name: str, otherwise: str) -> str:
-    """Return when a session began (ISO 8601): as it says, else as its file's name says, else `otherwise`."""
+def session_time(header: Header, name: str) -> str | None:
+    """Return when a session began (ISO 8601): as it says, else as its file's name says; None where neither does."""
     if header.started_at is not None:
         for part in (header.started_at, header.started_at.split(" ")[0]):
             try:
@@ -94,17 +112,17 @@ def session_time(header: Header, name: str, otherwise: str) -> str:
             return part if "T" in part else moment.isoformat()
     if found := TIME_IN_NAME.match(name):
         year, month, day, hour, minute, second = found.groups()
-        return _if_valid(f"{year}-{month}-{day}T{hour}:{minute}:{second}Z", otherwise)
+        return _if_valid(f"{year}-{month}-{day}T{hour}:{minute}:{second}Z")
     if found := DATE_IN_NAME.match(name):
-        return _if_valid(f"{found[1]}-{found[2]}-{found[3]}T00:00:00Z", otherwise)
-    return otherwise
+        return _if_valid(f"{found[1]}-{found[2]}-{found[3]}T00:00:00Z")
+    return None
 
 
-def _if_valid(moment: str, otherwise: str) -> str:
+def _if_valid(moment: str) -> str | None:
     try:
         datetime.fromisoformat(moment)
     except ValueError:
-        return otherwise
+        return None
     return moment
 
 

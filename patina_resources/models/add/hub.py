@@ -39,22 +39,18 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import HfFileMetadata
 from huggingface_hub.utils.tqdm import tqdm
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown
+from patina_resources.models.add.network import ENDPOINT_VARIABLE, HubUnavailableError
 from patina_resources.store.files import file_sha256
 
-ENDPOINT_VARIABLE = "HF_ENDPOINT"
 RETRY_WAITS = (1.0, 2.0, 4.0)
 TIMEOUT_SECONDS = 15.0
 PARTIAL_CONTENT = 206
 PARTIAL_SUFFIX = ".partial"
 BUSY_STATES = frozenset({408, 429, 500, 502, 503, 504})
-Result = TypeVar("Result")
+Fetched = TypeVar("Fetched")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
-
-
-class HubUnavailableError(PatinaError):
-    """The hub cannot be reached, or does not give the file; another source may have it."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,8 @@ def fetch(repository: str, revision: str | None, name: str, target: Path, pin: s
         metadata = _retrying(lambda: get_hf_file_metadata(url, timeout=TIMEOUT_SECONDS, endpoint=_endpoint()))
         if metadata.commit_hash is None or metadata.etag is None:
             raise HubUnavailableError(
-                f"{repository}: {_shown(_endpoint())} does not speak the hub's protocol: is HF_ENDPOINT right?"
+                f"{repository}: {_shown(_endpoint())} does not speak the hub's protocol: is HF_ENDPOINT right, or "
+                "is there a login page between?"
             )
         exact = hf_hub_url(repository, name, revision=metadata.commit_hash, endpoint=_endpoint())
         sha256 = _there_already(metadata, target, pin) or _download(exact, metadata, target, pin)
@@ -216,7 +213,7 @@ def _check_space(folder: Path, needed: int) -> None:
         raise OSError(errno.ENOSPC, f"{needed:,} bytes are needed, {free:,} are free", str(folder))
 
 
-def _retrying(call: Callable[[], Result]) -> Result:
+def _retrying(call: Callable[[], Fetched]) -> Fetched:
     for wait in RETRY_WAITS:
         try:
             return call()
@@ -239,8 +236,16 @@ def _explained(repository: str, name: str) -> Iterator[None]:
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
         kind = type(error).__name__
         raise HubUnavailableError(f"{repository}: {_shown(_endpoint())} cannot be reached ({kind})") from None
+    except httpx2.ProxyError as error:  # its text has the proxy's answer, such as 407
+        raise HubUnavailableError(
+            f"{repository}: the proxy refused ({shown(str(error))}): if it wants a login, set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+        ) from None
     except httpx2.HTTPError as error:
         raise _broken(repository, name, type(error).__name__) from None
+    except (ValueError, TypeError, KeyError, AttributeError):  # an answer that is no JSON, or not the hub's
+        raise HubUnavailableError(
+            f"{repository}: {_shown(_endpoint())} answers something else than the hub does: is a login page between?"
+        ) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise PatinaError(f"{where}cannot store {name} of {repository} ({error.strerror or error})") from None
@@ -263,6 +268,8 @@ def _http_sentence(error: HfHubHTTPError, name: str) -> str:
         return f"the hub has no file {name} there"
     if isinstance(error, RepositoryNotFoundError) or status in {401, 404}:
         return f"the hub does not show it ({status}): is the name right? If it is private, set HF_TOKEN"
+    if status == 407:
+        return "the proxy wants a login (407): set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
     if status == 429:
         return "the hub asks to wait (429): try again in a few minutes, or set HF_TOKEN"
     return f"the hub answered {status} for {name}: try again later"

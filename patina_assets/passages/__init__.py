@@ -1,0 +1,1 @@
+"""Passages: what search reads of code, documents, commits and notes, cut to pieces of a page."""

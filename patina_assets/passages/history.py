@@ -1,0 +1,90 @@
+"""Commits and notes as passages, and files that commits alone tell of."""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from patina_assets.pairs.code_text import file_text
+from patina_assets.pairs.commits import LIVE_COMMITS, ChangeSet, read_commit, without_trailers
+from patina_assets.pairs.files import Files
+from patina_assets.pairs.items import Item
+from patina_assets.passages.passage import PART_CHARACTERS, Passage
+from patina_resources.eventlog.normal_forms import utc_time
+from patina_resources.eventlog.reader import Row, Source
+
+COMMITS = Source(
+    "git.log",
+    f"""{LIVE_COMMITS}
+SELECT seq, timestamp, sha, files, message, COALESCE(body, ''), COALESCE(recorded, author)
+FROM git_commit
+WHERE message IS NOT NULL
+ORDER BY seq
+""",
+)
+# Of a commit of more files the first say what it is about; a formatting run is about none.
+MOST_PATHS = 20
+EMBEDDED_CHARACTERS = 400
+
+
+def commit_passages(rows: Iterable[Row], files: Files) -> Iterator[Passage]:
+    """Yield one passage for each commit that has a subject.
+
+    Args:
+        rows: Rows of `COMMITS`.
+        files: What became of every path: a commit is found by the newest names of what it touched.
+    """
+    for row in rows:
+        passage = commit_passage(row, read_commit(row, files))
+        if passage.symbol:
+            yield passage
+
+
+def commit_passage(row: Row, commit: ChangeSet) -> Passage:
+    """Return a commit as a passage; its symbol is "" where it has no subject.
+
+    Args:
+        row: A row of `COMMITS`.
+        commit: The commit of this row.
+    """
+    _, timestamp, _, _, message, told, author = row
+    subject, _, rest = message.strip().partition("\n")
+    body = without_trailers(told or rest)
+    return Passage(
+        kind="commit",
+        text=f"{subject}\n{body}"[:EMBEDDED_CHARACTERS].strip(),
+        symbol=subject,
+        body=body[:PART_CHARACTERS],
+        commit=commit.sha,
+        seq=commit.seq,
+        time=utc_time(timestamp),
+        author=author.partition(" <")[0] if isinstance(author, str) else None,
+        paths=tuple(commit.paths[:MOST_PATHS]),
+    )
+
+
+def note_passage(item: Item, time: str | None = None) -> Passage:
+    """Return a note as a passage.
+
+    Args:
+        item: The note.
+        time: When it was written (ISO 8601, UTC), where that is to be told.
+    """
+    return Passage(item.kind, item.text, body=item.text, path=item.file, line=item.line, session=item.session,
+                   commit=item.commit, seq=item.seq, state=item.state, time=time)  # fmt: skip
+
+
+def file_passages(rows: Iterable[Row], files: Files, read: Collection[str | None]) -> Iterator[Passage]:
+    """Yield a passage for each file whose text is not read: its path, and whether it is removed.
+
+    Args:
+        rows: Rows of `COMMITS`.
+        files: What became of every path.
+        read: Paths that other passages tell of.
+    """
+    first_seq: dict[str, int] = {}
+    for row in rows:
+        commit = read_commit(row, files)
+        for path in commit.paths:
+            first_seq[path] = min(commit.seq, first_seq.get(path, commit.seq))
+    for path, seq in first_seq.items():
+        if path not in read:
+            item = files.item(path, file_text(path), seq)
+            yield Passage(item.kind, item.text, body=item.text, path=path, seq=seq, state=item.state)

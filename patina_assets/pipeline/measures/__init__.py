@@ -1,0 +1,1 @@
+"""What has been measured of a project, and what its last changes did to that."""

@@ -1,0 +1,129 @@
+"""One base-model vector for each unique text."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_assets.pipeline.formats import decode_embeddings, encode_embeddings
+from patina_assets.pipeline.progress import Progress
+from patina_assets.pipeline.stages.stage import Built, CheckResult, Column, ItemStage, Stage, VectorStage, Work, hashed
+from patina_assets.search.base_model import embed_texts
+from patina_resources.store.artifacts import BuiltProjection
+
+ONE_VECTOR_PER_TEXT = "one_vector_per_text"
+UNIT_LENGTH = "unit_length"
+LENGTH_TOLERANCE = 1e-3
+EMBEDDINGS = "embeddings.safetensors"
+MODEL_INPUT = "model"
+SETTINGS_INPUT = "model settings"
+
+
+@dataclass(frozen=True)
+class EmbeddingsStage(VectorStage):
+    """The base model's vectors of the texts of another stage."""
+
+    of: ItemStage
+
+    name = "embeddings"
+    version = 1
+    kinds = frozenset({"onnx", "numpy"})
+    description = (
+        "One base-model vector for each unique text of `{name}`. A text is embedded once per model, ever: the rest "
+        "comes from the cache."
+    )
+    check_names = (ONE_VECTOR_PER_TEXT, UNIT_LENGTH)
+    columns = (Column("texts", ("texts",)), Column("new texts", ("new_texts",)))
+    embeds = True
+
+    @property
+    def projection(self) -> str:
+        """Name of its projection."""
+        return self.of.projection
+
+    @property
+    def upstream(self) -> tuple[Stage, ...]:
+        """The stage whose texts are embedded."""
+        return (self.of,)
+
+    def inputs(self) -> dict[str, object]:
+        """Return nothing: model and texts decide."""
+        return {}
+
+    def build(self, work: Work) -> Built:
+        """Embed the texts that the model's cache does not hold."""
+        several = len(work.spec.parts) > 1
+
+        def progress(model: str) -> Callable[[int, int], None]:
+            unit = f"new texts of {model}" if several else "new texts"
+            return lambda done, total: work.report(Progress(self.place, done, total, unit))
+
+        embedded = embed_texts(
+            work.project,
+            work.spec,
+            work.files,
+            self.of.texts(work.built),
+            progress,
+            lambda note: work.report(Progress(self.place, 0, 0, "", note)),
+        )
+        return build_embeddings(embedded.vectors, embedded.new, embedded.seconds)
+
+    def vectors(self, built: BuiltProjection, rows: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
+        """Return float32 [texts, dim], or of some rows."""
+        vectors = decode_embeddings(built.stage(self.name).read(EMBEDDINGS))
+        return vectors if rows is None else vectors[rows]
+
+    def model_facts(self, built: BuiltProjection, model: str) -> dict[str, str]:
+        """Return the model as it was when the texts were embedded."""
+        inputs = built.stage(self.name).record.inputs
+        return {
+            "model": model,
+            "model_digest": inputs[MODEL_INPUT].value,
+            "model_settings": inputs[SETTINGS_INPUT].value,
+        }
+
+    def checks(self, built: BuiltProjection) -> list[CheckResult]:
+        """Check the number of vectors and their length."""
+        vectors = self.vectors(built)
+        texts = len(self.of.texts(built))
+        lengths = np.linalg.norm(vectors, axis=1)
+        # A text without a single known word has the zero vector.
+        wrong = int(((np.abs(lengths - 1) > LENGTH_TOLERANCE) & (lengths != 0) | ~np.isfinite(lengths)).sum())
+        empty = int((lengths == 0).sum())
+        return [
+            CheckResult(ONE_VECTOR_PER_TEXT, len(vectors) == texts, f"{len(vectors)} vectors for {texts} unique texts"),
+            CheckResult(
+                UNIT_LENGTH, wrong == 0, f"{wrong} vectors are not of unit length; {empty} texts have no known word"
+            ),
+        ]
+
+    def metadata(self, built: BuiltProjection) -> dict[str, Any]:
+        """Return the facts, and the share of texts whose vectors were in the cache, or were made for the same text."""
+        facts = super().metadata(built)
+        texts, reused = facts.get("texts"), facts.get("reused_texts")
+        return {**facts, "cache_hit_rate": round(reused / texts, 4) if texts else None}
+
+
+def build_embeddings(vectors: NDArray[np.float32], new_by_model: Mapping[str, int], seconds: float) -> Built:
+    """Return the embeddings file.
+
+    Args:
+        vectors: float32 [texts, dim], in the order of the sorted unique texts.
+        new_by_model: How many of them were not in the cache of each model; `new_texts` is the most of these.
+        seconds: What that took.
+    """
+    contents = {EMBEDDINGS: encode_embeddings(vectors)}
+    digests = hashed(contents)
+    new = max(new_by_model.values())
+    facts: dict[str, Any] = {
+        "texts": len(vectors),
+        "new_texts": new,
+        "reused_texts": len(vectors) - new,
+        "dimensions": int(vectors.shape[1]),
+        "texts_per_second": round(new / seconds, 1) if new and seconds > 0 else 0.0,
+    }
+    if len(new_by_model) > 1:
+        facts["new_texts_by_model"] = dict(new_by_model)
+    return Built(contents, digests, digests[EMBEDDINGS], facts)

@@ -1,0 +1,209 @@
+"""The USearch index over a projection's items, and the search file beside it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.relations import unique_texts
+from patina_assets.pictures.charts import scatter, small_scatter
+from patina_assets.pictures.map import PICTURE_ITEMS, Places, label, placed
+from patina_assets.pipeline.stages.index_extension import Extension, extended_index
+from patina_assets.pipeline.stages.stage import (
+    Built,
+    CheckResult,
+    Column,
+    ItemStage,
+    Picture,
+    Stage,
+    Table,
+    VectorStage,
+    Work,
+    digest_of_all,
+    hashed,
+)
+from patina_assets.search.index import IndexOptions, build_index, index_vectors, load_index, recall_at_10
+from patina_assets.search.search_file import SearchFile, encode_search
+from patina_resources.errors import PatinaError
+from patina_resources.store.artifacts import BuiltProjection, read_outputs
+from patina_resources.store.paths import ProjectionPaths
+
+EVERY_ITEM_IS_INDEXED = "every_item_is_indexed"
+RECALL = "recall_at_10"
+RECALL_WANTED = 0.95
+INDEX = "usearch"
+SEARCH = "search.db"
+SAMPLE_QUERIES = 5
+NEIGHBOURS = 3
+QUERY = "query"
+CELL_CHARACTERS = 120
+
+
+@dataclass(frozen=True)
+class IndexStage(Stage):
+    """The index over the vectors of a stage.
+
+    Attributes:
+        of: The stage with the items.
+        by: The stage with their vectors, which is built from the first.
+    """
+
+    of: ItemStage
+    by: VectorStage
+
+    name = "index"
+    version = 2
+    kinds = frozenset({"usearch"})
+    description = (
+        "A USearch index over the vectors of `{name}`, with the items its keys lead to: what `patina scry` searches."
+    )
+    check_names = (EVERY_ITEM_IS_INDEXED, RECALL)
+    columns = (Column("items", ("items",)), Column("recall@10", ("recall_at_10",)))
+
+    @property
+    def projection(self) -> str:
+        """Name of its projection."""
+        return self.of.projection
+
+    @property
+    def upstream(self) -> tuple[Stage, ...]:
+        """The stages with the vectors and the items, and what the vectors are built from."""
+        before = self.by.upstream
+        return (*before, *(() if self.of in before else (self.of,)), self.by)
+
+    def inputs(self) -> dict[str, object]:
+        """Return the options of the index."""
+        return {"index options": IndexOptions().text()}
+
+    def build(self, work: Work) -> Built:
+        """Index the vectors; where few of them changed, and no clean build is asked for, extend the index."""
+        search_file = self.search_file(work)  # before the rest is in memory: it takes most room, and gives it back
+        items = self.of.items(work.built)
+        extension = None if work.clean else self._extended(work, [item.text for item in items])
+        if extension is not None:
+            return _built(len(items), extension.content, extension.dimensions, search_file, extension.facts)
+        return build_search_index(items, self.by.vectors(work.built), search_file)
+
+    def _extended(self, work: Work, texts: Sequence[str]) -> Extension | None:
+        """Return the index that there is, extended by what changed; None where it is of no use for that."""
+        place_of = {text: place for place, text in enumerate(sorted(set(texts)))}
+
+        def vectors_of(keys: Sequence[int]) -> NDArray[np.float32]:
+            return self.by.vectors(work.built, np.array([place_of[texts[key]] for key in keys]))
+
+        with suppress(PatinaError):  # never built, or damaged
+            before = work.built.stage(self.name)
+            search = SearchFile(before.read(SEARCH), work.built.paths.search.name)
+            if self._is_as_now(work.built) and search.facts == self.by.model_facts(work.built, work.spec.name):
+                texts_before = search.texts()
+                content, facts = before.read(INDEX), before.record.facts
+                return extended_index(content, facts, texts_before, texts, vectors_of)
+        return None
+
+    def _is_as_now(self, built: BuiltProjection) -> bool:
+        """Return whether the index that there is was built by this version, over vectors of the present weights."""
+        wanted = {"stage version": str(self.version), **{name: str(value) for name, value in self.inputs().items()}}
+        if self.by.weights_role:
+            wanted[self.by.name] = built.stage(self.by.name).record.digest
+        inputs = built.stage(self.name).record.inputs
+        return all(name in inputs and inputs[name].value == value for name, value in wanted.items())
+
+    def search_file(self, work: Work) -> bytes:
+        """Return the search file: the items, and what a query has to be embedded and projected with."""
+        facts = self.by.model_facts(work.built, work.spec.name)
+        return encode_search(self.of.items(work.built), facts, self.by.weights(work.built))
+
+    def checks(self, built: BuiltProjection) -> list[CheckResult]:
+        """Check the number of vectors, and how many true neighbours the index finds."""
+        own = built.stage(self.name)
+        indexed = len(load_index(own.read(INDEX), built.paths.index.name))
+        expected = len(self.of.items(built))
+        recall = float(own.record.facts["recall_at_10"])
+        return [
+            CheckResult(EVERY_ITEM_IS_INDEXED, indexed == expected, f"{indexed} vectors for {expected} items"),
+            CheckResult(
+                RECALL, recall >= RECALL_WANTED, f"recall@10 {recall:.4f}, wanted {RECALL_WANTED}", blocking=False
+            ),
+        ]
+
+    def metadata(self, built: BuiltProjection) -> dict[str, Any]:
+        """Return the facts, maps of the items, and the neighbours of some."""
+        own = built.stage(self.name)
+        found = _placed(built.paths, own.read(INDEX), own.read(SEARCH), PICTURE_ITEMS)
+        return {
+            "map": Picture(small_scatter(found.points, found.groups), "map"),
+            "larger_map": Picture(scatter(found.points, found.groups), f"map of {self.projection}"),
+            "sample_queries": Table(neighbour_rows(found)),
+            **super().metadata(built),
+        }
+
+
+def build_search_index(items: Sequence[Item], vectors: NDArray[np.float32], search_file: bytes) -> Built:
+    """Return the USearch index over items, with their search file.
+
+    Args:
+        items: The items.
+        vectors: float32 [texts, dim]: of the sorted unique texts of the items.
+        search_file: What stands beside the index.
+    """
+    _, text_rows = unique_texts(items)
+    rows = np.ascontiguousarray(vectors[text_rows])
+    options = IndexOptions()
+    content = build_index(rows, options)
+    recall = recall_at_10(load_index(content, "the new index"), rows)
+    return _built(len(items), content, int(rows.shape[1]), search_file, {"recall_at_10": round(recall, 4)})
+
+
+def _built(items: int, content: bytes, dimensions: int, search_file: bytes, measured: Mapping[str, Any]) -> Built:
+    facts = {
+        "items": items,
+        "dimensions": dimensions,
+        "index_bytes": len(content),
+        **measured,
+        "options": IndexOptions().text(),
+    }
+    contents = {INDEX: content, SEARCH: search_file}
+    digests = hashed(contents)
+    return Built(contents, digests, digest_of_all(digests), facts)
+
+
+def item_places(paths: ProjectionPaths, limit: int) -> Places:
+    """Return a projection's items with their places; evenly spaced ones where there are more than `limit`.
+
+    Raises:
+        PatinaError: It is not built, or a file is damaged.
+    """
+    # The items that were indexed: those of the first stage may be newer, after a build that was interrupted.
+    _, (content, search) = read_outputs(paths, IndexStage.name, (INDEX, SEARCH))
+    return _placed(paths, content, search, limit)
+
+
+def _placed(paths: ProjectionPaths, content: bytes, search: bytes, limit: int) -> Places:
+    items = SearchFile(search, paths.search.name).items()
+    return placed(items, index_vectors(load_index(content, paths.index.name), len(items)), limit)
+
+
+def neighbour_rows(found: Places) -> list[dict[str, str]]:
+    """Return five evenly spaced items, and below each those of the others on the map that lie nearest."""
+    if not found.items:
+        return []
+    chosen = np.unique(np.linspace(0, len(found.items) - 1, SAMPLE_QUERIES + 2).astype(int)[1:-1])
+    lengths = np.linalg.norm(found.vectors, axis=1, keepdims=True)
+    units = found.vectors / np.where(lengths > 0, lengths, 1)
+    rows: list[dict[str, str]] = []
+    for row in chosen.tolist():
+        cosines = units @ units[row]
+        nearest = [other for other in np.argsort(-cosines, kind="stable").tolist() if other != row][:NEIGHBOURS]
+        rows.append({"cosine": QUERY, "item": _short(found, row)})
+        rows += [{"cosine": f"{cosines[other]:.3f}", "item": _short(found, other)} for other in nearest]
+    return rows
+
+
+def _short(found: Places, row: int) -> str:
+    item = found.items[row]
+    text = " ".join(item.text.split())
+    return f"[{label(item)}] {text[:CELL_CHARACTERS]}"

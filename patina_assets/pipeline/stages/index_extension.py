@@ -1,0 +1,82 @@
+"""An index that is extended by what changed, where few vectors did: to build it is most of its cost."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_assets.search.index import extend_index, index_vectors, load_index, recall_at_10
+from patina_resources.store.manifests import EXTENDED
+
+# Measured: 20 rounds of 5 % churn took recall@10 from .998 to .989. An index that lost or got more than this is built.
+MOST_CHURN = 0.2
+LEAST_ITEMS = 200
+MOST_RECALL_LOST = 0.01
+# The recall of the index when it was last built as a whole.
+BUILT_RECALL = "built_recall_at_10"
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extended index.
+
+    Attributes:
+        content: The serialised index.
+        dimensions: Length of its vectors.
+        facts: Its recall@10 now, that when it was built as a whole, and how many vectors came or went since then.
+    """
+
+    content: bytes
+    dimensions: int
+    facts: Mapping[str, Any]
+
+
+def extended_index(
+    content: bytes,
+    facts: Mapping[str, Any],
+    texts_before: Sequence[str],
+    texts: Sequence[str],
+    vectors_of: Callable[[Sequence[int]], NDArray[np.float32]],
+) -> Extension | None:
+    """Return an index over other texts; None where it is to be built as a whole.
+
+    Args:
+        content: The verified index that there is.
+        facts: Of that.
+        texts_before: The text of each of its keys.
+        texts: The text of each key that is wanted. An equal text has an equal vector.
+        vectors_of: Returns float32 [keys, dim] for some of these keys.
+    """
+    kept, added = _matched(texts_before, texts)
+    churn = int(facts.get(EXTENDED, 0)) + len(texts_before) - len(kept) + len(added)
+    if len(texts) < LEAST_ITEMS or churn > MOST_CHURN * len(texts):
+        return None
+    index = load_index(content, "the index")
+    rows = np.empty((len(texts), index.ndim), np.float32)
+    rows[list(kept.values())] = index_vectors(index, len(texts_before))[list(kept)]
+    if added:
+        rows[added] = vectors_of(added)
+    made = extend_index(index, kept, added, rows[added])
+    recall = recall_at_10(load_index(made, "the extended index"), rows)
+    built_recall = float(facts.get(BUILT_RECALL, facts["recall_at_10"]))
+    if recall < built_recall - MOST_RECALL_LOST:
+        return None
+    return Extension(made, index.ndim, {"recall_at_10": round(recall, 4), BUILT_RECALL: built_recall, EXTENDED: churn})
+
+
+def _matched(before: Sequence[str], texts: Sequence[str]) -> tuple[dict[int, int], list[int]]:
+    """Return the new key of each key whose text stays, and the keys of the texts that come."""
+    keys: dict[str, list[int]] = defaultdict(list)
+    for key in range(len(before) - 1, -1, -1):
+        keys[before[key]].append(key)
+    kept: dict[int, int] = {}
+    added: list[int] = []
+    for key, text in enumerate(texts):
+        if keys[text]:
+            kept[keys[text].pop()] = key
+        else:
+            added.append(key)
+    return kept, added

@@ -1,0 +1,136 @@
+"""What search reads: passages of code, documents, commits, notes and issues, and the index over them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from patina_assets.pairs.files import FILE_HISTORY, read_files
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.types.same_session import SAME_SESSION
+from patina_assets.passages.code import CODE_DEFINITIONS, CODE_FILES, code_passages
+from patina_assets.passages.documents import DOCUMENTS, document_passages
+from patina_assets.passages.encoding import decode_passages, encode_passages_lines
+from patina_assets.passages.files import files_to_read
+from patina_assets.passages.forge import FORGE, forge_passages
+from patina_assets.passages.history import COMMITS, commit_passages, file_passages, note_passage
+from patina_assets.passages.passage import Passage
+from patina_assets.pipeline.stages.index import IndexStage
+from patina_assets.pipeline.stages.stage import (
+    ITEMS,
+    Built,
+    CheckResult,
+    ItemStage,
+    Work,
+    digest_of_all,
+    hashed,
+    read_rows,
+)
+from patina_assets.search.passage_file import encode_passages
+from patina_resources.errors import PatinaError
+from patina_resources.eventlog.reader import Row, Source
+from patina_resources.materialize.texts import texts_of_files
+from patina_resources.store.artifacts import BuiltProjection
+from patina_resources.store.files import sha256
+
+PASSAGES_ARE_UNIQUE = "items_are_unique"
+SOURCES = (CODE_DEFINITIONS, CODE_FILES, COMMITS, DOCUMENTS, FILE_HISTORY, FORGE, *SAME_SESSION.sources)
+
+
+@dataclass(frozen=True)
+class PassagesStage(ItemStage):
+    """The passages of a project, under the name of a projection."""
+
+    owner: str
+
+    name = "items"
+    version = 3
+    kinds = frozenset({"python"})
+    description = (
+        "Everything that search can return: passages of code, documents, commits, notes, issues and pull requests."
+    )
+    check_names = (PASSAGES_ARE_UNIQUE,)
+
+    @property
+    def projection(self) -> str:
+        """Name of its projection."""
+        return self.owner
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Code, documents, commits, notes, issues and pull requests."""
+        return tuple(sorted(SOURCES, key=lambda source: source.name))
+
+    def inputs(self) -> dict[str, object]:
+        """Return the version of what makes notes out of rows: beside it, events alone decide."""
+        return {"pair types": f"{SAME_SESSION.name}@{SAME_SESSION.version}"}
+
+    def build(self, work: Work) -> Built:
+        """Read the sources, and the text of the files that they name."""
+        rows, sources = read_rows(work.eventlog, self.sources)
+        texts = texts_of_files(work.project.root, files_to_read([*rows[CODE_FILES.name], *rows[DOCUMENTS.name]]))
+        return replace(build_passages(rows, texts), sources=sources)
+
+    def checks(self, built: BuiltProjection) -> list[CheckResult]:
+        """Check that no passage is there twice."""
+        # Digests, not keys: a key holds the whole text.
+        seen = Counter(sha256(repr(passage.order()).encode()) for passage in self._passages(built))
+        repeated = seen.total() - len(seen)
+        return [CheckResult(PASSAGES_ARE_UNIQUE, repeated == 0, f"{repeated} of {seen.total()} passages are repeated")]
+
+    def passages(self, built: BuiltProjection) -> list[Passage]:
+        """Return the passages; their order is their row in the index."""
+        return list(self._passages(built))
+
+    def items(self, built: BuiltProjection) -> list[Item]:
+        """Return the passages as items."""
+        return [passage.item for passage in self._passages(built)]
+
+    def _passages(self, built: BuiltProjection) -> Iterator[Passage]:
+        return decode_passages(built.stage(self.name).read(ITEMS))
+
+
+def build_passages(rows: Mapping[str, Sequence[Row]], texts: Mapping[str, str]) -> Built:
+    """Return all passages, each once.
+
+    Args:
+        rows: By name of a source.
+        texts: Text of files by path.
+
+    Raises:
+        PatinaError: There are none.
+    """
+    files = read_files(rows[FILE_HISTORY.name])
+    found = [
+        *code_passages(rows[CODE_FILES.name], rows[CODE_DEFINITIONS.name], texts),
+        *document_passages(rows[DOCUMENTS.name], texts),
+        *commit_passages(rows[COMMITS.name], files),
+        *(note_passage(item) for item in SAME_SESSION.derive(rows).items),
+        *forge_passages(rows[FORGE.name]),
+    ]
+    found += file_passages(rows[COMMITS.name], files, {passage.path for passage in found})
+    passages = {passage.order(): passage for passage in found}
+    if not passages:
+        raise PatinaError("base: the eventlog holds nothing that can be searched: run `patina materialize`")
+    ordered = [passages[key] for key in sorted(passages)]
+    contents = {ITEMS: encode_passages_lines(ordered)}
+    kinds = sorted({passage.kind for passage in ordered})
+    facts = {
+        "items": len(ordered),
+        "kinds": {kind: sum(passage.kind == kind for passage in ordered) for kind in kinds},
+        "files_with_text": len(texts),
+    }
+    digests = hashed(contents)
+    return Built(contents, digests, digest_of_all(digests), facts)
+
+
+@dataclass(frozen=True)
+class PassageIndexStage(IndexStage):
+    """The index over passages, with their words beside it."""
+
+    of: PassagesStage
+
+    version = 5
+
+    def search_file(self, work: Work) -> bytes:
+        """Return the search file: the passages, and their words in columns."""
+        return encode_passages(self.of.passages(work.built), self.by.model_facts(work.built, work.spec.name))

@@ -1,0 +1,207 @@
+"""The indexes of a project, opened when first asked, and the vector of a query."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_assets.learning.projection import Projection, from_safetensors
+from patina_assets.learning.verdict import takes_part, validation_gain
+from patina_assets.search.base_model import base_files, base_settings, embed_query
+from patina_assets.search.built import BASE, LEXICAL, LOCK_REMEDY, read_built
+from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR
+from patina_assets.search.index import load_index
+from patina_assets.search.passage_file import PassageFile
+from patina_assets.search.search_file import SearchFile
+from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, resolve_base
+from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.models.registry import CORPUS_STATIC, ENGLISH_STATIC
+from patina_resources.models.registry_files import load_registry
+from patina_resources.project.project import Project
+from patina_resources.store.artifacts import read_outputs
+from patina_resources.store.manifests import read_manifest
+from patina_resources.store.mothership import mothership
+
+if TYPE_CHECKING:
+    from usearch.index import Index
+
+# The most neighbours that an index is asked for at once.
+MOST_NEIGHBOURS = 10_000
+
+
+@dataclass(frozen=True)
+class OpenIndex:
+    """An index in memory with what belongs to it."""
+
+    name: str
+    index: "Index"
+    file: SearchFile
+    projection: Projection | None
+
+    def nearest(self, vector: NDArray[np.float32], k: int) -> Iterable[tuple[int, float]]:
+        """Return keys of k items and their cosines, nearest first.
+
+        Args:
+            vector: A base-model vector, float32 [dim].
+            k: Number of items.
+        """
+        if self.projection is not None:
+            vector = self.projection.apply(vector[None, :])[0]
+        return self.around(vector, k)
+
+    def around(self, vector: NDArray[np.float32], k: int) -> Iterable[tuple[int, float]]:
+        """Return keys of k items and their cosines, nearest first.
+
+        Args:
+            vector: A vector as the index holds them, float32 [dim].
+            k: Number of items.
+        """
+        matches = self.index.search(vector, max(min(k, len(self.index), MOST_NEIGHBOURS), 1))
+        return zip(matches.keys.tolist(), (1.0 - distance for distance in matches.distances.tolist()), strict=True)
+
+    def vectors(self, keys: Sequence[int]) -> NDArray[np.float32]:
+        """Return the vectors of some keys as the index holds them, float32 [len(keys), dim]."""
+        found = self.index.get(np.asarray(keys, np.uint64))
+        return np.asarray(found, np.float32).reshape(len(keys), self.index.ndim)
+
+    def answers_questions(self) -> bool:
+        """Return whether its items read like something a person would ask for."""
+        return len(self.index) > 0 and self.file.identity(0)[0] not in KINDS_NOT_ASKED_FOR
+
+
+class Indexes:
+    """What the last build published."""
+
+    def __init__(self, project: Project) -> None:
+        """Read what is built.
+
+        Raises:
+            PatinaError: Nothing is built, or the lock is damaged.
+        """
+        self._project = project
+        built = read_built(project)
+        self.projections = built.projections
+        self._home = mothership()
+        registry = load_registry(self._home, project)
+        try:
+            self.spec: BaseSpec = resolve_base(registry, built.model)
+        except PatinaError as error:
+            raise PatinaError(
+                f"{project.lock}: embedding_model: {error}; if the lock is damaged, {LOCK_REMEDY}"
+            ) from error
+        self._open: dict[str, OpenIndex] = {}
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the base model knows words alone, and not what they mean together."""
+        return all(part.name in {CORPUS_STATIC, ENGLISH_STATIC} for part in self.spec.parts)
+
+    @property
+    def knows_own_words_alone(self) -> bool:
+        """Whether the base model has learned from the project's own texts and nothing else."""
+        return all(part.name == CORPUS_STATIC for part in self.spec.parts)
+
+    def known(self, name: str) -> str:
+        """Return a name that can be searched.
+
+        Raises:
+            PatinaError: It is none.
+        """
+        known = [*self.projections, BASE, LEXICAL]
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise PatinaError(f"no projection {shown(name)} is built{hint}: expected one of {', '.join(known)}")
+        return name
+
+    def opened(self, name: str) -> OpenIndex:
+        """Return an index.
+
+        Raises:
+            PatinaError: It is missing or damaged.
+        """
+        if name not in self._open:
+            base = name == BASE
+            model = self.spec.name
+            paths = self._project.base_paths(model) if base else self._project.projection_paths(model, name)
+            _, (index, search) = read_outputs(paths, "index", ("usearch", "search.db"))
+            file = (PassageFile if base else SearchFile)(search, paths.search.name)
+            weights = file.weights
+            projection = from_safetensors(weights, paths.search.name) if weights is not None else None
+            self._open[name] = OpenIndex(name, load_index(index, str(paths.index)), file, projection)
+        return self._open[name]
+
+    def no_part(self, name: str) -> str | None:
+        """Return why a projection is searched only where it is asked for by name; None where it always is."""
+        paths = self._project.projection_paths(self.spec.name, name)
+        try:
+            weights = read_manifest(paths.manifest).get("weights")
+        except PatinaError:
+            return None  # who opens it says what is wrong
+        facts = weights.facts if weights is not None else {}
+        if takes_part(facts):
+            return None
+        gain = validation_gain(facts)
+        return f"validation does not show that it beats base: {gain or 'it has no queries, or was not measured'}"
+
+    def pair_type(self, name: str) -> str:
+        """Return the pair type that a projection was trained on; "" where it does not say."""
+        record = read_manifest(self._project.projection_paths(self.spec.name, name).manifest).get("pairs")
+        told = record.inputs.get("pair type") if record is not None else None
+        return told.value.partition("@")[0] if told is not None else ""
+
+    def passages(self) -> PassageFile:
+        """Return the passages.
+
+        Raises:
+            PatinaError: They are missing or damaged.
+        """
+        file = self.opened(BASE).file
+        assert isinstance(file, PassageFile)  # noqa: S101 - `opened` makes it so
+        return file
+
+    def whole(self, names: Iterable[str], missing: dict[str, str]) -> list[OpenIndex]:
+        """Return those of some indexes that can be opened; of the others, note why not."""
+        opened = []
+        for name in names:
+            try:
+                opened.append(self.opened(name))
+            except PatinaError as error:
+                missing[name] = str(error)
+        return opened
+
+    def vector(self, query: str) -> NDArray[np.float32]:
+        """Return the query's base-model vector, float32 [dim]; zeros where no word is known.
+
+        Raises:
+            PatinaError: The model is missing or damaged.
+        """
+        return embed_query(self.spec, self._files, query)
+
+    def comparable(
+        self, query: str, opened: Iterable[OpenIndex], missing: dict[str, str]
+    ) -> NDArray[np.float32] | None:
+        """Return the query's vector, None where the model cannot be used; note which indexes are of another model."""
+        try:
+            vector = self.vector(query)
+        except PatinaError as error:
+            missing |= {index.name: str(error) for index in opened}
+            return None
+        for index in opened:
+            reason = self.other_model(index)
+            if reason is not None:
+                missing[index.name] = reason
+        return vector
+
+    def other_model(self, index: OpenIndex) -> str | None:
+        """Return why the query's vector cannot be compared with those of an index; None where it can."""
+        built_with = {"model_digest": self._files.digest, "model_settings": base_settings(self.spec)}
+        if built_with.items() <= index.file.facts.items():
+            return None
+        return f"built with other bytes or settings of {self.spec.name}: run `patina oxidize`"
+
+    @cached_property
+    def _files(self) -> BaseFiles:
+        return base_files(self._project, self._home, self.spec)

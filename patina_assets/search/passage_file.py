@@ -1,0 +1,324 @@
+"""The file beside the index over all passages: a search file with their places and words in four columns (FTS5)."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from patina_assets.pairs.code_text import told_name
+from patina_assets.pairs.items import Item
+from patina_assets.passages.passage import Group, Passage, thing_of
+from patina_assets.passages.roles import Role, role_of
+from patina_assets.search.lexical import index_text
+from patina_assets.search.search_file import SearchFile, as_utf8, write_items
+from patina_resources.errors import PatinaError
+
+# What every query reads stands apart from the texts, so that a page holds many rows of it.
+PASSAGE_SCHEMA = """
+CREATE TABLE passage (key INTEGER PRIMARY KEY, "group" TEXT NOT NULL, thing TEXT NOT NULL, role TEXT NOT NULL,
+                      symbol TEXT NOT NULL, state TEXT);
+CREATE INDEX passage_symbol ON passage (lower(symbol));
+CREATE INDEX passage_thing ON passage (thing);
+CREATE TABLE content (key INTEGER PRIMARY KEY, doc TEXT NOT NULL, body TEXT NOT NULL, end_line INTEGER, time TEXT,
+                      author TEXT, paths TEXT NOT NULL, url TEXT, status TEXT);
+"""
+ROLES = {str(role): role for role in Role}
+# As many words and items as a day of questions asks for again.
+ANSWERS_KEPT = 16_384
+# The index alone, without a second copy of the texts. Words are reduced to stems. A row number is a passage's key and
+# the number of its group above GROUP_ROWS, so that one group's rows are searched without a look at the others.
+GROUP_ROWS = 1 << 40
+FIRST_ROWS = {group: number * GROUP_ROWS for number, group in enumerate(Group)}
+WORDS_SCHEMA = """
+CREATE VIRTUAL TABLE words USING fts5(place, name, doc, body, content = '',
+                                      tokenize = 'porter unicode61 remove_diacritics 2')
+"""
+SELECT_PASSAGE = """
+SELECT symbol, doc, body, end_line, time, author, paths, url, status FROM passage JOIN content USING (key)
+WHERE passage.key = ?
+"""
+WORDS_QUERY = """
+SELECT passage.key, score, thing, role, passage.state
+FROM (SELECT rowid AS row, -bm25(words, {weights}) AS score FROM words
+      WHERE words MATCH ? AND rowid >= ? AND rowid < ? {conditions}
+      ORDER BY score DESC, rowid
+      LIMIT ?)
+     JOIN passage ON passage.key = row % {group_rows}
+ORDER BY score DESC, passage.key
+"""
+FILTERED = """
+SELECT key FROM passage JOIN item USING (key) JOIN content USING (key)
+WHERE TRUE {conditions}
+"""
+FOUND_QUERY = """
+SELECT key, "group", thing, role, state FROM passage WHERE key IN ({keys}) {conditions}
+"""
+LIKE_QUERY = """
+SELECT passage.key, "group", thing, role, state
+FROM passage JOIN item USING (key)
+WHERE thing = ? ORDER BY item.seq = ? DESC, symbol = ? DESC, passage.key LIMIT 1
+"""
+NAMED_QUERY = """
+SELECT key, "group", thing, role, state
+FROM passage
+WHERE lower(symbol) IN ({marks}) OR thing IN ({marks})
+ORDER BY role <> 'source', key
+LIMIT ?
+"""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a person limits results to; None and empty for no limit.
+
+    Attributes:
+        groups: Groups of results.
+        path: A glob over paths, such as `src/*.rs`.
+        suffixes: Endings of file names, such as `.py`.
+        since: Earliest time of a commit, ISO 8601.
+        author: A part of the author's name.
+    """
+
+    groups: tuple[Group, ...] = ()
+    path: str | None = None
+    suffixes: tuple[str, ...] = ()
+    since: str | None = None
+    author: str | None = None
+
+    def conditions(self) -> tuple[str, list[str]]:
+        """Return SQL that follows a condition, and its parameters."""
+        parts: list[str] = []
+        values: list[str] = []
+        if self.path is not None:
+            parts.append("AND (item.file GLOB ? OR EXISTS (SELECT 1 FROM json_each(paths) WHERE value GLOB ?))")
+            values += [self.path, self.path]
+        if self.suffixes:
+            parts.append(f"AND ({' OR '.join('lower(item.file) LIKE ?' for _ in self.suffixes)})")
+            values += [f"%{suffix}" for suffix in self.suffixes]
+        if self.since is not None:
+            parts.append("AND time >= ?")
+            values.append(self.since)
+        if self.author is not None:
+            parts.append("AND instr(lower(author), lower(?)) > 0")
+            values.append(self.author)
+        return " ".join(parts), values
+
+    def allows(self, group: Group) -> bool:
+        """Return whether results of a group are wanted."""
+        return not self.groups or group in self.groups
+
+
+NO_FILTERS = Filters()
+# As long as a path may be; SQLite takes no more than 50,000.
+MOST_PATTERN_CHARACTERS = 4_096
+
+
+class Found(NamedTuple):
+    """A passage that a list found: its key, score (more is better), thing, role of its file, and state."""
+
+    key: int
+    score: float
+    thing: str
+    role: Role
+    state: str | None
+
+
+def encode_passages(passages: Sequence[Passage], facts: Mapping[str, str]) -> bytes:
+    """Return a search file with the passages; their row is their key in the index.
+
+    Args:
+        passages: The passages.
+        facts: Model name, model digest and so on.
+    """
+    connection = sqlite3.connect(":memory:")
+    try:
+        write_items(connection, [passage.item for passage in passages], facts, None)
+        connection.executescript(PASSAGE_SCHEMA)
+        connection.execute("CREATE TABLE IF NOT EXISTS detail (key INTEGER PRIMARY KEY, line INTEGER, state TEXT)")
+        places = (_place(key, passage) for key, passage in enumerate(passages))
+        connection.executemany("INSERT INTO passage VALUES (?, ?, ?, ?, ?, ?)", places)
+        contents = (_content(key, passage) for key, passage in enumerate(passages))
+        connection.executemany("INSERT INTO content VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", contents)
+        if has_fts5(connection):
+            connection.execute(WORDS_SCHEMA)
+            connection.executemany(
+                "INSERT INTO words (rowid, place, name, doc, body) VALUES (?, ?, ?, ?, ?)",
+                ((FIRST_ROWS[passage.group] + key, *_words(passage)) for key, passage in enumerate(passages)),
+            )
+            connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+        connection.commit()
+        return connection.serialize()
+    finally:
+        connection.close()
+
+
+def has_fts5(connection: sqlite3.Connection) -> bool:
+    """Return whether this SQLite was compiled with FTS5."""
+    return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
+
+
+def _place(key: int, passage: Passage) -> tuple[object, ...]:
+    role = role_of(passage.path) if passage.path is not None else Role.SOURCE
+    return (key, passage.group, passage.thing, role, passage.symbol, passage.state)
+
+
+def _content(key: int, passage: Passage) -> tuple[object, ...]:
+    return (key, passage.doc, passage.body, passage.end_line, passage.time, passage.author, json.dumps(passage.paths),
+            passage.url, passage.status)  # fmt: skip
+
+
+def _words(passage: Passage) -> tuple[str, str, str, str]:
+    place = index_text((passage.path, passage.session, passage.commit, *passage.paths))
+    return place, index_text((passage.name,)), index_text((passage.doc,)), index_text((passage.body,))
+
+
+class PassageFile(SearchFile):
+    """The open content of `encode_passages`."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        """Open the verified bytes of the file called `name`.
+
+        Raises:
+            PatinaError: It is not such a file.
+        """
+        super().__init__(data, name)
+        try:
+            self._connection.execute(SELECT_PASSAGE, (0,))
+        except sqlite3.DatabaseError as error:
+            raise PatinaError(f"{name}: is of an older build: run `patina oxidize`") from error
+        # The file never changes.
+        self._frequency = lru_cache(ANSWERS_KEPT)(self._count_holders)
+        self._stands_for = lru_cache(ANSWERS_KEPT)(lambda *of: self.rows(LIKE_QUERY, of))
+
+    def passage(self, key: int) -> Passage:
+        """Return the passage of an index key.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+        item = self.item(key)
+        symbol, doc, body, end_line, time, author, paths, url, status = self.rows(SELECT_PASSAGE, (key,))[0]
+        return Passage(item.kind, item.text, symbol, doc, body, item.file, item.line, end_line, item.session,
+                       item.commit, item.seq, item.state, time, author, tuple(json.loads(paths)), url,
+                       status)  # fmt: skip
+
+    def words(
+        self, expression: str, group: Group, weights: Sequence[float], k: int, filters: Filters = NO_FILTERS
+    ) -> list[Found] | None:
+        """Return the k passages of a group that match best by BM25, best first; None where there is no FTS5.
+
+        Args:
+            expression: An FTS5 expression, as `match_expression` makes it.
+            group: The group.
+            weights: How much a word counts in the columns place, name, doc and body.
+            k: Number of results.
+            filters: What they are limited to.
+        """
+        conditions, values = _limited("rowid % {group_rows}", filters)
+        query = WORDS_QUERY.format(
+            weights=", ".join(str(weight) for weight in weights), conditions=conditions, group_rows=GROUP_ROWS
+        )
+        first = FIRST_ROWS[group]
+        try:
+            rows = self.rows(query, (expression, first, first + GROUP_ROWS, *values, k))
+        except sqlite3.OperationalError as error:
+            if str(error).startswith("no such"):  # table: words, or module: fts5
+                return None
+            raise
+        return [Found(key, score, thing, ROLES[role], state) for key, score, thing, role, state in rows]
+
+    def found(self, scores: Mapping[int, float], filters: Filters = NO_FILTERS) -> dict[Group, list[Found]]:
+        """Return passages by group, in the order of the scores, without those that the filters exclude.
+
+        Args:
+            scores: Score by key, best first.
+            filters: What they are limited to.
+        """
+        conditions, values = _limited("key", filters)
+        query = FOUND_QUERY.format(keys=_listed(scores), conditions=conditions)
+        rows = {row[0]: row[1:] for row in self.rows(query, values)}
+        groups: dict[Group, list[Found]] = {}
+        for key, score in scores.items():
+            if key in rows:
+                group, thing, role, state = rows[key]
+                groups.setdefault(Group(group), []).append(Found(key, score, thing, ROLES[role], state))
+        return groups
+
+    def named(self, names: Sequence[str], k: int) -> dict[Group, list[Found]]:
+        """Return passages whose symbol or path is exactly one of the names, sources before tests."""
+        query = NAMED_QUERY.format(marks=", ".join("?" * len(names)))
+        values = (*(name.lower() for name in names), *(f"path {name}" for name in names), k)
+        groups: dict[Group, list[Found]] = {}
+        for key, group, thing, role, state in self.rows(query, values):
+            groups.setdefault(Group(group), []).append(Found(key, 1.0, thing, ROLES[role], state))
+        return groups
+
+    def like(self, item: Item, score: float) -> tuple[Group, Found] | None:
+        """Return the passage that an item of a projection stands for, with its group; None where there is none."""
+        for key, group, thing, role, state in self._stands_for(thing_of(item), item.seq, told_name(item.text)):
+            return Group(group), Found(key, score, thing, ROLES[role], state)
+        return None
+
+    def frequency(self, term: str) -> int:
+        """Return how many passages hold a word, in any of its forms; 0 without FTS5."""
+        return self._frequency(term)
+
+    def _count_holders(self, term: str) -> int:
+        try:
+            query = "SELECT count(*) FROM words WHERE words MATCH ?"
+            return int(self.rows(query, (f'"{term}"',))[0][0])
+        except sqlite3.OperationalError:
+            return 0
+
+    def holding(self, term: str, keys: Mapping[Group, Iterable[int]]) -> set[int]:
+        """Return those of the keys whose passages hold a word, in any of its forms.
+
+        Args:
+            term: The word.
+            keys: Keys of passages by their group.
+        """
+        rows = _listed(FIRST_ROWS[group] + key for group, own in keys.items() for key in own)
+        query = f"SELECT rowid FROM words WHERE words MATCH ? AND rowid IN ({rows})"  # noqa: S608 - numbers
+        return {row[0] % GROUP_ROWS for row in self.rows(query, (f'"{term}"',))}
+
+    def times(self) -> dict[int, str]:
+        """Return by key when each passage was written (ISO 8601, UTC), where that is known."""
+        return dict(self.rows("SELECT key, time FROM content WHERE time IS NOT NULL"))
+
+    @cached_property
+    def count(self) -> int:
+        """The number of passages."""
+        return int(self.rows("SELECT count(*) FROM passage")[0][0])
+
+
+def checked_pattern(path: str | None, name: str = "--path") -> str | None:
+    """Return a glob of paths as it was written as the option of a name.
+
+    Raises:
+        PatinaError: It is longer than any path.
+    """
+    if path is not None and len(path) > MOST_PATTERN_CHARACTERS:
+        raise PatinaError(f"{name}: expected at most {MOST_PATTERN_CHARACTERS} characters, got {len(path)}")
+    return path
+
+
+def paths_like(paths: Iterable[str], pattern: str) -> set[str]:
+    """Return those paths that fit a glob such as `src/*.rs`, as `Filters.path` does."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        values = (json.dumps(list(paths)), as_utf8(pattern))
+        return {row[0] for row in connection.execute("SELECT value FROM json_each(?) WHERE value GLOB ?", values)}
+
+
+def _limited(key: str, filters: Filters) -> tuple[str, list[str]]:
+    """Return SQL that limits keys to what filters allow, and its parameters; nothing where they allow all."""
+    conditions, values = filters.conditions()
+    if not conditions:
+        return "", []
+    return f"AND {key.format(group_rows=GROUP_ROWS)} IN ({FILTERED.format(conditions=conditions)})", values
+
+
+def _listed(keys: Iterable[int]) -> str:
+    return ", ".join(str(int(key)) for key in keys)

@@ -1,0 +1,1 @@
+"""One question over several projects of one machine, from their own indexes."""

@@ -1,0 +1,144 @@
+"""The lists that a question is answered from, group by group, and what they say of the groups."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.built import BASE, LEXICAL
+from patina_assets.search.fusion import Hit, Place
+from patina_assets.search.lexical import match_expression, telling_terms
+from patina_assets.search.passage_file import NO_FILTERS, Filters, Found, PassageFile
+from patina_assets.search.questions import Evidence
+from patina_assets.search.ranking import (
+    COSINE_POWER,
+    LIST_WEIGHTS,
+    NAMES,
+    PROJECTIONS_WEIGHT,
+    VECTORS,
+    WORD_WEIGHTS,
+    WORDS,
+    RankedThing,
+    demoted,
+    vectors_weight,
+)
+
+# Of one file, as many other passages are told of beside the best.
+OTHERS_SHOWN = 2
+EVIDENCE_PASSAGES = 3
+# A word that stands in a larger share of the passages tells nothing apart, and looking for it takes longest.
+COMMON_SHARE = 0.2
+SHOWN_AS = {WORDS: LEXICAL, VECTORS: BASE, NAMES: "name"}
+MOST_NAMES = 8
+# What is written like a name in code, or a path: `read_recipe`, `Searcher.answer`, `src/main.rs`, `readRecipe`.
+_QUOTES = "`'\"?,;()"
+_NAME = re.compile(r"[\w./:-]+")
+_JOINT = re.compile(r"[_./:]|[a-z][A-Z]")
+
+# Passages, best first, by group and by name of a list.
+GroupLists = dict[Group, dict[str, list[Found]]]
+
+
+def list_weights(group: Group, found: Iterable[str], share: float, coverage: float = 1.0) -> dict[str, float]:
+    """Return the weight of each list of a group: all projections together count little beside words and vectors.
+
+    Args:
+        group: The group.
+        found: Names of its lists.
+        share: How much of their weight vectors keep, those of projections included.
+        coverage: As in `vectors_weight`.
+    """
+    projections = [name for name in found if name not in LIST_WEIGHTS[group]]
+    weights = dict(LIST_WEIGHTS[group]) | {VECTORS: vectors_weight(group, coverage)}
+    weights |= {name: PROJECTIONS_WEIGHT / len(projections) for name in projections}
+    return {name: weight * (1.0 if name in {WORDS, NAMES} else share) for name, weight in weights.items()}
+
+
+def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> dict[Group, list[Found]] | None:
+    """Return the passages that hold words of the query, by group; None without FTS5."""
+    most = COMMON_SHARE * file.count
+    expression = match_expression(query, {term for term in telling_terms(query) if file.frequency(term) > most})
+    found: dict[Group, list[Found]] = {}
+    for group in Group if expression else ():
+        matches = file.words(expression or "", group, WORD_WEIGHTS[group], depth, filters)
+        if matches is None:
+            return None
+        if matches:
+            found[group] = matches
+    return found
+
+
+def named(file: PassageFile, query: str, depth: int) -> dict[Group, list[Found]]:
+    """Return passages whose symbol or path the query spells out."""
+    words = [word.strip(_QUOTES) for word in query.split()]
+    names = [word for word in words if word and (len(words) == 1 or (_NAME.fullmatch(word) and _JOINT.search(word)))]
+    kept = list(dict.fromkeys(names))[:MOST_NAMES]
+    return file.named(kept, depth) if kept else {}
+
+
+def merged(
+    words: Mapping[Group, list[Found]],
+    near: Mapping[Group, list[Found]],
+    named: Mapping[Group, list[Found]],
+    projected: Mapping[Group, Mapping[str, list[Found]]],
+    filters: Filters,
+) -> GroupLists:
+    """Return the lists of each group that words, vectors or names found; what repeats or tries other files is lowered.
+
+    Args:
+        words: What holds words of the question.
+        near: What is near the question's vector.
+        named: What is called as the question spells out.
+        projected: What stands for the nearest items of projections.
+        filters: What is asked for.
+    """
+    lists: GroupLists = {}
+    for group in Group:
+        if not filters.allows(group):
+            continue
+        found = {
+            WORDS: demoted(words.get(group, ()), group),
+            VECTORS: demoted(near.get(group, ()), group, COSINE_POWER),
+            NAMES: [] if filters != NO_FILTERS else demoted(named.get(group, ()), group),
+        }
+        kept = {name: entries for name, entries in found.items() if entries}
+        if kept:
+            lists[group] = kept | dict(projected.get(group, {}))
+    return lists
+
+
+def evidence_of(
+    file: PassageFile, query: str, lists: Mapping[Group, Mapping[str, Sequence[Found]]]
+) -> dict[Group, Evidence]:
+    """Return how well the best passages of each group hold the query's words, and how near its nearest is."""
+    terms = telling_terms(query)
+    count = file.count
+    rarity = {term: math.log(1 + count / (1 + file.frequency(term))) for term in terms}
+    total = sum(rarity.values()) or 1.0
+    best = {group: [entry.key for entry in found.get(WORDS, ())[:EVIDENCE_PASSAGES]] for group, found in lists.items()}
+    holders = {term: file.holding(term, best) if any(best.values()) else set() for term in terms}
+    evidence = {}
+    for group, found in lists.items():
+        covered = (sum(rarity[term] for term in terms if key in holders[term]) for key in best[group])
+        cosine = found[VECTORS][0].score if found.get(VECTORS) else 0.0
+        evidence[group] = Evidence(max(covered, default=0.0) / total, cosine)
+    return evidence
+
+
+def hit(file: PassageFile, thing: RankedThing, score: float) -> Hit:
+    """Return a result: the best passage of a thing, and others of it."""
+    passage = file.passage(thing.keys[0])
+    further = (file.passage(key) for key in thing.keys[1 : 4 * OTHERS_SHOWN])
+    others = tuple(islice(_apart(passage, further), OTHERS_SHOWN))
+    places = {SHOWN_AS.get(name, name): Place(rank, thing.scores[name]) for name, rank in thing.ranks.items()}
+    return Hit(passage.item, score, places, passage, others)
+
+
+def _apart(best: Passage, others: Iterable[Passage]) -> Iterable[Passage]:
+    """Yield those of a thing's other passages that do not overlap with one that was told of."""
+    seen = [best]
+    for passage in others:
+        if passage.symbol not in {entry.symbol for entry in seen}:
+            seen.append(passage)
+            yield passage

@@ -1,0 +1,181 @@
+"""One list out of passages of several groups: folded by thing, fused, and mixed by what the question asks for. Pure."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from patina_assets.passages.passage import Group
+from patina_assets.passages.roles import Role
+from patina_assets.search.passage_file import Found
+
+# The lists that find passages.
+WORDS, VECTORS, NAMES = "words", "vectors", "names"
+# How much a word counts in the columns place, name, doc and body; all figures here were chosen in docs/search.md.
+WORD_WEIGHTS: Mapping[Group, tuple[float, float, float, float]] = {
+    Group.CODE: (3, 8, 3, 1),
+    Group.DOCS: (2, 4, 1, 1),
+    Group.COMMITS: (0.5, 3, 1, 1),
+    Group.NOTES: (1, 2, 1, 1),
+}
+# What all projections of a group weigh together, and the share of a weight that the vectors of `corpus-static` alone
+# keep: it knows the words of the project, as the index of words does.
+PROJECTIONS_WEIGHT = 0.5
+OWN_WORDS_SHARE = 0.25
+LIST_WEIGHTS: Mapping[Group, Mapping[str, float]] = {
+    Group.CODE: {WORDS: 1, VECTORS: 2, NAMES: 10},
+    Group.DOCS: {WORDS: 1, VECTORS: 2, NAMES: 10},
+    Group.COMMITS: {WORDS: 1, VECTORS: 0.5, NAMES: 10},
+    Group.NOTES: {WORDS: 1, VECTORS: 2, NAMES: 10},
+}
+# These hold where the best passages have this share of the question's rare words. Where they have no more than the
+# second share, words find nothing that is meant, and vectors weigh this much.
+COVERED, UNCOVERED = 0.8, 0.5
+UNCOVERED_VECTORS_WEIGHT = 8.0
+# Cosines of unlike texts are far above zero: e times as much counts what is nearer by this, so that three passages
+# that are near do not stand above one that is much nearer.
+COSINE_SCALE = 0.1
+# Files that repeat or try what others do stand below these.
+ROLE_FACTORS: Mapping[Group, Mapping[Role, float]] = {
+    Group.CODE: {Role.TEST: 0.5, Role.EXAMPLE: 0.5, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5,
+                 Role.BINARY: 0.4},
+    Group.DOCS: {Role.TEST: 0.5, Role.EXAMPLE: 0.7, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5},
+}  # fmt: skip
+STATE_FACTOR = 0.5
+# Cosines of unlike texts are far above zero, so a factor on them must be gentler than one on BM25.
+COSINE_POWER = 0.35
+# Cormack, Clarke and Büttcher 2009: score = sum over lists of weight / (constant + rank).
+FUSION_CONSTANT = 10.0
+# A thing counts by its best passages: s1 + s2 / 2 + s3 / 3. A session counts by its best note: its notes tell of many
+# subjects, and a long session would win by their number.
+PASSAGES_COUNTED: Mapping[Group, int] = {Group.CODE: 3, Group.DOCS: 3, Group.COMMITS: 3, Group.NOTES: 1}
+# How much a group's hits count by their rank in the group: the best of each group comes before long blocks of one.
+SHARE_BY_RANK = (1.0, 0.34, 0.25, 0.2, 0.17, 0.14, 0.12, 0.11, 0.1)
+
+
+@dataclass(frozen=True)
+class RankedThing:
+    """A file, commit or session that was found.
+
+    Attributes:
+        group: Its group.
+        name: As in `Passage.thing`.
+        score: Fused score within the group.
+        keys: Keys of its passages, best first.
+        ranks: Its rank in each list.
+        scores: The score of its best passage in each list.
+    """
+
+    group: Group
+    name: str
+    score: float
+    keys: tuple[int, ...]
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+def vectors_weight(group: Group, coverage: float) -> float:
+    """Return how much vectors weigh in a group: the more, the fewer words of the question stand in any passage.
+
+    Args:
+        group: The group.
+        coverage: The largest share of the question's rare words that passages of a group hold: 0 to 1.
+    """
+    lacking = min(max((COVERED - coverage) / (COVERED - UNCOVERED), 0.0), 1.0)
+    weight = LIST_WEIGHTS[group][VECTORS]
+    return weight + lacking * (UNCOVERED_VECTORS_WEIGHT - weight)
+
+
+def demoted(found: Iterable[Found], group: Group, power: float = 1.0) -> list[Found]:
+    """Return a list with the scores of tests, examples, generated and removed files lowered, best first."""
+    factors = ROLE_FACTORS.get(group, {})
+    result = []
+    for entry in found:
+        factor = factors.get(entry.role, 1.0) * (STATE_FACTOR if entry.state else 1.0)
+        result.append(entry if factor == 1.0 else entry._replace(score=entry.score * factor**power))
+    return sorted(result, key=lambda entry: (-entry.score, entry.key))
+
+
+def rank_group(
+    group: Group, lists: Mapping[str, Sequence[Found]], weights: Mapping[str, float], k: int | None = None
+) -> list[RankedThing]:
+    """Return the things of one group, best first: reciprocal ranks of things, and of passages within a thing.
+
+    Args:
+        group: The group.
+        lists: By name, passages best first.
+        weights: By name of a list.
+        k: How many are wanted; None for all.
+    """
+    scores: dict[str, float] = defaultdict(float)
+    ranks: dict[str, dict[str, int]] = {}
+    passages: dict[str, dict[str, list[Found]]] = {}
+    for name, found in lists.items():
+        weight = weights.get(name, 1.0)
+        of_thing: dict[str, list[Found]] = defaultdict(list)
+        for entry in found:
+            of_thing[entry.thing].append(entry)
+        ranks[name], passages[name] = _ranks(group, of_thing, is_cosine=name == VECTORS), of_thing
+        for thing, rank in ranks[name].items():
+            scores[thing] += weight / (FUSION_CONSTANT + rank)
+    best = sorted(scores, key=lambda thing: (-scores[thing], thing))[:k]
+    return [
+        RankedThing(
+            group,
+            thing,
+            scores[thing],
+            _passages_of(thing, passages, weights),
+            {name: ranked[thing] for name, ranked in ranks.items() if thing in ranked},
+            {name: of_thing[thing][0].score for name, of_thing in passages.items() if thing in of_thing},
+        )
+        for thing in best
+    ]
+
+
+def _ranks(group: Group, of_thing: Mapping[str, Sequence[Found]], *, is_cosine: bool) -> dict[str, int]:
+    """Return the rank of each thing in one list, from 1."""
+    top = max((entries[0].score for entries in of_thing.values()), default=0.0)
+    most = PASSAGES_COUNTED[group]
+    totals = {}
+    for thing, entries in of_thing.items():
+        # Best first: what follows counts less.
+        told = (entry.score for entry in entries[:most])
+        worth = (math.exp((score - top) / COSINE_SCALE) for score in told) if is_cosine else told
+        totals[thing] = sum(score / place for place, score in enumerate(worth, 1))
+    return {thing: rank for rank, thing in enumerate(sorted(totals, key=lambda thing: (-totals[thing], thing)), 1)}
+
+
+def _passages_of(
+    thing: str, passages: Mapping[str, Mapping[str, Sequence[Found]]], weights: Mapping[str, float]
+) -> tuple[int, ...]:
+    """Return the keys of a thing's passages, best first."""
+    scores: dict[int, float] = defaultdict(float)
+    for name, of_thing in passages.items():
+        for place, entry in enumerate(of_thing.get(thing, ()), 1):
+            scores[entry.key] += weights.get(name, 1.0) / (1 + place)
+    return tuple(sorted(scores, key=lambda key: (-scores[key], key)))
+
+
+def mixed(
+    groups: Mapping[Group, Sequence[RankedThing]], asked: Mapping[Group, float], k: int
+) -> list[tuple[RankedThing, float]]:
+    """Return the k best things over all groups with their scores, best first.
+
+    Args:
+        groups: The things of each group, best first.
+        asked: How likely the question asks for each group, summing to 1.
+        k: Number of results.
+    """
+    scored = [
+        (thing, asked.get(group, 0.0) * _share(rank))
+        for group, things in groups.items()
+        for rank, thing in enumerate(things)
+    ]
+    return sorted(scored, key=lambda pair: (-pair[1], pair[0].group, pair[0].name))[:k]
+
+
+def _share(rank: int) -> float:
+    """Return how much the hit at a rank (from 0) of its group counts."""
+    if rank < len(SHARE_BY_RANK):
+        return SHARE_BY_RANK[rank]
+    return SHARE_BY_RANK[-1] * len(SHARE_BY_RANK) / (rank + 1)

@@ -1,0 +1,58 @@
+"""The map of an index: where its items lie, computed once for each build."""
+
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from patina_assets.pictures.map import PAGE_ITEMS, map_document, placed
+from patina_assets.search.built import BASE, LEXICAL
+from patina_assets.search.indexes import Indexes, OpenIndex
+from patina_assets.search.passage_file import PassageFile
+from patina_assets.serving.answers.documents import name_of
+from patina_resources.errors import PatinaError
+
+HOVER_CHARACTERS = 160
+# A map of 20,000 items takes some megabytes: those that are looked at are few.
+MOST_KEPT = 3
+
+
+class Maps:
+    """The maps that were asked for last. Several threads may ask."""
+
+    def __init__(self) -> None:
+        """Keep none yet."""
+        self._kept: dict[tuple[int, str], tuple[Indexes, dict[str, Any]]] = {}
+        self._lock = Lock()
+
+    def map(self, indexes: Indexes, name: str) -> dict[str, Any]:
+        """Return a map for `map.js`, with the `name` of each item, which `like` and `passage` take.
+
+        Args:
+            indexes: What is built.
+            name: A projection, or `base`.
+
+        Raises:
+            PatinaError: The projection is unknown or not built, or a file is damaged.
+        """
+        if indexes.known(name) == LEXICAL:
+            raise PatinaError(f"{LEXICAL}: words have no vectors: expected a projection or {BASE}")
+        with self._lock:
+            # The indexes are kept, too: so that their identity is no other's.
+            key = (id(indexes), name)
+            found = self._kept.pop(key)[1] if key in self._kept else _drawn(indexes.opened(name))
+            self._kept[key] = indexes, found
+            while len(self._kept) > MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return found
+
+
+def _drawn(index: OpenIndex) -> dict[str, Any]:
+    items = index.file.items()
+    found = placed(items, index.vectors(np.arange(len(items)).tolist()), PAGE_ITEMS)
+    dates: list[str | None] = []
+    if isinstance(index.file, PassageFile):
+        times = index.file.times()
+        dates = [times.get(row) for row in found.rows]
+    document = map_document(found, HOVER_CHARACTERS, dates)
+    return {**document, "names": [name_of(item) for item in found.items], "items": len(items)}

@@ -1,0 +1,63 @@
+"""The MCP server beside the search page: stateless, answered as JSON, behind the checks of the web UI."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from patina_assets.serving.answers.project_answers import ProjectAnswers
+from patina_assets.serving.mcp.tools import Tools
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server as LowLevelServer
+
+PATH = "/patina/mcp"
+
+
+def mcp_routes(projects: Mapping[str, ProjectAnswers]) -> Sequence[BaseRoute]:
+    """Return the addresses of the MCP server: one for the first project, and one for each by its name.
+
+    Args:
+        projects: The answers of each project by name.
+
+    Returns:
+        No address where the SDK is not installed.
+    """
+    if not projects or find_spec("mcp") is None:
+        return []
+    endpoints = {name: Endpoint(answers) for name, answers in projects.items()}
+    first = next(iter(endpoints.values()))
+    return [Route(PATH, first), *(Route(f"{PATH}/{name}", endpoint) for name, endpoint in endpoints.items())]
+
+
+class Endpoint:
+    """An ASGI application that answers each request by itself: no session outlives one."""
+
+    def __init__(self, answers: ProjectAnswers) -> None:
+        """Take the answers of a project; the SDK is imported for the first request."""
+        self._answers = answers
+
+    @cached_property
+    def _server(self) -> "LowLevelServer[Any]":
+        from patina_assets.serving.mcp.sdk import agent_server
+
+        return agent_server(Tools(lambda: self._answers))._lowlevel_server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["method"] != "POST":  # there is no session to listen to, and none to end
+            refusal = JSONResponse({"error": "only POST is answered here"}, 405, {"Allow": "POST"})
+            await refusal(scope, receive, send)
+            return
+        # The first import of the SDK takes a second, in which all others are to be answered.
+        server = await run_in_threadpool(lambda: self._server)
+        from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+        manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)

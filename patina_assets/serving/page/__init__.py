@@ -1,0 +1,1 @@
+"""The files of the search page, as the browser gets them."""

@@ -1,0 +1,56 @@
+"""The addresses below `/patina`: the search page, and the API behind it. Dagster has all others."""
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from patina_assets.serving.api import api_routes, not_found
+from patina_assets.serving.doors import Doors
+from patina_assets.serving.mcp.http import mcp_routes
+from patina_assets.serving.running import Running
+
+PREFIX = "/patina"
+# With Trusted Types a text can become no part of the page, whatever its script does.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+PAGE_FILES = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "dom.js": "text/javascript",
+    "details.js": "text/javascript",
+    "results.js": "text/javascript",
+    "mapping.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+
+
+def patina_routes(doors: Doors, running: Running) -> Sequence[BaseRoute]:
+    """Return our routes; they stand before Dagster's, the last of which answers every address."""
+    return [
+        Route(PREFIX, _to_page),
+        Route(f"{PREFIX}/", _answering("index.html", "text/html")),
+        *(Route(f"{PREFIX}/{name}", _answering(name, kind)) for name, kind in PAGE_FILES.items()),
+        Route(f"{PREFIX}/map.js", _answering("map.js", "text/javascript", "patina_assets.pictures")),
+        *api_routes(PREFIX, doors, running),
+        *mcp_routes(doors.projects),
+        Route(f"{PREFIX}/{{rest:path}}", not_found),
+    ]
+
+
+def _to_page(_: Request) -> Response:
+    return RedirectResponse(f"{PREFIX}/", 307)
+
+
+def _answering(name: str, kind: str, place: str = "patina_assets.serving.page") -> Callable[[Request], Response]:
+    content = (files(place) / name).read_bytes()
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+
+    def answer(_: Request) -> Response:
+        return Response(content, media_type=kind, headers=headers)
+
+    return answer

@@ -1,0 +1,1 @@
+"""Small files that people or tools write: read strictly, checked against a dataclass, faults with their lines."""

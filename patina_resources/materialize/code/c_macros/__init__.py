@@ -1,0 +1,1 @@
+"""What C and C++ macros hide from a parser that has no preprocessor."""

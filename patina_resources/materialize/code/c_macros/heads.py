@@ -1,0 +1,78 @@
+"""Macros that begin a function, and what they call it: `Parser.Empty` of `TEST(Parser, Empty) {`."""
+
+import re
+from dataclasses import dataclass
+
+from patina_resources.materialize.code.c_macros.tokens import BEGINNINGS, STATEMENTS, TOKEN
+
+# Macros of test frameworks that begin a function, and which of their arguments name it.
+FIRST, SECOND, BOTH = slice(0, 1), slice(1, 2), slice(0, 2)
+TEST_MACROS = {
+    **dict.fromkeys(
+        b"TEST TEST_F TEST_P TYPED_TEST TYPED_TEST_P IGNORE_TEST Test ParameterizedTest Theory ZTEST ZTEST_F "
+        b"BENCHMARK_F BENCHMARK_DEFINE_F BENCHMARK_TEMPLATE_F PHP_METHOD MOCK_TEST".split(),
+        BOTH,
+    ),
+    **dict.fromkeys(
+        b"TEST_CASE_METHOD TEST_CASE_FIXTURE SCENARIO_METHOD TEMPLATE_TEST_CASE_METHOD".split(),
+        SECOND,
+    ),
+    **dict.fromkeys(
+        b"TEST_CASE SCENARIO TEMPLATE_TEST_CASE TEMPLATE_LIST_TEST_CASE TEMPLATE_PRODUCT_TEST_CASE TEST_CASE_TEMPLATE "
+        b"TEMPLATE_TEST_CASE_SIG BOOST_AUTO_TEST_CASE BOOST_FIXTURE_TEST_CASE BOOST_DATA_TEST_CASE "
+        b"BOOST_AUTO_TEST_CASE_TEMPLATE BOOST_DATA_TEST_CASE_F BOOST_PARAM_TEST_CASE START_TEST".split(),
+        FIRST,
+    ),
+}
+MOST_NAMES = 2
+RESERVED = BEGINNINGS | STATEMENTS | frozenset(b"and false noexcept not nullptr or this true typeid xor".split())
+NOT_WORD = re.compile(r"\W+")
+STRING = re.compile(rb'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)
+IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a macro calls a function.
+
+    Attributes:
+        name: An identifier, or two with a dot between them: `Parser.Empty`, `parses_nothing`.
+        title: As it is written where it is a text, `parses nothing` of `TEST_CASE("parses nothing")`; else "".
+    """
+
+    name: str
+    title: str
+
+
+def read_head(macro: bytes, arguments: bytes) -> Head | None:
+    """Return what a macro with these arguments calls a function; None if they name nothing."""
+    parts = _split(arguments)
+    known = TEST_MACROS.get(macro)
+    chosen = [part for part in parts[:MOST_NAMES] if _names(part)] if known is None else parts[known]
+    names, title = [], ""
+    for part in chosen:
+        if found := STRING.match(part):
+            title = found[1].decode("utf-8", "replace")
+            word = NOT_WORD.sub("_", title).strip("_")
+            names.append(f"_{word}" if word[:1].isdigit() or word.encode() in RESERVED else word)
+        elif _names(part):
+            names.append(part.decode())
+    name = ".".join(name for name in names if name)
+    return Head(name, title) if name else None
+
+
+def _names(part: bytes) -> bool:
+    """Return whether an argument is a plain identifier."""
+    return IDENTIFIER.fullmatch(part) is not None and part not in BEGINNINGS and part not in STATEMENTS
+
+
+def _split(arguments: bytes) -> list[bytes]:
+    """Return the arguments of a macro, without comments; those after a nested bracket are not told apart."""
+    parts, start = [], 0
+    for found in TOKEN.finditer(arguments):
+        if found["mark2"] in (b"(", b"{", b"[", b"<"):
+            break
+        if found["mark2"] == b",":
+            parts.append(arguments[start : found.start()].strip())
+            start = found.end()
+    return [*parts, arguments[start:].strip()]

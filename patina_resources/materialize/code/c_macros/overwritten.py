@@ -1,0 +1,44 @@
+"""A file that is overwritten in place: as long as it was, each byte where it stood."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from patina_resources.materialize.code.c_macros.heads import Head
+from patina_resources.materialize.code.c_macros.tokens import Token
+
+PLAIN_HEAD = b"int f("
+
+
+@dataclass
+class Overwritten:
+    """What is overwritten of a file, and how macros name the functions that they begin.
+
+    Attributes:
+        content: The file's bytes.
+        heads: What each macro that begins a function calls it, by the macro's first byte.
+    """
+
+    content: bytearray
+    heads: dict[int, Head] = field(default_factory=dict)
+
+    def blank(self, tokens: Sequence[Token]) -> None:
+        """Put blanks in the place of tokens; lines stay."""
+        for token in tokens:
+            for place in range(token.start, token.end):
+                if self.content[place] not in b"\r\n":
+                    self.content[place] = ord(" ")
+
+    def put(self, token: Token, text: bytes) -> None:
+        """Put another word in the place of a token."""
+        if len(text) <= token.end - token.start:
+            self.content[token.start : token.end] = text.ljust(token.end - token.start)
+
+    def begin_function(self, start: int, end: int, head: Head) -> None:
+        """Put the head of a function in the place of a macro."""
+        self.heads[start] = head
+        self.content[start:end] = PLAIN_HEAD + b" " * (end - start - len(PLAIN_HEAD) - 1) + b")"
+
+    def end_statement(self, token: Token) -> None:
+        """Put a semicolon after a token, if there is room."""
+        if self.content[token.end : token.end + 1].isspace():
+            self.content[token.end] = ord(";")

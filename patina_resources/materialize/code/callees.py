@@ -1,0 +1,159 @@
+"""What is called: by a call's node, or by what looks like a call in the arguments of a Rust macro."""
+
+import re
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from patina_resources.materialize.code.languages.language import words
+from patina_resources.materialize.code.names import plain_word
+from patina_resources.materialize.code.source import SourceFile
+
+MAXIMUM_CALLEE = 200
+WORD = re.compile(r"\w++")
+# What is left of Rust's `parse::<i32>()` and `S::<u8>::new()` without the types.
+TURBOFISH = re.compile(r"::(?=::|\(|$)")
+
+RUST_WORDS = frozenset({"identifier", "self", "super", "crate", "metavariable", "primitive_type"})
+MOST_PARTS = 32
+# What is no function, though it is written as one.
+PHP_CONSTRUCTS = frozenset({"array", "die", "empty", "eval", "exit", "isset", "list", "unset"})
+# In Go, `f[int](x, y)` looks like the call of an element: the index is a type where it is one of these.
+GO_TYPES = words(
+    "any bool byte complex64 complex128 error float32 float64 int int8 int16 int32 int64 rune string uint uint8 uint16 "
+    "uint32 uint64 uintptr"
+)
+JSX = frozenset({"jsx_opening_element", "jsx_self_closing_element"})
+
+
+def callee_text(source: SourceFile, call: Node) -> str:
+    """Return what is called, such as `self.index.add` or `open().read`; arguments, strings and generics are left out.
+
+    At most MAXIMUM_CALLEE characters, the last ones: the name that is called is at the end.
+    """
+    parts: list[str] = []
+    length = 0
+    chains = source.language.chains
+    pending = _callee_nodes(source, call)
+    while pending and length <= MAXIMUM_CALLEE:
+        node = pending.pop()
+        if node.type == "index_expression" and _is_go_type(source, node.child_by_field_name("index")):
+            pending.extend(node.children[:1])
+            continue
+        if node.type in chains:
+            pending.extend(node.children)
+            continue
+        part = _part(source, node)
+        parts.append(part)
+        length += len(part)
+    text = plain_word(source, TURBOFISH.sub("", "".join(reversed(parts)))).removeprefix("\\")
+    if call.type == "function_call_expression" and text in PHP_CONSTRUCTS:
+        return ""
+    if not text or (call.type in JSX and text[0].islower() and "." not in text):  # `<div>` is an element of the page
+        return ""
+    text = text if len(text) <= MAXIMUM_CALLEE else "…" + text[1 - MAXIMUM_CALLEE :]
+    if call.type == "macro_invocation":
+        return text + "!"
+    return f"new {text}" if call.type in ("new_expression", "object_creation_expression") else text
+
+
+def _may_be_index(source: SourceFile, arguments: Node) -> bool:
+    """Return whether Go's `f[x](y)`, which its grammar takes for a conversion, may call an element of `f`."""
+    holder = arguments.parent.parent if arguments.parent is not None else None
+    if holder is None or holder.type != "type_conversion_expression" or arguments.named_child_count != 1:
+        return False
+    held = arguments.named_child(0)
+    return held is not None and WORD.fullmatch(source.text(held)) is not None and not _is_go_type(source, held)
+
+
+def _is_go_type(source: SourceFile, index: Node | None) -> bool:
+    """Return whether what stands in brackets is a type: `int`, `*T`, `[]T`, or `Token`, which an index seldom is."""
+    if index is None:
+        return False
+    if index.type == "type_elem":
+        index = index.named_child(0) or index
+    word = source.text(index)
+    is_pointer = index.type == "unary_expression" and source.text(index.child_by_field_name("operator")) == "*"
+    return is_pointer or index.type.endswith("_type") or word in GO_TYPES or word[:1].isupper()
+
+
+def calls_in_macro(source: SourceFile, macro: Node) -> Iterator[tuple[str, Node]]:
+    """Yield what is called in the arguments of a Rust macro, and where: its grammar reads them as mere words.
+
+    A call is a word, with the path or receiver before it, right before parentheses; `name![...]` is a macro's.
+    """
+    trees = [child for child in macro.named_children if child.type == "token_tree"]
+    while trees:
+        tokens = trees.pop().children
+        trees.extend(token for token in tokens if token.type == "token_tree")
+        for place in range(1, len(tokens)):
+            arguments, before = tokens[place], tokens[place - 1]
+            if arguments.type != "token_tree":
+                continue
+            is_macro = before.type == "!" and place > 1
+            if not is_macro and source.content[arguments.start_byte : arguments.start_byte + 1] != b"(":
+                continue
+            end = place - 2 if is_macro else place - 1
+            if name := _path_before(source, tokens, end):
+                yield name + "!" * is_macro, tokens[end]
+
+
+def _path_before(source: SourceFile, tokens: list[Node], end: int) -> str:
+    """Return the path that ends with a token, such as `a.b` or `S::new`; "" where it is no path, or a definition's."""
+    parts: list[str] = []
+    place = _before_generics(tokens, end)
+    while place >= 0 and len(parts) < MOST_PARTS:
+        token = tokens[place]
+        if token.type == "token_tree" and parts:
+            parts.append("()")
+            place = _before_generics(tokens, place - 1)
+            token = tokens[max(place, 0)]
+        if token.type not in RUST_WORDS:
+            break
+        parts.append(source.text(token))
+        if place < 1 or tokens[place - 1].type not in ("::", "."):
+            break
+        parts.append(tokens[place - 1].type)
+        place = _before_generics(tokens, place - 2)
+    if not parts or parts[0] in source.language.reserved or (place > 0 and tokens[place - 1].type == "fn"):
+        return ""
+    return plain_word(source, "".join(reversed(parts))).removeprefix("::")[-MAXIMUM_CALLEE:]
+
+
+def _before_generics(tokens: list[Node], end: int) -> int:
+    """Return the place of the word before `::<T>`, where one ends at `end`."""
+    if end < 0 or tokens[end].type != ">":
+        return end
+    for place in range(end - 1, max(end - MOST_PARTS, 0), -1):
+        if tokens[place].type == "<":
+            return place - 2 if tokens[place - 1].type == "::" else place - 1
+    return -1
+
+
+def _callee_nodes(source: SourceFile, call: Node) -> list[Node]:
+    for field in source.language.callee_fields.get(call.type, ("function",)):
+        if node := call.child_by_field_name(field):
+            return [node]
+    nodes: list[Node] = []
+    if call.type in JSX:  # `<>` around a list
+        return nodes
+    for child in call.children:
+        if child.type in source.language.arguments:
+            break
+        nodes.append(child)
+    return nodes
+
+
+def _part(source: SourceFile, node: Node) -> str:
+    language = source.language
+    if node.type == "type_arguments" and _may_be_index(source, node):
+        return source.text(node)
+    if node.type in language.dropped:
+        return ""
+    if node.type in language.arguments:
+        return "()"
+    if node.type in language.strings:
+        return '""'
+    if node.child_count == 0 or node.type in language.callee_words:
+        return source.text(node)
+    return "()"

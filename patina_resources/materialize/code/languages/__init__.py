@@ -1,0 +1,1 @@
+"""The languages that are read, and what their grammars call things."""

@@ -1,0 +1,54 @@
+"""A source file -> its syntax tree, of as much of it as can be had, and how much of it is in no tree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tree_sitter import Node, Parser, Query, QueryCursor
+
+from patina_resources.materialize.code.c_macros.blank import without_macros
+from patina_resources.materialize.code.c_macros.heads import Head
+from patina_resources.materialize.code.languages.language import Language
+from patina_resources.materialize.code.languages.languages import grammar
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A syntax tree.
+
+    Attributes:
+        root: Its root; each node is where it is in the file.
+        unread_bytes: How many bytes of words and marks the parser could put nowhere; one that it missed counts as 1.
+        heads: What a macro calls a function, by the byte where it begins.
+    """
+
+    root: Node
+    unread_bytes: int
+    heads: Mapping[int, Head] = field(default_factory=dict)
+
+
+def parse(language: Language, content: bytes) -> Parsed:
+    """Return the tree of a file; of C and C++, that without macros unless the parser makes more of it with them."""
+    if not language.declarators:
+        return _parse(language, content)
+    blanked = without_macros(content)
+    without = _parse(language, blanked.content, blanked.heads)
+    if not without.unread_bytes or blanked.content == content:
+        return without
+    whole = _parse(language, content)
+    return whole if whole.unread_bytes < without.unread_bytes else without
+
+
+def _parse(language: Language, content: bytes, heads: Mapping[int, Head] | None = None) -> Parsed:
+    root = Parser(grammar(language.name)).parse(content).root_node
+    return Parsed(root, _unread_bytes(language, root) if root.has_error else 0, heads or {})
+
+
+def _unread_bytes(language: Language, root: Node) -> int:
+    flaws = QueryCursor(Query(grammar(language.name), "[(ERROR) (MISSING)] @flaw")).captures(root).get("flaw", [])
+    unread = 0
+    for flaw in flaws:
+        stray = [child for child in flaw.children if not child.child_count and not child.is_error]
+        unread += (
+            sum(child.end_byte - child.start_byte for child in stray) if stray else flaw.end_byte - flaw.start_byte
+        )
+    return max(unread, 1)

@@ -1,0 +1,1 @@
+"""What documents say, and where: Markdown and reStructuredText as blocks and sections."""

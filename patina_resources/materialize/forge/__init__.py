@@ -1,0 +1,1 @@
+"""Issues and pull requests of a forge, out of files that its tools write, as events."""

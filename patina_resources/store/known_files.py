@@ -1,0 +1,94 @@
+"""What this process already computed from a file, kept for as long as the file is in the same state.
+
+A file's state is its device, inode, size, and the times of its last write and of its last change of any kind. The
+system alone sets the last of these, so a file that somebody wrote to is read and hashed again.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Hashable
+from contextlib import suppress
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from patina_resources.store.files import file_sha256, sha256
+
+MOST_KNOWN = 4096
+
+State = tuple[int, int, int, int, int]
+T = TypeVar("T")
+
+
+class KnownFiles(Generic[T]):
+    """Values computed from files, by the state that the file was in, and whatever else decides the value."""
+
+    def __init__(self, most: int = MOST_KNOWN) -> None:
+        """Remember at most so many; the oldest is dropped first."""
+        self._most = most
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable) -> T | None:
+        """Return the value of a key; None where there is none."""
+        return self._values.get(key)
+
+    def put(self, key: Hashable, value: T) -> None:
+        """Remember a value."""
+        self._values[key] = value
+        while len(self._values) > self._most:
+            with suppress(KeyError):  # another thread was first
+                self._values.popitem(last=False)
+
+
+_DIGESTS: KnownFiles[str] = KnownFiles()
+
+
+def state_of(status: os.stat_result) -> State:
+    """Return the state of a file."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def known_sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file; it is read only where its state is not a known one.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    state = state_of(path.stat())
+    digest = _DIGESTS.get(state)
+    if digest is None:
+        digest = file_sha256(path)
+        if state_of(path.stat()) == state:
+            _DIGESTS.put(state, digest)
+    return digest
+
+
+def read_if_sha256(path: Path, digest: str) -> bytes | None:
+    """Return the content of a file; None where its SHA-256 is another.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        before = state_of(os.fstat(file.fileno()))
+        data = file.read()
+        unchanged = state_of(os.fstat(file.fileno())) == before
+    if unchanged and _DIGESTS.get(before) == digest:
+        return data
+    found = sha256(data)
+    if unchanged:
+        _DIGESTS.put(before, found)
+    return data if found == digest else None
+
+
+def written(path: Path, digest: str, state: State) -> None:
+    """Remember the digest of a file that this process has written, and may have renamed since.
+
+    Args:
+        path: Where it is now.
+        digest: SHA-256 (hex) of what was written.
+        state: Its state right after it was written.
+    """
+    with suppress(OSError):
+        now = state_of(path.stat())
+        if now[:-1] == state[:-1]:  # to rename a file changes the last of its times, and nothing else
+            _DIGESTS.put(now, digest)

@@ -1,0 +1,155 @@
+"""Modules that decide and write, the tests that should notice a change of them, and changes that change nothing."""
+
+_PAIRS = "tests/patina_assets/pairs"
+_TYPES = "patina_assets/pairs/types"
+_MATERIALIZE = "tests/patina_resources/materialize"
+
+
+def _in(folder: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/test_{name}.py" for name in names.split())
+
+
+_STORE = _in("tests/patina_resources/store", "files installation_key manifests artifacts")
+_RECIPES = _in("tests/patina_assets/recipe", "recipe recipe_faults")
+
+# Quick tests first: the first that fails ends a try.
+MODULES: dict[str, tuple[str, ...]] = {
+    "patina_assets/pipeline/staleness.py": _in(
+        "tests/patina_assets/pipeline", "staleness stale_models early_cutoff refresh"
+    ),
+    "patina_assets/pipeline/trust.py": ("tests/security/test_trust.py",),
+    "patina_resources/store/artifacts.py": _STORE,
+    "patina_resources/store/files.py": _STORE,
+    "patina_resources/store/known_files.py": _STORE,
+    "patina_resources/store/manifests.py": _STORE,
+    "patina_resources/store/trust.py": _in("tests/patina_resources/store", "installation_key"),
+    "patina_resources/eventlog/live.py": _in("tests/patina_resources/eventlog", "eventlog"),
+    "patina_resources/eventlog/writer.py": (
+        "tests/patina_resources/eventlog/test_writer.py",
+        "tests/security/test_eventlog_writing.py",
+    ),
+    "patina_assets/recipe/model.py": _RECIPES,
+    "patina_assets/recipe/reader.py": _RECIPES,
+    f"{_TYPES}/ast_similar.py": (f"{_PAIRS}/test_pairs_code.py", f"{_PAIRS}/test_pairs.py"),
+    f"{_TYPES}/caller_callee.py": (
+        f"{_PAIRS}/test_caller_callee.py",
+        f"{_PAIRS}/test_pairs_code.py",
+        f"{_PAIRS}/test_pairs.py",
+    ),
+    f"{_TYPES}/co_changed.py": _in(_PAIRS, "co_changed pairs_commits pairs"),
+    f"{_TYPES}/commit_touches.py": _in(_PAIRS, "commit_touches pairs_commits pairs"),
+    f"{_TYPES}/effect_similarity.py": _in(_PAIRS, "states_and_effects pairs_commits pairs"),
+    f"{_TYPES}/same_author.py": _in(_PAIRS, "same_author pairs_commits pairs"),
+    f"{_TYPES}/same_module.py": (f"{_PAIRS}/test_pairs_code.py", f"{_PAIRS}/test_pairs.py"),
+    f"{_TYPES}/same_session.py": (f"{_PAIRS}/test_same_session.py", f"{_PAIRS}/test_pairs.py"),
+    f"{_TYPES}/state_similarity.py": _in(_PAIRS, "states_and_effects pairs_commits pairs"),
+    "patina_assets/pairs/commits.py": (f"{_PAIRS}/test_pairs_commits.py",),
+    "patina_assets/pairs/entities.py": (f"{_PAIRS}/test_drift.py",),
+    "patina_assets/pairs/hash_sample.py": (f"{_PAIRS}/test_drift.py",),
+    "patina_assets/pairs/relations.py": (f"{_PAIRS}/test_relations.py", f"{_PAIRS}/test_triplet.py"),
+    "patina_assets/pairs/splits.py": (f"{_PAIRS}/test_relations.py", f"{_PAIRS}/test_pairs.py"),
+    "patina_assets/pairs/triplet.py": (f"{_PAIRS}/test_triplet.py",),
+    "patina_assets/orchestration/automation/decisions.py": _in(
+        "tests/patina_assets/orchestration/automation", "decisions"
+    ),
+    "patina_assets/learning/adam.py": _in("tests/patina_assets/learning", "train"),
+    "patina_assets/learning/losses.py": _in("tests/patina_assets/learning", "train"),
+    "patina_resources/eventlog/reader.py": _in(
+        "tests/patina_resources/eventlog", "eventlog remembered_look eventlog_readers"
+    ),
+    "patina_assets/learning/verdict.py": ("tests/patina_assets/learning/test_verdict.py",),
+    "patina_assets/pipeline/stages/refresh.py": ("tests/patina_assets/pipeline/test_refresh.py",),
+    "patina_resources/eventlog/file_names.py": ("tests/patina_resources/eventlog/test_file_names.py",),
+    "patina_resources/eventlog/normal_forms.py": (f"{_PAIRS}/test_pairs_commits.py",),
+    "patina_resources/materialize/reconcile.py": (f"{_MATERIALIZE}/test_materialize_docs.py",),
+    "patina_resources/materialize/forge/records.py": _in(_MATERIALIZE, "forge_records"),
+    "patina_resources/materialize/notes/decision_records.py": _in(_MATERIALIZE, "materialize_sessions hostile_files"),
+    "patina_resources/materialize/notes/session_notes.py": (f"{_MATERIALIZE}/test_materialize_sessions.py",),
+    "patina_resources/materialize/git/times.py": (f"{_MATERIALIZE}/test_materialize_git.py",),
+    "patina_assets/search/fusion.py": _in("tests/patina_assets/search", "passage_file"),
+    "patina_assets/search/questions.py": ("tests/patina_assets/search/test_ranking.py",),
+    "patina_assets/search/ranking.py": ("tests/patina_assets/search/test_ranking.py",),
+}
+
+# (path, line, what stands there instead) -> why nobody could notice it.
+_WRITER, _RECIPE = "patina_resources/eventlog/writer.py", "patina_assets/recipe"
+_FILES = "patina_resources/store/files.py"
+EQUIVALENT: dict[tuple[str, str, str], str] = {
+    (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
+    (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
+    (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
+    (
+        "patina_resources/eventlog/reader.py",
+        'return f"{source.name}@{hashlib.sha256(source.sql.encode()).hexdigest()[:16]}"',
+        "(16 + 1)",
+    ): "one more digit of a digest that tells SQL apart",
+    (
+        _WRITER,
+        'self._connection.execute(f"PRAGMA busy_timeout = {int(WAIT_SECONDS * 1000)}")',
+        "(1000 + 1)",
+    ): "milliseconds of a wait: no test measures time",
+    (_WRITER, "LEAST_STEPS = 100_000_000", "(100000000 + 1)"): "one step more of a limit against endless work",
+    (_WRITER, "ROW_BYTES = 100", "(100 + 1)"): "one byte more of a limit against endless work",
+    (
+        _WRITER,
+        'self._connection.execute("CREATE INDEX temp.seqs_of_file ON live_of_file (source_file, seq)")',
+        "pass",
+    ): "an index makes it quick, and nothing else",
+    (
+        _FILES,
+        "descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)",
+        "(os.O_WRONLY | os.O_CREAT | os.O_EXCL & os.O_CLOEXEC)",
+    ): "the name has 64 random bits: it is not there",
+    (_FILES, "os.fsync(descriptor)", "pass"): "only a power cut would show it",
+    (_FILES, "os.fsync(file.fileno())", "pass"): "only a power cut would show it",
+    (
+        "patina_assets/pairs/relations.py",
+        "itself = merged // max(relations.texts, 1) == merged % max(relations.texts, 1)",
+        "(1 + 1)",
+    ): "of no text or one, nothing is related",
+    (
+        "patina_assets/pairs/relations.py",
+        "if rows.size <= most:",
+        "rows.size < most",
+    ): "as many as are wanted are spread to themselves",
+    (
+        "patina_assets/orchestration/automation/decisions.py",
+        "names = sorted({verdict.projection for verdict in stale} - {MODEL, LOCK}) or [LOCK] * bool(stale)",
+        "list({verdict.projection for verdict in stale} - {MODEL, LOCK})",
+    ): "what is asked for stands in the order of the verdicts",
+    (
+        "patina_assets/learning/verdict.py",
+        "return Verdict.BETTER if self.low > 0 else Verdict.WORSE",
+        "self.low >= 0",
+    ): "an interval that begins at zero holds it",
+    (
+        f"{_TYPES}/caller_callee.py",
+        "if len(self.qualified[name, qualifier]) < 2:",
+        "(2 + 1)",
+    ): "a name in three files says no more than one in two",
+    (
+        f"{_TYPES}/caller_callee.py",
+        'return (next(iter(files)), bool(qualifier)) if places.count[name] == 1 else ("", False)',
+        "True",
+    ): "of what is in no file, nobody asks whether it is a guess",
+    (
+        f"{_RECIPE}/model.py",
+        "layers_line: int = field(default=1, compare=False)",
+        "(1 + 1)",
+    ): "a line that a recipe of a test has: readers give it",
+    (
+        f"{_RECIPE}/model.py",
+        'fault = Fault("rule", ("embedding_model",), expected=reason)',
+        "'rule_'",
+    ): "a fault with a sentence of its own shows no kind",
+    (
+        f"{_RECIPE}/reader.py",
+        "if training is None or self.faults:",
+        "((training is None) and (self.faults))",
+    ): "where there is a fault, what is read is thrown away",
+    (
+        f"{_RECIPE}/reader.py",
+        "if self.faults or top is None:",
+        "((self.faults))",
+    ): "nothing is read only where there is a fault",
+}

@@ -1,0 +1,73 @@
+"""What `make mutants` changes, and that its table names what there is."""
+
+import ast
+
+import pytest
+from changes import changes
+from covering import EVERY, Covering
+from root import ROOT
+from table import EQUIVALENT, MODULES
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a = b < c", {"b <= c"}),
+        ("a = b < c in d", {"b <= c in d", "b < c not in d"}),
+        ("a = b and c", {"((b) or (c))", "((b))", "((c))"}),
+        ("a = not b", {"bool(b)"}),
+        ("a = b + 2", {"(b - 2)", "(2 + 1)"}),
+        ("a = b + 'text of two'", set()),
+        ("a = True", {"False"}),
+        ("a = zip(b, strict=True)", set()),
+        ("a = b.encode('utf-8', 'replace')", {"'xutf-8'", "'replace_'"}),
+        ("a = 'word'", {"'word_'"}),
+        ("a = 'a sentence'", set()),
+        ("a = 'SELECT b FROM c WHERE d = 1'", {"'SELECT b FROM c WHERE d != 1'"}),
+        ("a = b if c else d", {"(d if c else b)"}),
+        ("a = [b for b in c if b]", {"(not (b))"}),
+        ("a = min(b)", {"max(b)"}),
+        ("if a:\n    b()", {"(not (a))", "pass"}),
+        ("def f():\n    'word'\n    return 'word'", {"return None", "'word_'"}),
+        ("def f() -> 'word':\n    raise E('word') from e", {"pass", "'word_'"}),
+        ("a += b", {"a -= b"}),
+        ("for a in b:\n    continue", {"break"}),
+    ],
+)
+def test_a_source_is_changed_in_one_place(source: str, expected: set[str]) -> None:
+    found = changes(source)
+    assert {change.after for change in found} == expected
+    for change in found:
+        assert change.source != source
+        ast.parse(change.source)
+
+
+def test_bytes_are_counted_where_letters_have_several() -> None:
+    (change,) = changes("x = 'é ö ü'; y = a == b")
+    assert change.source == "x = 'é ö ü'; y = a != b"
+
+
+def test_changes_of_the_modules_are_python() -> None:
+    for path in MODULES:
+        for change in changes((ROOT / path).read_text("utf-8"))[::9]:
+            ast.parse(change.source)
+
+
+def test_the_table_names_what_there_is() -> None:
+    for path, tests in MODULES.items():
+        assert (ROOT / path).is_file()
+        assert all((ROOT / test).is_file() for test in tests)
+    there = {
+        (path, change.text, change.after) for path in MODULES for change in changes((ROOT / path).read_text("utf-8"))
+    }
+    assert set(EQUIVALENT) <= there
+
+
+def test_only_tests_that_run_a_statement_can_notice_a_change_of_it() -> None:
+    source = "import a\ndef f(b):\n    if (b and\n            a):\n        return 1\n    return [\n        2,\n    ]\n"
+    recorded = {EVERY: [1, 2], "one": [3, 5], "other": [3, 4, 6], "none": []}
+    covering = Covering(source, recorded)
+    assert [covering.tests(line) for line in (1, 2)] == [None, None]
+    assert [covering.tests(line) for line in (3, 4)] == [{"one", "other"}] * 2
+    assert [covering.tests(line) for line in (5, 6, 7)] == [{"one"}, {"other"}, {"other"}]
+    assert Covering("a = 1\n", {}).tests(1) == set()

@@ -1,0 +1,120 @@
+"""What a commit starts, in a real repository: one run at a time, and everything is up to date when it ends."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from materialize_helpers import GitFolder, live
+from root import ROOT
+from small_project import patina
+
+from patina_assets.commands.hooks.background import HookFiles, LogLines, hook_files
+from patina_resources.project.project import find_project
+from patina_resources.store.files import exclusive
+
+WAIT_SECONDS = 240.0
+RECIPE = "version: 2\nembedding_model: corpus-static\nprojections: {}\n"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GitFolder:
+    made = GitFolder(tmp_path / "repository")
+    made.write(".patina/config.toml", "")
+    made.write(".gitignore", ".patina/data/\n")
+    for name in ("queue", "retry", "cache"):
+        made.write(
+            f"src/{name}.py", f'def {name}(limit):\n    """Handle the {name} up to a limit."""\n    return limit\n'
+        )
+    made.commit("Begin")
+    monkeypatch.chdir(made.path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert patina("hook", "install").code == 0
+    return made
+
+
+def files_of(repository: GitFolder) -> HookFiles:
+    return hook_files(find_project(repository.path))
+
+
+def log_of(repository: GitFolder) -> str:
+    path = files_of(repository).log
+    return path.read_text() if path.exists() else ""
+
+
+def ended_runs(repository: GitFolder, count: int) -> str:
+    """Return the log once so many runs have ended."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while log_of(repository).count(" s\n") < count:
+        assert time.monotonic() < deadline, log_of(repository)
+        time.sleep(0.1)
+    return log_of(repository)
+
+
+def run(repository: GitFolder, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "patina_assets.cli", "hook", "run"],
+        cwd=repository.path,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_commit_is_found_a_little_later(repository: GitFolder) -> None:
+    repository.write(".patina/oxidize.yaml", RECIPE)
+    repository.commit("Let the zeppelin land")
+    assert "done after" in ended_runs(repository, 1)
+    found = patina("scry", "zeppelin")
+    assert "Let the zeppelin land" in found.out
+    status = patina("hook", "status")
+    assert "installed: after each of them" in status.out
+    assert "done after" in status.out
+
+
+def test_a_line_is_in_the_log_as_soon_as_it_ends(tmp_path: Path) -> None:
+    log = tmp_path / "hook.log"
+    lines = LogLines(log)
+    print("temporal/weights:", end=" ", file=lines)
+    assert not log.exists()
+    print("1 of 10 epochs\n\n2", end="", file=lines)
+    assert log.read_text().endswith("Z temporal/weights: 1 of 10 epochs\n")
+    assert log.read_text().count("\n") == 1
+    print("what no log can take", file=LogLines(tmp_path))
+    assert list(tmp_path.iterdir()) == [log]
+
+
+def test_what_goes_wrong_is_in_the_log_and_nowhere_else(repository: GitFolder) -> None:
+    # Variables of the command that calls a hook lead to its repository, and not to this one.
+    done = run(repository, GIT_DIR="/nowhere", GIT_INDEX_FILE="/nowhere/index", GIT_WORK_TREE="/nowhere")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    log = ended_runs(repository, 1)
+    assert "failed: " in log
+    assert "oxidize.yaml" in log
+    assert len(live(repository.eventlog, "git.commit")) == 1
+
+
+def test_who_comes_during_a_run_leaves_a_mark_for_it(repository: GitFolder) -> None:
+    files = files_of(repository)
+    with exclusive(files.mutex, 0.0, "a run of this test"):
+        assert run(repository).returncode == 0
+        assert files.again.exists()
+        assert log_of(repository) == ""
+    assert run(repository).returncode == 0
+    assert not files.again.exists()
+    assert log_of(repository).count("begun") == 1
+
+
+def test_nothing_runs_for_a_project_that_was_not_asked_for(repository: GitFolder, tmp_path: Path) -> None:
+    other = GitFolder(tmp_path / "other")
+    other.write(".patina/config.toml", "")
+    other.commit("Begin")
+    assert run(other).returncode == 0
+    assert not (other.path / ".patina" / "data").exists()
+    # The lines alone do not decide: the user's own record does.
+    assert patina("hook", "uninstall").code == 0
+    assert run(repository).returncode == 0
+    assert log_of(repository) == ""

@@ -1,0 +1,235 @@
+"""The pipeline as Dagster sees it: keys, groups, staleness tags, failures, on a real instance."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from eventlog_builder import commit
+from small_project import add_events, delete_events, make_project, workspace_of
+
+from patina_assets.definitions import broken_recipe, workspace_definitions
+from patina_assets.orchestration.assets import cache_key, model_asset_key, stage_key
+from patina_assets.orchestration.automation.failures import step_sentence
+from patina_assets.orchestration.metadata import Metadata, stage_metadata
+from patina_resources.project.project import Project
+from patina_resources.store.artifacts import BuiltProjection
+from patina_resources.store.manifests import StageRecord
+
+# Those that the recipe names, and those that the corpus model learns from beside them.
+SOURCES = 15
+BUILT = {
+    "model/corpus_static",
+    *(
+        f"{name}/{stage}"
+        for name in ("semantic", "temporal", "dependency")
+        for stage in ("pairs", "embeddings", "weights", "index")
+    ),
+    *(f"base/{stage}" for stage in ("items", "embeddings", "index")),
+}
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """Return a Dagster instance with real storage."""
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as made:
+        yield made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a project that is not built."""
+    return make_project(tmp_path / "project")
+
+
+def run(project: Project, instance: dg.DagsterInstance, *, full: bool = False) -> dg.ExecuteInProcessResult:
+    """Materialize everything with fresh definitions."""
+    definitions = workspace_definitions(workspace_of(project))
+    run_config = {
+        "resources": {"build": {"config": {"full": full}}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance, raise_on_error=False, run_config=run_config
+    )
+
+
+def reused(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """Return for each materialized asset whether it was reused."""
+    found = {}
+    for event in result.get_asset_materialization_events():
+        metadata = event.materialization.metadata
+        if "reused" in metadata:
+            found[event.asset_key.to_user_string()] = bool(metadata["reused"].value)
+    return found
+
+
+def data_version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str:
+    """Return the data version that Dagster remembers."""
+    event = instance.get_latest_materialization_event(key)
+    assert event is not None
+    assert event.asset_materialization is not None
+    return event.asset_materialization.tags["dagster/data_version"]
+
+
+def test_keys_groups_and_descriptions(project: Project) -> None:
+    project.recipe.write_text(project.recipe.read_text().replace("  temporal:", "  over-time:"))
+    graph = workspace_definitions(workspace_of(project)).resolve_asset_graph()
+    keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert {
+        "source/git_co_changes",
+        "model/corpus_static",
+        "over_time/pairs",
+        "over_time/embeddings",
+        "over_time/weights",
+        "over_time/index",
+        "base/items",
+        "base/index",
+        "oxidize_lock",
+    } <= keys
+    assert graph.get(stage_key("over-time", "index")).group_name == "over_time"
+    assert all(graph.get(key).description for key in graph.get_all_asset_keys())
+    parents = {key.to_user_string() for key in graph.get(stage_key("over-time", "weights")).parent_keys}
+    assert parents == {"over_time/pairs", "over_time/embeddings"}
+
+
+def test_builds_then_reuses_with_the_same_data_versions(project: Project, instance: dg.DagsterInstance) -> None:
+    first = run(project, instance)
+    assert first.success
+    assert reused(first) == dict.fromkeys(BUILT, False)
+    versions = {
+        key: data_version(instance, key) for key in first.job_def.asset_layer.asset_graph.materializable_asset_keys
+    }
+    second = run(project, instance)
+    assert reused(second) == dict.fromkeys(BUILT, True)
+    assert versions == {key: data_version(instance, key) for key in versions}
+    third = run(project, instance, full=True)
+    assert reused(third) == dict.fromkeys(BUILT, False)
+    assert [told_by(result) for result in (first, second, third)] == [4, 0, 4]
+
+
+def told_by(result: dg.ExecuteInProcessResult) -> int:
+    """Return how often a run said how large a cache is."""
+    return sum(event.is_asset_observation for event in result.all_events)
+
+
+def test_a_cache_stands_behind_what_fills_it_and_says_how_large_it_is(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    definitions = workspace_definitions(workspace_of(project), prefix=["team", "project"])
+    graph = definitions.resolve_asset_graph()
+    key = dg.AssetKey(["team", "project", *cache_key("corpus-static").path])
+    model = dg.AssetKey(["team", "project", *model_asset_key("corpus-static").path])
+    filled_by = {"base", "dependency", "semantic", "temporal"}
+    assert {parent.path[-2] for parent in graph.get(key).parent_keys} == filled_by
+    assert not graph.get(key).is_executable
+    assert {parent.path[2] for parent in graph.get(model).parent_keys} == {"source"}
+    config = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    definitions.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance, run_config=config)
+    records = instance.fetch_observations(key, limit=10).records
+    assert len(records) == 4
+    assert records[0].asset_observation is not None
+    told = {name: entry.value for name, entry in records[0].asset_observation.metadata.items()}
+    path = project.embedding_cache("corpus-static")
+    with closing(sqlite3.connect(path)) as connection:
+        assert told["vectors"] == connection.execute("SELECT COUNT(*) FROM vector").fetchone()[0]
+    assert told["bytes"] == path.stat().st_size
+    assert told["hit_rate"] == round(1 - told["new_texts"] / told["texts"], 4)
+
+
+def test_checks_pass_and_give_reasons(project: Project, instance: dg.DagsterInstance) -> None:
+    result = run(project, instance)
+    checks = result.get_asset_check_evaluations()
+    assert len(checks) == 3 * 9 + 5 + SOURCES + len(["repository_is_read"])
+    assert all(check.description for check in checks)
+    assert all(check.passed for check in checks if check.severity == dg.AssetCheckSeverity.ERROR)
+
+
+def test_a_failing_projection_says_why_and_the_others_are_built(project: Project, instance: dg.DagsterInstance) -> None:
+    delete_events(project, "session.%")
+    result = run(project, instance)
+    assert not result.success
+    failures = [event for event in result.all_events if event.is_step_failure]
+    assert [event.step_key for event in failures] == ["semantic__pairs"]
+    failure = failures[0].step_failure_data.user_failure_data
+    assert failure is not None
+    assert failure.description.startswith("semantic: the eventlog holds 0 related pairs")
+    built = set(reused(result))
+    assert {"temporal/index", "dependency/index", "base/index"} <= built
+    assert project.lock.exists()
+
+
+def test_early_cutoff_inside_a_run(project: Project, instance: dg.DagsterInstance) -> None:
+    run(project, instance)
+    add_events(project, [commit("f" * 40, "only/one.py", hour=700)])
+    # The commit itself can be found.
+    found = {f"base/{stage}": False for stage in ("items", "embeddings", "index")}
+    assert reused(run(project, instance)) == dict.fromkeys(BUILT, True) | found
+
+
+def test_metadata_is_for_readers(project: Project, instance: dg.DagsterInstance) -> None:
+    result = run(project, instance)
+    events = {event.asset_key.to_user_string(): event for event in result.get_asset_materialization_events()}
+    pairs = events["semantic/pairs"].materialization.metadata
+    assert isinstance(pairs["samples"], dg.TableMetadataValue)
+    assert [record.data["role"] for record in pairs["samples"].records] == ["anchor", "positive", "negative"] * 10
+    assert pairs["training_pairs"].value == 400
+    assert 0.0 <= events["base/embeddings"].materialization.metadata["cache_hit_rate"].value < 1.0
+    weights = events["semantic/weights"].materialization.metadata
+    assert isinstance(weights["mrr"].value, float)
+    assert "semantic.safetensors" in weights["provenance"].value["files"]
+    assert "gain in MRR" in weights["verdict"].value
+    assert [record.data["held-out part"] for record in weights["base_and_trained"].records][-1] == "beats base"
+    source = events["source/git_commits"].materialization.metadata
+    assert len(source["sample"].records) == 10
+    lock = events["oxidize_lock"].materialization.metadata
+    projections = [record.data["projection"] for record in lock["projections"].records]
+    assert projections == ["semantic", "temporal", "dependency"]
+    assert events["semantic/index"].materialization.metadata["recall_at_10"].value >= 0.95
+
+
+def test_a_broken_recipe_still_loads_and_shows_why(instance: dg.DagsterInstance) -> None:
+    definitions = broken_recipe("oxidize.yaml:3: something is wrong")
+    graph = definitions.resolve_asset_graph()
+    assert "something is wrong" in (graph.get(dg.AssetKey("recipe")).description or "")
+    result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance, raise_on_error=False
+    )
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    data = failure.step_failure_data.user_failure_data
+    assert data is not None
+    assert data.description == "oxidize.yaml:3: something is wrong"
+
+
+def shown_of(project: Project, stage: str, record: StageRecord) -> Metadata:
+    """Return what the page of a stage shows, if this were its record."""
+    workspace = workspace_of(project)
+    built = BuiltProjection(workspace.paths("semantic"), {stage: record})
+    return stage_metadata(workspace.projection("semantic").stage(stage), built)
+
+
+@pytest.mark.parametrize("stage", ["pairs", "embeddings", "weights"])
+def test_a_stage_without_facts_has_a_page_too(project: Project, stage: str) -> None:
+    shown = shown_of(project, stage, StageRecord("fingerprint", {}, "digest", {}))
+    assert shown["provenance"].value["digest"] == "digest"
+    assert None not in shown.values()
+
+
+def test_measures_are_shown_with_their_intervals(project: Project) -> None:
+    row = {"vectors": "base", "mrr": 0.5, "mrr_low": 0.4, "mrr_high": 0.61234}
+    record = StageRecord("fingerprint", {}, "digest", {}, {"evaluation": [row]})
+    shown = shown_of(project, "weights", record)
+    (entry,) = shown["evaluation"].records
+    assert entry.data == {"measure": "mrr base", "value": "0.5000", "95 %": "0.4000 to 0.6123"}
+
+
+def test_an_unexpected_error_is_told_in_one_line(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def fails() -> None:
+        raise ValueError("the disk\nis on fire")
+
+    result = dg.materialize([fails], instance=instance, raise_on_error=False)
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    assert step_sentence(event) == "fails: ValueError: the disk is on fire"

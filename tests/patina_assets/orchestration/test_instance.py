@@ -1,0 +1,84 @@
+"""Dagster homes and the workspace file of one or several projects."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._utils.tags import TagConcurrencyLimitsCounter
+from refusals import refusal
+from sensor_helpers import run_of
+from small_project import make_project
+
+from patina_assets.orchestration.instance import location_names, prepare_home, prepare_workspace
+from patina_assets.orchestration.records import opened_instance
+from patina_resources.project.project import Project, find_project
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> list[Project]:
+    """Return three projects, two of them in folders of one name."""
+    return [make_project(tmp_path / place) for place in ("here/app", "there/app", "My Tool!")]
+
+
+def test_locations_have_names_of_their_own(projects: list[Project]) -> None:
+    assert list(location_names(projects)) == ["app", "app_2", "my_tool"]
+    projects[0].config_file.write_text('[project]\nname = "app-2"\n')
+    assert list(location_names([find_project(project.root) for project in projects])) == ["app_2", "app", "my_tool"]
+
+
+def test_one_project_keeps_its_own_home_and_bare_keys(projects: list[Project]) -> None:
+    home = prepare_workspace(projects[:1])
+    assert home == projects[0].dagster_home
+    (entry,) = yaml.safe_load((home / "workspace.yaml").read_text())["load_from"]
+    assert entry["python_file"]["location_name"] == "app"
+    assert ", [])" in (home / entry["python_file"]["relative_path"]).read_text()
+
+
+def test_several_share_a_home_and_no_key(projects: list[Project]) -> None:
+    home = prepare_workspace(projects)
+    assert all(project.root not in home.parents for project in projects)
+    files = [entry["python_file"] for entry in yaml.safe_load((home / "workspace.yaml").read_text())["load_from"]]
+    assert [file["location_name"] for file in files] == ["app", "app_2", "my_tool"]
+    for file in files:
+        assert f'["{file["location_name"]}"])' in (home / file["relative_path"]).read_text()
+        assert Path(file["relative_path"]).stem not in sys.stdlib_module_names
+
+
+def test_a_project_named_twice_is_refused(projects: list[Project]) -> None:
+    assert "named twice" in refusal(lambda: prepare_workspace([projects[0], projects[0]]))
+
+
+def test_settings_that_its_user_changed_are_kept(projects: list[Project]) -> None:
+    settings = prepare_home(projects[0]) / "dagster.yaml"
+    settings.write_text("telemetry: {enabled: false}\n")
+    prepare_home(projects[0])
+    assert settings.read_text() == "telemetry: {enabled: false}\n"
+
+
+def test_runs_of_one_project_wait_for_each_other(projects: list[Project]) -> None:
+    with dg.DagsterInstance.from_config(str(prepare_workspace(projects))) as instance:
+        first, second, other = (run_of(instance, name).run_id for name in ("app", "app", "my_tool"))
+        runs = {run.run_id: run for run in instance.get_runs()}
+        limits = instance.get_concurrency_config().run_queue_config
+        assert limits is not None
+        # What the daemon asks before it takes a run from the queue.
+        queue = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [runs[first]])
+        assert queue.is_blocked(runs[second])
+        assert not queue.is_blocked(runs[other])
+
+
+def test_a_new_home_may_be_opened_by_several_at_once(projects: list[Project]) -> None:
+    home = prepare_home(projects[0])
+    together = Barrier(8)
+
+    def opened(_: int) -> bool:
+        together.wait()
+        with opened_instance(home) as instance:
+            return instance.get_runs() == []
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(opened, range(8))) == [True] * 8

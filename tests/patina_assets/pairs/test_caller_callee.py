@@ -1,0 +1,101 @@
+"""A function and what it calls belong together."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import pytest
+from deriver import Derived, Deriver
+from eventlog_builder import (
+    call,
+    function,
+)
+
+from patina_assets.pairs.items import Item
+from patina_assets.pairs.splits import Split
+
+
+def calls(derived: Derived) -> set[tuple[str, str]]:
+    """Return the related functions as `file:name`, in the order of their names."""
+    found = set()
+    for context in derived.data.contexts:
+        first, second = (f"{item.file}:{item.text.split(': ')[1].split('(')[0]}" for item in context.members)
+        found.add((first, second))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("functions", "made", "expected"),
+    [
+        ([("a.rs", "run")], ("a.rs", "main", "run"), ("a.rs:main", "a.rs:run")),
+        ([("a.rs", "run"), ("b.rs", "run")], ("a.rs", "main", "run"), ("a.rs:main", "a.rs:run")),
+        ([("b.rs", "run")], ("a.rs", "main", "run"), ("a.rs:main", "b.rs:run")),
+        ([("b.rs", "run"), ("c.rs", "run")], ("a.rs", "main", "run"), None),
+        ([("src/b.rs", "run"), ("c.rs", "run")], ("a.rs", "main", "b::run"), ("a.rs:main", "src/b.rs:run")),
+        ([("b/mod.rs", "run"), ("c.rs", "run")], ("a.rs", "main", "b::run"), ("a.rs:main", "b/mod.rs:run")),
+        ([("b.py", "run"), ("c.py", "run")], ("a.py", "main", "b.run"), ("a.py:main", "b.py:run")),
+        ([("b/x.rs", "run"), ("b/y.rs", "run")], ("a.rs", "main", "b::run"), None),
+        ([("b.rs", "run")], ("a.rs", "main", "Type::run"), ("a.rs:main", "b.rs:run")),
+        ([("./b.rs", "run")], ("a.rs", "main", "run"), ("a.rs:main", "b.rs:run")),
+        ([("b.rs", "run")], ("a.rs", "main", "to_string"), None),
+        ([("b.rs", "run")], ("a.rs", "main", "run::to_string"), None),
+        ([("a.rs", "main")], ("a.rs", "main", "main"), None),
+        ([("a.rs", "main")], ("./a.rs", "main", "self.main"), None),
+        ([("b.rs", "Type::run")], ("a.rs", "main", "Type::run"), ("a.rs:main", "b.rs:Type::run")),
+        (
+            [("b.rs", "First::run"), ("b.rs", "Second::run")],
+            ("a.rs", "main", "Second::run"),
+            ("a.rs:main", "b.rs:Second::run"),
+        ),
+        ([("a.py", "Signer.sign")], ("a.py", "Signer.main", "self.sign"), ("a.py:Signer.main", "a.py:Signer.sign")),
+        (
+            [("a.py", "First.sign"), ("a.py", "Second.sign")],
+            ("a.py", "Second.main", "self.sign"),
+            ("a.py:Second.main", "a.py:Second.sign"),
+        ),
+        ([("a.py", "First.sign"), ("a.py", "Second.sign")], ("a.py", "main", "signer.sign"), None),
+        ([("a.java", "Signer.sign")], ("a.java", "Signer.main", "sign"), ("a.java:Signer.main", "a.java:Signer.sign")),
+        ([("a.cc", "Signer::sign")], ("a.cc", "main", "signer->sign"), ("a.cc:main", "a.cc:Signer::sign")),
+        ([("a.py", "Signer.sign")], ("b.py", "main", "signer.sign"), ("b.py:main", "a.py:Signer.sign")),
+        ([("a.rs", "Signer::new")], ("a.rs", "main", "Vec::new"), None),
+        ([("a.py", "Url.join")], ("a.py", "main", '"".join'), None),
+        ([("b.rs", "run")], ("a.rs", "main", ""), None),
+        ([("b.rs", "run")], ("a.rs", "main", "::"), None),
+    ],
+)
+def test_a_callee_is_resolved_to_a_function_of_the_project(
+    derive: Deriver, functions: list[tuple[str, str]], made: tuple[str, str, str], expected: tuple[str, str] | None
+) -> None:
+    derived = derive("caller_callee", [*(function(*place) for place in functions), call(*made)])
+    assert calls(derived) == ({expected} if expected else set())
+
+
+def test_a_function_is_an_item_with_its_signature(derive: Deriver) -> None:
+    events = [function("./src/a.rs", "read", ["path", "&mut self"], "Result<Row>"), call("src/b.rs", "main", "read")]
+    assert derive("caller_callee", events).data.items == [
+        Item("function", "Function: read(path, &mut self) -> Result<Row> in src/a.rs", file="src/a.rs", seq=1),
+        Item("function", "Function: main() in src/b.rs", file="src/b.rs", seq=2),
+    ]
+
+
+def test_the_latest_form_of_a_function_counts_at_its_first_place(derive: Deriver) -> None:
+    events = [
+        function("./a.rs", "read", ["first"]),
+        function("a.rs", "read", ["second"]),
+        function("./a.rs", "read", ["third"]),
+    ]
+    for scans in (events[:2], events[1:], events):
+        latest = scans[-1].data["parameters"][0]  # type: ignore[call-overload, index]
+        assert derive("caller_callee", scans).data.items == [
+            Item("function", f"Function: read({latest}) in a.rs", file="a.rs", seq=1)
+        ]
+
+
+def test_a_tested_call_touches_a_file_that_training_never_saw(histories: Mapping[str, Derived]) -> None:
+    contexts = histories["caller_callee"].data.contexts
+    files: dict[Split, list[set[str | None]]] = defaultdict(list)
+    for context in contexts:
+        files[context.split].append({item.file for item in context.members})
+    trained = set().union(*files[Split.TRAIN])
+    assert all(files[split] for split in Split)
+    assert all(touched - trained for touched in files[Split.VALIDATION] + files[Split.TEST])
+    assert all(touched - set().union(*files[Split.VALIDATION]) - trained for touched in files[Split.TEST])

@@ -1,0 +1,86 @@
+"""`git clone`, `patina pull`, a question: also where the eventlogs grew otherwise, or HEAD is newer."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from installations import give_key
+from materialize_helpers import GitFolder
+from team import SMALL_RECIPE, Member, built_by, signing_key
+
+from patina_assets.pipeline.sharing import stage_cache
+
+pytest.importorskip("nacl", reason="PyNaCl is part of patina-assets[cache]")
+PARTS = ("reader", "writer", "parser", "ledger", "router", "signer", "packer", "loader")
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Member, str, GitFolder]:
+    """Return who builds after each commit, the public key, and the repository; two pushes were made."""
+    folder = tmp_path_factory.mktemp("builder")
+    repository = GitFolder(folder / "repository")
+    user = Member(repository.path, give_key(folder / "home", "33" * 32))
+    repository.write(".gitignore", ".patina/data/\n")
+    repository.write(".patina/oxidize.yaml", SMALL_RECIPE)
+    repository.git("add", "-f", ".patina/oxidize.yaml")
+    key = signing_key(user)
+    user.uses((folder / "store").as_uri())
+    for number in range(40):
+        part = PARTS[number % len(PARTS)]
+        repository.write(f"src/{part}.py", f"def {part}():\n    return {number}\n")
+        for kind in ("tests/test_{}.py", "docs/{}.md", "examples/{}.txt"):
+            repository.write(kind.format(part), f"{part} {number}\n")
+        repository.commit(f"Let the {part} count to {number}")
+    _build_and_push(user)
+    repository.write("src/reader.py", "def reader():\n    return 'a new answer'\n")
+    repository.commit("Give the reader a new answer")
+    _build_and_push(user)
+    return user, key, repository
+
+
+def _build_and_push(user: Member) -> None:
+    assert user.runs("materialize").code == 0
+    with pytest.MonkeyPatch.context() as environment:
+        built_by(user, environment)
+    pushed = user.runs("push")
+    assert pushed.code == 0, pushed
+    stage_cache._opened.cache_clear()
+
+
+def clone(builder: tuple[Member, str, GitFolder], folder: Path) -> Member:
+    user, key, repository = builder
+    subprocess.run(["git", "clone", "-q", repository.path, folder / "clone"], check=True)
+    new = Member(folder / "clone", give_key(folder / "home", "44" * 32))
+    new.uses((user.home.parent / "store").as_uri(), key)
+    return new
+
+
+def test_a_fresh_clone_answers_and_trains_nothing(
+    builder: tuple[Member, str, GitFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = clone(builder, tmp_path)
+    monkeypatch.setattr("patina_assets.pipeline.stages.weights.build_weights", None)
+    pulled = new.runs("pull", "--json")
+    assert pulled.code == 0, pulled
+    document = json.loads(pulled.out)
+    assert len(document["fetched"]) == 8
+    answer = new.runs("scry", "which commit gave the reader a new answer", "-k", "1")
+    assert (answer.code, "Give the reader a new answer" in answer.out) == (0, True), answer
+    lines = built_by(new, monkeypatch)  # the order of events differs: pairs and indexes follow, weights are kept
+    assert not any("epochs" in line for line in lines), lines
+    assert "nothing is stale" in new.runs("oxidize").out
+
+
+def test_a_clone_with_newer_commits_begins_with_the_nearest_build(
+    builder: tuple[Member, str, GitFolder], tmp_path: Path
+) -> None:
+    new = clone(builder, tmp_path)
+    pushed = GitFolder(new.root).git("rev-parse", "HEAD").decode().strip()
+    for number in range(3):
+        GitFolder(new.root).write("src/reader.py", f"def reader():\n    return {number} * 2\n")
+        GitFolder(new.root).commit(f"Let the reader double {number}")
+    document = json.loads(new.runs("pull", "--json").out)
+    assert (document["of_commit"], len(document["fetched"])) == (pushed, 8)
+    assert document["left"] == ["base/items", "base/embeddings", "base/index"]
+    assert json.loads(new.runs("pull", "--json").out)["fetched"] == []  # what is built is not replaced by what is older

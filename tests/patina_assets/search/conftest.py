@@ -1,0 +1,17 @@
+"""A project to search in, built once."""
+
+from pathlib import Path
+
+import pytest
+from eventlog_builder import project_history
+from searched_project import SPECIAL
+from small_project import build, make_project, set_validation_gain
+
+
+@pytest.fixture(scope="session")
+def built_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a project that is built once for all tests of search; they write nothing there."""
+    made = make_project(tmp_path_factory.mktemp("built") / "project", events=[*project_history(), *SPECIAL])
+    build(made)
+    set_validation_gain(made, 0.1, 0.2, "semantic", "temporal", "dependency")
+    return made.root

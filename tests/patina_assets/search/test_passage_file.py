@@ -1,0 +1,210 @@
+"""The file of passages: words, filters and what comes back."""
+
+import sqlite3
+from collections.abc import Collection
+from dataclasses import replace
+
+import pytest
+from refusals import refusal
+from searched_project import without_module
+
+from patina_assets.pairs.items import Item
+from patina_assets.passages.encoding import decode_passages, encode_passages_lines
+from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.fusion import Place, Ranked, distinct, identity
+from patina_assets.search.lexical import MAX_QUERY_TERMS, index_text, match_expression, terms
+from patina_assets.search.passage_file import Filters, PassageFile, encode_passages
+from patina_assets.search.question_lists import word_lists
+from patina_assets.search.ranking import WORD_WEIGHTS
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("read_recipe", ["read", "recipe", "readrecipe"]),
+        ("readRecipe", ["read", "recipe", "readrecipe"]),
+        ("HTTPServer", ["http", "server", "httpserver"]),
+        ("src/scrape/mod.rs", ["src", "scrape", "mod", "rs"]),
+        ("secrets::add", ["secrets", "add"]),
+        ("__init__", ["init"]),
+        ("e5_base_v2", ["e5", "base", "v2", "e5basev2"]),
+        ("(a) 'quoted' \"OR\" * NEAR\x00 \udcff", ["a", "quoted", "or", "near"]),
+        ("___ ... ?", []),
+    ],
+)
+def test_an_identifier_is_its_parts_and_itself(text: str, expected: list[str]) -> None:
+    assert terms(text) == expected
+
+
+def test_an_expression_quotes_every_word_and_drops_question_words() -> None:
+    assert match_expression("why did we reject Redis OR redis?") == '"reject" OR "redis"'
+    assert match_expression("why are we") == '"why" OR "are" OR "we"'
+    assert match_expression("?!") is None
+    assert match_expression("redis cache", {"cache"}) == '"redis"'
+    assert match_expression('"redis cache" cache', {"cache", "redis"}) == '"redis cache" AND ("redis" OR "cache")'
+    many = match_expression(" ".join(f"word{number}" for number in range(9999)))
+    assert many is not None
+    assert many.count(" OR ") == MAX_QUERY_TERMS - 1
+    assert index_text(["a/B", None, "", "cD"]) == "a b c d cd"
+
+
+# Words of passages
+
+
+def passage(text: str, **fields: object) -> Passage:
+    return Passage("decision", text, body=text, **fields)  # type: ignore[arg-type]
+
+
+def passage_file(*texts: str) -> bytes:
+    return encode_passages([passage(text, session=f"s{row}", seq=row + 1) for row, text in enumerate(texts)], {})
+
+
+def keys(file: PassageFile, expression: str, k: int = 10) -> list[int]:
+    found = file.words(expression, Group.NOTES, WORD_WEIGHTS[Group.NOTES], k)
+    assert found is not None
+    assert [entry.score for entry in found] == sorted((entry.score for entry in found), reverse=True)
+    return [entry.key for entry in found]
+
+
+def test_a_rare_word_counts_more_than_a_common_one() -> None:
+    file = PassageFile(passage_file("the cache grows", "the cache shrinks", "the cache is purged nightly"), "x")
+    assert keys(file, '"cache" OR "purged"')[0] == 2
+    assert keys(file, '"purges"') == [2]
+    assert keys(file, '"absent"') == []
+    assert len(keys(file, '"cache"', 2)) == 2
+    assert (file.frequency("cache"), file.frequency("purged"), file.frequency("absent")) == (3, 1, 0)
+    assert file.holding("cached", {Group.NOTES: [1, 2]}) == {1, 2}
+
+
+def test_a_word_of_nearly_every_passage_is_not_looked_for() -> None:
+    file = PassageFile(passage_file(*(f"cache {number}" for number in range(9)), "cache purged"), "x")
+    found = word_lists(file, "cache purged", 10, Filters())
+    assert found is not None
+    assert [entry.key for entry in found[Group.NOTES]] == [9]
+    common = word_lists(file, "cache", 10, Filters())
+    assert common is not None
+    assert len(common[Group.NOTES]) == 10
+
+
+def test_equal_passages_give_equal_bytes() -> None:
+    assert passage_file("read_recipe", "b") == passage_file("read_recipe", "b")
+
+
+def test_without_the_module_the_rest_of_the_file_still_answers() -> None:
+    file = PassageFile(without_module(passage_file("cache")), "base.search.db")
+    assert file.words('"cache"', Group.NOTES, (1, 1, 1, 1), 3) is None
+    assert file.passage(0) == passage("cache", session="s0", seq=1)
+
+
+def test_a_passage_comes_back_as_it_was() -> None:
+    whole = Passage(
+        "function", "a.py f", "A.f", "f(x)", "def f(x): ...", "src/a.py", 3, 9, None, None, 7, "removed",
+        "2026-01-01T00:00:00+00:00", "Ada", ("x", "y"),
+    )  # fmt: skip
+    file = PassageFile(encode_passages([whole], {"model": "m"}), "x")
+    assert file.passage(0) == whole
+    assert file.facts == {"model": "m"}
+    assert list(decode_passages(encode_passages_lines([whole]))) == [whole]
+
+
+COMMITTED = [
+    Passage("commit", "old", "old", "", "words", commit="a", time="2020-01-01T00:00:00+00:00", author="Ada",
+            paths=("src/x.rs",)),
+    Passage("commit", "new", "new", "", "words", commit="b", time="2026-01-01T00:00:00+00:00", author="Bob"),
+    Passage("function", "f", "f", "", "words", path="src/x.rs", line=1),
+    Passage("function", "g", "g", "", "words", path="lib/y.py", line=1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["ALTER TABLE content DROP COLUMN author", "DROP TABLE passage"])
+def test_passages_of_another_version_are_one_sentence(change: str) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(encode_passages(COMMITTED, {}))
+    connection.execute(change)
+    connection.commit()
+    said = refusal(lambda: PassageFile(connection.serialize(), "base.search.db"))
+    assert said == "base.search.db: is of an older build: run `patina oxidize`"
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(), {0, 1, 2, 3}),
+        (Filters(path="src/*"), {0, 2}),
+        (Filters(suffixes=(".py",)), {3}),
+        (Filters(since="2025-01-01T00:00:00+00:00"), {1}),
+        (Filters(author="ad"), {0}),
+        (Filters(path="'; DROP TABLE item; --"), set()),
+    ],
+)
+def test_filters_limit_words_and_vectors(filters: Filters, expected: set[int]) -> None:
+    file = PassageFile(encode_passages(COMMITTED, {}), "x")
+    words = [entry.key for group in Group for entry in file.words('"words"', group, (1, 1, 1, 1), 9, filters) or []]
+    near = file.found(dict.fromkeys(range(4), 0.5), filters)
+    assert set(words) == {entry.key for found in near.values() for entry in found} == expected
+
+
+def test_a_name_that_is_spelt_out_is_found() -> None:
+    file = PassageFile(encode_passages(COMMITTED, {}), "x")
+    assert {entry.key for entry in file.named(["F"], 9)[Group.CODE]} == {2}
+    assert {entry.key for entry in file.named(["lib/y.py"], 9)[Group.CODE]} == {3}
+    assert file.named(["nothing"], 9) == {}
+
+
+# What lists give
+
+
+A_FILE, A_COMMIT = Item("file", "File: a", file="a", seq=1), Item("commit", "Commit: one", commit="c1", seq=1)
+A_NOTE = Item("decision", "Use it", file="n.md", session="s1", commit="c1", seq=1)
+
+
+@pytest.mark.parametrize(
+    ("item", "other", "expected"),
+    [
+        (A_FILE, replace(A_FILE, text="File: a, defines b", seq=2), True),
+        (A_FILE, replace(A_FILE, file="b"), False),
+        (A_COMMIT, replace(A_COMMIT, text="Commit: one, at length", seq=2), True),
+        (A_COMMIT, replace(A_COMMIT, commit="c2"), False),
+        (A_COMMIT, replace(A_COMMIT, kind="file", file="c1"), False),
+        (A_NOTE, replace(A_NOTE, text="Use it, said otherwise", line=7), True),
+        *((A_NOTE, replace(A_NOTE, **{key: value}), False) for key, value in
+          (("kind", "goal"), ("file", "m.md"), ("session", "s2"), ("commit", "c2"), ("seq", 2))),
+        (replace(A_NOTE, seq=0), replace(A_NOTE, seq=0), True),
+        (replace(A_NOTE, seq=0), replace(A_NOTE, seq=0, text="Use another"), False),
+    ],
+)  # fmt: skip
+def test_two_items_are_one_thing_or_two(item: Item, other: Item, expected: bool) -> None:
+    assert (identity(item) == identity(other)) == expected
+
+
+@pytest.mark.parametrize(
+    "item", [Item("file", "t"), Item("commit", "t"), Item("decision", "t", seq=1), Item("goal", "t")]
+)
+def test_an_item_without_file_session_or_commit_is_a_thing(item: Item) -> None:
+    thing = identity(item)
+    assert thing[0] == item.kind
+    assert all(isinstance(part, str) for part in thing)
+
+
+def test_a_list_names_each_thing_once() -> None:
+    f, again, g, state = (
+        Item("function", "Function: f()", file="a.py", seq=1),
+        Item("function", "f of a.py", file="a.py", seq=1),
+        Item("function", "Function: g()", file="a.py", seq=2),
+        Item("state", "a.py b.py", commit="c0ffee", seq=3),
+    )
+    items = [(state, 0.9), (f, 0.8), (again, 0.7), (g, 0.6)]
+
+    def listed(k: int, without: Collection[str] = ()) -> Ranked:
+        found = enumerate(score for _, score in items)
+        return distinct(found, lambda key: identity(items[key][0]), k, without)
+
+    found = listed(3)
+    assert (found.keys, found.scores) == ([0, 1, 3], [0.9, 0.8, 0.6])
+    assert [found.place(identity(item)) for item in (state, again, g)] == [Place(1, 0.9), Place(2, 0.8), Place(3, 0.6)]
+    assert found.key(identity(again)) == 1
+    assert listed(2, {"state"}).keys == [1, 3]
+    assert [listed(k).keys for k in (0, 1, 2)] == [[], [0], [0, 1]]
+    assert len(found) == 3

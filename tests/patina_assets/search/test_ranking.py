@@ -1,0 +1,248 @@
+"""One list out of passages of several groups."""
+
+import math
+
+import pytest
+from root import ROOT
+
+from patina_assets.passages.passage import Group
+from patina_assets.passages.roles import Role
+from patina_assets.search.passage_file import Found
+from patina_assets.search.question_lists import list_weights
+from patina_assets.search.questions import Evidence, asked_for
+from patina_assets.search.ranking import (
+    COSINE_POWER,
+    COSINE_SCALE,
+    COVERED,
+    LIST_WEIGHTS,
+    NAMES,
+    OWN_WORDS_SHARE,
+    PROJECTIONS_WEIGHT,
+    UNCOVERED,
+    UNCOVERED_VECTORS_WEIGHT,
+    VECTORS,
+    WORD_WEIGHTS,
+    WORDS,
+    RankedThing,
+    demoted,
+    mixed,
+    rank_group,
+    vectors_weight,
+)
+
+
+def found(key: int, score: float, thing: str = "", role: Role = Role.SOURCE, state: str | None = None) -> Found:
+    return Found(key, score, thing or f"path {key}", role, state)
+
+
+def test_tests_and_removed_files_stand_below() -> None:
+    listed = [found(0, 9, role=Role.TEST), found(1, 8), found(2, 7, state="removed"), found(3, 4)]
+    assert [entry.key for entry in demoted(listed, Group.CODE)] == [1, 0, 3, 2]
+    assert [entry.key for entry in demoted(listed, Group.COMMITS)] == [0, 1, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("role", "code", "docs"),
+    [
+        (Role.SOURCE, 1.0, 1.0),
+        (Role.TEST, 0.5, 0.5),
+        (Role.EXAMPLE, 0.5, 0.7),
+        (Role.CHANGELOG, 0.5, 0.5),
+        (Role.VENDORED, 0.4, 0.4),
+        (Role.GENERATED, 0.4, 0.4),
+        (Role.BINARY, 0.4, 1.0),
+    ],
+)
+def test_a_role_counts_so_much(role: Role, code: float, docs: float) -> None:
+    def score(group: Group, state: str | None = None, power: float = 1.0) -> float:
+        return demoted([found(0, 2.0, role=role, state=state)], group, power)[0].score
+
+    assert score(Group.CODE) == pytest.approx(2 * code)
+    assert score(Group.DOCS) == pytest.approx(2 * docs)
+    assert score(Group.COMMITS) == score(Group.NOTES) == 2
+    assert score(Group.CODE, "removed") == pytest.approx(code)
+    assert score(Group.CODE, "removed", 0.35) == pytest.approx(2 * (code / 2) ** 0.35)
+
+
+def test_of_equal_scores_the_first_key_comes_first() -> None:
+    assert [entry.key for entry in demoted([found(3, 1), found(1, 1), found(2, 2)], Group.CODE)] == [2, 1, 3]
+
+
+def test_a_file_counts_by_its_best_passages() -> None:
+    listed = [found(0, 5, "a"), found(1, 4, "b"), found(2, 4, "b"), found(3, 1, "a")]
+    things = rank_group(Group.CODE, {WORDS: listed}, {})
+    assert [(thing.name, thing.keys) for thing in things] == [("b", (1, 2)), ("a", (0, 3))]
+    assert things[0].ranks == {WORDS: 1}
+    assert things[0].scores == {WORDS: 4}
+
+
+@pytest.mark.parametrize(
+    ("other", "first"),
+    [
+        ([8.0], "many"),  # 5 + 4/2 + 3/3 = 8, and the name decides
+        ([8.1], "one"),
+        ([7.9], "many"),
+    ],
+)
+def test_three_passages_of_a_file_count_each_less_than_the_one_before(other: list[float], first: str) -> None:
+    many = [found(key, score, "many") for key, score in enumerate((5, 4, 3, 3, 2))]
+    one = [found(9, score, "one") for score in other]
+    for group in (Group.CODE, Group.DOCS, Group.COMMITS):
+        things = rank_group(group, {WORDS: [*many, *one]}, {})
+        assert things[0].name == first
+
+
+def test_a_list_of_more_weight_decides_which_passage_is_shown() -> None:
+    words, vectors = [found(0, 9, "a"), found(1, 8, "a")], [found(2, 0.9, "a"), found(1, 0.8, "a")]
+    (even,) = rank_group(Group.CODE, {WORDS: words, VECTORS: vectors}, {})
+    assert even.keys == (1, 0, 2)  # 1/3 + 1/3, 1/2, 1/2
+    (heavy,) = rank_group(Group.CODE, {WORDS: words, VECTORS: vectors}, {VECTORS: 3.0})
+    assert heavy.keys == (2, 1, 0)  # 3/2, 1/3 + 3/3, 1/2
+    assert heavy.score == pytest.approx(1 / 11 + 3 / 11)
+    assert (heavy.ranks, heavy.scores) == ({WORDS: 1, VECTORS: 1}, {WORDS: 9, VECTORS: 0.9})
+
+
+def test_a_session_counts_by_its_best_note() -> None:
+    listed = [found(0, 5, "short"), found(1, 4, "long"), found(2, 4, "long"), found(3, 4, "long")]
+    assert [thing.name for thing in rank_group(Group.NOTES, {WORDS: listed}, {})] == ["short", "long"]
+
+
+def test_one_passage_that_is_much_nearer_stands_above_three_that_are_near() -> None:
+    many = [found(key, score, "many") for key, score in enumerate((0.5, 0.5, 0.5))]
+    for nearer, first in ((0.05, "many"), (0.07, "one")):  # e to the power of 0.6 is 1 + 1/2 + 1/3
+        things = rank_group(Group.CODE, {VECTORS: [*many, found(9, 0.5 + nearer, "one")]}, {})
+        assert things[0].name == first
+    assert rank_group(Group.CODE, {VECTORS: []}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("coverage", "code", "commits"), [(1.0, 2, 0.5), (0.8, 2, 0.5), (0.65, 5, 4.25), (0.5, 8, 8), (0.0, 8, 8)]
+)
+def test_vectors_weigh_more_where_no_passage_holds_the_words(coverage: float, code: float, commits: float) -> None:
+    assert vectors_weight(Group.CODE, coverage) == pytest.approx(code)
+    weights = list_weights(Group.COMMITS, (WORDS, VECTORS, "social"), 0.25, coverage)
+    assert weights == pytest.approx({WORDS: 1, VECTORS: commits / 4, NAMES: 10, "social": 0.125})
+
+
+def test_lists_are_fused_by_rank_and_weight() -> None:
+    first, second = [found(0, 9, "a"), found(1, 8, "b")], [found(2, 0.9, "b"), found(0, 0.8, "a")]
+    even = rank_group(Group.CODE, {"words": first, "vectors": second}, {})
+    assert even[0].score == even[1].score == pytest.approx(1 / 11 + 1 / 12)
+    assert [thing.name for thing in even] == ["a", "b"]
+    uneven = rank_group(Group.CODE, {"words": first, "vectors": second}, {"vectors": 2})
+    assert uneven[0].name == "b"
+    assert uneven[0].keys == (2, 1)
+
+
+def test_the_best_of_each_group_comes_before_long_blocks() -> None:
+    def things(group: Group, count: int) -> list[RankedThing]:
+        return [RankedThing(group, f"{group} {row}", 1 / (row + 1), (row,)) for row in range(count)]
+
+    groups = {Group.CODE: things(Group.CODE, 20), Group.COMMITS: things(Group.COMMITS, 20), Group.DOCS: []}
+    ranked = mixed(groups, {Group.CODE: 0.7, Group.COMMITS: 0.3, Group.DOCS: 0.0}, 10)
+    names = [thing.name for thing, _ in ranked]
+    assert names[:2] == ["code 0", "commits 0"]
+    assert len(names) == len(set(names)) == 10
+    assert [score for _, score in ranked] == sorted((score for _, score in ranked), reverse=True)
+    assert mixed(groups, {}, 3)[0][1] == 0
+    assert len(mixed(groups, {Group.CODE: 1.0}, 100)) == 40
+
+
+def test_a_result_counts_by_its_rank_in_its_group() -> None:
+    things = [RankedThing(Group.CODE, f"{row:02}", 1 / (row + 1), (row,)) for row in range(12)]
+    expected = [1.0, 0.34, 0.25, 0.2, 0.17, 0.14, 0.12, 0.11, 0.1, 0.09, 0.9 / 11, 0.075]
+    assert [score for _, score in mixed({Group.CODE: things}, {Group.CODE: 1.0}, 12)] == pytest.approx(expected)
+    groups = {group: [RankedThing(group, name, 1, (0,)) for name in "ba"] for group in (Group.DOCS, Group.CODE)}
+    even = mixed(groups, {Group.CODE: 0.5, Group.DOCS: 0.5}, 4)
+    assert [(thing.group, thing.name) for thing, _ in even] == [
+        (Group.CODE, "b"),
+        (Group.DOCS, "b"),
+        (Group.CODE, "a"),
+        (Group.DOCS, "a"),
+    ]
+
+
+def test_the_page_on_search_states_the_weights() -> None:
+    def shown(values: tuple[float, ...]) -> str:
+        return ", ".join(f"{value:g}" for value in values)
+
+    page = (ROOT / "docs" / "search.md").read_text("utf-8")
+    for group in Group:
+        lists = LIST_WEIGHTS[group]
+        assert (
+            f"| {group} | {shown(WORD_WEIGHTS[group])} | {shown((lists[WORDS], lists[VECTORS], lists[NAMES]))} |"
+            in page
+        )
+    sentences = " ".join(page.split())
+    assert f"All of them together have the weight {PROJECTIONS_WEIGHT:g}" in sentences
+    assert f"by the factor to the power of {COSINE_POWER:g}" in sentences
+    assert OWN_WORDS_SHARE == 0.25
+    assert "vectors have a quarter of this weight" in sentences
+    assert f"At {COVERED:.0%} or more".replace("%", " %") in sentences
+    assert f"At {UNCOVERED:.0%} or less".replace("%", " %") in sentences
+    assert f"and the weight is {UNCOVERED_VECTORS_WEIGHT:g}." in sentences
+    assert f"larger by {COSINE_SCALE:g} is made to count e" in sentences
+
+
+ALIKE = dict.fromkeys(Group, Evidence(0.5, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("question", "group"),
+    [
+        ("where is the cache emptied", Group.CODE),
+        ("which function parses the header", Group.CODE),
+        ("when was the cache removed", Group.COMMITS),
+        ("how do I install it", Group.DOCS),
+    ],
+)
+def test_the_words_of_a_question_tell_what_it_asks_for(question: str, group: Group) -> None:
+    asked = asked_for(question, ALIKE)
+    assert max(asked, key=lambda entry: asked[entry]) is group
+    assert sum(asked.values()) == pytest.approx(1)
+
+
+def test_what_answers_better_is_asked_for_rather() -> None:
+    evidence = {Group.CODE: Evidence(0.1, 0.2), Group.NOTES: Evidence(0.9, 0.6)}
+    asked = asked_for("cache eviction", evidence)
+    assert asked[Group.NOTES] > asked[Group.CODE]
+    named = asked_for("cache eviction", evidence, frozenset({Group.CODE}))
+    assert named[Group.CODE] > asked[Group.CODE]
+    assert asked_for("anything", {}) == {}
+
+
+# What a question adds to the odds of its group, beside what each group has without a question.
+WITHOUT = {Group.CODE: 1.2, Group.DOCS: 0.0, Group.COMMITS: -0.3, Group.NOTES: 0.8}
+
+
+@pytest.mark.parametrize(
+    ("question", "added"),
+    [
+        ("cache", {}),
+        ("WHEN was the cache removed", {Group.COMMITS: 2.0}),
+        ("the cache crashed", {Group.COMMITS: 1.5}),
+        ("what crashed", {Group.COMMITS: -1.0}),
+        ("it crashed?", {Group.COMMITS: -1.0}),
+        ("Add a cache", {Group.COMMITS: 1.5}),
+        ("why a cache", {Group.NOTES: 1.0, Group.COMMITS: -1.0}),
+        ("where is the cache", {Group.CODE: 1.5, Group.COMMITS: -1.0}),
+        ("how to fill it", {Group.DOCS: 1.6, Group.COMMITS: -1.0}),
+    ],
+)
+def test_a_question_moves_the_odds_of_its_group(question: str, added: dict[Group, float]) -> None:
+    asked = asked_for(question, ALIKE)
+    for group, prior in WITHOUT.items():
+        odds = math.log(asked[group] / asked[Group.DOCS])
+        assert odds == pytest.approx(prior + added.get(group, 0) - added.get(Group.DOCS, 0))
+
+
+def test_evidence_moves_the_odds() -> None:
+    def odds(coverage: float, cosine: float, named: frozenset[Group] = frozenset()) -> float:
+        evidence = {Group.CODE: Evidence(coverage, cosine), Group.DOCS: Evidence(0.5, 0.4)}
+        asked = asked_for("cache", evidence, named)
+        return math.log(asked[Group.CODE] / asked[Group.DOCS])
+
+    assert odds(0.5, 0.4) == pytest.approx(1.2)
+    assert odds(0.6, 0.4) == pytest.approx(1.2 + 0.1 * 3.0)
+    assert odds(0.5, 0.5) == pytest.approx(1.2 + 0.1 * 4.0)
+    assert odds(0.5, 0.4, frozenset({Group.CODE})) == pytest.approx(1.2 + 4.0)

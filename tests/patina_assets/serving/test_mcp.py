@@ -1,0 +1,329 @@
+"""The MCP server as editors use it: the SDK's own client, raw JSON-RPC, starts, ends, and a rebuild in between."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from amounts import amount
+from eventlog_builder import commit
+from mcp_process import COMMAND, SECONDS, McpProcess, environment, mcp_process
+from small_project import add_events, build, make_project, patina
+
+pytest.importorskip("mcp", reason="the extra `mcp` is not installed")
+
+import dagster as dg
+import httpx2
+import uvicorn
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from starlette.applications import Starlette
+
+from patina_assets import open_project
+from patina_assets.serving.checks import Site
+from patina_assets.serving.doors import doors_of
+from patina_assets.serving.guard import Guard
+from patina_assets.serving.mcp.http import PATH
+from patina_assets.serving.mcp.short import MOST_BYTES
+from patina_assets.serving.routes import patina_routes
+from patina_assets.serving.running import Running
+from patina_resources.project.project import Project
+
+RECIPE = """version: 2
+projections:
+  temporal:
+    layers: [16, 8]
+    training: {source: git.co_changes, pair_type: co_changed, epochs: 1, pairs: 300, batch_size: 64}
+"""
+TOOLS = {"search", "like", "read_passage", "why", "recent", "status"}
+QUESTIONS = ("retry the network request", "parse a token", "where is the cache", "who reads the index", "session")
+HANDSHAKE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
+MARCH = "2025-03-26"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("mcp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATINA_HOME", str(folder / "home"))
+        made = make_project(folder / "project", RECIPE)
+        build(made)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _same_home(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATINA_HOME", str(project.root.parent / "home"))
+
+
+@pytest.fixture(scope="module")
+def served(project: Project) -> Iterator[Site]:
+    """Serve the project's MCP address behind the checks of the web UI."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        site = Site(listener.getsockname()[1], "secret")
+        routes = patina_routes(doors_of([project]), Running(dg.DagsterInstance.ephemeral()))
+        app = Guard(Starlette(routes=routes), site)
+        server = uvicorn.Server(uvicorn.Config(app, http="h11", lifespan="off", log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield site
+        server.should_exit = True
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def server(project: Project) -> Iterator[McpProcess]:
+    """Start a server that several tests ask."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATINA_HOME", str(project.root.parent / "home"))
+        with mcp_process(project.root) as process:
+            about = process.initialize("2024-11-05")
+            assert about["protocolVersion"] == "2024-11-05"
+            assert about["serverInfo"]["name"] == "patina"
+            yield process
+
+
+def texts_of(hits: list[dict[str, str]]) -> list[str]:
+    return [hit["text"].removesuffix("…")[:60].strip() for hit in hits]
+
+
+# The same answers through every door
+
+
+async def asked(client: Client) -> dict[str, list[str]]:
+    async with client:
+        tools = (await client.list_tools()).tools
+        assert {tool.name for tool in tools} == TOOLS
+        for tool in tools:
+            assert tool.annotations is not None
+            assert tool.annotations.read_only_hint
+            assert "Do not" in (tool.description or "")
+        found = {}
+        for question in QUESTIONS:
+            answer = await client.call_tool("search", {"query": question})
+            assert not answer.is_error
+            found[question] = texts_of(json.loads(answer.content[0].text)["hits"])
+        return found
+
+
+def test_command_line_api_and_both_mcp_servers_find_the_same(
+    project: Project, served: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    expected = {
+        question: texts_of(json.loads(patina("scry", question, "-k", "8", "--json").out)) for question in QUESTIONS
+    }
+    assert all(expected.values())
+    api = open_project(project.root)
+    assert {
+        question: texts_of([{"text": hit.item.text} for hit in api.search(question, limit=8)]) for question in QUESTIONS
+    } == expected
+    command = StdioServerParameters(
+        command=COMMAND[0], args=list(COMMAND[1:]), cwd=str(project.root), env=environment()
+    )
+    assert asyncio.run(asked(Client(command))) == expected
+
+    async def over_http() -> dict[str, list[str]]:
+        token = {"Authorization": f"Bearer {served.token}"}
+        async with httpx2.AsyncClient(headers=token) as http:
+            return await asked(Client(streamable_http_client(f"{served.url}{PATH}", http_client=http)))
+
+    assert asyncio.run(over_http()) == expected
+
+
+def test_who_has_no_token_is_answered_nothing_over_http(served: Site) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HANDSHAKE}
+    accept = {"Accept": "application/json, text/event-stream"}
+    with httpx2.Client(base_url=served.url, headers=accept) as http:
+        own = {"Authorization": f"Bearer {served.token}"}
+        assert http.post(PATH, json=message, headers=own).json()["result"]["serverInfo"]["name"] == "patina"
+        assert http.post(f"{PATH}/project", json=message, headers=own).status_code == 200
+        assert http.post(PATH, json=message).status_code == 403
+        assert http.post(PATH, json=message, headers={"Authorization": "Bearer guess"}).status_code == 403
+        assert http.post(PATH, json=message, headers={**own, "Host": "evil.example"}).status_code == 421
+        assert http.post(PATH, json=message, headers={**own, "Origin": "https://evil.example"}).status_code == 403
+        assert http.get(PATH, headers=own).status_code == 405
+
+
+# Raw JSON-RPC
+
+
+def test_a_client_of_2024_is_answered_within_four_kilobytes(server: McpProcess) -> None:
+    for tool, arguments in (
+        ("status", {}),
+        ("search", {"query": QUESTIONS[0]}),
+        ("recent", {}),
+        ("like", {"name": "src/index/index_0.py"}),
+    ):
+        failed, text = server.call(tool, **arguments)
+        assert len(text.encode()) <= MOST_BYTES
+        assert failed or {"built", "stale"} <= json.loads(text).keys()
+
+
+def test_a_client_of_march_2025_is_answered_over_http(served: Site) -> None:
+    headers = {"Authorization": f"Bearer {served.token}", "Accept": "application/json, text/event-stream"}
+    with httpx2.Client(base_url=served.url, headers=headers) as http:
+        message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {**HANDSHAKE, "protocolVersion": MARCH}}
+        assert http.post(PATH, json=message).json()["result"]["protocolVersion"] == MARCH
+        call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "status", "arguments": {}}}
+        answer = http.post(PATH, json=call, headers={"mcp-protocol-version": MARCH}).json()["result"]
+        assert json.loads(answer["content"][0]["text"])["project"] == "project"
+
+
+def test_a_wrong_question_is_answered_in_one_sentence_and_the_server_goes_on(server: McpProcess) -> None:
+    for tool, arguments, words in (
+        ("search", {"query": "  "}, "the query is empty"),
+        ("search", {"query": "x", "k": 31}, "less than or equal to 30"),
+        ("search", {"query": "x", "since": "soon"}, "since: expected a date"),
+        ("like", {"name": "nix"}, "nothing is called 'nix'"),
+        ("forget", {}, "Unknown tool"),
+    ):
+        failed, text = server.call(tool, **arguments)
+        assert failed, tool
+        assert words in text
+        assert "Traceback" not in text
+    assert server.call("status")[0] is False
+
+
+def test_pages_of_results_follow_one_another(server: McpProcess) -> None:
+    apart = json.loads(server.call("search", query=QUESTIONS[0], language="python", author="somebody")[1])
+    assert (apart["hits"], "leave out language" in apart["notes"][0]) == ([], True)
+    first = json.loads(server.call("search", query=QUESTIONS[0], k=2)[1])
+    second = json.loads(server.call("search", query=QUESTIONS[0], k=2, offset=first["next_offset"])[1])
+    assert [hit["rank"] for hit in first["hits"] + second["hits"]] == [1, 2, 3, 4]
+    failed, text = server.call("read_passage", name=first["hits"][0]["name"])
+    assert not failed
+    assert json.loads(text)["passages"][0]["text"]
+
+
+def test_a_rebuild_in_between_is_seen_by_the_next_question(tmp_path: Path) -> None:
+    made = make_project(tmp_path / "project", RECIPE)
+    build(made, "base")
+    with mcp_process(made.root) as server:
+        server.initialize("2025-06-18")
+        before = json.loads(server.call("search", query="quixotic zeppelin")[1])
+        add_events(made, [commit("abc123" * 6 + "abcd", "src/new.py", message="Add the quixotic zeppelin", hour=900)])
+        stale = json.loads(server.call("search", query="quixotic zeppelin")[1])
+        assert "the index is older than the eventlog" in stale["stale"][0]
+        build(made, "base")
+        after = json.loads(server.call("search", query="quixotic zeppelin")[1])
+    assert "zeppelin" not in json.dumps(before["hits"])
+    assert "zeppelin" in after["hits"][0]["text"]
+    assert after["stale"] == []
+
+
+# Where it starts
+
+
+def test_it_starts_anywhere_and_says_what_to_do(tmp_path: Path) -> None:
+    with mcp_process(tmp_path) as server:
+        server.initialize("2025-06-18")
+        failed, text = server.call("search", query="x")
+        assert failed
+        assert "run `patina init` in your repository" in text
+        # What is missing may come later: nothing has to be started again.
+        made = make_project(tmp_path, RECIPE)
+        failed, text = server.call("status")
+        assert not failed
+        assert json.loads(text)["root"] == str(made.root)
+        assert "error" in json.loads(text)
+
+
+def test_it_goes_on_in_a_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / "caf\udce9"
+    make_project(folder, RECIPE)
+    with mcp_process(folder) as server:
+        server.initialize("2025-06-18")
+        assert json.loads(server.call("status")[1])["root"] == str(tmp_path / "caf?")
+        failed, text = server.call("search", query="x")
+        assert (failed, "caf?" in text) == (True, True)
+
+
+def test_a_project_that_is_named_comes_before_that_of_the_environment(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATINA_PROJECT", str(tmp_path))
+    with mcp_process(tmp_path, "--project", str(project.root / ".patina")) as server:
+        server.initialize("2025-06-18")
+        assert json.loads(server.call("status")[1])["root"] == str(project.root)
+
+
+def test_without_the_sdk_it_says_what_to_install(project: Project) -> None:
+    code = "import sys; sys.modules['mcp'] = None; from patina_assets.cli import main; sys.exit(main(['mcp']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project.root, env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") == 1
+    assert b"pip install 'patina-assets[mcp]'" in done.stderr
+
+
+# How it ends
+
+
+def end_of_input(server: McpProcess) -> None:
+    assert server.process.stdin is not None
+    server.process.stdin.close()
+
+
+WAYS = {
+    "end of input": end_of_input,
+    "TERM": lambda server: server.process.send_signal(signal.SIGTERM),
+    "INT": lambda server: server.process.send_signal(signal.SIGINT),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_ends_and_says_nothing(project: Project, way: str) -> None:
+    for number in range(amount(1, 50)):
+        with mcp_process(project.root) as server:
+            server.initialize("2025-06-18")
+            if (number + len(way)) % 2:  # also while an answer is under way
+                request = {"name": "search", "arguments": {"query": QUESTIONS[0]}}
+                server.send({"jsonrpc": "2.0", "id": "late", "method": "tools/call", "params": request})
+            WAYS[way](server)
+            assert server.process.wait(SECONDS) == 0
+            assert server.process.stdout is not None
+            for line in server.process.stdout.read().splitlines():
+                assert json.loads(line)["id"] == "late"
+            assert server.process.stderr is not None
+            assert server.process.stderr.read() == ""
+
+
+def test_it_ends_when_who_started_it_is_gone_though_its_pipes_stay_open(project: Project) -> None:
+    script = (
+        "import subprocess, sys, time\n"
+        f"process = subprocess.Popen({list(COMMAND)!r}, stdin=sys.stdin)\n"
+        "print(process.pid, file=sys.stderr, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    for _ in range(amount(1, 50)):
+        reading, writing = os.pipe()
+        with subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=project.root,
+            env=environment(),
+            stdin=reading,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as starter:
+            os.close(reading)
+            assert starter.stdout is not None
+            assert starter.stderr is not None
+            assert int(starter.stderr.readline()) > 0
+            about = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HANDSHAKE}
+            os.write(writing, json.dumps(about).encode() + b"\n")
+            assert json.loads(starter.stdout.readline())["id"] == 1
+            starter.kill()
+            # The server holds the other end of this pipe: it is read to its end once the server is gone.
+            assert starter.stdout.read() == b""
+            os.close(writing)

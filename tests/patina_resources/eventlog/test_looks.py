@@ -1,0 +1,125 @@
+"""A look that reads what is new says what a fresh look says, whatever was appended, taken back, renamed or undone."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from eventlog_builder import Event, append, build_eventlog, commit, note
+from random_history import FILES, History
+
+from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline.corpus import COMMIT_MESSAGES
+from patina_assets.pipeline.stages.passages import SOURCES as PASSAGE_SOURCES
+from patina_resources.eventlog import reader
+from patina_resources.eventlog.looks.memory import decode_memory
+from patina_resources.eventlog.reader import PRESUMED, Eventlog, Source
+
+SOURCES = list(
+    {
+        source.name: source
+        for source in (
+            *(source for pair_type in PAIR_TYPES.values() for source in pair_type.sources),
+            *PASSAGE_SOURCES,
+            COMMIT_MESSAGES,
+        )
+    }.values()
+)
+
+
+def digests(look: reader.Look) -> dict[str, tuple[str, int]]:
+    return {name: (entry.digest, entry.rows) for name, entry in look.digests.items()}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_look_at_what_is_new_says_what_a_fresh_look_says(tmp_path: Path, seed: int) -> None:
+    history = History(tmp_path / "patina.db", seed)
+    log = Eventlog(history.path)
+    document = log.look(SOURCES).document
+    for _ in range(12):
+        for _ in range(history.random.randrange(1, 4)):
+            history.step()
+        look = log.look(SOURCES, document)
+        assert digests(look) == digests(log.look(SOURCES))
+        document = look.document
+
+
+def test_sources_that_are_not_read_are_those_that_may_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "MOST_READ", 1)
+    history = History(tmp_path / "patina.db", 7)
+    log = Eventlog(history.path)
+    document = log.look(SOURCES, may_presume=True).document
+    for _ in range(20):
+        before = digests(log.look(SOURCES))
+        history.step()
+        look = log.look(SOURCES, document, may_presume=True)
+        now = digests(log.look(SOURCES))
+        unread = {name for name, entry in look.digests.items() if entry.digest.startswith(PRESUMED)}
+        assert {name for name in now if now[name] != before[name]} <= unread
+        assert {name: entry for name, entry in digests(look).items() if name not in unread} == {
+            name: entry for name, entry in now.items() if name not in unread
+        }
+        # Not read again for as long as nothing is new, and known as soon as somebody wants to know.
+        assert digests(log.look(SOURCES, look.document, may_presume=True)) == digests(look)
+        document = log.look(SOURCES, look.document).document
+        assert digests(log.look(SOURCES, document, may_presume=True)) == now
+
+
+def test_a_small_eventlog_is_read(tmp_path: Path) -> None:
+    history = History(tmp_path / "patina.db", 3)
+    log = Eventlog(history.path)
+    document = log.look(SOURCES).document
+    history.step()
+    assert digests(log.look(SOURCES, document, may_presume=True)) == digests(log.look(SOURCES))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM eventlog WHERE seq = 1",
+        "UPDATE eventlog SET data = '{}' WHERE seq = (SELECT MAX(seq) FROM eventlog)",
+        "UPDATE eventlog SET seq = seq + 100",
+    ],
+)
+def test_an_eventlog_that_does_not_begin_as_it_did_is_read_anew(tmp_path: Path, statement: str) -> None:
+    history = History(tmp_path / "patina.db", 1)
+    log = Eventlog(history.path)
+    document = log.look(SOURCES).document
+    with closing(sqlite3.connect(history.path)) as connection, connection:
+        connection.execute(statement)
+    history.append(note("something else that is new here"))
+    assert digests(log.look(SOURCES, document)) == digests(log.look(SOURCES))
+
+
+def test_another_file_is_read_anew(tmp_path: Path) -> None:
+    history, other = (History(tmp_path / name, 1) for name in ("patina.db", "other.db"))
+    document = Eventlog(history.path).look(SOURCES).document
+    other.append(commit("f" * 40, "z.py"))
+    assert digests(Eventlog(other.path).look(SOURCES, document)) == digests(Eventlog(other.path).look(SOURCES))
+
+
+def test_a_row_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
+    path = build_eventlog(tmp_path / "patina.db", [commit("0" * 40, *FILES)], checked=False)
+    document = Eventlog(path).look(SOURCES).document
+    append(path, [Event("git.commit", "{")])
+    look = Eventlog(path).look(SOURCES, document)
+    assert "seq 2 (git.commit)" in look.warning
+    append(path, [commit("1" * 40, "a.py")])
+    assert Eventlog(path).look(SOURCES, look.document).warning == look.warning
+
+
+def test_a_memory_of_another_installation_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History(tmp_path / "patina.db", 1)
+    document = Eventlog(history.path).look(SOURCES).document
+    assert decode_memory(document).known
+    monkeypatch.setenv("PATINA_HOME", str(tmp_path / "elsewhere"))
+    assert not decode_memory(document).known
+
+
+def test_each_source_names_the_types_that_it_reads() -> None:
+    for source in SOURCES:
+        assert source.event_types, source.name
+        assert source.sql.count("FROM eventlog") > source.sql.count("FROM eventlog AS removal"), source.name
+    assert Source("all", "SELECT seq FROM eventlog").event_types == frozenset()

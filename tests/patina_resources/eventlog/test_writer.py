@@ -1,0 +1,193 @@
+"""The writer of eventlogs: one transaction, what other processes write meanwhile, and what the next run is told."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from refusals import refusal
+
+from patina_resources.eventlog.writer import ATTEMPTS, Event, EventlogWriter, explain, open_eventlog, payload
+
+OTHER = "INSERT INTO eventlog (event_type, timestamp, source_id, data) VALUES ('git.commit', '', 'o', '{}')"
+
+
+def event(name: str, kind: str = "code.function", file: str = "a.py") -> Event:
+    return Event(kind, "2026-01-01T00:00:00+00:00", name, file, payload({"name": name}))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "folder" / "patina.db"
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[EventlogWriter]:
+    with open_eventlog(path) as opened:
+        yield opened
+
+
+def rows(path: Path, query: str = "SELECT source_id FROM eventlog ORDER BY seq") -> list[object]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [value for (value,) in connection.execute(query)]
+
+
+def other_writes(path: Path) -> None:
+    """Append an event through another connection, as another process does."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(OTHER)
+
+
+@pytest.mark.parametrize("disturbed", range(ATTEMPTS + 1))
+def test_what_others_write_meanwhile_is_read_again_and_at_last_with_the_lock(
+    path: Path, writer: EventlogWriter, disturbed: int
+) -> None:
+    seen: list[int] = []
+
+    def prepare() -> str:
+        seen.append(writer.last_seq("git"))
+        if len(seen) <= disturbed:
+            other_writes(path)
+        writer.append([event(f"n{seen[-1]}")])
+        return f"after {seen[-1]}"
+
+    assert writer.write(prepare) == f"after {disturbed}"
+    assert seen == list(range(disturbed + 1))
+    assert rows(path) == ["o"] * disturbed + [f"n{disturbed}"]
+
+
+def test_three_attempts_are_made_without_the_lock(path: Path, writer: EventlogWriter) -> None:
+    inside: list[bool] = []
+
+    def prepare() -> None:
+        with closing(sqlite3.connect(path, timeout=0)) as connection, connection:
+            try:
+                connection.execute(OTHER)
+                inside.append(False)
+            except sqlite3.OperationalError:
+                inside.append(True)
+
+    writer.write(prepare)
+    assert inside == [False, False, False, True]
+
+
+def test_nothing_of_what_fails_is_kept(path: Path, writer: EventlogWriter) -> None:
+    def prepare() -> None:
+        writer.append([event("lost")])
+        writer.set_state("key", "lost")
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        writer.write(prepare)
+    with pytest.raises(KeyError), writer.transaction():
+        prepare()
+    assert rows(path) == []
+    assert writer.state("key") is None
+    writer.write(lambda: writer.append([event("kept")]))
+    assert rows(path) == ["kept"]
+
+
+def test_live_events_are_those_that_no_later_event_takes_back(path: Path, writer: EventlogWriter) -> None:
+    def first() -> None:
+        writer.append(
+            [event("f"), event("g"), event("f", file="b.py"), event("T", "code.type"), event("c", "git.commit")]
+        )
+
+    def second() -> None:
+        writer.retract("code.removed", "2026-01-02T00:00:00+00:00", "b.py", {"file": "b.py"}, [3, 1])
+
+    writer.write(first)
+    assert writer.live_sources("code.function") == {"f": [1, 3], "g": [2]}
+    writer.write(second)
+    assert writer.live_sources("code.function") == {"g": [2]}
+    assert list(writer.live_counts("code").items()) == [("code.function", 1), ("code.type", 1)]
+    assert writer.live_files("code") == {"a.py"}
+    assert [(found.seq, found.source_id) for found in writer.live_events("code", "a.py")] == [(2, "g"), (4, "T")]
+    assert [found.seq for found in writer.live_events("git", "a.py")] == [5]
+    assert [found.seq for found in writer.live_events("code", "a.py")] == [2, 4]
+    assert (writer.last_seq("code"), writer.last_seq("git"), writer.last_seq("doc")) == (6, 5, 0)
+    assert rows(path, "SELECT data FROM eventlog WHERE event_type = 'code.removed'") == ['{"file":"b.py","seqs":[1,3]}']
+    assert rows(path, "SELECT source_file FROM eventlog WHERE seq = 6") == ["b.py"]
+
+
+def test_an_event_says_what_it_says_whenever_it_is_read(writer: EventlogWriter) -> None:
+    writer.write(lambda: writer.append([event("f"), event("z", "code.a")]))
+    assert list(writer.live_counts("code")) == ["code.a", "code.function"]
+    (found, _) = writer.live_events("code", "a.py")
+    assert found.fact == event("f").fact == ("code.function", "f", '{"name":"f"}')
+
+
+def test_the_next_run_is_told_what_this_one_knew(path: Path, writer: EventlogWriter) -> None:
+    def prepare() -> None:
+        writer.set_state("head", "abc")
+        writer.set_file_digest("code", "a.py", "1")
+        writer.set_file_digest("code", "b.py", "2")
+        writer.set_file_digest("docs", "a.py", "3")
+
+    writer.write(prepare)
+    writer.write(lambda: writer.set_file_digest("code", "b.py", None))
+    writer.write(lambda: writer.set_state("head", "def"))
+    with open_eventlog(path) as later:
+        assert (later.state("head"), later.state("none")) == ("def", None)
+        assert later.file_digests("code") == {"a.py": "1"}
+        assert later.file_digests("docs") == {"a.py": "3"}
+
+
+def test_work_is_limited_in_proportion_to_what_is_appended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patina_resources.store.database.STEPS_PER_BYTE", 1)
+    monkeypatch.setattr("patina_resources.store.database.STEPS_BETWEEN_CHECKS", 1000)
+    monkeypatch.setattr("patina_resources.eventlog.writer.LEAST_STEPS", 0)
+    with open_eventlog(path) as writer:
+        with writer.transaction():
+            writer.append(event(f"{number} {'x' * 1000}") for number in range(3000))
+        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            writer._connection.execute(endless).fetchone()
+    assert len(rows(path)) == 3000
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    def open_below() -> None:
+        with open_eventlog(tmp_path / "file" / "patina.db"):
+            pass
+
+    assert refusal(open_below).startswith(f"{tmp_path / 'file'}: cannot be made (")
+
+
+def test_a_wait_is_told_once(path: Path) -> None:
+    told: list[str] = []
+    with open_eventlog(path, lambda: told.append("waits")) as writer:
+        holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        holder.execute("BEGIN IMMEDIATE")
+        writer._connection.execute("PRAGMA busy_timeout = 1")
+        writer._waiting = lambda: (told.append("waits"), holder.execute("COMMIT"))[0]
+        writer.write(lambda: writer.append([event("late")]))
+        holder.close()
+    assert told == ["waits"]
+    assert rows(path) == ["late"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("file is not a database", "is not an SQLite eventlog"),
+        ("database disk image is malformed", "is not an SQLite eventlog"),
+        ("interrupted", "takes more work than a file of its size explains"),
+        ("database is locked", "another process is writing to it"),
+        ("database or disk is full", "the disk is full"),
+        ("attempt to write a readonly database", "cannot be written (attempt to write a readonly database)"),
+    ],
+)
+def test_an_error_of_sqlite_is_a_sentence(tmp_path: Path, reason: str, expected: str) -> None:
+    assert f"{tmp_path}: {expected}" in explain(tmp_path, sqlite3.OperationalError(reason)).replace("reading it ", "")
+
+
+def test_an_odd_statement_is_a_sentence(path: Path) -> None:
+    def run(action: Callable[[EventlogWriter], object]) -> None:
+        with open_eventlog(path) as writer, writer.transaction():
+            action(writer)
+
+    assert refusal(lambda: run(lambda writer: writer.run("no statement"))).startswith(f"{path}: cannot be written (")

@@ -1,0 +1,313 @@
+"""Names of functions and types, and who is called."""
+# ruff: noqa: E501 - a source to parse stands on one line
+
+import re
+
+import pytest
+from code_keys import Keys, calls, functions, keys
+
+from patina_resources.materialize.code.c_macros.blank import without_macros
+from patina_resources.materialize.code.languages.languages import BY_NAME
+
+NAME = re.compile(r"[#~]?[\w$]+[?!=]?((::|\.)[#~]?[\w$]+[?!=]?)*|operator.+|\W{1,3}")
+
+
+# language, source, functions, types, calls; one line of `cases.md` for each block
+MACROS: dict[str, tuple[str, str, Keys, Keys, Keys]] = {
+    "a macro in a class head": (
+        "C++",
+        "class API_EXPORT Pipe { public: Pipe(int fd); void close(); };",
+        ["Pipe::Pipe", "Pipe::close"],
+        ["Pipe"],
+        [],
+    ),
+    "several, one with arguments": (
+        "C++",
+        'struct A_API B_DEPRECATED("x") Bag final : public Base { int n() { return f(); } };\nint g() { return h(); }',
+        ["Bag::n", "g"],
+        ["Bag"],
+        ["Bag::n→f", "g→h"],
+    ),
+    "a macro in a template's class head": (
+        "C++",
+        "template <class T> class API Box { T get() const; };\nenum class API Kind : int { A };",
+        ["Box::get"],
+        ["Box", "Kind"],
+        [],
+    ),
+    "a namespace macro": (
+        "C++",
+        "BEGIN_NS\nnamespace detail { int count(int n) { return slow(n); } }\nEND_NS",
+        ["detail::count"],
+        [],
+        ["detail::count→slow"],
+    ),
+    "a namespace macro with arguments, in a namespace": (
+        "C++",
+        "namespace a {\nNS_OPEN(b)\nstatic int f() { return g(); }\nNS_CLOSE\n}",
+        ["a::f"],
+        [],
+        ["a::f→g"],
+    ),
+    "a namespace macro before a struct": (
+        "C",
+        "HEADER_BEGIN\nstruct S { int a; };\nint f(void) { return 1; }\nHEADER_END\n",
+        ["f"],
+        ["S"],
+        [],
+    ),
+    "a macro before a template": (
+        "C++",
+        "MACRO template <class C> class Bag { void f() { g(); } };\nvoid after() { h(); }",
+        ["Bag::f", "after"],
+        ["Bag"],
+        ["Bag::f→g", "after→h"],
+    ),
+    "a macro before a type": (
+        "C++",
+        "LIB_API void f() { g(); }\nLIB_API ns::Type<int> *h(int a) { return k(a); }\n"
+        "BOOL WINAPI m(int a) { return n(a); }",
+        ["f", "h", "m"],
+        [],
+        ["f→g", "h→k", "m→n"],
+    ),
+    "a macro after the type, the parameters or a field": (
+        "C++",
+        "struct S { int count GUARDED_BY(lock); int f() NOEXCEPT_IF(true) { return g(); } };\n"
+        "static int __init start(void) { return h(); }",
+        ["S::f", "start"],
+        ["S"],
+        ["S::f→g", "start→h"],
+    ),
+    "a declaring macro without a semicolon": (
+        "C++",
+        "DECLARE(x)\nint f(int a) { return g(a); }",
+        ["f"],
+        [],
+        ["f→g"],
+    ),
+    "the same in C, before a type of several words": (
+        "C",
+        'MODULE_LICENSE("GPL")\nstatic unsigned long f(int a) { return g(a); }\nDECLARE(y)\nstruct s *h(void) { return k(); }',
+        ["f", "h"],
+        [],
+        ["f→g", "h→k"],
+    ),
+    "the same in a class": (
+        "C++",
+        "class W { Q_OBJECT\n Q_PROPERTY(int x READ x)\npublic:\n int x() { return y(); } };",
+        ["W::x"],
+        ["W"],
+        ["W::x→y"],
+    ),
+    "a macro before a statement": (
+        "C",
+        "void m(void) { READ(v)\nif (v) { k(); } }",
+        ["m"],
+        [],
+        ["m→READ", "m→k"],
+    ),
+    "macros before loops and blocks": (
+        "C",
+        "void m(void) { CHECK(a)\nwhile (a) { b(); }\nFOREACH(x, list) { c(x); }\nBEGIN_THREADS\nd();\nEND_THREADS\n}",
+        ["m"],
+        [],
+        ["m→CHECK", "m→b", "m→FOREACH", "m→c", "m→d"],
+    ),
+    "a statement outside of a function": (
+        "C",
+        "READ(v)\nif (v) { k(); }\nfor (;;) { l(); }",
+        [],
+        [],
+        ["<module>→k", "<module>→l"],
+    ),
+    "tests": (
+        "C++",
+        "TEST(Parser, Empty) { run(); }\nTEST(Parser, Deep) { dig(); }",
+        ["Parser.Empty", "Parser.Deep"],
+        [],
+        ["Parser.Empty→run", "Parser.Deep→dig"],
+    ),
+    "tests with fixtures, values and types": (
+        "C++",
+        "TEST_F(Fix, One) { a(); }\nTEST_P(Fix, Two)\n{ b(); }\nTYPED_TEST(Fix, Three) { c(); }\n"
+        "namespace n { TEST_F(F, G) { d(); } }",
+        ["Fix.One", "Fix.Two", "Fix.Three", "n::F.G"],
+        [],
+        ["Fix.One→a", "Fix.Two→b", "Fix.Three→c", "n::F.G→d"],
+    ),
+    "tests with titles": (
+        "C++",
+        'TEST_CASE("reads: nothing, at all", "[io]") { a(); SECTION("x") { b(); } }\n'
+        'TEST_CASE_METHOD(Fix, "2 rows") { c(); }\nSCENARIO("it\'s empty") { d(); }',
+        ["reads_nothing_at_all", "_2_rows", "it_s_empty"],
+        [],
+        [
+            "reads_nothing_at_all→a",
+            "reads_nothing_at_all→SECTION",
+            "reads_nothing_at_all→b",
+            "_2_rows→c",
+            "it_s_empty→d",
+        ],
+    ),
+    "tests of other frameworks": (
+        "C++",
+        "BOOST_AUTO_TEST_CASE(first)\n{ a(); }\nBOOST_FIXTURE_TEST_CASE(second, Fix) { b(); }\n"
+        "BENCHMARK_DEFINE_F(Fix, Third)(benchmark::State& s) { c(); }",
+        ["first", "second", "Fix.Third"],
+        [],
+        ["first→a", "second→b", "Fix.Third→c"],
+    ),
+    "tests and entry points in C": (
+        "C",
+        "START_TEST(empty)\n{ a(); }\nEND_TEST\nTest(suite, full) { b(); }\n"
+        "SYSCALL_DEFINE3(openat, int, dfd) { c(); }\nPHP_METHOD(Foo, bar)\n{ d(); }",
+        ["empty", "suite.full", "openat", "Foo.bar"],
+        [],
+        ["empty→a", "suite.full→b", "openat→c", "Foo.bar→d"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MACROS)
+def test_macros_hide_no_declaration(case: str) -> None:
+    language, source, found_functions, types, found_calls = MACROS[case]
+    assert functions(language, source) == found_functions
+    assert keys(language, source, "code.type") == types
+    assert calls(language, source) == found_calls
+    assert len(without_macros(source.encode()).content) == len(source.encode())
+
+
+# language: sources that look as if they defined something called by a keyword, a comment, a brace or nothing
+FALSE_NAMES = {
+    "Python": ["def if(x): pass", "class while: pass", "def (x): pass", "x.y = lambda: 1\nx[0] = lambda: 2"],
+    "Rust": [
+        "fn if(x) {}",
+        "impl<T> Tr for [T; 3] { fn ok() {} }",
+        "impl Tr for (A, B) { fn ok() {} }",
+        "fn match() {}",
+    ],
+    "JavaScript": [
+        "class A { if (x) { y() } while (z) {} )",
+        "({ 'a b'() {}, 1() {}, [x + y]() {} })",
+        "x[0] = () => 1;",
+    ],
+    "TypeScript": ["class A { if (x) { y() } for (z) {} )", "interface I { 'a-b'(): void; [k: string]: any }"],
+    "TypeScript (JSX)": ["class A { if (x) { return <a/> } ) }", "const {a, b} = () => <div/>;"],
+    "Go": ["package p\nfunc if() {}", "package p\nvar _, x[0] = func() {}", "package p\nfunc (t T) { }"],
+    "Java": ["class A { if (x) { y(); } else { z(); } }", "class A { void while() {} }", "class { void ok() {} }"],
+    "C": ["if (v) {}", "while (x) { y(); }", "int /* a */ (*)(int) {}", "else { f(); }", "switch (x) { case 1: f(); }"],
+    "C++": [
+        "namespace { if (v) {} }",
+        "class { int x; };",
+        "void operator() {}",
+        "BEGIN namespace { }",
+        "try { f(); } catch (x) {}",
+    ],
+    "Ruby": ["def (x) end", "class << self\nend", "x[0] = -> { y }", "def 1; end"],
+    "C#": ["class A { if (x) { y(); } while (z) { } }", "class { void ok() {} }", "class A { int this[int i] => i; }"],
+    "PHP": [
+        "<?php function () {}; if (x) { y(); }",
+        "<?php class { }",
+        "<?php $f = fn($x) => g($x);",
+        "<p>function f() {}</p>",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "source"), [(language, source) for language in FALSE_NAMES for source in FALSE_NAMES[language]]
+)
+def test_nothing_is_called_by_what_is_no_name(language: str, source: str) -> None:
+    reserved = BY_NAME[language].reserved
+    for kind in ("code.function", "code.type"):
+        for key in keys(language, source, kind):
+            assert NAME.fullmatch(key), key
+            assert not reserved & set(key.replace("::", ".").split(".")), key
+
+
+def test_every_language_has_false_names() -> None:
+    assert set(FALSE_NAMES) == set(BY_NAME)
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "names"),
+    [
+        ("Rust", "fn r#async() {} struct r#type; mod r#mod { fn f() {} }", ["async", "mod::f"]),
+        ("C#", "class @class { void @if() { } }", ["class.if"]),
+        ("JavaScript", "class A { delete() {} catch() {} get if() { return 1 } #p() {} [Symbol.iterator]() {} 'q'() {} }",
+         ["A.delete", "A.catch", "A.if", "A.#p", "A.Symbol.iterator", "A.q"]),
+        ("Ruby", "def a?; end\ndef b!; end\ndef c=(x); end\ndef ==(o); end\ndef [](i); end\ndef +@; end\ndef self.d; end",
+         ["a?", "b!", "c=", "==", "[]", "+@", "d"]),
+        ("C++", "struct A { ~A(); bool operator==(A) const; A &operator[](int); operator bool() const; void operator ()(); };\n"
+         "A::operator int*() { return 0; }\nlong double operator\"\"_km(long double x) { return x; }\n"
+         "template <> void B<int>::f<long>() {}\nvoid *operator new(size_t n) { return 0; }",
+         ["A::~A", "A::operator==", "A::operator[]", "A::operator bool", "A::operator()", "A::operator int*",
+          'operator""_km', "B::f", "operator new"]),
+        ("C", "int (*get(int a))(int) { return 0; }\nint main(argc, argv) int argc; char **argv; { return 0; }", ["get", "main"]),
+        ("C#", "class A { public static A operator +(A a, A b) => a; ~A() {} }", ["A.operator+", "A.~A"]),
+        ("Ruby", "module ::A\n  def b; end\nend\nclass ::C::D\n  def e; end\nend", ["A.b", "C::D.e"]),
+    ],
+)  # fmt: skip
+def test_odd_names_that_are_names(language: str, source: str, names: Keys) -> None:
+    assert functions(language, source) == names
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('println!("{}", banner(1)); let v = vec![helper(2)];', ["println!", "banner", "vec!", "helper"]),
+        ("assert_eq!(self.a.b(x).c::<u8>(), S::<u8>::new(1));", ["assert_eq!", "self.a.b", "self.a.b().c", "S::new"]),
+        ("select! { x = f(g(1)) => h!(k(2)), _ = r#async() => {} }", ["select!", "f", "g", "h!", "k", "async"]),
+        ("m!(if (a) { return (b) } else { match (c) {} }); n![(x)(y), \"f(1)\", 'c'];", ["m!", "n!"]),
+        ("cfg_if! { if #[cfg(unix)] { fn inner() { run(); } } }", ["cfg_if!", "cfg", "run"]),
+    ],
+)
+def test_calls_in_the_arguments_of_rust_macros(source: str, found: Keys) -> None:
+    assert sorted(calls("Rust", f"fn show() {{ {source} }}")) == sorted(f"show→{callee}" for callee in found)
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "callee"),
+    [
+        ("Rust", "S::<u8>::new();", "S::new"),
+        ("Rust", "a::<T>::b::<U>::c::<V>();", "a::b::c"),
+        ("Rust", "x.r#match(1);", "x.match"),
+        ("C#", "class A { int x = @b.@new(1); }", "b.new"),
+        ("JavaScript", "a?.b?.(1)", "a?.b"),
+        ("JavaScript", "a?.[0]?.c?.()", "a?.[0]?.c"),
+        ("TypeScript", "a!.b?.<T>(1)", "a.b"),
+        ("JavaScript", "<Header size={1} />", "Header"),
+        ("TypeScript (JSX)", "<Menu.Item<T>>x</Menu.Item>", "Menu.Item"),
+        ("TypeScript", "a.f!(1)", "a.f"),
+        ("TypeScript", "const x = await a.f<T>(b)", "a.f"),
+        ("TypeScript", "async () => { await import('x') }", "import"),
+        ("Go", "package p\nvar x = f[bool](1)", "f"),
+        ("Go", "package p\nvar x = f[*T](1, 2)", "f"),
+        ("Go", "package p\nvar x = a.f[b.T](1)", "a.f"),
+        ("Go", "package p\nvar x = f[Token](1, 2)", "f"),
+        ("Go", "package p\nvar x = f[i](1)", "f[i]"),
+        ("Go", "package p\nvar x = f[i](1, 2)", "f[i]"),
+        ("PHP", "<?php \\count($x);", "count"),
+        ("PHP", "<?php new \\Foo\\Bar(1);", "new Foo\\Bar"),
+        ("PHP", "<?php $x->isset(1);", "$x->isset"),
+    ],
+)
+def test_what_a_call_is_of(language: str, source: str, callee: str) -> None:
+    assert [key.partition("→")[2] for key in calls(language, source)] == [callee]
+
+
+@pytest.mark.parametrize(
+    ("language", "source"),
+    [
+        ("Go", "package p\nvar a, b, c = []byte(x), map[string]int(y), func()(z)"),
+        ("PHP", "<?php isset($a); empty($b); exit(1); list($c) = $d; unset($e);"),
+    ],
+)
+def test_what_is_written_as_a_call_and_is_none(language: str, source: str) -> None:
+    assert calls(language, source) == []
+
+
+def test_elements_of_a_page_are_no_calls() -> None:
+    source = "const P = () => <div><my-tag/><A b={c()}/><></></div>;"
+    assert calls("JavaScript", source) == ["P→A", "P→c"]

@@ -1,0 +1,396 @@
+"""Files that anybody may have edited, or that a fault has changed: each is read, or refused in one line."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from refusals import refusal
+
+from patina_assets.pairs.types import pair_types_by_source
+from patina_assets.pipeline.lock import compose_lock
+from patina_assets.recipe.reader import read_recipe
+from patina_assets.search.searcher import Searcher
+from patina_resources.documents.toml_file import read_toml
+from patina_resources.errors import PatinaError
+from patina_resources.materialize.docs.markdown import parse_markdown
+from patina_resources.materialize.notes.decision_records import read_decision_record
+from patina_resources.materialize.notes.session_header import LONGEST_TITLE, read_header
+from patina_resources.materialize.notes.session_notes import read_notes
+from patina_resources.materialize.notes.sessions import file_events, read_note_file
+from patina_resources.models.lock import read_lock
+from patina_resources.models.registry_files import load_registry
+from patina_resources.project.config import read_config
+from patina_resources.project.project import Project, find_project
+from patina_resources.store.manifests import find_manifest
+from patina_resources.store.mothership import Mothership
+
+# The same examples every time: a test that passed passes again.
+FIXED = settings(
+    max_examples=80, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+RECIPE = {
+    "version": 2,
+    "embedding_model": "corpus-static",
+    "projections": {
+        "semantic": {"layers": [32, 16], "epochs": 2, "batch_size": 64},
+        "temporal": {
+            "type": "dimension",
+            "layers": [384, 32, 16],
+            "training": {
+                "source": "git.co_changes", "pair_type": "co_changed", "epochs": 2, "learning_rate": 0.001, "seed": 1,
+            },
+        },
+    },
+}  # fmt: skip
+CONFIG = {
+    "project": {"name": "demo"},
+    "embeddings": {"model": "mine"},
+    "eventlog": {"path": "patina.db"},
+    "sessions": {"globs": ["notes/*.md"]},
+    "automation": {"sensor": True, "cron": "0 3 * * *", "interval_seconds": 10, "webhook": "https://example.org/hook"},
+    "models": {
+        "mine": {"dims": 8, "max_tokens": 16, "pooling": "mean", "hub": {"repository": "a/b", "int8": "m.onnx"}}
+    },
+}
+REGISTRY = {"models": {"mine": {"dims": 8, "max_tokens": 16, "pooling": "mean", "aliases": ["my-own"],
+                                "size_mb": {"int8": 3}}, "hf:a/b": {"pooling": "cls"}}}  # fmt: skip
+RECORD = {"downloaded": "2025-01-01T00:00:00Z", "source_model": "x", "source_tokenizer": "y", "sha256_model": "a" * 64,
+          "sha256_tokenizer": "b" * 64, "size_bytes": 5, "dimensions": 8, "max_tokens": 16,
+          "pooling": "mean"}  # fmt: skip
+LOCK = {"embedding_model": "corpus-static", "projections": {"semantic": {"weights_hash": "a"}}}
+OUTPUT = {"file": "semantic.usearch", "sha256": "c" * 64, "bytes": 5}
+
+
+def _stage(facts: dict[str, Any]) -> dict[str, Any]:
+    inputs = {"model": {"value": "m"}, "git.commits": {"value": "s", "rows": 5}}
+    return {"fingerprint": "f", "inputs": inputs, "digest": "d", "outputs": {"usearch": OUTPUT}, "facts": facts,
+            "built_at": "2025-01-01T00:00:00Z"}  # fmt: skip
+
+
+MANIFEST = {
+    "version": 1,
+    "stages": {
+        "pairs": _stage({"samples": [["a", "b", "c"]]}),
+        "embeddings": _stage({"texts": 5}),
+        "weights": _stage(
+            {
+                "metrics": {"mrr": 0.5},
+                "evaluation": [{"vectors": "base", "mrr": 0.5, "mrr_low": 0.4, "mrr_high": 0.6}],
+                "best_epoch": 2,
+            }
+        ),
+        "index": _stage({"items": 5, "index_bytes": 5, "recall_at_10": 1.0}),
+    },
+}
+
+# Values that are of another type, too large, or no numbers; keys that are no words.
+ODD_TEXTS = st.one_of(
+    st.sampled_from(["", " ", "\n", "a\nb", "\0", "\x1b[2J", "\u2028", "\x85", "\ufeff", "../../x", "~", "a" * 3000]),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+)
+ODD_VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.sampled_from([0, -1, 2**31, 2**63, 10**400, 10**4299, math.nan, math.inf, -math.inf, 1e308, -0.0]),
+        st.integers(),
+        st.floats(),
+        ODD_TEXTS,
+    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ODD_TEXTS, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
+    """Return a valid document with one to three places changed: another value, another key, a key less or more."""
+    changed: dict[str, Any] = json.loads(json.dumps(document))
+    for _ in range(draw(st.integers(1, 3))):
+        place: Any = changed
+        while True:
+            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if isinstance(place[key], dict | list) and draw(st.booleans()):
+                place = place[key]
+                continue
+            action = draw(st.sampled_from(["value", "delete", "rename", "add"]))
+            if action == "value":
+                place[key] = draw(ODD_VALUES)
+            elif action == "delete":
+                del place[key]
+            elif isinstance(place, dict):
+                place[draw(ODD_TEXTS)] = place.pop(key) if action == "rename" else draw(ODD_VALUES)
+            break
+    return changed
+
+
+def toml_text(document: dict[str, Any]) -> str:
+    """Return a document as one TOML line for each key; what TOML cannot say (null) is left out."""
+    return "".join(f"{_toml_key(key)} = {_toml_value(value)}\n" for key, value in document.items() if value is not None)
+
+
+def _toml_key(key: object) -> str:
+    return json.dumps(str(key)).replace("\x7f", "\\u007f")
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{_toml_key(key)} = {_toml_value(entry)}" for key, entry in value.items() if entry is not None)
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml_value(entry) for entry in value if entry is not None) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+@contextmanager
+def written(content: bytes, name: str = "file") -> Iterator[Path]:
+    """Give a file of these bytes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        yield path
+
+
+def tolerates(read: Callable[[Path], object], content: bytes) -> None:
+    """Check that a reader returns a value, or refuses in one short line."""
+    with written(content) as path:
+        try:
+            read(path)
+        except PatinaError as error:
+            sentence = str(error)
+            assert sentence.strip()
+            assert len(sentence.splitlines()) == 1, sentence
+            assert len(sentence) < 3000, len(sentence)
+            sentence.encode()
+
+
+def _recipe(path: Path) -> object:
+    return read_recipe(path, pair_types_by_source())
+
+
+def _registry(path: Path) -> object:
+    path.rename(path.with_name("registry.toml"))
+    return load_registry(Mothership(path.parent))
+
+
+def _registry_of_project(path: Path) -> object:
+    config = read_config(path)
+    return load_registry(Mothership(path.parent / "home"), Project(path.parent, config))
+
+
+def _models_lock(path: Path) -> object:
+    path.rename(path.with_name("models.lock"))
+    return load_registry(Mothership(path.parent)), read_lock(path.with_name("models.lock"))
+
+
+def _searcher(path: Path) -> object:
+    project = find_project(_project_around(path).root)
+    return Searcher(project).search("anything")
+
+
+def _project_around(path: Path) -> Project:
+    (path.parent / ".patina" / "data").mkdir(parents=True)
+    path.rename(path.parent / ".patina" / "data" / "oxidize.lock")
+    return find_project(path.parent)
+
+
+def _manifest(path: Path) -> object:
+    with written(yaml.safe_dump(RECIPE).encode()) as recipe:
+        return compose_lock(read_recipe(recipe, pair_types_by_source()), "m", {"semantic": find_manifest(path).stages})
+
+
+READERS: dict[str, tuple[Callable[[Path], object], Callable[[dict[str, Any]], str], dict[str, Any]]] = {
+    "recipe": (_recipe, lambda document: yaml.safe_dump(document, allow_unicode=True), RECIPE),
+    "config": (_registry_of_project, toml_text, CONFIG),
+    "registry": (_registry, toml_text, REGISTRY),
+    "models.lock": (_models_lock, toml_text, {"mine": RECORD, "hf--a--b": RECORD}),
+    "oxidize.lock": (_searcher, lambda document: yaml.safe_dump(document, allow_unicode=True), LOCK),
+    "manifest": (_manifest, json.dumps, MANIFEST),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_documents_that_are_changed_are_valid(name: str, tmp_path: Path) -> None:
+    read, text, document = READERS[name]
+    path = tmp_path / "file"
+    path.write_text(text(document))
+    if name == "oxidize.lock":
+        assert "is not built" in refusal(lambda: read(path))
+    else:
+        assert read(path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_any_bytes_are_read_or_refused(name: str) -> None:
+    read = READERS[name][0]
+
+    @FIXED
+    @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
+    @example(b"")
+    @example(b"\xef\xbb\xbf")
+    @example(b"\xff\xfe\0")
+    @example(b"\0" * 100)
+    @example(b"\x80")
+    @example(b"[" * 100_000)
+    @example(b"{" * 100_000)
+    @example(b'{"a":' * 50_000)
+    @example(b"- " * 50_000)
+    @example(b"a: " * 3)
+    @example(b"a = " + b"9" * 5000)
+    @example(b"a = 0x" + b"f" * 5000)
+    @example(b"[automation]\nsensor = 0x" + b"f" * 5000)
+    @example(b"version: " + b"9" * 5000)
+    @example(b"x" * (1 << 20) + b"yz")
+    @example(b'"\\U99999999"')
+    @example(b'"\\uD800": 1\n')
+    @example(b'"a\\nb" = 1\n["c\\nd"]\n')
+    @example(b'[models."a\\nb"]\n')
+    @example(b"a = 1\na = 2\n")
+    @example(b"[a]\n[a]\n")
+    @example(b"a: 1\na: 2\n")
+    @example(b"%YAML 99999999999999999999999.1\n---\na")
+    @example(b"a: &a [x, *a]\n")
+    @example(b"!!python/object/apply:os.system [echo]\n")
+    def any_bytes(content: bytes) -> None:
+        tolerates(read, content)
+
+    any_bytes()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_valid_file_with_odd_changes_is_read_or_refused(name: str) -> None:
+    read, text, document = READERS[name]
+
+    @FIXED
+    @given(mutated(document))
+    def changed(mutant: dict[str, Any]) -> None:
+        tolerates(read, text(mutant).encode("utf-8", "surrogatepass"))
+
+    changed()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_with_damaged_bytes_is_read_or_refused(name: str) -> None:
+    read, text, document = READERS[name]
+    whole = text(document).encode()
+
+    @FIXED
+    @given(st.integers(0, len(whole)), st.integers(0, 20), st.binary(max_size=8))
+    def damaged(start: int, length: int, new: bytes) -> None:
+        tolerates(read, whole[:start] + new + whole[start + length :])
+
+    damaged()
+
+
+BOMB = b"a: &a [x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (c, c, c - 1, c - 1) for c in range(98, 122))
+MERGE_BOMB = b"a: &a {x: 1}\n" + b"".join(b"%c: &%c {<<: [*%c, *%c]}\n" % (c, c, c - 1, c - 1) for c in range(98, 122))
+
+
+@pytest.mark.parametrize("bomb", [BOMB, MERGE_BOMB], ids=["aliases", "merge keys"])
+def test_what_unfolds_to_more_than_memory_is_refused_or_never_unfolded(bomb: bytes) -> None:
+    with written(bomb) as path:
+        assert "anchors and aliases" in refusal(lambda: _recipe(path))
+    with written(bomb) as path:
+        assert "anchors and aliases" in refusal(lambda: _searcher(path))
+    header = read_header(f"---\n{bomb.decode()}\n---\nbody", "name")
+    assert (header.title, header.body.lines) == ("name", ["body"])
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "named pipe"])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "file"
+    make(path)
+    for read in (_recipe, read_config, read_toml, read_lock):
+        assert f"{path}: not a regular file" in refusal(lambda read=read: read(path))
+
+
+# Session files and decision records
+
+
+@FIXED
+@given(st.binary(max_size=400), st.booleans())
+@example(b'---\ntitle: "\\U99999999"\n---\n', False)
+@example(b'---\ntitle: "\\uD800"\n---\n## Goals\n- [x] a goal\n', False)
+@example(b'---\ngit: {branch: "\\uDFFF"}\n---\n', False)
+@example(b'---\ndate: "\\uD800T05:00"\n---\n', True)
+@example(b"---\n? [a]\n: b\n---\n", False)
+@example(b"---\n" + b"[" * 5000 + b"\n---\n", False)
+def test_any_session_file_gives_events_that_can_be_stored(content: bytes, is_record: bool) -> None:
+    name = "layer/sessions/2025-01-01-notes.md"
+    read = read_note_file(name, content, is_record=is_record)
+    assert "\n" not in read.problem
+    for event in file_events(read, "2025-01-01T00:00:00Z"):
+        json.loads(event.data)
+        f"{event.data}{event.timestamp}{event.source_id}".encode()
+
+
+WORDS = ("## Goals\n", "- [x] goal", "**Key Decisions:**\n", "- a", "\n", "### 05:57 - x", "## Activity Log\n", "```\n",
+         "## Work Completed\n", "1. a\n", "**Started**: 2025", "# Session: t\n", "---\n", " ", "\t", "#", "*", "## ",
+         "(covering since ", ")", "## Previous Session Context\n", "Date: ", "**", ":",
+         "Files Changed: 9" * 3)  # fmt: skip
+
+
+@FIXED
+@given(st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=30).map("".join))
+def test_any_markdown_gives_notes_of_known_kinds(text: str) -> None:
+    kinds = {"goal", "decision", "pattern", "work", "context", "observation"}
+    body = parse_markdown(text, labels=True)
+    assert {note.kind for note in [*read_notes(body), *read_decision_record(body, "title").notes]} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        ("\n" * 1_000_000, 0),
+        ("## a" + " " * 1_000_000 + "b", 0),
+        ("## Decisions " + "#" * 1_000_000 + "\n- one\n", 1),
+        ("# a" + " " * 1_000_000 + "b c", 0),
+        ("## Activity Log\n### x" + " " * 1_000_000 + "y\n- one\n", 2),
+        ("## Activity Log\n### " + "(covering since " * 60_000 + "\n- one\n", 2),
+    ],
+    ids=["blank lines", "spaces in a section", "closing marks", "spaces in a title", "spaces in an entry", "covering"],
+)
+def test_a_session_file_takes_time_in_proportion_to_its_length(text: str, notes: int) -> None:
+    # With the square of the length each would take hours.
+    assert len(read_note_file("a.md", text.encode(), is_record=False).notes) == notes
+    read_note_file("a.md", text.encode(), is_record=True)
+
+
+def test_a_long_title_is_not_repeated_whole_with_every_decision() -> None:
+    text = "# " + "T" * 500_000 + "\n" + "## Decision\nThis.\n" * 2_000
+    events = file_events(read_note_file("docs/adr/1.md", text.encode(), is_record=True), "2025-01-01T00:00:00Z")
+    assert sum(len(event.data) for event in events) < 2_000 * (LONGEST_TITLE + 300)
+
+
+def test_headings_mean_what_they_meant() -> None:
+    body = (
+        "## Key Decisions ##\n- one\n## Patterns observed #\n- two\n### 05:57 - Started (covering since 05:00)\n- x\n"
+    )
+    notes = [(note.kind, note.content) for note in read_notes(parse_markdown(body, labels=True))]
+    assert notes == [("decision", "one"), ("pattern", "two"), ("pattern", "x")]
+    entry = "## Activity Log\n### 05:57 - Started  (covering since 05:00)\nText\n"
+    assert [note.content for note in read_notes(parse_markdown(entry, labels=True))] == ["Started: Text"]
+    empty = "# Title\n## Context\n\n## Decision\n<!-- what -->\n## Consequences\nMore.\n"
+    assert read_decision_record(parse_markdown(empty), "Title").notes == []
+    record = "# Title\n## Decision Outcome  \n\n\nThis one.\n### Consequences\nMore.\n"
+    assert [note.content for note in read_decision_record(parse_markdown(record), "Title").notes] == [
+        "Title: This one.",
+        "More.",
+    ]
+    assert read_header("- **Date:** 2025-01-01\n", "n").started_at == "2025-01-01"
+    assert read_header("text\n\n  Date: 2025-01-01\n", "n").started_at == "2025-01-01"
