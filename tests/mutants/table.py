@@ -10,7 +10,7 @@ def _in(folder: str, names: str) -> tuple[str, ...]:
 
 
 _STORE = _in(
-    "tests/patina_resources/store", "files installation_key manifests artifacts killed_writers damaged_artifacts"
+    "tests/patina_resources/store", "files installation_key manifests artifacts killed_publishing damaged_artifacts"
 )
 _RECIPES = _in("tests/patina_assets/recipe", "recipe recipe_faults")
 

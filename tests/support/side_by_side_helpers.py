@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from small_project import Ran, patina
+from small_project import patina
 from tiny_models import write_sentence_folder
 
 from patina_resources.project.project import Project
@@ -45,11 +45,3 @@ def swap(project: Project, model: str) -> None:
     """Name another base model in the recipe, with layers that ask the model for the input."""
     text = re.sub("embedding_model: .*", f"embedding_model: {model}", project.recipe.read_text())
     project.recipe.write_text(text.replace("[400, 32, 16]", "[32, 16]"))
-
-
-def refused(ran: Ran, *words: str) -> None:
-    """Assert exit code 2 and one line on stderr with the words."""
-    assert ran.code == 2, ran
-    assert ran.err.strip().count("\n") == 0, ran.err
-    for word in words:
-        assert word in ran.err

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 from eventlog_builder import note
-from side_by_side_helpers import NAME, RECIPE, REGISTRY, add, refused, swap
+from refusals import refused
+from side_by_side_helpers import NAME, RECIPE, REGISTRY, add, swap
 from small_project import add_events, make_project, patina, workspace_of
 
 from patina_assets.passages.encoding import decode_passages

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from side_by_side_helpers import NAME, add, refused, swap
+from refusals import refused
+from side_by_side_helpers import NAME, add, swap
 from small_project import patina, workspace_of
 
 from patina_assets.export.export_side_by_side import part_folders
