@@ -16,13 +16,18 @@ TURBOFISH = re.compile(r"::(?=::|\(|$)")
 
 RUST_WORDS = frozenset({"identifier", "self", "super", "crate", "metavariable", "primitive_type"})
 MOST_PARTS = 32
-# What is no function, though it is written as one.
-PHP_CONSTRUCTS = frozenset({"array", "die", "empty", "eval", "exit", "isset", "list", "unset"})
+# What is no function, though it is written as one, by the node of its call: constructs of PHP and of C#.
+CONSTRUCTS = {
+    "function_call_expression": words("array die empty eval exit isset list unset"),
+    "invocation_expression": words("nameof"),
+}
 # In Go, `f[int](x, y)` looks like the call of an element: the index is a type where it is one of these.
 GO_TYPES = words(
     "any bool byte complex64 complex128 error float32 float64 int int8 int16 int32 int64 rune string uint uint8 uint16 "
     "uint32 uint64 uintptr"
 )
+# `static_cast<T>(x)`, `int(x)` and `new char[9]` of C++ call no function.
+CONVERTING = frozenset({"call_expression", "new_expression"})
 JSX = frozenset({"jsx_opening_element", "jsx_self_closing_element"})
 
 
@@ -47,7 +52,9 @@ def callee_text(source: SourceFile, call: Node) -> str:
         parts.append(part)
         length += len(part)
     text = plain_word(source, TURBOFISH.sub("", "".join(reversed(parts)))).removeprefix("\\")
-    if call.type == "function_call_expression" and text in PHP_CONSTRUCTS:
+    if text in CONSTRUCTS.get(call.type, ()):
+        return ""
+    if call.type in CONVERTING and (text in source.language.reserved or _is_plain_type(call)):
         return ""
     if not text or (call.type in JSX and text[0].islower() and "." not in text):  # `<div>` is an element of the page
         return ""
@@ -55,6 +62,11 @@ def callee_text(source: SourceFile, call: Node) -> str:
     if call.type == "macro_invocation":
         return text + "!"
     return f"new {text}" if call.type in ("new_expression", "object_creation_expression") else text
+
+
+def _is_plain_type(call: Node) -> bool:
+    node = call.child_by_field_name("function") or call.child_by_field_name("type")
+    return node is not None and node.type in ("primitive_type", "sized_type_specifier")
 
 
 def _may_be_index(source: SourceFile, arguments: Node) -> bool:

@@ -268,6 +268,50 @@ def test_calls_in_the_arguments_of_rust_macros(source: str, found: Keys) -> None
 
 
 @pytest.mark.parametrize(
+    ("language", "source"),
+    [
+        ("C++", "static_cast<T>(x), reinterpret_cast<T*>(x), const_cast<T&>(x), dynamic_cast<T*>(x);"),
+        ("C++", "int(3.5), size_t(x), double(y), noexcept(x);"),
+        ("C++", "new char[9], new int(4), new unsigned int[3];"),
+        ("C++", '__attribute__((section(".x"), aligned(16))) int x;'),
+        ("C", "static __attribute__((aligned(16))) int x;"),
+    ],
+)
+def test_casts_plain_types_and_attributes_call_nothing(language: str, source: str) -> None:
+    assert calls(language, f"void f() {{ {source} g(h()); }}") == ["f→g", "f→h"]
+
+
+@pytest.mark.parametrize(
+    "source", ["new T(1)", "new std::string(x)", "T(x)", "std::move(x)", "this->f()", "static_cast<T>(f())"]
+)
+def test_what_is_beside_casts_is_called(source: str) -> None:
+    (called,) = calls("C++", f"void f() {{ {source}; }}")
+    assert called.removeprefix("f→") == source.removeprefix("static_cast<T>(").rsplit("(")[0]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "interface I {\n#if A\n  [X]\n#endif\n  void F(int a)\n#if A\n  { G(a); }\n#else\n  ;\n#endif\n  void H() { K(); }\n}",
+        "interface I {\n  I F(int a)\n#if A\n  => new B().C()\n    .G(a)\n#endif\n  ;\n  void H() { K(); }\n}",
+        "class I {\n#if A\n  void F(int a)\n#else\n  void F()\n#endif\n  { G(); }\n  void H() { K(); }\n}",
+        "#if A\nclass I : B\n#else\nclass I\n#endif\n{ void F() { G(); } void H() { K(); } }",
+        "class I { void F() { if (a)\n#if A\n G();\n#else\n L();\n#endif\n } void H() { K(); } }",
+    ],
+)
+def test_a_directive_in_a_declaration_of_c_sharp_hides_nothing(source: str) -> None:
+    assert sorted(functions("C#", source)) == ["I.F", "I.H"]
+    found = calls("C#", source)
+    assert "I.H→K" in found
+    assert any(call.startswith("I.F→") and call.endswith("G") for call in found)
+
+
+def test_what_follows_an_attribute_is_read() -> None:
+    source = "void log(const char*, ...) __attribute__((format(printf, 1, 2)));\n__attribute__((hot)) void f() { g(); }"
+    assert calls("C++", source) == ["f→g"]
+
+
+@pytest.mark.parametrize(
     ("language", "source", "callee"),
     [
         ("Rust", "S::<u8>::new();", "S::new"),
@@ -302,6 +346,7 @@ def test_what_a_call_is_of(language: str, source: str, callee: str) -> None:
     [
         ("Go", "package p\nvar a, b, c = []byte(x), map[string]int(y), func()(z)"),
         ("PHP", "<?php isset($a); empty($b); exit(1); list($c) = $d; unset($e);"),
+        ("C#", "class A { string F(int x) => nameof(x) + typeof(A) + sizeof(int) + default(int); }"),
     ],
 )
 def test_what_is_written_as_a_call_and_is_none(language: str, source: str) -> None:
