@@ -14,7 +14,8 @@ WORD = re.compile(r"\w++")
 # What is left of Rust's `parse::<i32>()` and `S::<u8>::new()` without the types.
 TURBOFISH = re.compile(r"::(?=::|\(|$)")
 
-RUST_WORDS = frozenset({"identifier", "self", "super", "crate", "metavariable", "primitive_type"})
+# The last three are words of the language in some places, and names elsewhere.
+RUST_WORDS = words("identifier self super crate metavariable primitive_type default union raw")
 MOST_PARTS = 32
 # What is no function, though it is written as one, by the node of its call: constructs of PHP and of C#.
 CONSTRUCTS = {
@@ -97,7 +98,11 @@ def calls_in_macro(source: SourceFile, macro: Node) -> Iterator[tuple[str, Node]
     trees = [child for child in macro.named_children if child.type == "token_tree"]
     while trees:
         tokens = trees.pop().children
-        trees.extend(token for token in tokens if token.type == "token_tree")
+        trees.extend(
+            token
+            for place, token in enumerate(tokens)
+            if token.type == "token_tree" and (place == 0 or tokens[place - 1].type != "#")  # `#[cfg(unix)]`
+        )
         for place in range(1, len(tokens)):
             arguments, before = tokens[place], tokens[place - 1]
             if arguments.type != "token_tree":
@@ -134,10 +139,13 @@ def _path_before(source: SourceFile, tokens: list[Node], end: int) -> str:
 
 def _before_generics(tokens: list[Node], end: int) -> int:
     """Return the place of the word before `::<T>`, where one ends at `end`."""
-    if end < 0 or tokens[end].type != ">":
+    if end < 0 or tokens[end].type not in (">", ">>"):
         return end
-    for place in range(end - 1, max(end - MOST_PARTS, 0), -1):
-        if tokens[place].type == "<":
+    depth = 0
+    for place in range(end, max(end - MOST_PARTS, 0), -1):
+        kind = tokens[place].type
+        depth += {">": 1, ">>": 2, "<": -1}.get(kind, 0)
+        if depth == 0:
             return place - 2 if tokens[place - 1].type == "::" else place - 1
     return -1
 

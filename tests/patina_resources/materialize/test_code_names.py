@@ -260,7 +260,9 @@ def test_odd_names_that_are_names(language: str, source: str, names: Keys) -> No
         ("assert_eq!(self.a.b(x).c::<u8>(), S::<u8>::new(1));", ["assert_eq!", "self.a.b", "self.a.b().c", "S::new"]),
         ("select! { x = f(g(1)) => h!(k(2)), _ = r#async() => {} }", ["select!", "f", "g", "h!", "k", "async"]),
         ("m!(if (a) { return (b) } else { match (c) {} }); n![(x)(y), \"f(1)\", 'c'];", ["m!", "n!"]),
-        ("cfg_if! { if #[cfg(unix)] { fn inner() { run(); } } }", ["cfg_if!", "cfg", "run"]),
+        ("assert_eq!(Mode::default(), a.union(b), x.raw());", ["assert_eq!", "Mode::default", "a.union", "x.raw"]),
+        ("assert!(T::new::<Vec<_>, &'static str>(f()).g::<A<B<C>>>());", ["assert!", "T::new", "f", "T::new().g"]),
+        ("cfg_if! { if #[cfg(unix)] { fn inner() { run(); } } }", ["cfg_if!", "run"]),
     ],
 )
 def test_calls_in_the_arguments_of_rust_macros(source: str, found: Keys) -> None:
