@@ -52,7 +52,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_assets/pairs/splits.py": (f"{_PAIRS}/test_relations.py", f"{_PAIRS}/test_pairs.py"),
     "patina_assets/pairs/triplet.py": (f"{_PAIRS}/test_triplet.py",),
     "patina_assets/orchestration/automation/decisions.py": _in(
-        "tests/patina_assets/orchestration/automation", "decisions"
+        "tests/patina_assets/orchestration/automation", "decisions probes"
     ),
     "patina_assets/learning/adam.py": _in("tests/patina_assets/learning", "adam train"),
     "patina_assets/learning/losses.py": _in("tests/patina_assets/learning", "train"),
@@ -84,6 +84,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
+    (
+        "patina_assets/orchestration/automation/decisions.py",
+        'document = json.loads(cursor or "{}")',
+        "((cursor))",
+    ): "what is no text is no memory either",
     ("patina_resources/eventlog/reader.py", "MOST_READ = 100_000", "(100000 + 1)"): "one event more at each look",
     (
         "patina_assets/pairs/hash_sample.py",
