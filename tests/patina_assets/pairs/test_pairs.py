@@ -30,6 +30,13 @@ NAMES = sorted(PAIR_TYPES)
 PLAIN = ["caller_callee", "co_changed", "same_session"]
 
 
+def test_recipes_and_remembered_digests_know_sources_by_these_names() -> None:
+    assert {source.name for entry in PAIR_TYPES.values() for source in entry.sources} == {
+        "code.call_graph", "code.definitions", "code.functions", "code.types", "git.authors",
+        "git.co_changes", "git.commits", "git.paths", "git.transitions", "sessions.observations",
+    }  # fmt: skip
+
+
 def expected_relations(name: str) -> TextPairs:
     """Return the definition of each pair type, applied to the events themselves."""
     events = [event for event in project_history() if isinstance(event.data, Mapping)]
