@@ -79,7 +79,8 @@ wheel: $(INSTALLED)
 	  ../venv/bin/patina oxidize --only base && \
 	  ../venv/bin/patina scry "$(QUESTION)" -k 3 && ../venv/bin/patina map base --out ../map.html
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps docs/plugins/*/
-	cd build/wheel/repository && PATINA_HOME="$(CURDIR)/build/wheel/home" ../venv/bin/patina doctor --json | grep -c '"plugin '
+	cd build/wheel/repository && PATINA_HOME="$(CURDIR)/build/wheel/home" ../venv/bin/patina doctor --json | \
+	  grep -c '"plugin ' | grep -x $(words $(wildcard docs/plugins/*/))
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

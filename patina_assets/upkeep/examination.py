@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline.stages.passages import item_sources
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.tables import size_text
 from patina_assets.pipeline.trust import foreign_in
@@ -22,7 +23,7 @@ from patina_resources.cache.settings import KEYS_VARIABLE, URL_VARIABLE, cache_s
 from patina_resources.cache.signing import SIGNING_KEY_VARIABLE
 from patina_resources.errors import PatinaError
 from patina_resources.materialize.code.languages.languages import PROBLEMS
-from patina_resources.models.registry_files import load_registry
+from patina_resources.models.registry_files import load_registry, plugin_problems
 from patina_resources.models.status import ModelRow, model_rows
 from patina_resources.plugins import GROUPS, plugins
 from patina_resources.project.project import PROJECT_VARIABLE, Project, find_project
@@ -128,7 +129,8 @@ def examine() -> Examination:
         for row in cached
         if row.state not in ("ready", "built in")
     ]
-    findings += [Finding(problem) for problem in (*PAIR_TYPES.problems, *PROBLEMS)]
+    left_out = (*item_sources().problems, *plugin_problems(), *PAIR_TYPES.problems, *PROBLEMS)
+    findings += [Finding(problem) for problem in left_out]
     return Examination(_versions(), places, verdicts, disk, cached, findings, suggestions)
 
 

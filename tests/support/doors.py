@@ -1,6 +1,6 @@
 """The same questions through every door: the command line, Python, the JSON API, and MCP over stdio and over HTTP.
 
-Each function returns by question the first eight results: kind and beginning of the text. By hand, on a built project:
+Each function returns by question the first eight results: kind and place. By hand, over a built project:
 
     python tests/support/doors.py PROJECT QUESTIONS.txt
 """
@@ -26,6 +26,8 @@ from small_project import patina
 from starlette.applications import Starlette
 
 from patina_assets import open_project
+from patina_assets.pairs.items import Item
+from patina_assets.serving.answers.documents import name_of
 from patina_assets.serving.checks import Site
 from patina_assets.serving.doors import doors_of
 from patina_assets.serving.guard import Guard
@@ -35,7 +37,7 @@ from patina_assets.serving.running import Running
 from patina_resources.project.project import Project, find_project
 
 FIRST = 8
-CHARACTERS = 60
+ITEM_KEYS = ("kind", "text", "file", "session", "commit", "seq", "line", "state")
 # About the topics of the synthetic project.
 QUESTIONS = (
     "retry the network request",
@@ -62,19 +64,20 @@ QUESTIONS = (
 Found = dict[str, list[str]]
 
 
-def asked_command_line(project: Project, questions: Iterable[str]) -> Found:
+def asked_command_line(project: Project, questions: Sequence[str]) -> Found:
     """Ask `patina scry --json`."""
     with chdir(project.root):
-        return {
-            question: _told(json.loads(patina("scry", "-k", str(FIRST), "--json", "--", question).out))
-            for question in questions
-        }
+        printed = [patina("scry", "-k", str(FIRST), "--json", "--", question).out for question in questions]
+    return {
+        question: [_placed(Item(**{name: hit[name] for name in ITEM_KEYS})) for hit in json.loads(out)]
+        for question, out in zip(questions, printed, strict=True)
+    }
 
 
 def asked_python(project: Project, questions: Iterable[str]) -> Found:
     """Ask the Python API."""
     with open_project(project.root) as opened:
-        return {question: _told(opened.search(question, limit=FIRST).to_list()) for question in questions}
+        return {question: [_placed(hit.item) for hit in opened.search(question, limit=FIRST)] for question in questions}
 
 
 def asked_api(site: Site, questions: Iterable[str]) -> Found:
@@ -131,7 +134,11 @@ async def _asked_client(client: Client, questions: Sequence[str]) -> Found:
 
 
 def _told(hits: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [f"{hit['kind']}: {hit['text'].removesuffix('…')[:CHARACTERS].strip()}" for hit in hits]
+    return [f"{hit['kind']} {hit['name']}" for hit in hits]
+
+
+def _placed(item: Item) -> str:
+    return f"{item.kind} {name_of(item)}"
 
 
 def _token(site: Site) -> dict[str, str]:
