@@ -288,6 +288,10 @@ class PassageFile(SearchFile):
         """Return by key when each passage was written (ISO 8601, UTC), where that is known."""
         return dict(self.rows("SELECT key, time FROM content WHERE time IS NOT NULL"))
 
+    def authors(self) -> dict[int, str]:
+        """Return by key who wrote each passage, where that is known."""
+        return dict(self.rows("SELECT key, author FROM content WHERE author IS NOT NULL"))
+
     @cached_property
     def count(self) -> int:
         """The number of passages."""

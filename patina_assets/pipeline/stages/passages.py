@@ -146,7 +146,7 @@ class PassageIndexStage(IndexStage):
 
     of: PassagesStage
 
-    version = 5
+    version = 6
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the passages, and their words in columns."""

@@ -89,6 +89,7 @@ def test_a_map_has_a_place_and_a_group_for_each_item(answers: ProjectAnswers, na
     for colouring in found["colourings"]:
         assert {*colouring["of"]} == {*range(len(colouring["groups"]))}
     assert answers.passage(found["names"][0])["passages"]
+    assert ("author" in {entry["name"] for entry in found["colourings"]}) is (name == "base")
     assert answers.map(name)["x"] is found["x"]  # made once for a build
     assert "words have no vectors" in refusal(lambda: answers.map("lexical"))
 
