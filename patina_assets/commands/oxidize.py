@@ -37,7 +37,7 @@ ELSEWHERE = (
     "some of it was built elsewhere, so it is built again here: stop with Ctrl-C and run `patina trust` to see and "
     "accept it instead"
 )
-NEXT = 'next: patina scry "a question in your own words"'
+NEXT = 'next: run `patina scry "a question in your own words"`'
 IN_SEARCH = (
     "`in search` was decided on the validation queries; `beats base` was measured on other queries and decides nothing"
 )

@@ -22,6 +22,7 @@ from patina_assets.upkeep.unneeded import unneeded
 from patina_resources.cache.settings import KEYS_VARIABLE, URL_VARIABLE, cache_settings, is_confirmed, proposal
 from patina_resources.cache.signing import SIGNING_KEY_VARIABLE
 from patina_resources.errors import PatinaError
+from patina_resources.hooks.installation import starter_here, state_of_hooks
 from patina_resources.materialize.code.languages.languages import PROBLEMS
 from patina_resources.models.registry_files import load_registry, plugin_problems
 from patina_resources.models.status import ModelRow, model_rows
@@ -205,8 +206,20 @@ def _project_places(project: Project, findings: list[Finding]) -> dict[str, str]
         "data": str(project.data),
         "eventlog": str(eventlog or "unknown"),
         "dagster_home": str(project.dagster_home),
+        **_hooks_place(project, findings),
         **_cache_place(project, findings),
     }
+
+
+def _hooks_place(project: Project, findings: list[Finding]) -> dict[str, str]:
+    """Return how the git hooks stand, where there can be some."""
+    try:
+        hooks = state_of_hooks(project.root, mothership(), starter_here())
+    except PatinaError:  # no repository, or a bare one: `patina hook install` says so to who wants them
+        return {}
+    if hooks.state == "incomplete":
+        findings.append(Finding("the git hooks of this project are incomplete", "patina hook install"))
+    return {"git hooks": f"{hooks.state}: {hooks.folder}"}
 
 
 def _cache_place(project: Project, findings: list[Finding]) -> dict[str, str]:

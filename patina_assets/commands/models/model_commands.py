@@ -106,7 +106,7 @@ def add(name: str, precision: Precision | None, folder: Path | None, *, yes: boo
     if not added.downloaded:
         return f"{added.spec.reference} is in the cache already: {added.folder}"
     say_on_stderr(
-        f"next: write `embedding_model: {added.spec.reference}` into .patina/oxidize.yaml, then patina oxidize"
+        f"next: write `embedding_model: {added.spec.reference}` into .patina/oxidize.yaml, then run `patina oxidize`"
     )
     return added_text(added, home.own / "models.lock")
 
