@@ -65,6 +65,24 @@ def history_chart(
     return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
 
 
+def drift_chart(shares: Sequence[float]) -> str:
+    """Return the drift at each continuation as SVG, from 0 up to the largest, short enough for INLINE_LIMIT.
+
+    Args:
+        shares: Two or more shares of relations, the oldest first.
+    """
+    floor, points = HEIGHT - MARGIN, list(enumerate(shares))
+    most = max(*shares, 1e-4)
+    places = _places(points, len(points) - 1, [(0, 0.0), (0, most)])
+    parts = [
+        f"<path stroke='silver' d='M{MARGIN},{MARGIN}V{floor}H{WIDTH - MARGIN}'/>",
+        _text(MARGIN, HEIGHT - 4, "gray", f"{len(points)} continuations"),
+        _text(MARGIN, 9, COLOURS[0], f"drift {_ends(points)}, at most {most:.3g}"),
+        _polyline(places, COLOURS[0]),
+    ]
+    return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
+
+
 def scatter(points: NDArray[np.float32], groups: Sequence[str], size: int = 400) -> str:
     """Return a scatter plot with a legend as SVG, a few characters a dot.
 

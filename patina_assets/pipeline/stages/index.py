@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,12 @@ class IndexStage(Stage):
     description = (
         "A USearch index over the vectors of `{name}`, with the items its keys lead to: what `patina scry` searches."
     )
-    check_names = (EVERY_ITEM_IS_INDEXED, RECALL)
+    promised = MappingProxyType(
+        {
+            EVERY_ITEM_IS_INDEXED: "The index holds one vector for each item.",
+            RECALL: f"Of ten true neighbours of a vector, the index finds {RECALL_WANTED:.0%} on average, or more.",
+        }
+    )
     columns = (Column("items", ("items",)), Column("recall@10", ("recall_at_10",)))
 
     @property
@@ -130,9 +136,18 @@ class IndexStage(Stage):
         expected = len(self.of.items(built))
         recall = float(own.record.facts["recall_at_10"])
         return [
-            CheckResult(EVERY_ITEM_IS_INDEXED, indexed == expected, f"{indexed} vectors for {expected} items"),
             CheckResult(
-                RECALL, recall >= RECALL_WANTED, f"recall@10 {recall:.4f}, wanted {RECALL_WANTED}", blocking=False
+                EVERY_ITEM_IS_INDEXED,
+                indexed == expected,
+                f"{indexed} vectors for {expected} items",
+                figures={"items": indexed},
+            ),
+            CheckResult(
+                RECALL,
+                recall >= RECALL_WANTED,
+                f"recall@10 {recall:.4f}, wanted {RECALL_WANTED}",
+                blocking=False,
+                figures={"recall_at_10": recall},
             ),
         ]
 

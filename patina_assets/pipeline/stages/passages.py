@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 
 from patina_assets.pairs.files import FILE_HISTORY, read_files
 from patina_assets.pairs.items import Item
@@ -57,7 +58,7 @@ class PassagesStage(ItemStage):
     description = (
         "Everything that search can return: passages of code, documents, commits, notes, issues and pull requests."
     )
-    check_names = (PASSAGES_ARE_UNIQUE,)
+    promised = MappingProxyType({PASSAGES_ARE_UNIQUE: "No passage stands twice in the index."})
 
     @property
     def projection(self) -> str:
@@ -88,7 +89,14 @@ class PassagesStage(ItemStage):
         # Digests, not keys: a key holds the whole text.
         seen = Counter(sha256(repr(passage.order()).encode()) for passage in self._passages(built))
         repeated = seen.total() - len(seen)
-        return [CheckResult(PASSAGES_ARE_UNIQUE, repeated == 0, f"{repeated} of {seen.total()} passages are repeated")]
+        return [
+            CheckResult(
+                PASSAGES_ARE_UNIQUE,
+                repeated == 0,
+                f"{repeated} of {seen.total()} passages are repeated",
+                figures={"repeated": repeated},
+            )
+        ]
 
     def passages(self, built: BuiltProjection) -> list[Passage]:
         """Return the passages; their order is their row in the index."""

@@ -19,6 +19,7 @@ from patina_assets.pictures.charts import (
     INLINE_LIMIT,
     LEFT_OVER,
     colour_groups,
+    drift_chart,
     history_chart,
     image_markdown,
     scatter,
@@ -69,6 +70,15 @@ def test_a_history_without_validation_is_drawn_too() -> None:
     assert [text.text for text in one_loss if text.text] == ["epoch 0", "2", "loss 2 to 2"]
     assert [path.get("stroke") for path in empty if path.get("d")] == [axes]
     assert [text.text for text in empty if text.text] == ["epoch 0", "1"]
+
+
+def test_drift_over_time_is_a_line_that_fits_the_page() -> None:
+    svg = drift_chart([0.01, 0.2, 0.1, *[0.05] * 97])
+    line = next(path for path in ElementTree.fromstring(svg) if path.get("stroke") == "#0072b2")
+    assert (line.get("d") or "").count("l") == 19
+    assert "drift 0.01 to 0.05, at most 0.2" in svg
+    assert len(image_markdown(svg, "drift")) < INLINE_LIMIT
+    assert "drift 0 to 0" in drift_chart([0.0, 0.0])
 
 
 def test_the_plane_is_that_of_the_largest_variance() -> None:
