@@ -48,7 +48,8 @@ soak: $(INSTALLED)
 	PATINA_SOAK=$${PATINA_SOAK:-1} $(BIN)/python -m pytest tests/faults tests/security/test_linear_readers.py \
 	  tests/security/test_linear_time.py \
 	  tests/patina_assets/orchestration/automation/test_sensors.py \
-	  tests/patina_assets/serving/test_mcp.py tests/patina_assets/commands/hooks tests/patina_resources/hooks
+	  tests/patina_assets/serving/test_mcp.py tests/patina_assets/commands/hooks tests/patina_resources/hooks \
+	  tests/ui/test_soak.py
 
 $(BENCH_INSTALLED): pyproject.toml constraints.txt benchmarks/install_peers.py
 	$(PYTHON) -m venv $(BENCH_VENV)
