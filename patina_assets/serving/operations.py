@@ -126,6 +126,18 @@ OPERATIONS = (
         lambda answers, values: answers.recent(**values),
     ),
     Operation(
+        "overview",
+        "What to begin with: passages by group, questions in the project's own words, the newest entries.",
+        (),
+        lambda answers, _: answers.overview(),
+    ),
+    Operation(
+        "suggestions",
+        "Projections that the eventlog has signal for, and the recipe has not.",
+        (),
+        lambda answers, _: answers.suggestions(),
+    ),
+    Operation(
         "why",
         "The commits, notes and issues that made a place what it is, newest first.",
         (
