@@ -10,7 +10,7 @@ from function_items import negatives_of
 
 from patina_assets.pairs.functions import FUNCTIONS, TYPES
 from patina_assets.pairs.items import Item
-from patina_assets.pairs.types.caller_callee import CALL_GRAPH, CALLER_CALLEE, MOST_FILES_OF_A_GUESS
+from patina_assets.pairs.types.caller_callee import CALL_GRAPH, CALLER_CALLEE
 from patina_assets.pairs.types.same_module import top_level_modules
 from patina_resources.eventlog.reader import Eventlog
 
@@ -64,11 +64,11 @@ def test_the_text_does_not_tell_the_folder(derive: Deriver) -> None:
 @pytest.mark.parametrize(
     ("callee", "files", "kept"),
     [
-        ("rows.len", MOST_FILES_OF_A_GUESS, True),
-        ("rows.len", MOST_FILES_OF_A_GUESS + 1, False),
-        ("String::len", MOST_FILES_OF_A_GUESS + 1, False),
-        ("len", MOST_FILES_OF_A_GUESS + 1, True),
-        ("own::len", MOST_FILES_OF_A_GUESS + 1, True),
+        ("rows.len", 10, True),
+        ("rows.len", 11, False),
+        ("String::len", 11, False),
+        ("len", 11, True),
+        ("own::len", 11, True),
     ],
 )
 def test_a_method_name_that_every_file_calls_is_a_librarys(
