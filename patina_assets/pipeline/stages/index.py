@@ -56,7 +56,7 @@ class IndexStage(Stage):
     by: VectorStage
 
     name = "index"
-    version = 2
+    version = 3
     kinds = frozenset({"usearch"})
     description = (
         "A USearch index over the vectors of `{name}`, with the items its keys lead to: what `patina scry` searches."

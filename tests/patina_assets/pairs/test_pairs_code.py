@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -117,7 +117,7 @@ def test_a_tested_pair_touches_a_file_that_training_never_saw() -> None:
 def test_names_references_and_order_are_looked_through(
     file: str, parameters: list[str], returned: str, shape: tuple[tuple[str, ...], str]
 ) -> None:
-    assert signature_shape(Function(1, file, "f", tuple(parameters), returned)) == shape
+    assert signature_shape(Function(file, "f", tuple(parameters), returned)) == shape
 
 
 def test_functions_of_one_signature_in_different_files_belong_together(derive: Deriver) -> None:
@@ -130,7 +130,7 @@ def test_functions_of_one_signature_in_different_files_belong_together(derive: D
         function("b.rs", "main"),
     ]
     derived = derive("ast_similar", events)
-    load, fetch, again, *_ = [item.text for item in derived.data.items]
+    load, _, again, fetch, *_ = [item.text for item in derived.data.items]
     assert derived.related() == {(load, fetch), (fetch, load), (load, again), (again, load)}
 
 
@@ -163,13 +163,13 @@ def test_an_outline_knows_a_receiver_from_a_parameter(derive: Deriver) -> None:
 
 @pytest.mark.parametrize("word", ["mut", "const", "final", "dyn", "impl", "ref", "memory", "calldata", "static"])
 def test_what_a_type_may_do_is_left_out(word: str) -> None:
-    assert signature_shape(Function(1, "a.rs", "f", (f"row: {word} Row",), f"{word} Row")) == (("Row",), "Row")
+    assert signature_shape(Function("a.rs", "f", (f"row: {word} Row",), f"{word} Row")) == (("Row",), "Row")
 
 
 @pytest.mark.parametrize("suffix", ["c", "h", "cc", "cpp", "hpp", "cs", "java", "sol"])
 def test_where_the_type_stands_first_the_name_is_left_out(suffix: str) -> None:
-    assert signature_shape(Function(1, f"a.{suffix}", "f", ("Row row",), "")) == (("Row",), "")
-    assert signature_shape(Function(1, "a.go", "f", ("row Row",), "")) == (("Row",), "")
+    assert signature_shape(Function(f"a.{suffix}", "f", ("Row row",), "")) == (("Row",), "")
+    assert signature_shape(Function("a.go", "f", ("row Row",), "")) == (("Row",), "")
 
 
 def test_negatives_are_of_another_outline(derive: Deriver) -> None:
@@ -230,7 +230,7 @@ def test_functions_of_a_folder_belong_together_and_negatives_are_of_another_modu
 
 def test_the_text_does_not_tell_the_folder(derive: Deriver) -> None:
     (item,) = derive("same_module", [function("src/deep/a.py", "read", ["path"], "Row")]).data.items
-    assert item == Item("function", "Function: read(path) -> Row in a.py", file="src/deep/a.py", seq=1)
+    assert item == Item("function", "Function: read(path) -> Row in a.py", file="src/deep/a.py")
 
 
 # caller_callee
@@ -265,11 +265,11 @@ def test_an_unqualified_call_of_a_name_that_two_files_define_is_nobodys(derive: 
     assert {member.file for member in own.members} == {"src/c.py"}
 
 
-def test_a_call_counts_from_its_first_event(tmp_path: Path) -> None:
+def test_a_call_counts_once(tmp_path: Path) -> None:
     calls = [call("a.py", "main", "two"), call("a.py", "main", "one"), call("a.py", "main", "two", line=9)]
     eventlog = Eventlog(build_eventlog(tmp_path / "patina.db", calls))
     source = CALLER_CALLEE.source
-    assert eventlog.read([source])[source.name].rows == [(1, "a.py", "main", "two"), (2, "a.py", "main", "one")]
+    assert eventlog.read([source])[source.name].rows == [("a.py", "main", "one"), ("a.py", "main", "two")]
 
 
 # What newer scans tell
@@ -338,7 +338,38 @@ def test_a_declaration_counts_where_nothing_of_its_name_is_defined(derive: Deriv
     events = [*methods, function("./a.cpp", "Pipe::close"), function("./b.ts", "f", ["x: any"]), overload]
     found = [(item.file, item.text) for item in derive("ast_similar", events).data.items]
     assert found == [
-        ("a.h", "Function: Pipe::open() in a.h"),
         ("a.cpp", "Function: Pipe::close() in a.cpp"),
+        ("a.h", "Function: Pipe::open() in a.h"),
         ("b.ts", "Function: f(x: any) in b.ts"),
     ]
+
+
+# Of several events of one name
+
+
+def defined(file: str, name: str, parameters: list[str], returned: str | None = None) -> Event:
+    """Return a function as a scan finds it that tells definitions apart by the digest of their text."""
+    event = function(file, name, parameters, returned)
+    return replace(event, data={**event.data, "digest": f"{len(parameters)}{returned}"})  # type: ignore[dict-item]
+
+
+def test_of_namesakes_in_a_file_the_one_with_the_most_to_tell_counts(derive: Deriver) -> None:
+    forms = [
+        defined("a.py", "f", ["value"], "int"),
+        defined("a.py", "f", ["value", "salt"], "str"),
+        defined("a.py", "f", ["value", "salt"], "bytes"),
+    ]
+    late = [replace(event, timestamp=f"2025-01-0{day}") for event, day in zip(forms, (3, 2, 1), strict=True)]
+    for events in (*permutations(forms), *permutations(late)):
+        (item,) = derive("ast_similar", events).data.items
+        assert item.text == "Function: f(value, salt) -> bytes in a.py"
+
+
+def test_of_scans_that_take_nothing_back_the_last_one_counts(derive: Deriver) -> None:
+    scans = [
+        replace(function(file, "read", [name]), timestamp=f"2025-01-0{day}")
+        for file, name, day in (("./a.rs", "first", 1), ("a.rs", "second", 2), ("./a.rs", "third", 3))
+    ]
+    for events in permutations(scans):
+        assert derive("caller_callee", events).texts == ["Function: read(third) in a.rs"]
+    assert derive("caller_callee", scans[:2]).texts == ["Function: read(second) in a.rs"]
