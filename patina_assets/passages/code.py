@@ -30,7 +30,8 @@ WITH event AS MATERIALIZED (
            CASE json_type(data, '$.definition') WHEN 'text' THEN json_extract(data, '$.definition') END AS definition
     FROM event
 ), placed AS (
-    SELECT CASE digest WHEN '' THEN timestamp END AS scanned, {normal_path_sql("path")} AS file,
+    SELECT CASE WHEN digest = '' AND event_type = 'code.function' THEN timestamp END AS scanned,
+           {normal_path_sql("path")} AS file,
            event_type = 'code.function' AS is_function,
            CASE WHEN substr(source_id, 1, length(path) + 2) = path || '::' THEN substr(source_id, length(path) + 3)
                 ELSE name END AS key,

@@ -37,15 +37,15 @@ def file_source(name: str, event_type: str) -> Source:
         name,
         f"""
 WITH event AS MATERIALIZED (
-    SELECT timestamp, data FROM eventlog WHERE event_type = '{event_type}' AND {LIVE}
+    SELECT data FROM eventlog WHERE event_type = '{event_type}' AND {LIVE}
 ), placed AS (
-    SELECT timestamp, {normal_path_sql("json_extract(data, '$.file')")} AS file,
+    SELECT {normal_path_sql("json_extract(data, '$.file')")} AS file,
            json_extract(data, '$.digest') AS digest,
            CASE json_type(data, '$.lines') WHEN 'object' THEN json_extract(data, '$.lines') END AS lines
     FROM event
 ), ranked AS (
     SELECT file, digest, lines,
-           ROW_NUMBER() OVER (PARTITION BY file ORDER BY timestamp DESC, digest, lines) AS place
+           ROW_NUMBER() OVER (PARTITION BY file ORDER BY digest, lines) AS place
     FROM placed
     WHERE typeof(file) = 'text' AND typeof(digest) = 'text'
 )

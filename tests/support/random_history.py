@@ -23,6 +23,7 @@ THINGS = (
     "identity",
     "thread",
     "import",
+    "class",
     "section",
     "file now",
     "again",
@@ -89,6 +90,9 @@ class History:
         if what == "type":
             data = {"file": file, "name": name, "kind": ("class", "const")[one_of_two], "digest": "d" * 64}
             return Event("code.type", data, source_id=f"{file}::{name}", source_file=file)
+        if what == "class":
+            data = {"file": file, "name": name, "definition": f"class {name}(Base{one_of_two})"}
+            return Event("code.class", data, source_id=f"{file}::{name}", source_file=file)
         if what == "lines":
             lines = {"code.function": {name: [[1 + one_of_two, 3, "0" * 12], [5, 6, "1" * 12]]}}
             return Event("code.file", {"file": file, "digest": f"{one_of_two}" * 64, "lines": lines}, source_file=file)
@@ -119,7 +123,9 @@ class History:
 
 
 def retold(path: Path, other: Path, seed: int) -> Path:
-    """Return an eventlog that holds the same live events in another order, some of them after they were taken back.
+    """Return an eventlog that holds the same live facts in another order, some of them after they were taken back.
+
+    When a fact was read from the working tree is no part of it: that is the time of whichever commit was checked out.
 
     Args:
         path: The eventlog.
@@ -128,7 +134,9 @@ def retold(path: Path, other: Path, seed: int) -> Path:
     """
     chosen = random.Random(seed)
     kept = [
-        Event(kind, data, timestamp, source_id, source_file)
+        Event(
+            kind, data, _another_time(chosen) if _is_read_from_files(kind, data) else timestamp, source_id, source_file
+        )
         for kind, timestamp, source_id, source_file, data in Eventlog(path).rows([LIVE_EVENTS])[LIVE_EVENTS.name]
     ]
     waiting = chosen.sample(kept, len(kept))
@@ -148,6 +156,17 @@ def retold(path: Path, other: Path, seed: int) -> Path:
             written = len(told)
     append(other, told[written:])
     return other
+
+
+def _is_read_from_files(kind: str, data: str) -> bool:
+    """Return whether our own scrapers read this event from files; a function without digest is of an older tool."""
+    return kind in ("git.file", "git.identity") or (
+        kind.startswith(("code.", "doc.")) and (kind != "code.function" or '"digest"' in data)
+    )
+
+
+def _another_time(chosen: random.Random) -> str:
+    return (FIRST_TIME + timedelta(days=chosen.randrange(99))).isoformat()
 
 
 def _fields(event: Event) -> Mapping[str, object]:
