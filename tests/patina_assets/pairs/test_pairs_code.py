@@ -1,193 +1,20 @@
 """Pair types that learn from functions: signatures, modules, and calls that are not the project's own."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations, permutations
+from itertools import permutations
 from pathlib import Path, PurePosixPath
 
 import pytest
-from deriver import Derived, Deriver
-from eventlog_builder import Event, build_eventlog, call, function, project_history, removal
+from deriver import Deriver
+from eventlog_builder import Event, build_eventlog, call, function, removal
+from function_items import negatives_of
 
-from patina_assets.pairs.functions import FUNCTIONS, GROUP, TYPES, Function, contexts_across_files
+from patina_assets.pairs.functions import FUNCTIONS, TYPES
 from patina_assets.pairs.items import Item
-from patina_assets.pairs.splits import Split, split_by_hash
-from patina_assets.pairs.types.ast_similar import signature_shape
 from patina_assets.pairs.types.caller_callee import CALL_GRAPH, CALLER_CALLEE, MOST_FILES_OF_A_GUESS
 from patina_assets.pairs.types.same_module import top_level_modules
 from patina_resources.eventlog.reader import Eventlog
-
-
-def negatives_of(derived: Derived) -> Iterator[tuple[Item, Item]]:
-    """Yield the items of anchor and negative of each triplet."""
-    item_of = {item.text: item for item in derived.data.items}
-    for anchor, _, negative in derived.triplets().tolist():
-        yield item_of[derived.texts[anchor]], item_of[derived.texts[negative]]
-
-
-def items(**counts: int) -> list[Item]:
-    """Return so many functions of each file."""
-    return [
-        Item("function", f"Function: {file}_{number}()", file=f"src/{file}.py")
-        for file, count in counts.items()
-        for number in range(count)
-    ]
-
-
-def related_to(functions: list[Item]) -> set[frozenset[str]]:
-    """Return the pairs of functions that belong together, by what they are."""
-    return {
-        frozenset({first.identity or first.text, second.identity or second.text})
-        for context in contexts_across_files(functions)
-        for first, second in combinations(context.members, 2)
-    }
-
-
-# Contexts across files
-
-
-def test_functions_of_one_file_are_never_related() -> None:
-    members = items(a=7, b=3, c=1)
-    contexts = contexts_across_files(members)
-    for context in contexts:
-        files = [item.file for item in context.members]
-        assert len(files) == len(set(files)) >= 2
-    assert {item for context in contexts for item in context.members} == set(members)
-    assert contexts_across_files(items(a=50)) == []
-    assert contexts_across_files([]) == []
-    assert contexts_across_files(members[::-1]) == contexts
-
-
-@pytest.mark.parametrize("counts", [{f"file{number}": 1 for number in range(400)}, {"a": 200, "b": 150, "c": 50}])
-def test_a_function_that_comes_or_goes_changes_few_relations(counts: dict[str, int]) -> None:
-    members = items(**counts)
-    before = related_to(members)
-    changed = [len(before ^ related_to([*members[:place], *members[place + 1 :]])) for place in range(0, 400, 20)]
-    # Of its group's relations most are its own; a group that is halved or joined is rare.
-    assert sum(changed) / len(changed) < 3 * 2 * len(before) / len(members)
-    assert max(changed) <= GROUP * GROUP
-
-
-def test_a_function_keeps_its_relations_when_its_text_changes() -> None:
-    members = [replace(item, identity=item.text) for item in items(a=20, b=20, c=5)]
-    changed = [replace(item, text=f"{item.text} -> int") for item in members]
-    assert related_to(changed) == related_to(members)
-
-
-def test_members_stay_linear_in_the_number_of_functions() -> None:
-    many_files = contexts_across_files(items(**{f"file{number}": 1 for number in range(1000)}))
-    one_large_file = contexts_across_files(items(large=1000, small=2))
-    for contexts in (many_files, one_large_file):
-        assert max(len(context.members) for context in contexts) <= GROUP
-        assert sum(len(context.members) for context in contexts) <= 1002 * 2 * len(Split)
-
-
-@pytest.mark.parametrize("count", [2, GROUP, GROUP + 1, 2 * GROUP + 1])
-def test_no_function_is_left_alone_at_the_end(count: int) -> None:
-    members = items(**{f"file{number}": 1 for number in range(count)})
-    assert {item for context in contexts_across_files(members) for item in context.members} == set(members)
-
-
-def test_a_tested_pair_touches_a_file_that_training_never_saw() -> None:
-    contexts = contexts_across_files(items(**{f"file{number}": 5 for number in range(60)}))
-    assert {context.split for context in contexts} == set(Split)
-    for context in contexts:
-        parts = [split_by_hash(item.file or "") for item in context.members]
-        assert max(parts) == context.split
-        assert len(context.members) > 1
-
-
-# ast_similar
-
-
-@pytest.mark.parametrize(
-    ("file", "parameters", "returned", "shape"),
-    [
-        ("a.rs", ["&mut self", "path: &Path"], "Result<()>", (("Path", "self"), "Result < ( ) >")),
-        ("a.rs", ["p: &'a std::path::Path", "self"], "&'static str", (("self", "std::path::Path"), "str")),
-        ("a.py", ["self", "path: Path = Path()"], "int", (("Path", "self"), "int")),
-        ("a.py", ["path", "key=None"], "", (("key", "path"), "")),
-        ("a.go", ["ctx context.Context", "n int"], "error", (("context Context", "int"), "error")),
-        ("a.java", ["final String name", "int size"], "void", (("String", "int"), "void")),
-        ("a.c", ["const char *name"], "int", (("char",), "int")),
-        ("a.ts", ["names: string[]", "f: () => void = g"], "", (("( ) > void", "string [ ]"), "")),
-    ],
-)
-def test_names_references_and_order_are_looked_through(
-    file: str, parameters: list[str], returned: str, shape: tuple[tuple[str, ...], str]
-) -> None:
-    assert signature_shape(Function(file, "f", tuple(parameters), returned)) == shape
-
-
-def test_functions_of_one_signature_in_different_files_belong_together(derive: Deriver) -> None:
-    events = [
-        function("a.rs", "load", ["&self", "path: &Path"], "Result<Row>"),
-        function("b.rs", "fetch", ["from: &Path", "&mut self"], "Result<Row>"),
-        function("b.rs", "again", ["path: &Path", "&self"], "Result<Row>"),
-        function("b.rs", "other", ["path: &Path"], "Result<Row>"),
-        function("a.rs", "main"),
-        function("b.rs", "main"),
-    ]
-    derived = derive("ast_similar", events)
-    load, _, again, fetch, *_ = [item.text for item in derived.data.items]
-    assert derived.related() == {(load, fetch), (fetch, load), (load, again), (again, load)}
-
-
-def test_a_receiver_alone_is_no_signature_but_a_result_is(derive: Deriver) -> None:
-    events = [
-        *(function(file, "step", ["&self"]) for file in ("a.rs", "b.rs")),
-        *(function(file, "next", ["this"]) for file in ("a.rs", "b.rs")),
-        *(function(file, "count", [], "usize") for file in ("a.rs", "b.rs")),
-        *(function(file, "put", ["key: u8"]) for file in ("a.rs", "b.rs")),
-    ]
-    related = derive("ast_similar", events).related()
-    assert {text.split("(")[0] for pair in related for text in pair} == {"Function: count", "Function: put"}
-
-
-def test_an_outline_knows_a_receiver_from_a_parameter(derive: Deriver) -> None:
-    events = [
-        function("a.rs", "method", ["&self", "x: u8"], "u8"),
-        function("b.rs", "plain", ["x: u8"], "u8"),
-        function("c.js", "bound", ["this"]),
-        function("d.js", "free", []),
-    ]
-    apart = derive("ast_similar", events).data.apart
-    assert {text.split(": ")[1].split("(")[0]: keys for text, keys in apart.items()} == {
-        "method": ["True 1 u8"],
-        "plain": ["False 1 u8"],
-        "bound": ["True 0 "],
-        "free": ["False 0 "],
-    }
-
-
-@pytest.mark.parametrize("word", ["mut", "const", "final", "dyn", "impl", "ref", "memory", "calldata", "static"])
-def test_what_a_type_may_do_is_left_out(word: str) -> None:
-    assert signature_shape(Function("a.rs", "f", (f"row: {word} Row",), f"{word} Row")) == (("Row",), "Row")
-
-
-@pytest.mark.parametrize("suffix", ["c", "h", "cc", "cpp", "hpp", "cs", "java", "sol"])
-def test_where_the_type_stands_first_the_name_is_left_out(suffix: str) -> None:
-    assert signature_shape(Function(f"a.{suffix}", "f", ("Row row",), "")) == (("Row",), "")
-    assert signature_shape(Function("a.go", "f", ("row Row",), "")) == (("Row",), "")
-
-
-def test_negatives_are_of_another_outline(derive: Deriver) -> None:
-    pairs = list(negatives_of(derive("ast_similar", project_history())))
-    assert len(pairs) == 500
-
-    def outline(item: Item) -> tuple[int, str]:
-        told = item.text.split("(")[1]
-        return told.count(","), told.partition(" -> ")[2].split(" in ")[0]
-
-    assert all(outline(anchor) != outline(negative) for anchor, negative in pairs)
-
-
-def test_a_text_tells_the_signature(derive: Deriver) -> None:
-    derived = derive("ast_similar", [function("./src/a.rs", "read", ["path: &Path", "limit: usize"], "Row")])
-    (item,) = derived.data.items
-    assert item.text == "Function: read(path: &Path, limit: usize) -> Row in src/a.rs"
-
 
 # same_module
 
