@@ -120,7 +120,6 @@ def hit_document(rank: int, hit: "Hit") -> dict[str, Any]:
         "url": passage.url if passage is not None else None,
         "status": passage.status if passage is not None else None,
         "time": passage.time if passage is not None else None,
-        "seq": item.seq,
         "also": [{"symbol": other.symbol, "line": other.line, "end_line": other.end_line} for other in hit.others],
         "ranks": {name: found.rank for name, found in hit.places.items()},
         "scores": {name: round(found.score, 6) for name, found in hit.places.items()},
