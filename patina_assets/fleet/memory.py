@@ -10,6 +10,7 @@ ticks. Dagster drops the second request, which has the same run key, if it has t
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -93,6 +94,12 @@ class FleetMemory:
     def __init__(self, engine: sa.Engine) -> None:
         """Take the database; the table is made where it is missing."""
         self._engine = engine
+        with suppress(PatinaError):  # Postgres refuses all but one of those that make it at the same moment
+            self._make()
+            return
+        self._make()
+
+    def _make(self) -> None:
         self._run(lambda connection: _TABLE.metadata.create_all(connection, checkfirst=True))
 
     def standings(self) -> dict[str, Standing]:
