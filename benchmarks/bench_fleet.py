@@ -242,6 +242,19 @@ def database_figures(services: Services, runs: int) -> None:
         print(f"runs: {dict(cursor.fetchall())}")
 
 
+def session_seconds(leader: int) -> float:
+    """Return the processor seconds of all processes of a session, those that have ended included."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader:
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def states_of(file: Path) -> dict[str, int]:
     """Return how many repositories stand how."""
     counts: dict[str, int] = {}
@@ -316,6 +329,8 @@ def bench_workers(count: int, workers: int, kills: int) -> None:
             print(
                 f"{workers} workers: {count} repositories in {spent:.1f} s by the clock, {states_of(file)}", flush=True
             )
+            for name, process in services.processes.items():
+                print(f"{name}: {session_seconds(process.pid) / count:.2f} processor s a repository")
             database_figures(services, count)
             for entry in told_of(file):
                 if entry["failure"]:
