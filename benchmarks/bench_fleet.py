@@ -279,7 +279,7 @@ def hurt(services: Services, workers: int, until: Callable[[], bool], kills: int
     chance = random.Random(SEED)
     done, restarted = 0, set[str]()
     while not until():
-        time.sleep(chance.uniform(2, 8))
+        time.sleep(chance.uniform(5, 20))
         if done < kills:
             name = f"worker{chance.randrange(workers)}"
             services.kill(name)
