@@ -138,7 +138,8 @@ def test_init_writes_a_file_that_can_be_read(tmp_path: Path) -> None:
     for name in ("folder", "workers", "fetches", "fetch_seconds", "share", "groups", "name", "recipe", "priority"):
         text = text.replace(f"# {name} = ", f"{name} = ")
     (tmp_path / "new" / "repositories.json").write_text("[]")
-    file.write_text(text.replace("/srv/git", str(tmp_path)))
+    file.write_text(text.replace("/srv/", f"{tmp_path}/"))
+    (tmp_path / "git").mkdir()
     assert patina("fleet", "status", "--file", str(file)).out.count("not fetched") == 3
 
 
