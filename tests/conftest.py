@@ -7,6 +7,7 @@ import pytest
 from installations import give_key
 
 CHOICES = (
+    "PATINA_FLEET",
     "PATINA_PROJECT",
     "PATINA_TRUST",
     "PATINA_DATA",

@@ -21,7 +21,7 @@ ROOMS = {
         ("store", "onnx", "resources"),
         ("eventlog", "project"),
         ("materialize", "models", "cache"),
-        ("embedding", "hooks"),
+        ("embedding", "fleet", "hooks"),
         ("corpus", "onnx.write"),
         ("models.add",),
     ),
@@ -56,6 +56,8 @@ MAY_USE_NETWORK = {
     "patina_resources.cache.https",
     "patina_resources.cache.object_store",
     "patina_resources.cache.settings",
+    # What takes an address apart, and sends nothing.
+    "patina_resources.fleet.address",
     # What listens: on this machine only.
     "patina_assets.serving.api",
     "patina_assets.serving.checks",
@@ -80,7 +82,6 @@ MAY_USE_SQLITE = {
     "patina_resources.eventlog.writer",
     "patina_resources.eventlog.known_schema",
     "patina_resources.store.database",
-    "patina_assets.fleet.memory",
     "patina_assets.search.passage_file",
     "patina_assets.search.search_file",
 }
