@@ -238,8 +238,10 @@ def irregular(path: Path, kind: str) -> str:
 
 
 @contextmanager
-def exclusive(path: Path, wait_seconds: float, doing: str) -> Iterator[None]:
+def exclusive(path: Path, wait_seconds: float, doing: str) -> Iterator[int]:
     """Hold the mutex file `path`; the kernel lets it go when this process ends, however it ends.
+
+    Yields its descriptor: a child process that inherits it holds the mutex until it has ended, too.
 
     Raises:
         PatinaError: Another process still holds it after `wait_seconds`, or it is no plain file.
@@ -258,7 +260,7 @@ def exclusive(path: Path, wait_seconds: float, doing: str) -> Iterator[None]:
         with suppress(OSError):  # only for the message of who waits: a full disk is no reason to stop here
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
