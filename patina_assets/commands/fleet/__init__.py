@@ -1,1 +1,1 @@
-"""`patina fleet`: many repositories that are kept and built together, and questions to all of them."""
+"""`patina fleet`."""

@@ -104,10 +104,10 @@ def answer_of_fleet(
         if not projects:
             return FleetAnswer([], doubtful=True)
         names = {project.number: project.name for project in projects}
-        return _answer(PublishedPassages(seen, scope, question.text), names, question, vector, spec)
+        return ranked_answer(PublishedPassages(seen, scope, question.text), names, question, vector, spec)
 
 
-def _answer(
+def ranked_answer(
     passages: PublishedPassages,
     names: dict[int, str],
     question: FleetQuestion,

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import psycopg
 
 # At most as many passages are scored by their words. Where more hold one, those that hold two are looked for.
-MOST_CANDIDATES = 6_000
-COMMON_WORDS = 3
+MOST_CANDIDATES = 2_000
+COMMON_WORDS = 4
+# The rarest words of a question alone count for the order (schema.sql).
+MOST_SCORED = 8
 # As many passages are compared one by one, which finds all that is near; among more, the index is asked.
 COMPARED_ONE_BY_ONE = 10_000
 WEIGHT_UNIT = 8.0  # ts_rank takes weights up to 1
@@ -128,10 +130,10 @@ class PublishedPassages:
 
     def words(self, query: str, depth: int) -> dict[Group, list[Found]]:
         """Return by group the passages that hold most of the query's words, best first."""
-        rarity = {stem: self._rarity(stem) for stem in self._stems.values() if self._frequencies.get(stem)}
-        expression = _expression(
-            {stem: self._frequencies[stem] for stem in rarity}, [self._phrase(text) for text in _phrases(query)]
-        )
+        stems = sorted(self._frequencies, key=lambda stem: (self._frequencies[stem], stem))
+        rarity = {stem: self._rarity(stem) for stem in stems[:MOST_SCORED]}
+        frequencies = {stem: self._frequencies[stem] for stem in rarity}
+        expression = _expression(frequencies, self.count, [self._phrase(text) for text in _phrases(query)])
         if not expression:
             return {}
         values = self._scope.values()
@@ -228,20 +230,27 @@ def quoted(lexeme: str) -> str:
     return f"'{escaped}'"
 
 
-def _expression(frequencies: Mapping[str, int], phrases: Sequence[str]) -> str:
+def _expression(frequencies: Mapping[str, int], count: int, phrases: Sequence[str]) -> str:
     """Return which passages are scored: few enough, and those that hold the rarest words among them.
 
     Args:
         frequencies: By word, how many passages hold it: at least one.
+        count: The number of all passages.
         phrases: Expressions that must hold as well.
     """
     words = sorted(frequencies, key=lambda word: (frequencies[word], word))
     sums = accumulate(frequencies[word] for word in words)
     kept = [word for word, held in zip(words, sums, strict=True) if held <= MOST_CANDIDATES // 2]
-    # A word that stands in too many passages counts where it stands beside another such word.
+    # A word that stands in too many passages counts where it stands beside others. How many hold both is a guess.
     common = words[len(kept) :][:COMMON_WORDS]
-    pairs = [f"({quoted(first)} & {quoted(second)})" for first, second in combinations(common, 2)]
-    parts = [*map(quoted, kept), *pairs] or [quoted(word) for word in common]
+    room = MOST_CANDIDATES - sum(frequencies[word] for word in kept)
+    beside: list[tuple[str, ...]] = []
+    for pair in combinations(common, 2):
+        room -= math.prod(frequencies[word] for word in pair) // max(count, 1)
+        beside += [pair] if room > 0 else []
+    beside = beside or ([tuple(common)] if len(common) > 1 else [])
+    parts = [*map(quoted, kept), *(f"({' & '.join(map(quoted, together))})" for together in beside)]
+    parts = parts or [quoted(word) for word in common]
     wanted = [f"({phrase})" for phrase in phrases if phrase]
     return " & ".join([*wanted, f"({' | '.join(parts)})"] if parts else wanted)
 

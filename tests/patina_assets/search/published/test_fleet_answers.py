@@ -83,13 +83,13 @@ def test_phrases_and_odd_words_are_words() -> None:
 
 
 def test_only_as_many_passages_as_can_be_scored_are_looked_for() -> None:
-    assert _expression({"rare": 3, "known": 40}, []) == "('rare' | 'known')"
-    common = {"one": MOST_CANDIDATES, "two": MOST_CANDIDATES, "three": MOST_CANDIDATES * 2}
-    assert _expression({"rare": 3, **common}, []) == (
-        "('rare' | ('one' & 'two') | ('one' & 'three') | ('two' & 'three'))"
-    )
-    assert _expression({"it's": MOST_CANDIDATES}, ["'a' <-> 'b'"]) == "('a' <-> 'b') & ('it''s')"
-    assert _expression({}, []) == ""
+    assert _expression({"rare": 3, "known": 40}, 100, []) == "('rare' | 'known')"
+    many = 100 * MOST_CANDIDATES
+    common = {"one": MOST_CANDIDATES, "two": 2 * MOST_CANDIDATES, "three": 60 * MOST_CANDIDATES}
+    assert _expression({"rare": 3, **common}, many, []) == "('rare' | ('one' & 'two') | ('one' & 'three'))"
+    assert _expression(common, MOST_CANDIDATES, []) == "(('one' & 'two' & 'three'))"
+    assert _expression({"it's": MOST_CANDIDATES}, many, ["'a' <-> 'b'"]) == "('a' <-> 'b') & ('it''s')"
+    assert _expression({}, 0, []) == ""
     assert like_pattern("a%_\\*?") == "a\\%\\_\\\\%_"
     assert Filters((Group.CODE,)).allows(Group.CODE)
 
