@@ -46,7 +46,7 @@ SLOW_TO_IMPORT = {"dagster", "pydantic", "sqlalchemy", "onnx", "huggingface_hub"
 
 NETWORK = {
     "socket", "ssl", "urllib", "http", "httpx", "httpx2", "requests", "aiohttp", "ftplib", "huggingface_hub",
-    "uvicorn", "starlette", "obstore", "psycopg",
+    "uvicorn", "starlette", "obstore", "psycopg", "psycopg_pool",
 }  # fmt: skip
 MAY_USE_NETWORK = {
     "patina_resources.models.add.hub",
@@ -68,6 +68,8 @@ MAY_USE_NETWORK = {
     # What listens: on this machine only.
     "patina_assets.serving.api",
     "patina_assets.serving.checks",
+    "patina_assets.serving.fleet.application",
+    "patina_assets.serving.fleet.server",
     "patina_assets.serving.guard",
     "patina_assets.serving.mcp.http",
     "patina_assets.serving.routes",

@@ -9,8 +9,11 @@ from patina_resources.postgres.address import FleetAddress
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg_pool import ConnectionPool
 
 CONNECT_SECONDS = 5
+MOST_CONNECTIONS = 8
+APPLICATION = "patina"
 EXPECTED = "expected postgresql://user@host/database"
 INSTALL = "pip install 'patina-assets[fleet]'"
 # What Postgres says by its codes (appendix A of its manual).
@@ -28,6 +31,10 @@ _MEANINGS: Mapping[str, str] = {
 }
 
 
+class StoreError(PatinaError):
+    """The store of the fleet cannot be used; the sentence names its place, which is not for everybody who asks."""
+
+
 @contextmanager
 def connected(address: FleetAddress) -> Iterator["psycopg.Connection[Any]"]:
     """Open a connection, and close it at the end of the block. The block says where a transaction begins.
@@ -35,16 +42,18 @@ def connected(address: FleetAddress) -> Iterator["psycopg.Connection[Any]"]:
     Raises:
         PatinaError: The library or the server is missing, or the server refuses, now or within the block.
     """
-    connection = connect(address)
-    with told(address), connection:
+    dsn = _checked(address)
+    import psycopg
+
+    with told(address), psycopg.connect(dsn, autocommit=True, application_name=APPLICATION) as connection:
         yield connection
 
 
-def connect(address: FleetAddress) -> "psycopg.Connection[Any]":
-    """Return a connection that the caller closes, in autocommit mode.
+def _checked(address: FleetAddress) -> str:
+    """Return the address with a limit of time.
 
     Raises:
-        PatinaError: The library or the server is missing, or the server refuses.
+        PatinaError: The library is missing, or the address is none.
     """
     try:
         import psycopg
@@ -57,8 +66,27 @@ def connect(address: FleetAddress) -> "psycopg.Connection[Any]":
     except psycopg.Error:
         # The library quotes what it could not read, which may be a password.
         raise PatinaError(f"{address.said_by}: not an address of Postgres: {EXPECTED}") from None
-    with told(address):
-        return psycopg.connect(dsn, autocommit=True, application_name="patina")
+    return dsn
+
+
+@contextmanager
+def pooled(address: FleetAddress) -> Iterator["ConnectionPool[Any]"]:
+    """Open a few connections for many questions, and close them at the end of the block.
+
+    A connection that a question broke is replaced, and one that is lent is asked first whether it is alive.
+
+    Raises:
+        PatinaError: The library is missing, or the address is none. Whether a server is there is seen when it is asked.
+    """
+    dsn = _checked(address)
+    from psycopg_pool import ConnectionPool
+
+    options = {"autocommit": True, "application_name": APPLICATION}
+    with ConnectionPool(
+        dsn, kwargs=options, min_size=0, max_size=MOST_CONNECTIONS, timeout=2 * CONNECT_SECONDS,
+        check=ConnectionPool.check_connection, open=True,
+    ) as pool:  # fmt: skip
+        yield pool
 
 
 @contextmanager
@@ -73,7 +101,7 @@ def told(address: FleetAddress) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise PatinaError(f"{_place(address)}: {_reason(error)}") from None
+        raise StoreError(f"{_place(address)}: {_reason(error)}") from None
 
 
 def _reason(error: "psycopg.Error") -> str:

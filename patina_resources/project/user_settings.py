@@ -40,6 +40,15 @@ _DSN = Check(
     lambda value: isinstance(value, str) and bool(value) and value.isprintable(),
     secret=True,
 )
+_HEADER = Check(
+    "the name of a header, such as X-Forwarded-Groups",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,99}", value) is not None,
+)
+_SECRET = Check(
+    "a secret of 32 to 200 letters and digits, such as `openssl rand -hex 32` gives",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{32,200}", value) is not None,
+    secret=True,
+)
 # Links of what may be clicked: never one that a browser runs, or takes for a page.
 EDITORS = {
     "vscode": "vscode://file{path}:{line}",
@@ -85,11 +94,15 @@ class FleetAccess:
         projects: Folders of projects, or patterns of such.
         dsn: Where the Postgres of the fleet is; it may hold a password. None for none.
         groups: The groups that the user asks as.
+        groups_header: The header in which the proxy of `patina fleet serve` says the groups of who asks.
+        proxy_secret: What that proxy sends to show that it is the proxy.
     """
 
     projects: Annotated[tuple[str, ...], short_list_of(SHORT_TEXT)] = ()
     dsn: Annotated[str | None, _DSN] = None
     groups: Annotated[tuple[str, ...], short_list_of(SHORT_TEXT)] = ()
+    groups_header: Annotated[str, _HEADER] = "X-Forwarded-Groups"
+    proxy_secret: Annotated[str | None, _SECRET] = None
 
 
 _FILE = table(

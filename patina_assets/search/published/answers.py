@@ -24,6 +24,7 @@ from patina_resources.models.cache import cached_model
 from patina_resources.models.registry import ENGLISH_STATIC
 from patina_resources.models.registry_files import load_registry
 from patina_resources.postgres.address import FleetAddress
+from patina_resources.postgres.connection import StoreError
 from patina_resources.store.mothership import mothership
 
 if TYPE_CHECKING:
@@ -148,10 +149,13 @@ def _model(model: SharedModel) -> tuple[BaseSpec, BaseFiles]:
         PatinaError: It is missing, or is another one here.
     """
     home = mothership()
-    spec = resolve_base(load_registry(home), model.name)
-    files = BaseFiles(tuple(cached_model(home, part) for part in spec.parts))
+    try:
+        spec = resolve_base(load_registry(home), model.name)
+        files = BaseFiles(tuple(cached_model(home, part) for part in spec.parts))
+    except PatinaError as error:
+        raise StoreError(f"the fleet's model: {error}") from error
     if (files.digest, base_settings(spec), spec.dims) != (model.digest, model.settings, model.dims):
-        raise PatinaError(
+        raise StoreError(
             f"the fleet's vectors are of {model.name} with the digest {model.digest[:12]}, here it has "
             f"{files.digest[:12]}: `patina model list` shows which one is pinned"
         )

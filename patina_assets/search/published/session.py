@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from patina_assets.search.published.rows import clean
 from patina_assets.search.published.store import READER
-from patina_resources.errors import PatinaError
 from patina_resources.postgres.address import FleetAddress
-from patina_resources.postgres.connection import told
+from patina_resources.postgres.connection import StoreError, told
 
 if TYPE_CHECKING:
     import psycopg
@@ -61,7 +61,7 @@ def asking(
         connection.execute(SETTINGS, (*map(str, values), READER))
         row = connection.execute(WHO, (READER,)).fetchone()
         if row is None or not row[0]:
-            raise PatinaError(f"the role {READER} may see all rows: expected one without SUPERUSER and BYPASSRLS")
+            raise StoreError(f"the role {READER} may see all rows: expected one without SUPERUSER and BYPASSRLS")
         yield connection
 
 
@@ -73,7 +73,7 @@ def seen_projects(connection: "psycopg.Connection[Any]", pattern: str | None) ->
         pattern: A glob over names; None for all.
     """
     query = "SELECT id, name, passages FROM patina.project WHERE %s::text IS NULL OR name LIKE %s ORDER BY name"
-    liked = None if pattern is None else like_pattern(pattern)
+    liked = None if pattern is None else clean(like_pattern(pattern))
     return [SeenProject(*row) for row in connection.execute(query, (liked, liked))]
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from patina_resources.errors import PatinaError
+from patina_resources.postgres.connection import StoreError
 
 if TYPE_CHECKING:
     import psycopg
@@ -44,11 +45,11 @@ def stored_model(connection: "psycopg.Connection[Any]") -> SharedModel:
         PatinaError: Nothing was published, or by another version of Patina.
     """
     if not _is_made(connection):
-        raise PatinaError("the database of the fleet holds nothing yet: run `patina fleet publish`")
+        raise StoreError("the database of the fleet holds nothing yet: run `patina fleet publish`")
     version, *model = _one(connection, "SELECT version, model, model_digest, model_settings, dims FROM patina.store")
     if version != STORE_VERSION:
         older = "an older" if version < STORE_VERSION else "a newer"
-        raise PatinaError(
+        raise StoreError(
             f"the database of the fleet was made by {older} Patina (tables of version {version}, expected "
             f"{STORE_VERSION}): use that Patina, or drop the schema `patina` there and publish everything again"
         )
