@@ -49,7 +49,7 @@ class FetchError(PatinaError):
     """A repository could not be fetched: whether the host, the access or the network is at fault, git says."""
 
 
-class Fetched(NamedTuple):
+class FetchedHead(NamedTuple):
     """What a fetch found.
 
     Attributes:
@@ -66,7 +66,27 @@ def fetched_head(project: FleetProject) -> str | None:
     return commit_of(_git_folder(project), FETCHED)
 
 
-def fetch(project: FleetProject, seconds: float) -> Fetched:
+def remote_head(project: FleetProject, seconds: float) -> str:
+    """Return the commit of the other side's HEAD. Nothing is brought here, and there need not be a clone.
+
+    Args:
+        project: The repository.
+        seconds: How long that may take.
+
+    Raises:
+        FetchError: Git failed, or took longer, or there are no commits.
+    """
+    local = _local_head(project.address)
+    if local is not None:
+        return local
+    printed = _run(project, ["ls-remote", "--quiet", "--", project.address, "HEAD"], Path("/"), seconds)
+    head = printed.split(b"\t")[0].decode("ascii", "replace")
+    if not printed:
+        raise FetchError(f"{project.address}: has no commits yet")
+    return head
+
+
+def fetch(project: FleetProject, seconds: float) -> FetchedHead:
     """Bring a repository's HEAD, and what it reaches, into its clone, which is made where there is none.
 
     Args:
@@ -79,7 +99,7 @@ def fetch(project: FleetProject, seconds: float) -> Fetched:
     """
     before = fetched_head(project)
     if before is not None and before == _local_head(project.address):
-        return Fetched(before, moved=False)
+        return FetchedHead(before, moved=False)
     make_private_folder(project.root)
     with exclusive(_mutex(project), WAIT_SECONDS, f"fetching {project.name}") as held:
         _prepare(project, held)
@@ -87,11 +107,16 @@ def fetch(project: FleetProject, seconds: float) -> Fetched:
     head = fetched_head(project)
     if head is None:
         raise FetchError(f"{project.address}: has no commits yet")
-    return Fetched(head, moved=head != before)
+    return FetchedHead(head, moved=head != before)
 
 
-def check_out(project: FleetProject) -> str:
+def check_out(project: FleetProject, settings: str = "") -> str:
     """Check out what was fetched last, and return its commit. Only files that differ are written.
+
+    Args:
+        project: The repository.
+        settings: What the fleet's own recipe and settings in the checkout were made from. If that is not what it was,
+            they are taken away, and those of the repository are there again.
 
     Raises:
         PatinaError: Nothing was fetched, or git cannot write the files.
@@ -101,17 +126,25 @@ def check_out(project: FleetProject) -> str:
         raise PatinaError(f"{project.name}: is not fetched yet: run `patina fleet fetch`")
     folder = _git_folder(project)
     written = folder / WRITTEN
-    if written.is_file() and written.read_bytes() == head.encode():
+    done_as = f"{head} {settings}".encode()
+    if written.is_file() and written.read_bytes() == done_as:
         return head
     with exclusive(_mutex(project), WAIT_SECONDS, f"checking out {project.name}") as held:
         _remove_left_behind(folder)
         write_if_changed(written, b"")  # git may be killed in the middle
+        _remove_settings(project)
         arguments = [f"--git-dir={folder}", f"--work-tree={project.root}", "checkout", "--quiet", "--force", "--detach"]
         done = run_git([*arguments, head], project.root, {}, inherits=(held,))
         if done.returncode:
             raise PatinaError(f"{project.name}: cannot be checked out ({_reason(done.stderr)}): see {project.root}")
-        write_if_changed(written, head.encode())
+        write_if_changed(written, done_as)
     return head
+
+
+def _remove_settings(project: FleetProject) -> None:
+    patina = project.root / ".patina"
+    if not patina.is_symlink():
+        remove((patina / "config.toml", patina / "oxidize.yaml"), inside=patina)
 
 
 def _prepare(project: FleetProject, held: int) -> None:
@@ -125,7 +158,6 @@ def _prepare(project: FleetProject, held: int) -> None:
 
 
 def _run_fetch(project: FleetProject, seconds: float, held: int) -> None:
-    settings = [part for setting in FETCH_CONFIGURATION for part in ("-c", setting)]
     options = [
         "--quiet",
         "--force",
@@ -134,19 +166,29 @@ def _run_fetch(project: FleetProject, seconds: float, held: int) -> None:
         "--no-write-fetch-head",
         "--update-shallow",
     ]
-    command = [git_program(), *settings, f"--git-dir={_git_folder(project)}", "fetch", *options, "--"]
+    command = [f"--git-dir={_git_folder(project)}", "fetch", *options, "--", project.address, f"+HEAD:{FETCHED}"]
+    _run(project, command, project.root, seconds, held)
+
+
+def _run(project: FleetProject, command: list[str], folder: Path, seconds: float, *inherits: int) -> bytes:
+    """Return what a git command prints that may reach the repository's host.
+
+    Raises:
+        FetchError: It failed, or took longer.
+    """
+    settings = [part for setting in FETCH_CONFIGURATION for part in ("-c", setting)]
     process = subprocess.Popen(  # noqa: S603 - a fixed program and no shell
-        [*command, project.address, f"+HEAD:{FETCHED}"],
+        [git_program(), *settings, *command],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=_environment(project.address),
-        cwd=project.root,
-        pass_fds=(held,),
+        cwd=folder,
+        pass_fds=inherits,
         start_new_session=True,  # ssh asks for nothing where there is no terminal
     )
     try:
-        _, errors = process.communicate(timeout=seconds)
+        printed, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired as error:
         raise FetchError(
             f"{project.address}: was not fetched within {seconds:g} s: raise [fleet] fetch_seconds if it is large"
@@ -161,6 +203,7 @@ def _run_fetch(project: FleetProject, seconds: float, held: int) -> None:
         raise FetchError(
             f"{project.address}: cannot be fetched ({_reason(errors)}): try `git ls-remote {project.address}`"
         )
+    return printed
 
 
 def _environment(address: str) -> dict[str, str]:

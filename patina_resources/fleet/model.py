@@ -45,6 +45,7 @@ class Fleet:
         workers: How many are built at once on one machine.
         fetches: How many are fetched at once.
         fetch_seconds: How long one fetch may take.
+        share: Whether builds come from the team's cache where it has them, and go there.
     """
 
     file: Path
@@ -53,6 +54,7 @@ class Fleet:
     workers: int = 1
     fetches: int = FETCHES
     fetch_seconds: int = FETCH_SECONDS
+    share: bool = False
 
     @cached_property
     def by_name(self) -> Mapping[str, FleetProject]:

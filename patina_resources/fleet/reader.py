@@ -11,6 +11,7 @@ from patina_resources.documents.checks import (
     MOST_ENTRIES,
     PRINTABLE_LINE,
     SHORT_TEXT,
+    SWITCH,
     Check,
     list_of,
     one_of,
@@ -66,6 +67,7 @@ _FILE = table(
                 "workers": whole(1, 256),
                 "fetches": whole(1, 64),
                 "fetch_seconds": whole(1, 86_400),
+                "share": SWITCH,
             }
         ),
         "defaults": table(_CHOICES),
@@ -134,6 +136,7 @@ def read_fleet(path: Path, home: Mothership) -> Fleet:
         settings.get("workers", max(1, (os.cpu_count() or 1) // 2)),
         settings.get("fetches", FETCHES),
         settings.get("fetch_seconds", FETCH_SECONDS),
+        settings.get("share", False),
     )
 
 
