@@ -13,7 +13,7 @@ from patina_assets.search.built import BASE
 from patina_assets.search.index import index_vectors
 from patina_assets.search.indexes import Indexes
 from patina_assets.search.published.rows import PublishedRow, clean, row_of, vector_text
-from patina_assets.search.published.store import STORE_VERSION, SharedModel, made_for
+from patina_assets.search.published.store import STORE_VERSION, SharedModel, is_made, made_for, stored_model
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import CORPUS_STATIC
 from patina_resources.postgres.address import FleetAddress, checked_groups
@@ -146,8 +146,22 @@ def withdraw(address: FleetAddress, names: Iterable[str]) -> int:
         PatinaError: The store refuses.
     """
     with connected(address) as connection:
+        if not is_made(connection):
+            return 0
+        stored_model(connection)
         done = connection.execute("DELETE FROM patina.project WHERE name = ANY (%s)", (list(names),))
         return done.rowcount
+
+
+def published_names(address: FleetAddress) -> list[str]:
+    """Return the names of all projects of the store.
+
+    Raises:
+        PatinaError: The store cannot be used, or this login may only ask.
+    """
+    with connected(address) as connection:
+        stored_model(connection)
+        return [name for (name,) in connection.execute("SELECT name FROM patina.project ORDER BY name")]
 
 
 def publishable_model(name: str, indexes: Indexes) -> SharedModel:

@@ -44,7 +44,7 @@ def stored_model(connection: "psycopg.Connection[Any]") -> SharedModel:
     Raises:
         PatinaError: Nothing was published, or by another version of Patina.
     """
-    if not _is_made(connection):
+    if not is_made(connection):
         raise StoreError("the database of the fleet holds nothing yet: run `patina fleet publish`")
     version, *model = _one(connection, "SELECT version, model, model_digest, model_settings, dims FROM patina.store")
     if version != STORE_VERSION:
@@ -64,7 +64,7 @@ def made_for(connection: "psycopg.Connection[Any]", model: SharedModel) -> None:
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (MAKING,))
-        if not _is_made(connection):
+        if not is_made(connection):
             _make(connection, model)
     stored = stored_model(connection)
     if (stored.digest, stored.settings, stored.dims) != (model.digest, model.settings, model.dims):
@@ -78,7 +78,7 @@ def _make(connection: "psycopg.Connection[Any]", model: SharedModel) -> None:
     _require_vector(connection)
     has_role = _one(connection, "SELECT count(*) FROM pg_roles WHERE rolname = %s", READER)[0]
     if not has_role:
-        connection.execute(f"CREATE ROLE {READER} NOLOGIN")
+        _do_as_administrator(connection, f"CREATE ROLE {READER} NOLOGIN")
     elif _one(connection, "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = %s", READER)[0]:
         raise PatinaError(f"the role {READER} may see all rows: expected one without SUPERUSER and BYPASSRLS")
     connection.execute(_schema().replace("{dims}", str(int(model.dims))).encode())
@@ -99,13 +99,31 @@ def _require_vector(connection: "psycopg.Connection[Any]") -> None:
     """
     if not _one(connection, "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'")[0]:
         raise PatinaError("Postgres has no pgvector: install it on the server (package postgresql-NN-pgvector)")
-    connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    if not _one(connection, "SELECT count(*) FROM pg_extension WHERE extname = 'vector'")[0]:
+        _do_as_administrator(connection, "CREATE EXTENSION vector")
     version = str(_one(connection, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")[0])
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_VECTOR:
         raise PatinaError(f"Postgres has pgvector {version}: expected 0.8 or newer; then ALTER EXTENSION vector UPDATE")
 
 
-def _is_made(connection: "psycopg.Connection[Any]") -> bool:
+def _do_as_administrator(connection: "psycopg.Connection[Any]", statement: LiteralString) -> None:
+    """Run a statement for which many logins have no right.
+
+    Raises:
+        PatinaError: This login has none.
+    """
+    import psycopg
+
+    try:
+        connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege:
+        raise StoreError(
+            f"this login may not run `{statement}`: ask the server's administrator to do so once"
+        ) from None
+
+
+def is_made(connection: "psycopg.Connection[Any]") -> bool:
+    """Return whether there are tables of a fleet, of whatever version."""
     return bool(_one(connection, "SELECT to_regclass('patina.store') IS NOT NULL")[0])
 
 

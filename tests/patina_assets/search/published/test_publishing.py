@@ -1,15 +1,24 @@
 """What is published follows what is built, whole or not at all."""
 
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from eventlog_builder import function
-from postgres_server import PostgresServer, running_postgres
+from postgres_server import PostgresServer, psycopg, running_postgres
 from published_fleet import all_rows, make_projects, owner, publish_all
 from small_project import add_events, build
 
-from patina_assets.search.published.publishing import Published, publish, withdraw
+from patina_assets.passages.passage import Passage
+from patina_assets.search.published.publishing import Publishable, Published, publish, publish_built, withdraw
+from patina_assets.search.published.store import SharedModel, made_for
+from patina_resources.errors import PatinaError
+from patina_resources.postgres.connection import connected
 from patina_resources.project.project import Project
 
 COUNTS = "SELECT name, passages FROM patina.project ORDER BY name"
@@ -57,6 +66,118 @@ def test_frequencies_are_those_of_the_passages(server: PostgresServer, projects:
     assert len(expected) > 10
     stored = "SELECT word, project_id, passages FROM patina.frequency ORDER BY word, project_id"
     assert all_rows(server, stored, "frequencies") == expected
+
+
+PUBLISH = """
+import sys
+from pathlib import Path
+from patina_assets.search.published.publishing import publish
+from patina_resources.postgres.address import FleetAddress
+from patina_resources.project.project import find_project
+print(publish(FleetAddress(sys.argv[1], "test"), "open", ("staff",), find_project(Path(sys.argv[2]))), flush=True)
+"""
+ROWS = "SELECT id, embedding::text, ctid::text FROM patina.passage ORDER BY id"
+CONTENTS = "SELECT encode(digest, 'hex'), encode(place, 'hex') FROM patina.content ORDER BY 1, 2"
+COUNTING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%patina.frequency%'"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
+
+
+def publisher(server: PostgresServer, database: str, project: Project) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", PUBLISH, server.dsn(database=database), str(project.root)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_publishers_of_one_project_go_one_after_the_other(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("two")
+    publish(owner(server, "two"), "open", ("staff",), projects["open"])
+    add_events(projects["open"], [function("src/limits.py", "raise_the_limit", ["tenant"], "int")])
+    build(projects["open"])
+    # All three are held at the row of the project until the last one waits there.
+    with psycopg.connect(server.dsn(database="two")) as holder:
+        holder.execute("SELECT * FROM patina.project FOR UPDATE")
+        running = [publisher(server, "two", projects["open"]) for _ in range(3)]
+        until(lambda: all_rows(server, WAITING, "two") == [(3,)])
+        holder.rollback()
+    said = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
+    assert sorted("added=0" in out for out, _ in said) == [False, True, True]
+    passages = all_rows(server, "SELECT passages FROM patina.project", "two")
+    assert all_rows(server, "SELECT count(*) FROM patina.passage", "two") == passages
+    assert len(set(all_rows(server, CONTENTS, "two"))) == passages[0][0]
+
+
+def test_a_publisher_that_is_killed_leaves_what_was_there(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("killed")
+    publish(owner(server, "killed"), "open", ("staff",), projects["open"])
+    before = all_rows(server, CONTENTS, "killed")
+    add_events(projects["open"], [function("src/limits.py", "raise_the_limit", ["tenant"], "int")])
+    build(projects["open"])
+    # The publisher has deleted and inserted, and waits for the last table that it writes to.
+    with psycopg.connect(server.dsn(database="killed")) as holder:
+        holder.execute("LOCK TABLE patina.frequency IN EXCLUSIVE MODE")
+        process = publisher(server, "killed", projects["open"])
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%patina.frequency%'"
+        )
+        until(lambda: all_rows(server, waiting, "killed") == [(1,)])
+        process.kill()
+        process.communicate(timeout=60)
+        holder.rollback()
+    until(lambda: all_rows(server, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO patina.freq%'"
+                                   " AND state <> 'idle'", "killed") == [(0,)])  # fmt: skip
+    assert all_rows(server, CONTENTS, "killed") == before
+    assert publish(owner(server, "killed"), "open", ("staff",), projects["open"]).added > 0
+    assert all_rows(server, CONTENTS, "killed") != before
+
+
+def test_what_only_moved_keeps_its_vector(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("moved")
+    address = owner(server, "moved")
+    model = SharedModel("english-static", "0" * 64, "of a test", 4)
+    vectors = np.eye(4, dtype=np.float32)
+    lines = [
+        Passage("function", f"text {n}", f"name{n}", "", f"body {n}", "a.py", 10 * n, 10 * n + 5) for n in range(4)
+    ]
+    assert projects
+    with connected(address) as connection:
+        made_for(connection, model)
+        publish_built(connection, "p", ("staff",), lambda: Publishable(model, "1", lines, vectors))
+        rows = all_rows(server, ROWS, "moved")
+        below = [replace(line, line=(line.line or 0) + 3, end_line=(line.end_line or 0) + 3) for line in lines]
+        done = publish_built(connection, "p", ("staff",), lambda: Publishable(model, "2", below, vectors))
+        assert done == Published(4, 0, 4, 0)
+        assert all_rows(server, ROWS, "moved") == rows
+        # Two passages of one text are two rows, and the one that goes takes one of them away.
+        twice = [*below, replace(below[0], line=90)]
+        again = publish_built(
+            connection, "p", ("staff",), lambda: Publishable(model, "3", twice, vectors[[0, 1, 2, 3, 0]])
+        )
+        assert again == Published(5, 1, 0, 0)
+        back = publish_built(connection, "p", ("staff",), lambda: Publishable(model, "4", below, vectors))
+        assert back == Published(4, 0, 0, 1)
+    assert all_rows(server, "SELECT line FROM patina.content ORDER BY line", "moved") == [(3,), (13,), (23,), (33,)]
+
+
+def test_another_model_or_server_is_refused(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("models")
+    own = SharedModel("english-static", "1" * 64, "of a test", 128)
+    with connected(owner(server, "models")) as connection:
+        made_for(connection, own)
+    with pytest.raises(PatinaError, match="vectors of two models cannot be compared"):
+        publish(owner(server, "models"), "open", ("staff",), projects["open"])
+    with pytest.raises(PatinaError, match="no group may see it"):
+        publish(owner(server, "models"), "open", (), projects["open"])
+    with psycopg.connect(server.dsn("postgres", database="postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE plain OWNER owner")
+    with pytest.raises(PatinaError, match="may not run `CREATE EXTENSION vector`: ask"):
+        publish(owner(server, "plain"), "open", ("staff",), projects["open"])
 
 
 def test_a_project_is_withdrawn_with_all_that_it_has(server: PostgresServer, projects: dict[str, Project]) -> None:
