@@ -15,6 +15,7 @@ from patina_assets.search.lexical import MAX_PHRASES, MAX_QUERY_CHARACTERS, tell
 from patina_assets.search.passage_file import ROLES, Filters, Found
 from patina_assets.search.published.rows import clean, vector_text
 from patina_assets.search.published.session import SeenProject, like_pattern
+from patina_assets.search.question_lists import COMMON_SHARE
 from patina_assets.search.ranking import WORD_WEIGHTS
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ class PublishedPassages:
 
     def words(self, query: str, depth: int) -> dict[Group, list[Found]]:
         """Return by group the passages that hold most of the query's words, best first."""
-        stems = sorted(self._frequencies, key=lambda stem: (self._frequencies[stem], stem))
+        every = sorted(self._frequencies, key=lambda stem: (self._frequencies[stem], stem))
+        stems = [stem for stem in every if self._frequencies[stem] <= COMMON_SHARE * self.count] or every
         rarity = {stem: self._rarity(stem) for stem in stems[:MOST_SCORED]}
         frequencies = {stem: self._frequencies[stem] for stem in rarity}
         expression = _expression(frequencies, self.count, [self._phrase(text) for text in _phrases(query)])

@@ -37,7 +37,7 @@ CREATE TABLE patina.passage (
     "time" text,
     words tsvector NOT NULL,       -- A: name, B: doc, C: body, D: place
     embedding halfvec({dims}) NOT NULL
-) WITH (fillfactor = 90);
+) WITH (fillfactor = 90, toast_tuple_target = 8160);  -- to read words out of another table took most of a question's time
 ALTER TABLE patina.passage ALTER embedding SET STORAGE PLAIN;
 
 -- What is shown, and by what a publisher knows what has changed.
@@ -99,7 +99,9 @@ CREATE FUNCTION patina.holding(
     query tsquery, terms tsquery[], rarity real[], kinds text[], weights real[], projects integer[],
     path_like text, endings text[], since text, author_like text, most integer, depth integer
 ) RETURNS TABLE (id bigint, kind text, score real) LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+-- With a limit, Postgres would rather look into each passage than ask the index.
+SET enable_seqscan = off SET enable_indexscan = off AS $$
 DECLARE
     seen integer[] := ARRAY(SELECT project.id FROM patina.project WHERE project.groups && patina.groups()
                             AND (projects IS NULL OR project.id = ANY (projects)));
