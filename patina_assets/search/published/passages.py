@@ -37,11 +37,13 @@ SELECT word, sum(passages) FROM patina.frequency
 WHERE word = ANY (%s) AND (%s::integer[] IS NULL OR project_id = ANY (%s)) GROUP BY word
 """
 WORDS = """
-SELECT passage.kind, passage.id, held.score, passage.project_id, thing, role, state
+SELECT id, score
 FROM patina.holding(%s::tsquery, %s::tsquery[], %s::real[], %s, %s::real[], %s::integer[], %s, %s::text[], %s, %s, %s,
-                    %s) AS held
-JOIN patina.passage ON passage.id = held.id ORDER BY held.score DESC, passage.id
+                    %s)
+ORDER BY score DESC, id
 """
+# Apart from WORDS: joined with it, Postgres reads all passages, as it does not know how few the function gives.
+PLACES = "SELECT id, kind, project_id, thing, role, state FROM patina.passage WHERE id = ANY (%s)"
 CONDITIONS = """
 kind = ANY (%(kinds)s) AND (%(projects)s::integer[] IS NULL OR project_id = ANY (%(projects)s))
 AND (%(path)s::text IS NULL OR path LIKE %(path)s)
@@ -148,7 +150,11 @@ class PublishedPassages:
             (expression, [quoted(stem) for stem in rarity], list(rarity.values()), kinds, weights, *others,
              MOST_CANDIDATES, depth),
         )  # fmt: skip
-        return self._found(rows)
+        scores = dict(rows.fetchall())
+        places = {key: place for key, *place in self._connection.execute(PLACES, (list(scores),))}
+        return self._found(
+            (places[key][0], key, score, *places[key][1:]) for key, score in scores.items() if key in places
+        )
 
     def near(self, vector: NDArray[np.float32], depth: int) -> dict[Group, list[Found]]:
         """Return by group the passages that are nearest to a vector, float32 [dims], nearest first."""

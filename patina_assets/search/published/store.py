@@ -84,7 +84,8 @@ def _make(connection: "psycopg.Connection[Any]", model: SharedModel) -> None:
     connection.execute(_schema().replace("{dims}", str(int(model.dims))).encode())
     # Who made the tables may publish, and ask as any group.
     connection.execute("INSERT INTO patina.login VALUES (session_user, %s)", ([ANY_GROUP],))
-    connection.execute(f"GRANT {READER} TO CURRENT_USER")
+    if not _one(connection, "SELECT pg_has_role(%s, 'MEMBER')", READER)[0]:
+        _do_as_administrator(connection, f"GRANT {READER} TO CURRENT_USER")
     connection.execute(
         "INSERT INTO patina.store (version, model, model_digest, model_settings, dims) VALUES (%s, %s, %s, %s, %s)",
         (STORE_VERSION, model.name, model.digest, model.settings, model.dims),

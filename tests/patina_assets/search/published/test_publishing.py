@@ -16,8 +16,10 @@ from small_project import add_events, build
 
 from patina_assets.passages.passage import Passage
 from patina_assets.search.published.publishing import Publishable, Published, publish, publish_built, withdraw
+from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, made_for
 from patina_resources.errors import PatinaError
+from patina_resources.postgres.address import FleetAddress
 from patina_resources.postgres.connection import connected
 from patina_resources.project.project import Project
 
@@ -178,6 +180,21 @@ def test_another_model_or_server_is_refused(server: PostgresServer, projects: di
         connection.execute("CREATE DATABASE plain OWNER owner")
     with pytest.raises(PatinaError, match="may not run `CREATE EXTENSION vector`: ask"):
         publish(owner(server, "plain"), "open", ("staff",), projects["open"])
+
+
+def test_a_login_with_few_rights_publishes_as_the_manual_says(
+    server: PostgresServer, projects: dict[str, Project]
+) -> None:
+    server.make_database("manual")
+    with psycopg.connect(server.dsn("postgres", database="manual"), autocommit=True) as connection:
+        connection.execute("DO $$ BEGIN CREATE ROLE patina_reader NOLOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+        connection.execute("CREATE ROLE publisher LOGIN PASSWORD 'publisher-Secret-4'")
+        connection.execute("GRANT CREATE ON DATABASE manual TO publisher")
+        connection.execute("GRANT patina_reader TO publisher")
+    address = FleetAddress(server.dsn("publisher", "publisher-Secret-4", "manual"), "test")
+    assert publish(address, "open", ("staff",), projects["open"]).added == 5
+    with connected(address) as connection, asking(connection, address, ("staff",)) as seen:
+        assert [project.name for project in seen_projects(seen, None)] == ["open"]
 
 
 def test_a_project_is_withdrawn_with_all_that_it_has(server: PostgresServer, projects: dict[str, Project]) -> None:
