@@ -10,7 +10,7 @@ BENCH_VENV := .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 QUESTION := where do we decide what is stale
 
-.PHONY: demo test mutants soak fuzz bench lint types wheel check format lock clean
+.PHONY: demo test fleet-test mutants soak fuzz bench lint types wheel check format lock clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -28,8 +28,15 @@ demo: $(INSTALLED)
 	  '$(BIN)/patina ui'
 
 # More processes than two cores, because tests of the web UI mostly wait. A file's tests share what they build.
+# Tests that failed beside others are run once more, alone, and named: real browsers and daemons share one machine here.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder || \
+	  { [ $$? -eq 1 ] && printf '\nThese tests failed beside others. They are run once more, alone:\n' && \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --numprocesses 0 --verbose; }
+
+# A fleet on real servers on loopback: needs `apt-get install postgresql redis-server`; without them these tests skip.
+fleet-test: $(INSTALLED)
+	$(BIN)/python -m pytest tests/patina_assets/fleet tests/patina_resources/fleet
 
 # Coverage-guided fuzzing of what parses files that people write; a finding ends it and is left in build/fuzz.
 fuzz: $(INSTALLED)

@@ -7,9 +7,12 @@ machine Dagster's own defaults are enough; docs/fleet.md says how the same defin
 workers. docs/decisions/0022-a-fleet-by-one-definition.md says why it is built this way.
 """
 
+import time
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from patina_assets.fleet.building import EVENTLOG, PUBLISHED, Brought, bring_up_to_date
 from patina_assets.fleet.dues import requests
@@ -17,7 +20,8 @@ from patina_assets.fleet.fetching import look_at_heads
 from patina_assets.fleet.memory import FleetMemory, fleet_memory
 from patina_assets.orchestration.assets import logged, stated
 from patina_assets.pipeline.stages import BASE
-from patina_resources.fleet.model import Fleet
+from patina_resources.fleet.address import host_of
+from patina_resources.fleet.model import Fleet, FleetProject
 from patina_resources.fleet.reader import fleet_file, read_fleet
 from patina_resources.store.mothership import mothership
 
@@ -29,7 +33,8 @@ TICK_SECONDS = 30
 HEADS_CRON = "*/5 * * * *"
 # Runs that hold a place of this pool count together: docs/fleet.md says how a pool is limited.
 POOL = "fleet"
-PRIORITY_TAG = "dagster/priority"
+# By which dagster.yaml may limit how many are fetched from one host at once.
+HOST_TAG = "patina/host"
 # Each asset with those that it is made from.
 ASSETS = {
     EVENTLOG: (),
@@ -80,9 +85,15 @@ def heads(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 fleet_job = dg.define_asset_job("fleet_job", selection=dg.AssetSelection.assets(repository))
 heads_job = dg.define_asset_job("heads_job", selection=dg.AssetSelection.assets(heads))
-heads_schedule = dg.ScheduleDefinition(
-    name="heads_schedule", job=heads_job, cron_schedule=HEADS_CRON, default_status=dg.DefaultScheduleStatus.RUNNING
-)
+
+
+@dg.schedule(job=heads_job, cron_schedule=HEADS_CRON, default_status=dg.DefaultScheduleStatus.RUNNING)
+def heads_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Look at the heads, unless the last look still goes on."""
+    unfinished = dg.RunsFilter(job_name=heads_job.name, statuses=NOT_FINISHED_STATUSES)
+    if context.instance.get_runs_count(unfinished):
+        return dg.SkipReason("the last look still goes on")
+    return dg.RunRequest()
 
 
 @dg.sensor(job=fleet_job, minimum_interval_seconds=TICK_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -90,25 +101,36 @@ def due_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Ask for a run of each repository that is due, by priority, so many at a tick; each is asked for at two ticks."""
     fleet, memory = stated(_opened)
     standings = stated(memory.standings)
-    wanted = stated(lambda: requests(fleet, standings, MOST_REQUESTS))
+    asked = stated(lambda: requests(fleet, standings, MOST_REQUESTS, time.time(), partial(_goes_on, context.instance)))
     known = set(context.instance.get_dynamic_partitions(PROJECTS.name or ""))
-    new, gone = [name for name in wanted if name not in known], sorted(known - fleet.by_name.keys())
-    stated(lambda: memory.note_asked(wanted))
+    new, gone = [name for name in asked if name not in known], sorted(known - fleet.by_name.keys())
+    stated(lambda: memory.note_asked(asked))
     stated(lambda: memory.forget(standings.keys() - fleet.by_name.keys()))
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(
-                run_key=f"{name}:{build}",
-                partition_key=name,
-                tags={PRIORITY_TAG: str(fleet.by_name[name].priority)},
-            )
-            for name, build in wanted.items()
+            dg.RunRequest(run_key=f"{name}:{build}:{attempt}", partition_key=name, tags=_tags(fleet.by_name[name]))
+            for name, (build, attempt) in asked.items()
         ],
         dynamic_partitions_requests=[
             *([PROJECTS.build_add_request(new)] if new else []),
             *([PROJECTS.build_delete_request(gone)] if gone else []),
         ],
     )
+
+
+def _tags(project: FleetProject) -> dict[str, str]:
+    return {
+        "dagster/priority": str(project.priority),
+        # A run whose worker was ended begins anew; what it had built is fresh.
+        "dagster/retry_strategy": "ALL_STEPS",
+        HOST_TAG: host_of(project.address),
+    }
+
+
+def _goes_on(instance: dg.DagsterInstance, name: str) -> bool:
+    """Return whether a run of a repository waits or goes on."""
+    unfinished = dg.RunsFilter(statuses=NOT_FINISHED_STATUSES, tags={"dagster/partition": name})
+    return instance.get_runs_count(unfinished) > 0
 
 
 def fleet_definitions() -> dg.Definitions:

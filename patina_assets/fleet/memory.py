@@ -10,6 +10,7 @@ ticks. Dagster drops the second request, which has the same run key, if it has t
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -27,7 +28,6 @@ DATABASE_VARIABLE = "PATINA_FLEET_DATABASE"
 BUSY_SECONDS = 60
 # Postgres takes no statement with more parameters than 65,535.
 ROWS_AT_ONCE = 500
-TIMES_ASKED = 2
 _TABLE = sa.Table(
     "patina_fleet_projects",
     sa.MetaData(),
@@ -37,6 +37,8 @@ _TABLE = sa.Table(
     sa.Column("fetch_failure", sa.Text, nullable=False, server_default=""),
     sa.Column("asked", sa.String(100), nullable=False, server_default=""),
     sa.Column("times", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("asked_at", sa.Float, nullable=False, server_default="0"),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("built", sa.String(100), nullable=False, server_default=""),
     sa.Column("ran_at", sa.Float, nullable=False, server_default="0"),
     sa.Column("seconds", sa.Float, nullable=False, server_default="0"),
@@ -54,7 +56,9 @@ class Standing:
         fetched_at: When it was last asked for, in seconds since 1970.
         fetch_failure: Why the last fetch failed.
         asked: The build that the sensor asked for last.
-        times: How often it did.
+        times: At how many ticks it did, in this attempt.
+        asked_at: When it did for the last time.
+        attempt: How often it had asked for the same before, after that had come to nothing.
         built: The last build that ended well.
         ran_at: When the last run ended.
         seconds: Processor time of the last run, its children included.
@@ -67,16 +71,13 @@ class Standing:
     fetch_failure: str = ""
     asked: str = ""
     times: int = 0
+    asked_at: float = 0.0
+    attempt: int = 0
     built: str = ""
     ran_at: float = 0.0
     seconds: float = 0.0
     failed: str = ""
     failure: str = ""
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether what was asked for last needs not be asked for again."""
-        return self.times >= TIMES_ASKED
 
 
 UNKNOWN = Standing()
@@ -93,6 +94,12 @@ class FleetMemory:
     def __init__(self, engine: sa.Engine) -> None:
         """Take the database; the table is made where it is missing."""
         self._engine = engine
+        with suppress(PatinaError):  # Postgres refuses all but one of those that make it at the same moment
+            self._make()
+            return
+        self._make()
+
+    def _make(self) -> None:
         self._run(lambda connection: _TABLE.metadata.create_all(connection, checkfirst=True))
 
     def standings(self) -> dict[str, Standing]:
@@ -119,10 +126,18 @@ class FleetMemory:
         """Note why a repository could not be fetched."""
         self._put([{"name": name, "fetched_at": time.time(), "fetch_failure": failure}])
 
-    def note_asked(self, wanted: Mapping[str, str]) -> None:
-        """Note the builds that are asked for now, by repository: all of them, or none."""
-        again = sa.case((_TABLE.c.asked == sa.literal_column("excluded.asked"), _TABLE.c.times + 1), else_=1)
-        self._put([{"name": name, "asked": build, "times": 1} for name, build in wanted.items()], {"times": again})
+    def note_asked(self, asked: Mapping[str, tuple[str, int]]) -> None:
+        """Note the builds that are asked for now, and in which attempt, by repository: all of them, or none."""
+        same = sa.and_(
+            _TABLE.c.asked == sa.literal_column("excluded.asked", sa.String),
+            _TABLE.c.attempt == sa.literal_column("excluded.attempt", sa.Integer),
+        )
+        again = sa.case((same, _TABLE.c.times + 1), else_=1)
+        rows = [
+            {"name": name, "asked": build, "attempt": attempt, "times": 1, "asked_at": time.time()}
+            for name, (build, attempt) in asked.items()
+        ]
+        self._put(rows, {"times": again})
 
     def note_built(self, name: str, build: str, seconds: float) -> None:
         """Note a build that ended well."""

@@ -60,6 +60,15 @@ def last_part(address: str) -> str:
     return plain_name(parts[-1].removesuffix(".git") if parts else "")
 
 
+def host_of(address: str) -> str:
+    """Return the host of an address; `localhost` for a folder."""
+    if address.startswith("/"):
+        return LOOPBACK[-1]
+    if "://" in address:
+        return urlsplit(address).hostname or ""
+    return address.partition(":")[0].rpartition("@")[2].lower()
+
+
 def plain_name(text: str) -> str:
     """Return a text as the name of a repository; characters that a name may not have become `-`."""
     words = [re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip(".-")[:60] for part in text.split("/")]

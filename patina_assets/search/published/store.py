@@ -84,7 +84,7 @@ def _make(connection: "psycopg.Connection[Any]", model: SharedModel) -> None:
     connection.execute(_schema().replace("{dims}", str(int(model.dims))).encode())
     # Who made the tables may publish, and ask as any group.
     connection.execute("INSERT INTO patina.login VALUES (session_user, %s)", ([ANY_GROUP],))
-    if not _one(connection, "SELECT pg_has_role(%s, 'MEMBER')", READER)[0]:
+    if not _may_become_reader(connection):
         _do_as_administrator(connection, f"GRANT {READER} TO CURRENT_USER")
     connection.execute(
         "INSERT INTO patina.store (version, model, model_digest, model_settings, dims) VALUES (%s, %s, %s, %s, %s)",
@@ -105,6 +105,19 @@ def _require_vector(connection: "psycopg.Connection[Any]") -> None:
     version = str(_one(connection, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")[0])
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_VECTOR:
         raise PatinaError(f"Postgres has pgvector {version}: expected 0.8 or newer; then ALTER EXTENSION vector UPDATE")
+
+
+def _may_become_reader(connection: "psycopg.Connection[Any]") -> bool:
+    """Return whether this login may take the reader's role. To be its member is not enough, from Postgres 16 on."""
+    import psycopg
+
+    try:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL ROLE {READER}")
+            connection.execute("SET LOCAL ROLE NONE")
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
 
 
 def _do_as_administrator(connection: "psycopg.Connection[Any]", statement: LiteralString) -> None:

@@ -1,5 +1,6 @@
 """Three repositories in one code location: only what moved is run, and every answer is right."""
 
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -18,12 +19,14 @@ from patina_assets.fleet.definitions import (
     fleet_job,
     heads_job,
 )
-from patina_assets.fleet.dues import requests
+from patina_assets.fleet.dues import FIRST_PATIENCE, TIMES_ASKED, requests
 from patina_assets.fleet.memory import FleetMemory, Standing, fleet_memory
 from patina_resources.errors import PatinaError
 from patina_resources.fleet.model import Fleet, FleetProject
 from patina_resources.fleet.reader import read_fleet
 from patina_resources.store.mothership import mothership
+
+Asked = dict[str, tuple[str, int]]
 
 
 @pytest.fixture
@@ -134,19 +137,46 @@ def test_a_large_fleet_is_asked_for_in_parts_and_by_priority(tmp_path: Path) -> 
     memory = fleet_memory(fleet)
     for project in fleet.projects:
         memory.note_fetched(project.name, "1" * 40)
-    first = requests(fleet, memory.standings(), MOST_REQUESTS)
+    first = asked_now(fleet, memory)
     assert len(first) == MOST_REQUESTS
     assert next(iter(first)) == f"p{MOST_REQUESTS + 9:03}"
     memory.note_asked(first)
-    assert requests(fleet, memory.standings(), MOST_REQUESTS) == first  # a tick may be killed: each is asked for twice
+    # A tick may be killed: each is asked for twice, the second time beside the others.
+    second = asked_now(fleet, memory)
+    assert len(second) == len(fleet.projects)
+    assert second.items() >= first.items()
     memory.note_asked(first)
-    assert len(requests(fleet, memory.standings(), MOST_REQUESTS)) == 10
+    assert len(asked_now(fleet, memory)) == 10
     # New commits go before what is due for another reason, such as an upgrade.
-    for name, build in first.items():
+    for name, (build, _) in first.items():
         memory.note_built(name, f"{build.partition(':')[0]}:before the upgrade", 1.0)
-    memory.note_asked(dict.fromkeys(first, "something older"))
+    memory.note_asked(dict.fromkeys(first, ("something older", 0)))
     waiting = [project.name for project in fleet.projects if project.name not in first]
-    assert list(requests(fleet, memory.standings(), MOST_REQUESTS))[: len(waiting)] == waiting
+    assert list(asked_now(fleet, memory))[: len(waiting)] == waiting
+
+
+def asked_now(fleet: Fleet, memory: FleetMemory, later: float = 0.0, *, goes_on: bool = False) -> Asked:
+    """Return what the sensor would ask for, some seconds from now."""
+    return requests(fleet, memory.standings(), MOST_REQUESTS, time.time() + later, lambda _: goes_on)
+
+
+def test_what_came_to_nothing_is_asked_for_ever_less_often(tmp_path: Path) -> None:
+    fleet = fleet_of(tmp_path, 1)
+    memory = fleet_memory(fleet)
+    memory.note_fetched("p000", "1" * 40)
+    (build, attempt) = asked_now(fleet, memory)["p000"]
+    for _ in range(TIMES_ASKED):
+        memory.note_asked({"p000": (build, attempt)})
+    assert asked_now(fleet, memory, FIRST_PATIENCE - 60) == {}
+    assert asked_now(fleet, memory, FIRST_PATIENCE + 60, goes_on=True) == {}
+    again = asked_now(fleet, memory, FIRST_PATIENCE + 60)
+    assert again == {"p000": (build, 1)}
+    for _ in range(TIMES_ASKED):
+        memory.note_asked(again)
+    assert asked_now(fleet, memory, FIRST_PATIENCE + 60) == {}
+    assert asked_now(fleet, memory, 2 * FIRST_PATIENCE + 60) == {"p000": (build, 2)}
+    memory.note_built("p000", build, 1.0)
+    assert asked_now(fleet, memory, 2 * FIRST_PATIENCE + 60) == {}
 
 
 def test_what_is_remembered(tmp_path: Path) -> None:

@@ -175,6 +175,16 @@ def test_after_kill_9_the_same_command_goes_on_and_gives_the_same_bytes(
 
 
 @pytest.mark.usefixtures("fleet")
+def test_two_that_build_the_same_both_end_right(tmp_path: Path) -> None:
+    """As two workers do that have one repository at once."""
+    both = [run_fleet_process(), run_fleet_process()]
+    assert [process.wait() for process in both] == [0, 0]
+    assert states() == dict.fromkeys(SUBJECTS, "fresh")
+    assert "3 to be built" not in patina("fleet", "run", "--no-fetch").out
+    assert all(len(artifacts_of(tmp_path / "kept" / "projects" / name)) >= 4 for name in SUBJECTS)
+
+
+@pytest.mark.usefixtures("fleet")
 def test_a_builder_that_is_killed_is_named_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from patina_resources.errors import PatinaError
-from patina_resources.fleet.address import checked_address, last_part
+from patina_resources.fleet.address import checked_address, host_of, last_part
 from patina_resources.fleet.model import Fleet, settings_key
 from patina_resources.fleet.reader import fleet_file, read_fleet
 from patina_resources.store.mothership import mothership
@@ -151,6 +151,8 @@ def test_addresses(tmp_path: Path) -> None:
     for address in ("https://h/a.git", "ssh://git@h:22/a", "git@h.example:team/a.git", "http://127.0.0.1:8000/a"):
         assert checked_address(address) == address
     assert checked_address(f"file://{tmp_path}/a") == f"{tmp_path}/a"
+    hosts = [host_of(address) for address in ("https://H:8/a", "git@h.example:t/a.git", "ssh://git@h:22/a", "/srv/a")]
+    assert hosts == ["h", "h.example", "h", "localhost"]
     names = ["https://h/t/a.git/", "git@h:b.git", "/srv/c/.git", "/srv/d e"]
     assert [last_part(name) for name in names] == ["a", "b", "c", "d-e"]
 
