@@ -13,6 +13,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -256,11 +257,21 @@ def session_seconds(leader: int) -> float:
 
 
 def states_of(file: Path) -> dict[str, int]:
-    """Return how many repositories stand how."""
-    counts: dict[str, int] = {}
-    for entry in told_of(file):
-        counts[str(entry["state"])] = counts.get(str(entry["state"]), 0) + 1
-    return counts
+    """Return how many repositories stand how; asked in this process, so that looking costs the workers nothing."""
+    from patina_assets.fleet.dues import due_builds
+    from patina_assets.fleet.memory import fleet_memory
+    from patina_resources.errors import PatinaError
+    from patina_resources.fleet.reader import read_fleet
+    from patina_resources.store.mothership import mothership
+
+    fleet = read_fleet(file, mothership())
+    try:
+        standings = fleet_memory(fleet).standings()
+    except PatinaError:  # the database is being restarted
+        return {}
+    due = due_builds(fleet.projects, standings)
+    failed = sum(standings[name].failed == wanted for name, wanted in due.items())
+    return {"fresh": len(fleet.projects) - len(due), "failed": failed, "to be built": len(due) - failed}
 
 
 def hurt(services: Services, workers: int, until: Callable[[], bool], kills: int) -> None:
@@ -268,7 +279,7 @@ def hurt(services: Services, workers: int, until: Callable[[], bool], kills: int
     chance = random.Random(SEED)
     done, restarted = 0, set[str]()
     while not until():
-        time.sleep(chance.uniform(2, 8))
+        time.sleep(chance.uniform(5, 20))
         if done < kills:
             name = f"worker{chance.randrange(workers)}"
             services.kill(name)
@@ -389,6 +400,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kills", type=int, default=0)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers end with this process
     if arguments.what == "tick":
         bench_tick(arguments.projects)
     elif arguments.what == "local":

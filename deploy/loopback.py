@@ -202,6 +202,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if why := missing():
         parser.error(why)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends with this process
     folder = Path(tempfile.mkdtemp(prefix="patina-loopback-"))
     folder.chmod(0o755)
     services = Services(folder, {"PATINA_FLEET": str(arguments.fleet.absolute())})
