@@ -16,6 +16,7 @@ from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.serving.api import API, json_response
 from patina_assets.serving.checks import Refusal
 from patina_assets.serving.fleet.door import Door
+from patina_assets.serving.guard import problem
 from patina_assets.serving.operations import Parameter, read_values
 from patina_assets.terminal.hits import hit_document
 from patina_resources.errors import PatinaError
@@ -75,15 +76,15 @@ def fleet_application(pool: "ConnectionPool[Any]", address: FleetAddress, door: 
         def answer(request: Request) -> Response:
             groups = door.groups(request.headers.raw)
             if isinstance(groups, Refusal):
-                return json_response({"error": groups.reason}, groups.status)
+                return problem(groups.status, groups.reason)
             try:
                 with told(address), pool.connection() as connection:
                     return json_response(answering(connection, groups, request))
             except StoreError as error:
                 print(f"patina: {one_line(str(error))}", file=sys.stderr)
-                return json_response({"error": NOT_AVAILABLE}, 503)
+                return problem(503, NOT_AVAILABLE)
             except PatinaError as error:
-                return json_response({"error": str(error)}, 400)
+                return problem(400, str(error))
 
         return Route(f"{API}/{name}", answer)
 
