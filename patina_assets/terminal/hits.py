@@ -74,18 +74,18 @@ def hit_lines(rank: int, hit: "Hit", query: str = "", *, explain: bool = False) 
 
 
 def best_lines(passage: "Passage", wanted: Set[str]) -> list[str]:
-    """Return the lines of a passage that hold most of the wanted words, in their order; else its first lines.
+    """Return the lines of a passage with most of the wanted words, in their order, equal ones once; else its first.
 
     Where no words are wanted, the first lines of a definition are its signature and doc comment.
     """
     text = passage.symbol if passage.kind == "commit" else ""
     body = passage.body if wanted or not passage.doc else passage.doc
-    lines = [line for line in [text, *body.splitlines()] if _WORD.search(line)]
+    lines = list(dict.fromkeys(line.strip() for line in [text, *body.splitlines()] if _WORD.search(line)))
     if passage.kind == "commit":
-        return [shortened(line.strip()) for line in lines[:LINES_SHOWN]]
+        return [shortened(line) for line in lines[:LINES_SHOWN]]
     counts = [len(wanted & set(terms(line))) for line in lines]
     best = sorted(range(len(lines)), key=lambda row: (-counts[row], row))[:LINES_SHOWN]
-    return [shortened(lines[row].strip()) for row in sorted(best)] or _first_lines(passage.text)
+    return [shortened(lines[row]) for row in sorted(best)] or _first_lines(passage.text)
 
 
 def marked(line: str, wanted: Set[str]) -> Styled:
