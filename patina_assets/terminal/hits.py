@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from patina_assets.search.searcher import Answer
 
 LINES_SHOWN = 2
-MEASURES = {"lexical": "BM25", "name": "exact"}
+MEASURES = {"lexical": "BM25", "name": "exact", "reranker": "score"}
 MOST_SHOWN = 500
 # Raised when a key of a hit changes its meaning or is gone.
 JSON_VERSION = 1
@@ -45,6 +45,7 @@ def answer_lines(answer: "Answer", query: str, *, explain: bool) -> list[Styled]
     if explain:
         said = [f"{name}: {count} found" for name, count in answer.found.items()]
         said += [f"{name}: left out, {reason}" for name, reason in answer.left_out.items()]
+        said += [f"reranker: {answer.reranked}"] if answer.reranked else []
         lines += [_plain(text) for text in ("", *said)]
     return lines
 
