@@ -8,7 +8,7 @@ from itertools import islice
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.fusion import Hit, Place
-from patina_assets.search.lexical import match_expression, telling_terms
+from patina_assets.search.lexical import match_expression, telling_terms, terms
 from patina_assets.search.passage_file import NO_FILTERS, Filters, Found, PassageFile
 from patina_assets.search.questions import Evidence
 from patina_assets.search.ranking import (
@@ -71,10 +71,21 @@ def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> d
 
 def named(file: PassageFile, query: str, depth: int) -> dict[Group, list[Found]]:
     """Return passages whose symbol or path the query spells out."""
-    words = [word.strip(_QUOTES) for word in query.split()]
-    names = [word for word in words if word and (len(words) == 1 or (_NAME.fullmatch(word) and _JOINT.search(word)))]
-    kept = list(dict.fromkeys(names))[:MOST_NAMES]
+    kept = list(dict.fromkeys(_names(query)))[:MOST_NAMES]
     return file.named(kept, depth) if kept else {}
+
+
+def names_share(query: str) -> float:
+    """Return how many of the words that say something of the query's subject belong to names that it spells out."""
+    telling = telling_terms(query)
+    spelt_out = {term for name in _names(query) for term in terms(name)}
+    return sum(term in spelt_out for term in telling) / max(len(telling), 1)
+
+
+def _names(query: str) -> list[str]:
+    """Return what is written like a name in code or a path; a word that stands alone is one."""
+    words = [word.strip(_QUOTES) for word in query.split()]
+    return [word for word in words if word and (len(words) == 1 or (_NAME.fullmatch(word) and _JOINT.search(word)))]
 
 
 def merged(

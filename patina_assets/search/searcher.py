@@ -23,6 +23,7 @@ from patina_assets.search.question_lists import (
     list_weights,
     merged,
     named,
+    names_share,
     word_lists,
 )
 from patina_assets.search.questions import Evidence, asked_for
@@ -153,7 +154,7 @@ class Searcher:
         if not lists:
             return self._nothing(query, filters, left_out, missing)
         evidence = evidence_of(self._indexes.passages(), query, lists)
-        by_name = frozenset(group for group, found in lists.items() if NAMES in found)
+        by_name = dict.fromkeys((group for group, found in lists.items() if NAMES in found), names_share(query))
         name = None if words_only else self._project.config.reranker
         hits = self._ranked(
             lists, evidence, asked_for(query, evidence, by_name), k if name is None else max(k, RERANKED)
@@ -289,7 +290,9 @@ class Searcher:
         items: list[Item] = []
         lists: dict[str, list[Found]] = {}
         for name, item, score in self._neighbours(vector, self.projections, k, left_out, missing):
-            lists.setdefault(name, []).append(Found(len(items), score, thing_of(item), Role.SOURCE, item.state))
+            lists.setdefault(name, []).append(
+                Found(len(items), score, thing_of(item), Role.SOURCE, item.state, has_symbol=True)
+            )
             items.append(item)
         if not lists:
             return self._nothing(query, NO_FILTERS, left_out, missing)
