@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.built import BASE, LEXICAL
@@ -27,8 +27,10 @@ from patina_assets.search.ranking import (
 # Of one file, as many other passages are told of beside the best.
 OTHERS_SHOWN = 2
 EVIDENCE_PASSAGES = 3
-# A word that stands in a larger share of the passages tells nothing apart, and looking for it takes longest.
-COMMON_SHARE = 0.2
+# A word that stands in a larger share of the passages tells nothing apart, and looking for it takes longest. The rarest
+# of the rest are looked for, until together they stand in this many passages: each costs a microsecond.
+COMMON_SHARE = 0.1
+MOST_HOLDERS = 5_000
 SHOWN_AS = {WORDS: LEXICAL, VECTORS: BASE, NAMES: "name"}
 MOST_NAMES = 8
 # What is written like a name in code, or a path: `read_recipe`, `Searcher.answer`, `src/main.rs`, `readRecipe`.
@@ -57,8 +59,7 @@ def list_weights(group: Group, found: Iterable[str], share: float, coverage: flo
 
 def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> dict[Group, list[Found]] | None:
     """Return the passages that hold words of the query, by group; None without FTS5."""
-    most = COMMON_SHARE * file.count
-    expression = match_expression(query, {term for term in telling_terms(query) if file.frequency(term) > most})
+    expression = match_expression(query, _too_common(file, telling_terms(query)))
     found: dict[Group, list[Found]] = {}
     for group in Group if expression else ():
         matches = file.words(expression or "", group, WORD_WEIGHTS[group], depth, filters)
@@ -67,6 +68,15 @@ def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> d
         if matches:
             found[group] = matches
     return found
+
+
+def _too_common(file: PassageFile, wanted: Iterable[str]) -> set[str]:
+    """Return the words that are not looked for: those in a large share of the passages, and the commonest of many."""
+    holders = {term: file.frequency(term) for term in wanted}
+    rarest = sorted(holders, key=lambda term: holders[term])
+    together = accumulate(holders[term] for term in rarest)
+    few = {term for term, count in zip(rarest, together, strict=True) if count <= MOST_HOLDERS} or set(rarest[:1])
+    return {term for term in holders if term not in few or holders[term] > COMMON_SHARE * file.count}
 
 
 def named(file: PassageFile, query: str, depth: int) -> dict[Group, list[Found]]:
