@@ -10,7 +10,6 @@ asked by a process of its own, so that its memory is that of a search. `--mapped
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
+from build_stages import peak_mib
 from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group, Passage
@@ -136,8 +136,7 @@ def ask_all(folder: Path, *, mapped: bool) -> None:
     print("| step | p50, ms | p99, ms |\n|---|---|---|")
     for step, spent in laps.spent.items():
         print(f"| {step} | {np.quantile(spent, 0.5):.2f} | {np.quantile(spent, 0.99):.2f} |")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"p99 wanted {WANTED_P99} ms, peak {peak:.0f} MiB")
+    print(f"p99 wanted {WANTED_P99} ms, peak {peak_mib():.0f} MiB")
 
 
 def main() -> None:
