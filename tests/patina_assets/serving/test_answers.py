@@ -2,41 +2,26 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eventlog_builder import commit
 from refusals import refusal
-from small_project import add_events, build, make_project
+from small_project import add_events, build
 
 from patina_assets.search.asking.chosen import chosen_filters
 from patina_assets.serving.answers.project_answers import ProjectAnswers
-from patina_resources.project.project import find_project
+from patina_resources.project.project import Project, find_project
 from patina_resources.store.files import exclusive
 
-RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [16, 8]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 1, pairs: 300, batch_size: 64}
-"""
+pytestmark = pytest.mark.usefixtures("same_home")
 QUERY = "retry the network request"
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProjectAnswers]:
-    folder = tmp_path_factory.mktemp("answers")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATINA_HOME", str(folder / "home"))
-        made = make_project(folder / "project", RECIPE)
-        build(made)
-        yield ProjectAnswers(made)
-
-
-@pytest.fixture(autouse=True)
-def _same_home(answers: ProjectAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATINA_HOME", str(answers.project.root.parent / "home"))
+def answers(project: Project) -> ProjectAnswers:
+    return ProjectAnswers(project)
 
 
 def test_a_search_gives_bounded_hits_that_can_be_asked_on_with(answers: ProjectAnswers) -> None:
@@ -89,6 +74,7 @@ def test_a_map_has_a_place_and_a_group_for_each_item(answers: ProjectAnswers, na
     for colouring in found["colourings"]:
         assert {*colouring["of"]} == {*range(len(colouring["groups"]))}
     assert answers.passage(found["names"][0])["passages"]
+    assert ("author" in {entry["name"] for entry in found["colourings"]}) is (name == "base")
     assert answers.map(name)["x"] is found["x"]  # made once for a build
     assert "words have no vectors" in refusal(lambda: answers.map("lexical"))
 
@@ -124,3 +110,39 @@ def test_a_project_that_is_not_built_says_so(tmp_path: Path) -> None:
     told = ProjectAnswers(find_project(tmp_path / "new")).status()
     assert "run `patina oxidize`" in told["error"]
     assert (told["built"], told["stale"]) == (None, [])
+
+
+def test_the_first_view_has_counts_questions_and_what_is_new(answers: ProjectAnswers) -> None:
+    found = answers.overview()
+    status = answers.status()
+    assert sum(entry["count"] for entry in found["groups"]) == status["passages"]
+    assert [entry["group"] for entry in found["groups"]] == ["code", "commits", "notes"]
+    assert {entry["group"] for entry in found["examples"]} == {"commits", "notes"}
+    assert all(answers.search(entry["text"])["hits"] for entry in found["examples"])
+    assert len(found["entries"]) == 5
+
+
+def test_what_the_recipe_could_have_is_named_until_it_has_it(answers: ProjectAnswers) -> None:
+    told = answers.suggestions()
+    assert {"semantic", "dependency"} <= {entry["projection"] for entry in told["suggestions"]}
+    assert "temporal" not in {entry["projection"] for entry in told["suggestions"]}
+    assert told["command"] == "patina init --update"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({"language": "python"}, {"commits": ["language"], "notes": ["language"]}),
+        ({"author": "ada"}, {"code": ["author"], "notes": ["author"]}),
+        ({"author": "ada", "kinds": ["commits"]}, {}),
+        ({"language": "python", "author": "ada", "kinds": ["code"]}, {"code": ["author"]}),
+        ({}, {}),
+    ],
+)
+def test_filters_that_leave_nothing_of_a_group_are_named(
+    answers: ProjectAnswers, chosen: dict[str, Any], expected: dict[str, list[str]]
+) -> None:
+    names = ("path", "language", "since", "author")
+    filters = chosen_filters(chosen.get("kinds", ()), *(chosen.get(name) for name in names), prefix="")
+    found = answers.search(QUERY, filters=filters)["left_out"]
+    assert {entry["group"]: entry["by"] for entry in found} == expected
