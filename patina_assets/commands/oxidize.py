@@ -144,10 +144,18 @@ def _planned(
 
 
 def prepare_model(project: Project, *, may_add: bool) -> None:
-    """Bring into the cache what comes with Patina, and what `--yes` is the word for."""
+    """Bring into the cache what comes with Patina, and what `--yes` is the word for.
+
+    Raises:
+        PatinaError: The recipe cannot be read, a model cannot be brought, or the device to embed on is not there.
+    """
     name = model_name(read_recipe(project.recipe, pair_types_by_source()), project)
     if name == CORPUS_STATIC:
         return
+    if project.config.embedding_device != "cpu":
+        from patina_resources.onnx.session import refuse_missing
+
+        refuse_missing(project.config.embedding_device)
     shipped = missing_shipped(mothership(), load_registry(mothership(), project), name)
     if shipped or may_add or (project.root / OLD_MODELS).is_dir():
         # Imported late: a build whose model is here must not wait for the network code.

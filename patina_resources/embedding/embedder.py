@@ -59,7 +59,7 @@ class OnnxEmbedder:
         self._onnx, self._tokenizer_path = files.onnx, files.tokenizer
         self._tokenizer = _load_tokenizer(files.tokenizer, spec)
         self._threads = threads or processor_count()
-        self._session = load_session(files.onnx, int8=files.precision != "fp32")
+        self._session = load_session(files.onnx, int8=files.precision != "fp32", device=spec.device)
         # The same text must have the same vector whatever stands beside it. Batches of one length see to that, but
         # the usual int8 graph scales activations over the whole batch: such a graph runs each text alone.
         batches = files.precision != "int8" or SCALED_BY_ROW in self._session.get_modelmeta().custom_metadata_map
