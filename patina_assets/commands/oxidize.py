@@ -28,6 +28,7 @@ from patina_resources.models.registry_files import load_registry
 from patina_resources.models.status import missing_shipped
 from patina_resources.project.project import PROJECT_VARIABLE, Project
 from patina_resources.store.artifacts import settle_interrupted
+from patina_resources.store.files import remove_leftovers
 from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
 from patina_resources.store.trust import TRUST_VARIABLE
@@ -72,6 +73,7 @@ def oxidize(
     failures: list[str] = []
     if not stale_stages(verdicts):
         settle_interrupted((workspace.paths(name) for name in names), project.mutex)
+        remove_leftovers(project.data)
         if not as_json:
             print("nothing is stale: everything is as the recipe and the events ask for")
     else:
