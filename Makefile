@@ -28,8 +28,11 @@ demo: $(INSTALLED)
 	  '$(BIN)/patina ui'
 
 # More processes than two cores, because tests of the web UI mostly wait. A file's tests share what they build.
+# Tests that failed beside others are run once more, alone, and named: real browsers and daemons share one machine here.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder || \
+	  { [ $$? -eq 1 ] && printf '\nThese tests failed beside others. They are run once more, alone:\n' && \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --numprocesses 0 --verbose; }
 
 # Coverage-guided fuzzing of what parses files that people write; a finding ends it and is left in build/fuzz.
 fuzz: $(INSTALLED)

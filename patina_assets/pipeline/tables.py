@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from patina_assets.pipeline.plain_text import one_line
-from patina_resources.materialize.report import ScraperReport
+from patina_resources.materialize.report import KINDS_OF_TYPES, ScraperReport
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -19,12 +19,17 @@ REPORT_HEADER = ("event", "new", "known", "retracted")
 
 
 def report_rows(reports: Iterable[ScraperReport]) -> list[tuple[str, int, int, int]]:
-    """Return what `patina materialize` did: events by type, new, already known, retracted."""
-    return [
-        (kind, report.new.get(kind, 0), report.known.get(kind, 0), report.retracted.get(kind, 0))
-        for report in reports
-        for kind in sorted({*report.new, *report.known, *report.retracted})
-    ]
+    """Return what `patina materialize` did: events by type, new, already known, retracted. A type is counted once."""
+    rows = []
+    for report in reports:
+        kinds = {*report.new, *report.known, *report.retracted}
+        if "code.type" in kinds:
+            kinds.difference_update(KINDS_OF_TYPES)
+        rows += [
+            (kind, report.new.get(kind, 0), report.known.get(kind, 0), report.retracted.get(kind, 0))
+            for kind in sorted(kinds)
+        ]
+    return rows
 
 
 def report_table(reports: Sequence[ScraperReport]) -> str:

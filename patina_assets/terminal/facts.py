@@ -80,15 +80,21 @@ def why_lines(why: "Why") -> list[Styled]:
     return [*lines, *entry_lines(why.found, words, with_files=False)]
 
 
-def like_document(like: "Like") -> dict[str, Any]:
-    """Return what is like a thing for JSON output."""
-    thing = like.thing
+def thing_document(thing: "Thing") -> dict[str, Any]:
+    """Return what a name stands for, as JSON output begins with it."""
     return {
         "version": JSON_VERSION,
         "kind": thing.kind,
         "name": thing.name,
         "file": thing.path,
         "line": thing.line,
+    }
+
+
+def like_document(like: "Like") -> dict[str, Any]:
+    """Return what is like a thing for JSON output."""
+    return {
+        **thing_document(like.thing),
         "facts": _facts_document(like.facts) if like.facts is not None else None,
         "lists": [
             {

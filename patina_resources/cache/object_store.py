@@ -6,6 +6,7 @@ Credentials, region and endpoint come from the environment that the providers' o
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -34,7 +35,7 @@ class ObjectStoreRemote:
 
         wait = timedelta(seconds=timeout_seconds)
         make = store.S3Store if scheme == "s3" else store.GCSStore
-        try:
+        with self._asked():
             self._store = make(
                 bucket,
                 prefix=prefix or None,
@@ -47,71 +48,67 @@ class ObjectStoreRemote:
                 },
                 retry_config={"max_retries": ATTEMPTS - 1, "retry_timeout": wait},
             )
-        except Exception as error:  # obstore's errors have no narrower common class
-            raise self._unavailable(error) from None
 
     def read(self, name: str, most: int, expected: int) -> bytes | None:
         """Return an object, or None where there is none; see `Remote`."""
         deadline = time.monotonic() + seconds_for(expected, self._timeout)
         data = bytearray()
         try:
-            for block in self._obstore.get(self._store, name).stream(min_chunk_size=1):
-                data += block
-                if len(data) > most:
-                    raise too_large(self._where, name, most)
-                if time.monotonic() > deadline:
-                    raise TimeoutError("nothing came in time")
+            with self._asked():
+                for block in self._obstore.get(self._store, name).stream(min_chunk_size=1):
+                    data += block
+                    if len(data) > most:
+                        raise too_large(self._where, name, most)
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
         except FileNotFoundError:
             return None
-        except PatinaError:
-            raise
-        except Exception as error:
-            raise self._unavailable(error) from None
         return bytes(data)
 
     def size(self, name: str) -> int | None:
         """Return the size of an object, or None; see `Remote`."""
         try:
-            return int(self._obstore.head(self._store, name)["size"])
+            with self._asked():
+                return int(self._obstore.head(self._store, name)["size"])
         except FileNotFoundError:
             return None
-        except Exception as error:
-            raise self._unavailable(error) from None
 
     def write(self, name: str, data: bytes, *, replaces: bool = False) -> bool:
         """Put an object; see `Remote`."""
         try:
             # In one request: a part of a multipart upload is no condition for the whole.
             mode = "overwrite" if replaces else "create"
-            self._obstore.put(self._store, name, data, mode=mode, use_multipart=False)
-        except self._obstore.exceptions.AlreadyExistsError:
+            with self._asked():
+                self._obstore.put(self._store, name, data, mode=mode, use_multipart=False)
+        except FileExistsError:
             return False
-        except Exception as error:
-            raise self._unavailable(error) from None
         return True
 
     def entries(self) -> Iterator[StoredObject]:
         """Yield all objects; see `Remote`."""
-        try:
+        with self._asked():
             for page in self._obstore.list(self._store):
                 for found in page:
                     yield StoredObject(found["path"], found["size"], found["last_modified"].timestamp())
-        except Exception as error:
-            raise self._unavailable(error) from None
 
     def remove(self, name: str) -> None:
         """Remove an object; see `Remote`."""
-        try:
+        with suppress(FileNotFoundError), self._asked():
             self._obstore.delete(self._store, name)
-        except FileNotFoundError:
-            return
-        except Exception as error:
-            raise self._unavailable(error) from None
 
-    def _unavailable(self, error: Exception) -> CacheUnavailableError:
-        # Not its own words: they repeat addresses and answers of the server.
-        cause = "nothing came in time" if isinstance(error, TimeoutError) else type(error).__name__
-        return CacheUnavailableError(f"{self._where}: cannot be used ({cause})")
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Turn errors of the store into ours. Whether an object is there is an answer and no error of the store."""
+        try:
+            yield
+        except (PatinaError, FileNotFoundError):
+            raise
+        except self._obstore.exceptions.AlreadyExistsError:
+            raise FileExistsError from None
+        except (self._obstore.exceptions.BaseError, OSError, ValueError) as error:
+            # Not its own words: they repeat addresses and answers of the server.
+            cause = "nothing came in time" if isinstance(error, TimeoutError) else type(error).__name__
+            raise CacheUnavailableError(f"{self._where}: cannot be used ({cause})") from None
 
 
 def _library() -> Any:  # noqa: ANN401 - a module that need not be installed

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+# A type is a `code.type` event. Most have one more, of the name that every Patina tool knows.
+KINDS_OF_TYPES = ("code.struct", "code.enum", "code.class", "code.trait", "code.interface")
+
 # Called with what is being done, how much of it is done, and the total where it is known.
 TellProgress = Callable[[str, int, int | None], None]
 

@@ -9,7 +9,9 @@ def _in(folder: str, names: str) -> tuple[str, ...]:
     return tuple(f"{folder}/test_{name}.py" for name in names.split())
 
 
-_STORE = _in("tests/patina_resources/store", "files installation_key manifests artifacts")
+_STORE = _in(
+    "tests/patina_resources/store", "files installation_key manifests artifacts killed_publishing damaged_artifacts"
+)
 _RECIPES = _in("tests/patina_assets/recipe", "recipe recipe_faults")
 
 # Quick tests first: the first that fails ends a try.
@@ -30,7 +32,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "patina_assets/recipe/model.py": _RECIPES,
     "patina_assets/recipe/reader.py": _RECIPES,
-    f"{_TYPES}/ast_similar.py": (f"{_PAIRS}/test_pairs_code.py", f"{_PAIRS}/test_pairs.py"),
+    f"{_TYPES}/ast_similar.py": _in(_PAIRS, "signature_shapes pairs_code pairs"),
     f"{_TYPES}/caller_callee.py": (
         f"{_PAIRS}/test_caller_callee.py",
         f"{_PAIRS}/test_pairs_code.py",
@@ -40,7 +42,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     f"{_TYPES}/commit_touches.py": _in(_PAIRS, "commit_touches pairs_commits pairs"),
     f"{_TYPES}/effect_similarity.py": _in(_PAIRS, "states_and_effects pairs_commits pairs"),
     f"{_TYPES}/same_author.py": _in(_PAIRS, "same_author pairs_commits pairs"),
-    f"{_TYPES}/same_module.py": (f"{_PAIRS}/test_pairs_code.py", f"{_PAIRS}/test_pairs.py"),
+    f"{_TYPES}/same_module.py": _in(_PAIRS, "pairs_code code_contexts pairs"),
     f"{_TYPES}/same_session.py": (f"{_PAIRS}/test_same_session.py", f"{_PAIRS}/test_pairs.py"),
     f"{_TYPES}/state_similarity.py": _in(_PAIRS, "states_and_effects pairs_commits pairs"),
     "patina_assets/pairs/commits.py": (f"{_PAIRS}/test_pairs_commits.py",),
@@ -63,9 +65,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_resources/eventlog/normal_forms.py": (f"{_PAIRS}/test_pairs_commits.py",),
     "patina_resources/materialize/reconcile.py": (f"{_MATERIALIZE}/test_materialize_docs.py",),
     "patina_resources/materialize/forge/records.py": _in(_MATERIALIZE, "forge_records"),
-    "patina_resources/materialize/notes/decision_records.py": _in(_MATERIALIZE, "materialize_sessions hostile_files"),
-    "patina_resources/materialize/notes/session_notes.py": (f"{_MATERIALIZE}/test_materialize_sessions.py",),
-    "patina_resources/materialize/git/times.py": (f"{_MATERIALIZE}/test_materialize_git.py",),
+    "patina_resources/materialize/notes/decision_records.py": _in(
+        _MATERIALIZE, "decision_records materialize_sessions hostile_notes"
+    ),
+    "patina_resources/materialize/notes/session_notes.py": _in(
+        _MATERIALIZE, "session_note_patterns session_notes materialize_sessions"
+    ),
+    "patina_resources/materialize/git/times.py": _in(_MATERIALIZE, "commit_messages materialize_git"),
     "patina_assets/search/fusion.py": _in("tests/patina_assets/search", "passage_file"),
     "patina_assets/search/questions.py": ("tests/patina_assets/search/test_ranking.py",),
     "patina_assets/search/ranking.py": ("tests/patina_assets/search/test_ranking.py",),

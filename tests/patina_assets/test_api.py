@@ -11,21 +11,13 @@ import pytest
 from eventlog_builder import note
 from refusals import refusal
 from root import ROOT
-from small_project import add_events, make_project, patina
+from small_project import add_events, make_project, patina, small_recipe
 
 import patina_assets
 from patina_assets import Interval, Item, Measure, OpenProject, Results, open_project
 from patina_resources.project.project import find_project
 
-RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [16, 8]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 1, pairs: 300, batch_size: 64}
-  semantic:
-    layers: [16, 8]
-    training: {source: sessions.observations, pair_type: same_session, epochs: 1, pairs: 300, batch_size: 64}
-"""
+RECIPE = small_recipe("temporal", "semantic", layers="[16, 8]", epochs=1, pairs=300)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_project import build
 from store_server import StoreServer, running_store
-from team import STAGES, Member, Team, artifacts, member, signing_key
+from team import STAGES, Member, Team, artifacts, member, new_process, signing_key
 
 from patina_assets.pipeline.sharing import stage_cache
 from patina_resources.cache.folder import FolderRemote
@@ -47,9 +47,8 @@ def team(built: Team, tmp_path: Path) -> Team:
 
 @pytest.fixture(autouse=True)
 def _new_process() -> Iterator[None]:
-    stage_cache._opened.cache_clear()
-    yield
-    stage_cache._opened.cache_clear()
+    with new_process():
+        yield
 
 
 def records(team: Team, kind: RecordKind) -> list[Path]:

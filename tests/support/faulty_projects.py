@@ -13,7 +13,7 @@ from pathlib import Path
 from commands import Commands, Ended
 from eventlog_builder import TOPICS, Event, call, commit, function, note, project_history
 from materialize_helpers import GitFolder
-from small_project import add_events, make_project
+from small_project import add_events, make_project, small_recipe
 
 from patina_assets.pipeline.workspace import open_workspace
 from patina_assets.search.base_model import corpus_model_paths
@@ -23,12 +23,7 @@ from patina_resources.store.manifests import Manifest, StageRecord, read_manifes
 from patina_resources.store.paths import ProjectionPaths
 
 QUESTION = "recipe validation of a field"
-ONE_PROJECTION = """version: 2
-projections:
-  temporal:
-    layers: [32, 16]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 2, pairs: 400, batch_size: 64}
-"""
+ONE_PROJECTION = small_recipe("temporal")
 SOURCE = """def read_{word}(path):
     return check_{other}(path, {number})
 

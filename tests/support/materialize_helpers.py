@@ -8,6 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from patina_resources.materialize.report import ScraperReport
+from patina_resources.materialize.run import materialize
+
 FIRST_SECOND = 1_700_000_000
 
 
@@ -61,6 +64,12 @@ class GitFolder:
 
     def head(self) -> str:
         return self.git("rev-parse", "HEAD").decode().strip()
+
+
+def scrape(reader: str, folder: GitFolder, **options: object) -> ScraperReport:
+    """Let one reader read a repository into its eventlog."""
+    (report,) = materialize(folder.path, folder.eventlog, only=[reader], **options)  # type: ignore[arg-type]
+    return report
 
 
 def rows(eventlog: Path, kind: str = "") -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterInstance
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -40,10 +41,10 @@ class Sensor:
 
     def tick(self) -> dg.SensorResult | dg.SkipReason:
         """Evaluate it once."""
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             self.instance, self.cursor, repository_def=self.repository, sensor_name="oxidize_sensor"
-        )
-        result = self.sensor(context)
+        ) as context:
+            result = self.sensor(context)
         if isinstance(result, dg.SensorResult):
             self.cursor = result.cursor
         assert isinstance(result, dg.SensorResult | dg.SkipReason)
@@ -112,7 +113,17 @@ def badges(sensor: Sensor) -> dict[str, dict[str, Any]]:
     file = home / f"loaded_{time.monotonic_ns()}.py"
     file.write_text(location.read_text())
     origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file=str(file)), location_name=file.stem)
-    with WorkspaceProcessContext(sensor.instance, InProcessWorkspaceLoadTarget([origin])) as context:
+    with (
+        # Dagster keeps this storage in a context variable. An instance that is disposed of late, by the garbage
+        # collector, puts back what was there before it was opened: a storage whose instance is gone.
+        set_defs_state_storage(sensor.instance.defs_state_storage),
+        WorkspaceProcessContext(sensor.instance, InProcessWorkspaceLoadTarget([origin])) as context,
+    ):
+        errors = {
+            name: entry.load_error
+            for name, entry in context.create_request_context().get_code_location_entries().items()
+        }
+        assert not any(errors.values()), errors
         answer = execute_query(context, STATUS)
     assert "errors" not in answer, answer
     return {"/".join(node["assetKey"]["path"]): node for node in answer["data"]["assetNodes"]}

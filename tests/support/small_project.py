@@ -18,18 +18,26 @@ from patina_resources.store.files import write_atomic
 from patina_resources.store.manifests import manifest_document, read_manifest
 from patina_resources.store.mothership import mothership
 
-RECIPE = """version: 2
-projections:
-  semantic:
-    layers: [32, 16]
-    training: {source: sessions.observations, pair_type: same_session, epochs: 2, pairs: 400, batch_size: 64}
-  temporal:
-    layers: [32, 16]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 2, pairs: 400, batch_size: 64}
-  dependency:
-    layers: [32, 16]
-    training: {source: code.call_graph, pair_type: caller_callee, epochs: 2, pairs: 400, batch_size: 64}
-"""
+LEARNS_FROM = {
+    "semantic": ("sessions.observations", "same_session"),
+    "temporal": ("git.co_changes", "co_changed"),
+    "dependency": ("code.call_graph", "caller_callee"),
+}
+
+
+def small_recipe(*names: str, layers: str = "[32, 16]", epochs: int = 2, pairs: int = 400) -> str:
+    """Return a recipe of some of these projections, each trained in a moment."""
+    text = "version: 2\nprojections:\n"
+    for name in names:
+        source, pair_type = LEARNS_FROM[name]
+        text += (
+            f"  {name}:\n    layers: {layers}\n    training: {{source: {source}, pair_type: {pair_type}, "
+            f"epochs: {epochs}, pairs: {pairs}, batch_size: 64}}\n"
+        )
+    return text
+
+
+RECIPE = small_recipe(*LEARNS_FROM)
 
 
 @dataclass(frozen=True)

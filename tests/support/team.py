@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from installations import give_key
-from small_project import Ran, all_stages, build, make_project, patina, workspace_of
+from small_project import Ran, all_stages, build, make_project, patina, small_recipe, workspace_of
 
 from patina_assets.pipeline.progress import Progress
 from patina_assets.pipeline.runner import run_model, run_stage
+from patina_assets.pipeline.sharing import stage_cache
 from patina_resources.cache.signing import make_signing_key
 from patina_resources.project.project import Project, find_project
 from patina_resources.store.mothership import Mothership
@@ -59,12 +62,7 @@ class Member:
 
 
 # One projection beside `base`: seven stages.
-SMALL_RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [32, 16]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 2, pairs: 400, batch_size: 64}
-"""
+SMALL_RECIPE = small_recipe("temporal")
 STAGES = 7
 
 
@@ -135,3 +133,12 @@ def built_by(user: Member, monkeypatch: pytest.MonkeyPatch, only: str = "") -> l
         if only in f"{name}/{stage}":
             run_stage(workspace, name, stage, said.append)
     return [f"{line.stage}: {line.note}" for line in said if line.note]
+
+
+@contextmanager
+def new_process() -> Iterator[None]:
+    """Forget the caches that were opened, as a new process does, and again at the end."""
+    stage_cache._opened.cache_clear()
+    stage_cache._TOLD.clear()
+    yield
+    stage_cache._opened.cache_clear()

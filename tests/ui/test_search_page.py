@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from browser import CHROMIUM, PATIENCE_SECONDS, Page, browser
 from materialize_helpers import GitFolder
-from small_project import patina
+from small_project import patina, small_recipe
 from ui_server import ROOT, Ui, running_ui
 
 from patina_resources.project.project import find_project
@@ -22,12 +22,7 @@ from patina_resources.store.files import exclusive
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
 SCREENSHOTS = ROOT / "build" / "screenshots"
-RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [16, 8]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 1, pairs: 200, batch_size: 64}
-"""
+RECIPE = small_recipe("temporal", layers="[16, 8]", epochs=1, pairs=200)
 HOSTILE = "<img src=x onerror=hurt()>"
 DECISION = """---
 status: {status}

@@ -18,7 +18,7 @@ from patina_assets.search.passage_file import NO_FILTERS, Filters, checked_patte
 from patina_assets.serving.answers.bounds import MOST_RESULTS, AnswerDocument, between, cut, question
 from patina_assets.serving.answers.documents import hit_of, like_of_document, passage_document
 from patina_assets.serving.answers.map_answers import Maps
-from patina_assets.terminal.facts import entries_document, like_document, why_document
+from patina_assets.terminal.facts import entries_document, like_document, thing_document, why_document
 from patina_assets.terminal.hits import JSON_VERSION, missing_notes
 from patina_resources.errors import PatinaError
 from patina_resources.materialize.git.commit_diff import commit_diff
@@ -126,11 +126,7 @@ class ProjectAnswers:
             size += len(passage.body or passage.text)
         end = offset + len(shown)
         return {
-            "version": JSON_VERSION,
-            "kind": thing.kind,
-            "name": thing.name,
-            "file": thing.path,
-            "line": thing.line,
+            **thing_document(thing),
             "passages": [passage_document(passage, characters) for passage in shown],
             "next_offset": end if end < len(thing.keys) else None,
             "notes": [thing.remark] if thing.remark else [],

@@ -24,6 +24,7 @@ from patina_resources.materialize.code.names import definition_names
 from patina_resources.materialize.code.parsing import parse
 from patina_resources.materialize.code.signatures import is_public, signature
 from patina_resources.materialize.code.source import SourceFile
+from patina_resources.materialize.report import KINDS_OF_TYPES
 
 OUTSIDE_FUNCTIONS = "<module>"
 MAXIMUM_DEFINITION = 200
@@ -41,8 +42,7 @@ WITHOUT_BODY = METHOD_DECLARATIONS | {
 MAYBE_WITHOUT_BODY = frozenset({"method_declaration"})
 # Nodes that name a type without a body, and define it with one.
 MENTIONS = frozenset({"class_specifier", "enum_specifier", "struct_specifier", "union_specifier"})
-ORDER = ("code.function", "code.struct", "code.enum", "code.class", "code.trait", "code.interface", "code.type",
-         "code.import", "code.call")  # fmt: skip
+ORDER = ("code.function", *KINDS_OF_TYPES, "code.type", "code.import", "code.call")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import pytest
 from eventlog_builder import note
 from exported_projects import PROJECTION, built_with_corpus_model, built_with_model_of, built_with_tiny_bert
 from numpy.typing import NDArray
+from refusals import refused
 from safetensors.numpy import load_file
-from small_project import Ran, add_events, make_project, patina
+from small_project import add_events, make_project, patina
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder, write_tokenizer
 from tokenizers import Tokenizer
 
@@ -205,12 +206,6 @@ def test_a_foreign_graph_needs_the_original_weights(tmp_path: Path, monkeypatch:
 
 
 # What is refused
-
-
-def refused(ran: Ran, *words: str) -> None:
-    assert ran.code == 2, ran
-    assert ran.err.count("\n") == 1, ran.err
-    assert all(word in ran.err for word in words), ran.err
 
 
 def test_wrong_names_and_places(corpus: Workspace, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from eventlog_builder import call, commit, function, note
-from sensor_helpers import Sensor, badges, build_template, copied
+from sensor_helpers import Sensor, badges, copied
 from small_project import RECIPE, add_events, delete_events, edit_recipe, make_project
 from tiny_models import write_model
 
@@ -18,12 +18,6 @@ from patina_resources.models.add.add import add_model
 from patina_resources.models.registry_files import load_registry
 from patina_resources.project.project import Project, find_project
 from patina_resources.store.mothership import mothership
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a project that is built, and its Dagster instance."""
-    return build_template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from sensor_helpers import Sensor, build_template, copied, origin_of, run_of
+from sensor_helpers import Sensor, copied, origin_of, run_of
 from small_project import delete_events
 from webhook import choose_webhook, running_webhook
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture

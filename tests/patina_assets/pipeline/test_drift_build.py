@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from eventlog_builder import Event, commit, note, project_history, removal, shuffled
-from small_project import add_events, all_stages, make_project, patina, workspace_of
+from small_project import add_events, all_stages, make_project, patina, small_recipe, workspace_of
 
 from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
@@ -21,12 +21,7 @@ from patina_resources.store.files import write_atomic
 from patina_resources.store.lineage import Lineage
 from patina_resources.store.manifests import StageInput, StageRecord, manifest_document, read_manifest
 
-RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [32, 16]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 2, pairs: 400, batch_size: 64}
-"""
+RECIPE = small_recipe("temporal")
 Outcomes = dict[tuple[str, str], StageOutcome]
 # Words that the history has, so that the corpus model stays.
 SMALL = [commit("a" * 40, "src/parser/alone.py", "src/parser/grammar.py", hour=600)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from eventlog_builder import Event, commit, project_history, removal
 from numpy.typing import NDArray
-from small_project import add_events, all_stages, make_project, workspace_of
+from small_project import add_events, all_stages, make_project, small_recipe, workspace_of
 
 from patina_assets.pipeline.runner import StageOutcome, run_model, run_stage
 from patina_assets.pipeline.stages.index_extension import BUILT_RECALL, LEAST_ITEMS, Extension, extended_index
@@ -85,12 +85,7 @@ def test_much_churn_and_small_or_worse_indexes_are_built_as_a_whole(content: byt
     assert extend(content, {**facts, BUILT_RECALL: 1.02}, texts, texts[1:]) is None
 
 
-RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [32, 16]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 2, pairs: 400, batch_size: 64}
-"""
+RECIPE = small_recipe("temporal")
 # Enough for indexes that are extended.
 HISTORY = [
     *project_history(),

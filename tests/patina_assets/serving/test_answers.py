@@ -2,41 +2,25 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from eventlog_builder import commit
 from refusals import refusal
-from small_project import add_events, build, make_project
+from small_project import add_events, build
 
 from patina_assets.search.asking.chosen import chosen_filters
 from patina_assets.serving.answers.project_answers import ProjectAnswers
-from patina_resources.project.project import find_project
+from patina_resources.project.project import Project, find_project
 from patina_resources.store.files import exclusive
 
-RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [16, 8]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 1, pairs: 300, batch_size: 64}
-"""
+pytestmark = pytest.mark.usefixtures("same_home")
 QUERY = "retry the network request"
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProjectAnswers]:
-    folder = tmp_path_factory.mktemp("answers")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATINA_HOME", str(folder / "home"))
-        made = make_project(folder / "project", RECIPE)
-        build(made)
-        yield ProjectAnswers(made)
-
-
-@pytest.fixture(autouse=True)
-def _same_home(answers: ProjectAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATINA_HOME", str(answers.project.root.parent / "home"))
+def answers(project: Project) -> ProjectAnswers:
+    return ProjectAnswers(project)
 
 
 def test_a_search_gives_bounded_hits_that_can_be_asked_on_with(answers: ProjectAnswers) -> None:

@@ -15,7 +15,7 @@ import pytest
 from amounts import amount
 from eventlog_builder import commit
 from mcp_process import COMMAND, SECONDS, McpProcess, environment, mcp_process
-from small_project import add_events, build, make_project, patina
+from small_project import add_events, build, make_project, patina, small_recipe
 
 pytest.importorskip("mcp", reason="the extra `mcp` is not installed")
 
@@ -36,31 +36,12 @@ from patina_assets.serving.routes import patina_routes
 from patina_assets.serving.running import Running
 from patina_resources.project.project import Project
 
-RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [16, 8]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 1, pairs: 300, batch_size: 64}
-"""
+pytestmark = pytest.mark.usefixtures("same_home")
+RECIPE = small_recipe("temporal", layers="[16, 8]", epochs=1, pairs=300)
 TOOLS = {"search", "like", "read_passage", "why", "recent", "status"}
 QUESTIONS = ("retry the network request", "parse a token", "where is the cache", "who reads the index", "session")
 HANDSHAKE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
 MARCH = "2025-03-26"
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("mcp")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATINA_HOME", str(folder / "home"))
-        made = make_project(folder / "project", RECIPE)
-        build(made)
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def _same_home(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATINA_HOME", str(project.root.parent / "home"))
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from materialize_helpers import GitFolder, after, last_seq, live, rows
+from materialize_helpers import GitFolder, after, last_seq, live, rows, scrape
 from processor_time import at_most
 
 from patina_resources.materialize.docs.sections import format_of, sections_of
-from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import materialize
 
 Found = list[tuple[tuple[str, ...], int, int]]
@@ -112,18 +111,13 @@ def folder(tmp_path: Path) -> GitFolder:
     return folder
 
 
-def scrape(folder: GitFolder, **options: object) -> ScraperReport:
-    (report,) = materialize(folder.path, folder.eventlog, only=["docs"], **options)  # type: ignore[arg-type]
-    return report
-
-
 GUIDE = "# Guide\n\nHow to.\n\n## Install\n\npip install it\n\n## Use\n\nrun it\n"
 
 
 def test_a_section_is_an_event_without_its_text(folder: GitFolder) -> None:
     folder.write("docs/guide.md", GUIDE)
     folder.commit("docs")
-    assert scrape(folder).new == {"doc.section": 3, "doc.file": 1}
+    assert scrape("docs", folder).new == {"doc.section": 3, "doc.file": 1}
     _, install, _ = rows(folder.eventlog, "doc.section")
     digest = hashlib.sha256(b"## Install\n\npip install it").hexdigest()
     assert (install["source_id"], install["source_file"]) == ("docs/guide.md::Guide > Install", "docs/guide.md")
@@ -148,21 +142,21 @@ def test_a_section_is_an_event_without_its_text(folder: GitFolder) -> None:
 def test_a_section_that_moved_is_the_same_fact(folder: GitFolder) -> None:
     path = folder.write("docs/guide.md", GUIDE)
     folder.commit("docs")
-    scrape(folder)
+    scrape("docs", folder)
     before, seq = live(folder.eventlog, "doc.section"), last_seq(folder.eventlog)
     path.write_text(GUIDE.replace("## Use", "## New\n\nnew\n\n## Use"))
-    assert scrape(folder).new == {"doc.section": 1, "doc.file": 1}
+    assert scrape("docs", folder).new == {"doc.section": 1, "doc.file": 1}
     assert after(folder.eventlog, seq) == {"doc.removed": 1, "doc.section": 1, "doc.file": 1}
     (file,) = live(folder.eventlog, "doc.file")
     assert file["data"]["lines"]["doc.section"]["Guide > Use"][0][:2] == [13, 15]
     path.write_text(GUIDE)
-    scrape(folder)
+    scrape("docs", folder)
     assert live(folder.eventlog, "doc.section") == before
     path.write_text(GUIDE.replace("run it", "run it well"))
-    assert scrape(folder).retracted == {"doc.section": 1, "doc.file": 1}
-    assert scrape(folder).new == scrape(folder, full=True).new == {}
+    assert scrape("docs", folder).retracted == {"doc.section": 1, "doc.file": 1}
+    assert scrape("docs", folder).new == scrape("docs", folder, full=True).new == {}
     path.unlink()
-    assert scrape(folder).retracted == {"doc.section": 3, "doc.file": 1}
+    assert scrape("docs", folder).retracted == {"doc.section": 3, "doc.file": 1}
     assert live(folder.eventlog, "doc") == []
 
 
@@ -194,10 +188,10 @@ def test_documents_that_are_not_checked_out_are_not_gone(folder: GitFolder) -> N
     folder.write("docs/guide.md", GUIDE)
     folder.write("src/a.txt", "a\n")
     folder.commit("all")
-    scrape(folder)
+    scrape("docs", folder)
     folder.git("sparse-checkout", "set", "src")
     assert not (folder.path / "docs").exists()
-    report = scrape(folder, full=True)
+    report = scrape("docs", folder, full=True)
     assert (report.retracted, report.skipped) == (
         {}, ("docs: 1 file(s) are not checked out: what is known of them stays",),
     )  # fmt: skip
@@ -205,4 +199,4 @@ def test_documents_that_are_not_checked_out_are_not_gone(folder: GitFolder) -> N
 
 def test_a_repository_without_commits_has_no_documents(folder: GitFolder) -> None:
     folder.write("README.md", GUIDE)
-    assert scrape(folder).skipped == ("docs: there are no commits yet",)
+    assert scrape("docs", folder).skipped == ("docs: there are no commits yet",)

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import pytest
 from eventlog_builder import Event, append
-from materialize_helpers import GitFolder, after, last_seq, live, rows
+from materialize_helpers import GitFolder, after, last_seq, live, rows, scrape
 
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_resources.eventlog.reader import Eventlog
-from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import materialize
 
 GIT_SOURCES = list(
@@ -16,16 +14,6 @@ GIT_SOURCES = list(
     .values()
 )  # fmt: skip
 LINES = "".join(f"line {number}\n" for number in range(30))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> GitFolder:
-    return GitFolder(tmp_path / "project")
-
-
-def scrape(folder: GitFolder, *, full: bool = False) -> ScraperReport:
-    (report,) = materialize(folder.path, folder.eventlog, only=["git"], full=full)
-    return report
 
 
 def told(folder: GitFolder) -> dict[str, str | None]:
@@ -62,7 +50,7 @@ def test_a_moved_folder_is_known_by_its_new_name(folder: GitFolder) -> None:
     folder.commit("move")
     folder.git("rm", "-q", "gone.py")
     folder.commit("delete")
-    assert scrape(folder).new == {"git.commit": 3}
+    assert scrape("git", folder).new == {"git.commit": 3}
     assert files(folder) == {"src/new_pkg/a.py": None, "src/new_pkg/b.py": None, "gone.py": "removed"}
 
 
@@ -82,13 +70,13 @@ def test_what_was_changed_on_a_branch_while_it_was_moved_is_followed(folder: Git
     folder.git("rm", "-q", "-f", "moved_doomed.py")
     folder.write("new.py", LINES + "more\nand more\n")
     folder.commit("merge")
-    assert scrape(folder).new == {"git.commit": 4, "git.file": 1}
+    assert scrape("git", folder).new == {"git.commit": 4, "git.file": 1}
     assert told(folder) == {"moved_doomed.py": None}
     assert files(folder) == {"new.py": None, "moved_doomed.py": "removed"}
     folder.git("checkout", "-q", "side", "--", "moved_doomed.py")
     seq = last_seq(folder.eventlog)
     folder.commit("back")
-    assert scrape(folder).new == {"git.commit": 1}
+    assert scrape("git", folder).new == {"git.commit": 1}
     assert after(folder.eventlog, seq) == {"git.commit": 1, "git.removed": 1}
     assert told(folder) == {}
     assert files(folder)["moved_doomed.py"] is None
@@ -97,13 +85,13 @@ def test_what_was_changed_on_a_branch_while_it_was_moved_is_followed(folder: Git
 def test_a_run_that_ended_between_its_two_steps_is_completed(folder: GitFolder) -> None:
     test_what_was_changed_on_a_branch_while_it_was_moved_is_followed(folder)
     folder.git("reset", "-q", "--hard", "HEAD~1")
-    scrape(folder)
+    scrape("git", folder)
     expected = rows(folder.eventlog)
     append(folder.eventlog, [Event("git.removed", {"seqs": [row["seq"] for row in live(folder.eventlog, "git.file")]})])
     assert told(folder) == {}
-    assert scrape(folder, full=True).new == {"git.file": 1}
+    assert scrape("git", folder, full=True).new == {"git.file": 1}
     assert told(folder) == {"moved_doomed.py": None}
-    assert scrape(folder, full=True).new == {}
+    assert scrape("git", folder, full=True).new == {}
     assert len(rows(folder.eventlog)) == len(expected) + 2
 
 
@@ -135,7 +123,7 @@ def test_an_author_is_named_as_mailmap_names_them(folder: GitFolder) -> None:
     commit_as(folder, "Other", "g@y.org", "four")
     folder.write(".mailmap", MAILMAP)
     commit_as(folder, "Ada Lovelace", "ada@new.org", "five")
-    assert scrape(folder).new == {"git.commit": 5}
+    assert scrape("git", folder).new == {"git.commit": 5}
     assert people(folder) == [
         ("Ada Lovelace", "ada@new.org", "Ada <ada@old.org>"),
         ("Ada Lovelace", "ada@new.org", "ADA <Ada@Old.org>"),
@@ -150,20 +138,20 @@ def test_an_author_is_named_as_mailmap_names_them(folder: GitFolder) -> None:
 def test_a_mailmap_that_comes_later_takes_back_no_commit(folder: GitFolder) -> None:
     for number in range(20):
         commit_as(folder, "Ada", "ada@old.org", f"commit {number}")
-    scrape(folder)
+    scrape("git", folder)
     seq = last_seq(folder.eventlog)
     folder.write(".mailmap", MAILMAP)
     commit_as(folder, "Ada", "ada@old.org", "mailmap")
-    scrape(folder)
+    scrape("git", folder)
     assert after(folder.eventlog, seq) == {"git.commit": 1, "git.identity": 1}
     assert authors(folder) == ["ada@new.org"] * 21
     folder.write(".mailmap", "# nobody\n")
     commit_as(folder, "Ada", "ada@old.org", "no mailmap")
-    scrape(folder)
+    scrape("git", folder)
     # All of them are one person still: the one commit that was named otherwise has its own identity back.
     assert authors(folder) == ["ada@old.org"] * 22
     seq = last_seq(folder.eventlog)
-    scrape(folder, full=True)
+    scrape("git", folder, full=True)
     assert last_seq(folder.eventlog) == seq
 
 
@@ -174,7 +162,7 @@ def test_settings_of_a_repository_name_no_mailmap(folder: GitFolder, tmp_path: P
     folder.write("people", "Somebody <s@b> <ada@old.org>\n")
     folder.write(".mailmap/not a file", "x\n")
     commit_as(folder, "Ada", "ada@old.org", "one")
-    scrape(folder)
+    scrape("git", folder)
     assert people(folder) == [("Ada", "ada@old.org", None)]
 
 
@@ -185,15 +173,15 @@ def test_a_commit_that_is_taken_back_leaves_nothing_stale(folder: GitFolder) -> 
     folder.write("a.py", LINES)
     folder.write("b.py", LINES)
     folder.commit("one")
-    scrape(folder)
+    scrape("git", folder)
     before = digests(folder), facts(folder)
     folder.git("mv", "a.py", "c.py")
     folder.write(".mailmap", "Lovelace <a@l> <ada@example.org>\n")
     folder.commit("two")
-    scrape(folder)
+    scrape("git", folder)
     assert (digests(folder), facts(folder)) != before
     folder.git("reset", "-q", "--hard", "HEAD~1")
-    scrape(folder)
+    scrape("git", folder)
     assert (digests(folder), facts(folder)) == before
 
 
@@ -205,16 +193,16 @@ def test_a_branch_and_back_appends_as_much_as_differs(folder: GitFolder) -> None
     folder.git("mv", "0.py", "zero.py")
     folder.commit("on the side")
     folder.git("checkout", "-q", "main")
-    scrape(folder)
+    scrape("git", folder)
     before = facts(folder)
     seq = last_seq(folder.eventlog)
     for branch in ("side", "main"):
         folder.git("checkout", "-q", branch)
-        scrape(folder)
+        scrape("git", folder)
     # Two commits are not on the other branch, and one is not on this one.
     assert after(folder.eventlog, seq) == {"git.removed": 3, "git.commit": 3}
     assert facts(folder) == before
-    assert scrape(folder, full=True).new == {}
+    assert scrape("git", folder, full=True).new == {}
 
 
 # What is live

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import onnx
 import pytest
 from hub_server import COMMIT, Hub
 from refusals import refusal
-from tiny_hub import PLACE, REPOSITORY, in_cache, tiny_hub, tiny_registry, user_registry
+from tiny_hub import PLACE, REPOSITORY, in_cache, tiny_registry, user_registry
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
 from patina_resources.embedding.embedder import OnnxEmbedder
@@ -44,17 +43,6 @@ try:
 except PatinaError as error:
     sys.exit(str(error))
 """
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Mothership:
-    return Mothership(tmp_path / "mothership")
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with tiny_hub(tmp_path / "published", monkeypatch) as running:
-        yield running
 
 
 def start_adding(home: Mothership, limit: int = 0) -> "subprocess.Popen[str]":

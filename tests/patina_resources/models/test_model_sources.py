@@ -1,10 +1,9 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hub_server import COMMIT, Hub
 from refusals import refusal
-from tiny_hub import REPOSITORY, in_cache, tiny_hub, tiny_registry, user_registry
+from tiny_hub import REPOSITORY, in_cache, tiny_registry, user_registry
 from tiny_models import TEXTS, write_encoder, write_model, write_sentence_folder
 
 from patina_resources.embedding.embedder import OnnxEmbedder
@@ -13,17 +12,6 @@ from patina_resources.models.cache import cached_model
 from patina_resources.models.registry_files import load_registry
 from patina_resources.store.files import file_sha256
 from patina_resources.store.mothership import Mothership
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Mothership:
-    return Mothership(tmp_path / "mothership")
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with tiny_hub(tmp_path / "published", monkeypatch) as running:
-        yield running
 
 
 def test_a_repository_without_a_registry_entry_is_read_from_its_files(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from refusals import refused
 from small_project import Ran, make_project_with_models, patina, set_validation_gain
 from tiny_models import write_model
 
@@ -41,14 +42,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     made = make_project_with_models(tmp_path / "project", REGISTRY, RECIPE)
     monkeypatch.chdir(made.root)
     return made
-
-
-def refused(ran: Ran, *words: str) -> None:
-    """Assert exit code 2 and one line on stderr with the words."""
-    assert ran.code == 2, ran
-    assert ran.err.strip().count("\n") == 0, ran.err
-    for word in words:
-        assert word in ran.err
 
 
 def add(name: str, folder: Path, seed: int) -> Ran:

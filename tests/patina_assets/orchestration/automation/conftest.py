@@ -4,16 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sensor_helpers import Sensor, build_template, copied
+from sensor_helpers import Sensor, copied
 from small_project import make_project
 
 from patina_resources.project.project import Project
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a project that is built, and its Dagster instance."""
-    return build_template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture

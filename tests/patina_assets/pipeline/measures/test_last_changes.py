@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from installations import give_key
-from small_project import edit_recipe, make_project, patina, workspace_of
+from small_project import edit_recipe, make_project, patina, small_recipe, workspace_of
 
 from patina_assets.pipeline.measures.changes import HEADER, MEASURES
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
@@ -14,15 +14,7 @@ from patina_assets.pipeline.stages.weights_page import BEFORE
 from patina_resources.project.project import Project, find_project
 from patina_resources.store.manifests import read_manifest
 
-RECIPE = """version: 2
-projections:
-  temporal:
-    layers: [32, 16]
-    training: {source: git.co_changes, pair_type: co_changed, epochs: 2, pairs: 200, batch_size: 64}
-  dependency:
-    layers: [32, 16]
-    training: {source: code.call_graph, pair_type: caller_callee, epochs: 2, pairs: 200, batch_size: 64}
-"""
+RECIPE = small_recipe("temporal", "dependency", pairs=200)
 WIDE, NARROW = "temporal:\n    layers: [32, 16]", "temporal:\n    layers: [32, 4]"
 
 

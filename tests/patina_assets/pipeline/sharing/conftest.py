@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from team import Team
-
-from patina_assets.pipeline.sharing import stage_cache
+from team import Team, new_process
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +21,5 @@ def own_team(team: Team, tmp_path: Path) -> Team:
 @pytest.fixture(autouse=True)
 def _new_process() -> Iterator[None]:
     """Forget the caches that were opened, as a new process does."""
-    stage_cache._opened.cache_clear()
-    stage_cache._TOLD.clear()
-    yield
-    stage_cache._opened.cache_clear()
+    with new_process():
+        yield

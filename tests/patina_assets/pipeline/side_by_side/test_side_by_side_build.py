@@ -1,109 +1,26 @@
-"""`embedding_model: a+b` from recipe to search: what is built, cached, stale, shown and exported."""
+"""`embedding_model: a+b` from recipe to search: what is refused, built, cached and stale."""
 
 import json
-import re
-import shutil
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import yaml
 from eventlog_builder import note
-from installations import give_key
-from small_project import Ran, add_events, make_project, make_project_with_models, patina, workspace_of
-from tiny_models import write_sentence_folder
+from refusals import refused
+from side_by_side_helpers import NAME, RECIPE, REGISTRY, add, swap
+from small_project import add_events, make_project, patina, workspace_of
 
-from patina_assets.export.export_side_by_side import part_folders
-from patina_assets.learning.projection import from_safetensors
-from patina_assets.pairs.relations import unique_texts
 from patina_assets.passages.encoding import decode_passages
 from patina_assets.pipeline.formats import decode_embeddings, decode_items
 from patina_assets.search.base_model import base_files
 from patina_assets.search.searcher import Searcher
 from patina_resources.corpus.model import REBUILD_ABOVE
-from patina_resources.embedding.embedder import OnnxEmbedder
-from patina_resources.embedding.side_by_side import side_by_side
-from patina_resources.models.registry import ModelFiles
-from patina_resources.project.project import Project, find_project
+from patina_resources.project.project import Project
 from patina_resources.store.artifacts import read_outputs
 from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
-
-NAME = "tiny+corpus-static"
-RECIPE = f"""version: 2
-embedding_model: {NAME}
-projections:
-  temporal:
-    layers: [400, 32, 16]
-    training: {{source: git.co_changes, pair_type: co_changed, epochs: 1, pairs: 200}}
-"""
-REGISTRY = """[models.tiny]
-aliases = ["small"]
-dims = 16
-max_tokens = 24
-pooling = "mean"
-query_prefix = "query : "
-passage_prefix = "passage : "
-
-[models.other]
-dims = 16
-max_tokens = 24
-pooling = "mean"
-"""
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Return a project that is not built, and stand in it; the registry knows two tiny models."""
-    made = make_project_with_models(tmp_path / "project", REGISTRY, RECIPE)
-    monkeypatch.chdir(made.root)
-    return made
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a mothership and a project, built with a tiny BERT beside the corpus model."""
-    folder = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATINA_HOME", str(give_key(folder / "home")))
-        mothership().registry.write_text(REGISTRY)
-        patch.setenv("PATINA_PROJECT", str(make_project(folder / "project", RECIPE).root))
-        add("tiny", folder / "tiny", 1)
-        assert patina("oxidize").code == 0
-    (folder / "home" / "projects.txt").unlink()
-    return folder
-
-
-@pytest.fixture
-def built(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Return a copy of the built project, and stand in it."""
-    shutil.copytree(template / "home", mothership().home, dirs_exist_ok=True)
-    shutil.copytree(template / "project", tmp_path / "project")
-    monkeypatch.chdir(tmp_path / "project")
-    return find_project(tmp_path / "project")
-
-
-def add(name: str, folder: Path, seed: int) -> None:
-    """Add a tiny seeded BERT."""
-    ran = patina("model", "add", name, "--precision", "fp32", "--from", str(write_sentence_folder(folder, seed)))
-    assert ran.code == 0, ran
-
-
-def swap(project: Project, model: str) -> None:
-    """Name another base model in the recipe, with layers that ask the model for the input."""
-    text = re.sub("embedding_model: .*", f"embedding_model: {model}", project.recipe.read_text())
-    project.recipe.write_text(text.replace("[400, 32, 16]", "[32, 16]"))
-
-
-def refused(ran: Ran, *words: str) -> None:
-    """Assert exit code 2 and one line on stderr with the words."""
-    assert ran.code == 2, ran
-    assert ran.err.strip().count("\n") == 0, ran.err
-    for word in words:
-        assert word in ran.err
 
 
 def stale(reasons: bool = True) -> dict[str, str]:
@@ -272,91 +189,3 @@ def test_a_damaged_corpus_model_is_built_again(built: Project) -> None:
     assert stale()[f"model/{NAME}"].startswith("corpus-static: model.onnx is damaged")
     assert patina("oxidize").code == 0
     assert stale() == {}
-
-
-# Models
-
-
-def test_status_and_remove_know_each_part(built: Project, tmp_path: Path) -> None:
-    assert patina("oxidize").code == 0  # makes the project known
-    ready = patina("model", "status")
-    assert ready.code == 0
-    assert NAME in ready.out
-    swap(built, "small+corpus-static")
-    refused(patina("model", "remove", "tiny"), f"used by {built.root}", "--yes")
-    removed = patina("model", "remove", "tiny", "--yes")
-    assert "must add it again" in removed.out
-    lacking = patina("model", "status")
-    assert lacking.code == 1
-    assert "patina model add tiny" in lacking.out
-    swap(built, "tiny+other")
-    assert "patina model add tiny && patina model add other" in patina("model", "status").out
-    add("other", tmp_path / "other", 3)
-    assert "missing  patina model add tiny\n" in f"{patina('model', 'status').out}\n"
-
-
-@pytest.mark.usefixtures("project")
-def test_commands_for_one_model_refuse_several() -> None:
-    for command in ("add", "remove"):
-        refused(patina("model", command, NAME), "'+' joins models", "name one of them")
-
-
-def test_init_takes_several_and_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    refused(patina("init", "--model", "bge-small+bge-smal"), "bge-smal", "did you mean")
-    refused(patina("init", "--model", "bge-small+"), "empty part")
-    ran = patina("init", "--model", "bge-small+corpus-static+gte-base")
-    assert ran.code == 0
-    assert "patina model add bge-small`" in ran.err
-    assert "patina model add gte-base`" in ran.err
-    assert "corpus-static is not" not in ran.err
-    assert 'model = "bge-small+corpus-static+gte-base"' in find_project(tmp_path).config_file.read_text()
-
-
-# Export
-
-
-def test_an_export_holds_each_model_and_the_projection(built: Project, tmp_path: Path) -> None:
-    ran = patina("export", "temporal", "--to", str(tmp_path / "out"))
-    assert ran.code == 0, ran
-    assert "SentenceTransformer cannot load it" in ran.out
-    workspace = workspace_of(built)
-    facts = json.loads((tmp_path / "out" / "patina.json").read_text())
-    assert [model["folder"] for model in facts["models"]] == part_folders(workspace.spec)
-    texts, expected = projected(built)
-    # As patina.json says, and no other file of the project is used.
-    vectors = []
-    for part, told in zip(workspace.spec.parts, facts["models"], strict=True):
-        folder = tmp_path / "out" / told["folder"]
-        files = ModelFiles(folder / "model.onnx", folder / "tokenizer.json", "")
-        vectors.append(OnnxEmbedder(replace(part, pooling="model"), files).embed_passages(texts))
-        assert (told["passage_prefix"], told["dimensions"]) == (part.passage_prefix, part.dims)
-    session = onnxruntime.InferenceSession(tmp_path / "out" / "projection.onnx", providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"vectors": side_by_side(vectors)})
-    assert np.abs(found - expected).max() < 1e-4
-    weights = from_safetensors((tmp_path / "out" / "projection.safetensors").read_bytes(), "projection.safetensors")
-    assert np.abs(weights.apply(side_by_side(vectors)) - expected).max() < 1e-4
-
-
-@pytest.mark.usefixtures("built")
-def test_an_export_refuses_the_weights_of_one_model(tmp_path: Path) -> None:
-    refused(
-        patina("export", "temporal", "--to", str(tmp_path / "out"), "--weights", str(tmp_path / "tiny")),
-        "--weights: belongs to a single base model",
-    )
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_export_after_another_model_came_asks_for_a_build(built: Project, tmp_path: Path) -> None:
-    add("tiny", tmp_path / "again", 2)
-    refused(patina("export", "temporal", "--to", str(built.root / "out")), f"other bytes of {NAME}", "patina oxidize")
-
-
-def projected(project: Project) -> tuple[list[str], np.ndarray]:
-    """Return the texts of the projection and their projected vectors, from what is built."""
-    paths = workspace_of(project).paths("temporal")
-    items = read_outputs(paths, "pairs", ("items.jsonl",))[1][0]
-    embeddings = read_outputs(paths, "embeddings", ("embeddings.safetensors",))[1][0]
-    weights = read_outputs(paths, "weights", ("safetensors",))[1][0]
-    projection = from_safetensors(weights, "weights")
-    return unique_texts(decode_items(items))[0], projection.apply(decode_embeddings(embeddings))

@@ -1,7 +1,5 @@
-"""The whole of `materialize`: five steps in the life of a repository, determinism, and two or killed writers."""
+"""The whole of `materialize` beside other writers and readers, killed, on a full disk; what the writer promises."""
 
-import itertools
-import os
 import sqlite3
 import subprocess
 import sys
@@ -10,34 +8,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from materialize_helpers import GitFolder, after, last_seq, live, rows
+from materialize_helpers import GitFolder, live, rows
+from whole_runs import NOTE, run
 
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog import writer
 from patina_resources.eventlog.creation import prepare_connection
 from patina_resources.eventlog.writer import payload
-from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import materialize
 
-NOTE = """# Session: First steps
-**Started**: 2024-01-02T03:04:05Z
-
-## Goals
-- [ ] add a parser
-
-**Key Decisions:**
-- keep it small
-"""
-VIEWS = {
-    "commits": "sha, message",
-    "commit_files": "sha, file_path",
-    "co_changes": "file_a, file_b",
-    "sessions": "id, title",
-    "goals": "session_id, content",
-    "observations": "session_id, content",
-    "function_facts": "file, name",
-    "call_graph": "caller, callee",
-}
 RUN = """
 import sys
 from pathlib import Path
@@ -51,138 +30,9 @@ except PatinaError as error:
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> GitFolder:
-    folder = GitFolder(tmp_path / "project")
-    folder.write(".gitignore", ".patina/data/\n")
-    return folder
-
-
-def run(folder: GitFolder) -> tuple[Counter[str], dict[str, ScraperReport]]:
-    """Return the events that a run appended, by type, and its reports."""
-    seq = last_seq(folder.eventlog) if folder.eventlog.exists() else 0
-    reports = materialize(folder.path, folder.eventlog)
-    assert_views_say_what_holds(folder.eventlog)
-    return after(folder.eventlog, seq), {report.scraper: report for report in reports}
-
-
-def assert_views_say_what_holds(eventlog: Path) -> None:
-    """Check the derived tables against the live events, read in another way."""
-    expected: dict[str, set[tuple[object, ...]]] = {name: set() for name in VIEWS}
-    for row in live(eventlog):
-        data, kind = row["data"], row["event_type"]
-        if kind == "git.commit":
-            expected["commits"].add((data["sha"], data["message"]))
-            expected["commit_files"] |= {(data["sha"], file["path"]) for file in data["files"]}
-            pairs = itertools.combinations(sorted(file["path"] for file in data["files"]), 2)
-            expected["co_changes"] |= set(pairs)
-        elif kind == "session.started":
-            expected["sessions"].add((row["source_id"], data["title"]))
-        elif kind == "session.goal":
-            expected["goals"].add((row["source_id"], data["content"]))
-        elif kind.startswith("session.") and kind != "session.file":
-            expected["observations"].add((row["source_id"], data["content"]))
-        elif kind == "code.function":
-            expected["function_facts"].add((data["file"], data["name"]))
-        elif kind == "code.call":
-            expected["call_graph"].add((data["caller"], data["callee"]))
-    with closing(sqlite3.connect(eventlog)) as connection:
-        found = {name: set(connection.execute(f"SELECT {columns} FROM {name}")) for name, columns in VIEWS.items()}
-    assert found == expected
-
-
 def start_process(folder: GitFolder, before: str = "", progress: str = "None") -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", RUN.format(before=before, progress=progress), str(folder.path)]
     return subprocess.Popen([*command, str(folder.eventlog)], stderr=subprocess.PIPE)
-
-
-def test_five_steps(folder: GitFolder) -> None:
-    folder.write("app.py", "import os\n\n\ndef main():\n    parse()\n\n\ndef parse():\n    os.getcwd()\n")
-    folder.write("old.py", "class Old:\n    def go(self):\n        main()\n")
-    folder.write("lib.rs", "pub fn add() {}\n")
-    folder.commit("feat: begin")
-
-    appended, _ = run(folder)
-    code = {"code.function": 4, "code.class": 1, "code.type": 1, "code.import": 1, "code.call": 3, "code.file": 3}
-    assert appended == {"git.commit": 1, **code}
-    assert run(folder)[0] == {}
-
-    # 1. A commit that touches no source.
-    folder.write("README.md", "# Read me\n")
-    folder.commit("docs: read me")
-    assert run(folder)[0] == {"git.commit": 1}
-
-    # 2. A note, not committed.
-    folder.write("layer/sessions/20240102-030405.md", NOTE)
-    assert run(folder)[0] == {
-        "session.started": 1, "session.goal": 1, "session.decision": 1, "session.file": 1,
-    }  # fmt: skip
-
-    # 3. A function is edited: it takes a parameter and calls something else; its neighbour stays as it is.
-    folder.write("app.py", "import os\n\n\ndef main(path):\n    read()\n\n\ndef parse():\n    os.getcwd()\n")
-    folder.commit("fix: read")
-    appended, reports = run(folder)
-    changed = {"code.function": 1, "code.call": 1, "code.file": 1}
-    assert appended == {"git.commit": 1, "code.removed": 1, **changed}
-    assert reports["code"].retracted == changed
-    assert {row["source_id"] for row in live(folder.eventlog, "code.call")} == {
-        "./app.py::main→read",
-        "./app.py::parse→os.getcwd",
-        "./old.py::Old.go→main",
-    }
-
-    # 4. A file is deleted.
-    (folder.path / "old.py").unlink()
-    folder.commit("refactor: drop old")
-    appended, reports = run(folder)
-    assert appended == {"git.commit": 1, "code.removed": 1}
-    kinds = ("code.function", "code.class", "code.type", "code.call", "code.file")
-    assert reports["code"].retracted == dict.fromkeys(kinds, 1)
-
-    # 5. A rebase: the last two commits become one.
-    folder.git("reset", "-q", "--soft", "HEAD~2")
-    folder.commit("fix: read, and drop old")
-    appended, reports = run(folder)
-    assert appended == {"git.removed": 2, "git.commit": 1}
-    assert reports["git"].known == {"git.commit": 2}
-    assert [row["data"]["message"] for row in live(folder.eventlog, "git")] == [
-        "feat: begin",
-        "docs: read me",
-        "fix: read, and drop old",
-    ]
-    assert run(folder)[0] == {}
-
-
-def test_the_eventlog_only_grows(folder: GitFolder) -> None:
-    folder.write("a.py", "def f():\n    g()\n")
-    folder.write("layer/sessions/n.md", NOTE)
-    folder.commit("one")
-    folder.commit("two")
-    run(folder)
-    before = rows(folder.eventlog)
-    folder.git("reset", "-q", "--hard", "HEAD~1")
-    (folder.path / "a.py").unlink()
-    (folder.path / "layer/sessions/n.md").unlink()
-    run(folder)
-    assert rows(folder.eventlog)[: len(before)] == before
-    assert len(rows(folder.eventlog)) > len(before)
-
-
-def test_the_same_commit_gives_the_same_rows(folder: GitFolder, tmp_path: Path) -> None:
-    folder.write("src/b.py", "class B:\n    def f(self):\n        g()\n")
-    folder.write("a.go", "package a\nfunc F() { g() }\n")
-    folder.write("layer/sessions/20240102-030405.md", NOTE)
-    folder.commit("feat(x): one (#2)")
-    folder.git("clone", "-q", str(folder.path), str(tmp_path / "clone"))
-    folder.git("config", "core.autocrlf", "false")
-    materialize(folder.path, tmp_path / "first.db")
-    os.environ["TZ"] = "Asia/Tokyo"
-    try:
-        materialize(tmp_path / "clone", tmp_path / "second.db")
-    finally:
-        del os.environ["TZ"]
-    assert len(rows(tmp_path / "first.db")) == 13
-    assert rows(tmp_path / "first.db") == rows(tmp_path / "second.db")
 
 
 def test_three_writers_at_once(folder: GitFolder) -> None:
@@ -275,49 +125,6 @@ def test_readers_are_not_disturbed(folder: GitFolder) -> None:
     assert set(seen) == {1, 2}
 
 
-def test_an_eventlog_of_another_tool_is_continued(folder: GitFolder) -> None:
-    """Another tool has neither this one's state nor its views, and does not write merges."""
-    folder.write("a.py", "def f():\n    g()\n")
-    folder.write("layer/sessions/n.md", NOTE)
-    folder.commit("one")
-    run(folder)
-    connection = sqlite3.connect(folder.eventlog)
-    for table in ("scrape_meta", "scraped_files", "commits", "call_graph"):
-        connection.execute(f"DROP TABLE {table}")
-    connection.execute("PRAGMA journal_mode = DELETE")
-    connection.close()
-    folder.commit("two")
-    appended, reports = run(folder)
-    assert appended == {"git.commit": 1}
-    assert reports["code"].known == {"code.function": 1, "code.call": 1, "code.file": 1}
-    connection = sqlite3.connect(folder.eventlog)
-    assert connection.execute("SELECT COUNT(*) FROM commits").fetchone() == (2,)
-    assert connection.execute("SELECT caller, callee FROM call_graph").fetchall() == [("f", "g")]
-    assert connection.execute("SELECT content, completed FROM goals").fetchall() == [("add a parser", 0)]
-    assert connection.execute("SELECT content, observation_type FROM observations").fetchall() == [
-        ("keep it small", "decision")
-    ]
-    assert connection.execute("SELECT name, parameter_count FROM function_facts").fetchall() == [("f", 0)]
-    connection.close()
-
-
-def test_a_row_that_is_not_json_stops_nothing(folder: GitFolder) -> None:
-    folder.commit("one")
-    run(folder)
-    connection = sqlite3.connect(folder.eventlog)
-    connection.execute("PRAGMA ignore_check_constraints = ON")
-    for kind in ("git.commit", "code.call", "code.removed", "session.goal"):
-        connection.execute(
-            "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) VALUES (?, '', 'x', 'x', '{')",
-            (kind,),
-        )
-    connection.commit()
-    connection.close()
-    folder.commit("two")
-    git, *_ = materialize(folder.path, folder.eventlog)
-    assert git.new == {"git.commit": 1}
-
-
 @pytest.mark.parametrize("scraper", ["git", "sessions", "code"])
 def test_others_may_write_while_a_scraper_reads(folder: GitFolder, scraper: str) -> None:
     folder.write("a.py", "def f():\n    g()\n")
@@ -381,9 +188,6 @@ def test_what_is_always_written_to_by_others_is_read_with_the_lock_at_last(folde
     materialize(folder.path, folder.eventlog, only=["git"], progress=progress)
     assert refused == ["database is locked"]
     assert len(rows(folder.eventlog)) == 1
-
-
-# What the writer itself promises
 
 
 def test_a_payload_is_canonical() -> None:

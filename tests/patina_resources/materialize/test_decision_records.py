@@ -1,0 +1,52 @@
+"""Decision records: templates, and their status (N4, N6)."""
+
+import json
+
+import pytest
+from note_texts import events_of
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "is_template"),
+    [
+        ("adr-template.md", "# Use it\n## Decision\nYes.\n", True),
+        ("0000-template.md", "# Use it\n## Decision\nYes.\n", True),
+        ("TEMPLATE.md", "# Use it\n## Decision\nYes.\n", True),
+        ("x.md", "# {short title, representative of solved problem}\n## Decision Outcome\nYes.\n", True),
+        ("x.md", "# [short title of solved problem and solution]\n## Decision Outcome\nYes.\n", True),
+        ("x.md", '# T\n## Decision Outcome\nChosen option: "{option}", because {reason}.\n', True),
+        ("x.md", "# T\n## Decision\n\n<!-- why -->\n{describe the {main} decision}\n", True),
+        ("0005-use-a-template-engine.md", "# Use a template engine\n## Decision\nJinja.\n", False),
+        ("x.md", "# Serve /users/{id}\n## Decision\nWe serve /users/{id} and {fmt} strings.\n", False),
+        ("x.md", "# T\n## Decision\nUse:\n```\n{a b c d e f g h}\n```\n", False),
+        ("x.md", "# [Link](x.md) it\n## Decision\nYes, `{name of it}`.\n", False),
+    ],
+)
+def test_a_template_is_skipped_and_said(file: str, text: str, is_template: bool) -> None:
+    events, problem = events_of(f"docs/adr/{file}", text, is_record=True)
+    assert (events == [], problem) == ((True, "a template of decision records") if is_template else (False, ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "state"),
+    [
+        ("---\nstatus: superseded by 0007\n---\n# T\n", "superseded by 0007", "superseded"),
+        ("# T\n* Status: superseded by [ADR-5](0005.md)\n", "superseded by [ADR-5](0005.md)", "superseded"),
+        ("# T\n\n**Status:** Deprecated\n", "Deprecated", "deprecated"),
+        ("# T\n## Status\n\nAccepted\n\nSuperceded by [2](2.md)\n", "Accepted Superceded by [2](2.md)", "superseded"),
+        ("# T\n## Status\nRejected\n", "Rejected", "rejected"),
+        ("# T\n## Status\nAccepted. Supersedes [1](1.md)\n", "Accepted. Supersedes [1](1.md)", None),
+        ("---\nstatus: accepted\n---\n# T\n", "accepted", None),
+        ("# T\n```\nStatus: rejected\n```\n", None, None),
+    ],
+)
+def test_the_status_of_a_record_is_kept(text: str, status: str | None, state: str | None) -> None:
+    events, _ = events_of("docs/adr/1.md", f"{text}\n## Decision\nYes.\n", is_record=True)
+    started = json.loads(events[0].data)
+    assert (started.get("status"), started.get("state")) == (status, state)
+    assert ("status" in started, "state" in started) == (status is not None, state is not None)
+
+
+def test_a_session_has_no_status() -> None:
+    events, _ = events_of("layer/sessions/1.md", "---\nstatus: archived\n---\n## Goals\n- one\n")
+    assert "status" not in json.loads(events[0].data)

@@ -1,0 +1,126 @@
+"""Lost and damaged objects, and runs that are killed or meet another one."""
+
+import subprocess
+import sys
+
+import pytest
+from materialize_helpers import GitFolder, rows, scrape
+
+from patina_resources.errors import PatinaError
+from patina_resources.materialize.git import reading
+from patina_resources.materialize.run import materialize
+
+
+def lose(folder: GitFolder, name: str) -> None:
+    """Delete an object, given as git names it."""
+    sha = folder.git("rev-parse", name).decode().strip()
+    (folder.path / ".git/objects" / sha[:2] / sha[2:]).unlink()
+
+
+def test_a_lost_blob_costs_the_line_counts_of_the_commits_that_changed_it(folder: GitFolder) -> None:
+    for number in range(5):
+        folder.write("a", f"{number}\n")
+        folder.write(f"file{number}.py", f"def f{number}(): pass\n")
+        folder.commit(f"commit {number}")
+    folder.git("mv", "file1.py", "moved.py")
+    folder.commit("move")
+    lose(folder, "HEAD~3:a")
+    lose(folder, "HEAD~4:file1.py")
+    git, _, _, code = materialize(folder.path, folder.eventlog)
+    events = rows(folder.eventlog, "git")
+    assert git.new == {"git.commit": 6}
+    assert {row["data"]["message"]: all("lines_added" in file for file in row["data"]["files"]) for row in events} == {
+        "commit 0": True,
+        "commit 1": False,
+        "commit 2": False,
+        "commit 3": False,
+        "commit 4": True,
+        "move": False,
+    }
+    assert [file["path"] for file in events[2]["data"]["files"]] == ["a", "file2.py"]
+    assert events[-1]["data"]["files"][0]["old_path"] == "file1.py"
+    shas = ", ".join(events[number]["source_id"][:10] for number in (1, 2, 3))
+    assert git.skipped == (
+        f"git: 4 commit(s) change what git cannot read, and are without line counts: check with `git fsck` "
+        f"({shas}, ...)",
+    )
+    assert code.new["code.function"] == 5
+    assert scrape("git", folder, full=True).new == {}
+
+
+def test_a_damaged_blob_is_like_a_lost_one(folder: GitFolder) -> None:
+    folder.write("a", "1\n" * 100)
+    folder.commit("one")
+    sha = folder.git("rev-parse", "HEAD:a").decode().strip()
+    stored = folder.path / ".git/objects" / sha[:2] / sha[2:]
+    stored.chmod(0o600)
+    stored.write_bytes(stored.read_bytes()[:12])
+    folder.git("commit", "-q", "--allow-empty", "-m", "two")
+    assert scrape("git", folder).new == {"git.commit": 2}
+    assert rows(folder.eventlog)[0]["data"]["files"] == [{"path": "a", "change_type": "added"}]
+
+
+def test_a_lost_folder_costs_the_files_of_the_commits_that_changed_it(folder: GitFolder) -> None:
+    for number in range(4):
+        folder.write("deep/a", f"{number}\n")
+        folder.write("b", f"{number}\n")
+        folder.commit(f"commit {number}")
+    lose(folder, "HEAD~2:deep")
+    report = scrape("git", folder)
+    assert report.new == {"git.commit": 4}
+    assert [len(row["data"]["files"]) for row in rows(folder.eventlog)] == [2, 0, 0, 2]
+    assert "2 commit(s) have folders that git cannot read" in report.skipped[0]
+
+
+def test_many_lost_blobs_are_not_asked_for_one_by_one(folder: GitFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_FAILURES", 2)
+    for number in range(6):
+        folder.write("a", f"{number}\n")
+        folder.commit(f"commit {number}")
+    for number in range(5):
+        lose(folder, f"HEAD~{number}:a")
+    assert "5 commit(s) change what git cannot read" in scrape("git", folder).skipped[0]
+    assert [row["data"]["message"] for row in rows(folder.eventlog)] == [f"commit {number}" for number in range(6)]
+
+
+def test_a_lost_commit_leaves_the_eventlog_as_it_was(folder: GitFolder) -> None:
+    folder.commit("one")
+    scrape("git", folder)
+    folder.commit("two")
+    folder.commit("three")
+    before = rows(folder.eventlog)
+    lose(folder, "HEAD~1")
+    with pytest.raises(PatinaError, match=r"`git log` failed .*git fsck"):
+        scrape("git", folder)
+    assert rows(folder.eventlog) == before
+
+
+def test_two_runs_at_once_append_every_commit_once(folder: GitFolder) -> None:
+    for number in range(30):
+        folder.commit(f"commit {number}")
+    script = (
+        "import sys; from pathlib import Path; from patina_resources.materialize.run import materialize; "
+        "materialize(Path(sys.argv[1]), Path(sys.argv[2]), only=['git'])"
+    )
+    command = [sys.executable, "-c", script, str(folder.path), str(folder.eventlog)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors.decode()
+    assert len(rows(folder.eventlog)) == 30
+
+
+def test_a_killed_run_leaves_nothing_and_the_next_completes(folder: GitFolder) -> None:
+    for number in range(5):
+        folder.commit(f"commit {number}")
+    script = (
+        "import os, sys; from pathlib import Path; from patina_resources.materialize.run import materialize; "
+        "materialize(Path(sys.argv[1]), Path(sys.argv[2]), only=['git'], "
+        "progress=lambda doing, done, total: os.kill(os.getpid(), 9) if done else None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder.path), str(folder.eventlog)], capture_output=True, check=False
+    )
+    assert done.returncode == -9
+    assert rows(folder.eventlog) == []
+    assert scrape("git", folder).new == {"git.commit": 5}

@@ -1,0 +1,139 @@
+"""Damaged artifacts are named, and never handed out."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from published_stages import NEW, OLD, ROLES, publish
+from refusals import refusal
+
+from patina_resources.errors import PatinaError
+from patina_resources.store import known_files
+from patina_resources.store.artifacts import (
+    BuiltProjection,
+    Damage,
+    damages,
+    of_one_build,
+    read_output,
+    read_outputs,
+    settle,
+    verified_path,
+)
+from patina_resources.store.files import (
+    file_sha256,
+    sha256,
+)
+from patina_resources.store.manifests import (
+    read_manifest,
+)
+from patina_resources.store.paths import ProjectionPaths
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _swap_letter(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"o", b"0"))
+
+
+def _make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def test_a_file_is_hashed_once_for_each_state_that_it_is_in(
+    paths: ProjectionPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(known_files, "file_sha256", counted)
+    record = publish(paths, OLD)
+    assert damages(paths, record) == ()
+    assert verified_path(paths, record, "usearch") == paths.index
+    assert hashed == []  # this process wrote them
+    os.utime(paths.index, ns=(1, 1))
+    assert [damages(paths, record) for _ in range(2)] == [(), ()]
+    assert hashed == [paths.index]
+
+
+def test_a_write_that_keeps_size_and_time_is_found(paths: ProjectionPaths) -> None:
+    record = publish(paths, OLD)
+    status = paths.index.stat()
+    time.sleep(0.02)  # more than a tick of the file system's clock
+    with paths.index.open("r+b") as file:
+        file.write(b"OLD")
+    os.utime(paths.index, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert paths.index.stat().st_size == status.st_size
+    assert damages(paths, record) == (Damage("temporal.usearch", "damaged"),)
+    for read in (read_output, verified_path):
+        assert "damaged" in refusal(partial(read, paths, record, "usearch"))
+
+
+def test_what_somebody_else_put_in_the_place_is_not_taken_for_what_was_written(tmp_path: Path) -> None:
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"mine")
+    state = known_files.state_of(path.stat())
+    other.write_bytes(b"else")
+    other.rename(path)
+    known_files.written(path, sha256(b"mine"), state)
+    assert known_files.known_sha256(path) == sha256(b"else")
+
+
+def test_what_is_known_of_files_is_bounded() -> None:
+    known: known_files.KnownFiles[int] = known_files.KnownFiles(most=2)
+    states = [(0, inode, 0, 0, 0) for inode in range(3)]
+    for number, state in enumerate(states):
+        known.put(state, number)
+    assert [known.get(state) for state in states] == [None, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("damage", "state"),
+    [(Path.unlink, "missing"), (_cut, "damaged"), (_swap_letter, "damaged"), (_make_folder, "damaged")],
+)
+def test_a_damaged_file_is_named_and_never_handed_out(
+    paths: ProjectionPaths, damage: Callable[[Path], None], state: str
+) -> None:
+    record = publish(paths, OLD)
+    damage(paths.index)
+    assert damages(paths, record) == (Damage("temporal.usearch", state),)
+    assert str(damages(paths, record)[0]) == f"temporal.usearch is {state}"
+    for read in (read_output, verified_path):
+        sentence = refusal(partial(read, paths, record, "usearch"))
+        assert sentence.startswith(f"{paths.index}: {state}")
+    refusal(lambda: read_outputs(paths, "index", ROLES))
+    assert read_output(paths, record, "search.db") == OLD["search.db"]
+
+
+@pytest.mark.parametrize(("again", "times"), [(False, 1), (True, 2)])
+def test_damage_is_looked_at_again_only_where_something_new_was_published(
+    paths: ProjectionPaths, again: bool, times: int
+) -> None:
+    publish(paths, OLD)
+    read_of: list[BuiltProjection] = []
+
+    def read(built: BuiltProjection) -> None:
+        read_of.append(built)
+        if len(read_of) == 1 and again:
+            publish(paths, NEW)
+        raise PatinaError("damaged")
+
+    first = BuiltProjection(paths, read_manifest(paths.manifest))
+    assert refusal(partial(of_one_build, first, read)) == "damaged"
+    assert len(read_of) == times
+
+
+def test_what_was_never_built_is_said_to_be_so(paths: ProjectionPaths) -> None:
+    assert read_manifest(paths.manifest) == {}
+    assert settle(paths) == {}
+    assert refusal(lambda: read_outputs(paths, "index", ROLES)) == "temporal/index is not built: run `patina oxidize`"
+    record = publish(paths, OLD)
+    assert "names no onnx file" in refusal(lambda: read_output(paths, record, "onnx"))
