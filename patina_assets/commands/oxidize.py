@@ -196,6 +196,10 @@ def _forced(workspace: Workspace, found: Survey, names: Sequence[str]) -> list[S
 
 def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) -> list[str]:
     """Run the stale stages as one Dagster run; return a sentence for each step that failed."""
+    # Imported late, as Dagster is below.
+    from patina_assets.pipeline.workers.workers import most_at_once
+
+    most_at_once()  # a wrong number is refused before anything is built
     stale = stale_stages(verdicts)
     for line in _announced(stale):
         say_on_stderr(line)

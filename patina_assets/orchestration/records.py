@@ -71,7 +71,7 @@ def _kept_engines() -> Iterator[None]:
             engines[url] = create_engine(url, connect_args=connect_args)
         return engines[url]
 
-    sqlite_event_log.create_engine = kept  # type: ignore[attr-defined]
+    sqlite_event_log.create_engine = kept  # type: ignore[assignment, attr-defined]
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from patina_assets.pipeline.stages.weights_page import CONTINUATIONS
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.tables import size_text
 from patina_assets.pipeline.trust import foreign_in
+from patina_assets.pipeline.workers.workers import WORKERS_VARIABLE
 from patina_assets.pipeline.workspace import Workspace, manifest_state, open_workspace, survey
 from patina_assets.search.freshness import age_notes
 from patina_assets.upkeep.suggestions import unused
@@ -51,6 +52,7 @@ VARIABLES = (
     EVENTLOG_VARIABLE,
     HOME_VARIABLE,
     TRUST_VARIABLE,
+    WORKERS_VARIABLE,
     URL_VARIABLE,
     KEYS_VARIABLE,
     "DAGSTER_HOME",

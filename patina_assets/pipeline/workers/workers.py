@@ -6,6 +6,7 @@ start gets a process. What is built does not depend on that, to the last byte.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,15 +29,13 @@ from patina_resources.embedding.processors import processor_count
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection
 
-# With fewer processors a process for each projection wins nothing over the threads of one training, and costs memory.
-LEAST_PROCESSORS = 4
-# Each trains on up to four threads that wait for each other, and is on one for the rest.
+WORKERS_VARIABLE = "PATINA_WORKERS"
+# Each trains on up to four threads that wait for each other, and is on one for the rest. So with fewer than four
+# processors no process is started: one training keeps them busy.
 PROCESSORS_FOR_EACH = 2
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 WORKER = "patina_assets.pipeline.workers.worker"
-ENDED = (
-    "the process that built {name} ended: run `patina oxidize` again; with less memory than it needs, build it alone"
-)
+ENDED = "the process that built {name} ended: run `patina oxidize` again; where memory was short, with PATINA_WORKERS=1"
 
 if TYPE_CHECKING:
     OurEnd = Connection[Assignment | None, Message]
@@ -58,8 +57,11 @@ def assignments(
         is_forced: Whether a projection is built even if it is fresh.
         renew: Train anew what was not trained from the start on exactly what there is.
         model_is_stale: The model is built first.
+
+    Raises:
+        PatinaError: `PATINA_WORKERS` is no number.
     """
-    if processor_count() < LEAST_PROCESSORS:
+    if most_at_once() < 2:
         return []
     found = [
         projection.name
@@ -91,6 +93,20 @@ def _is_trained_from_the_start(
     return record.lineage.basis != training_basis(weights, model_on_disk(workspace))
 
 
+def most_at_once() -> int:
+    """Return how many projections may be built at once: what `PATINA_WORKERS` says, else what there are processors for.
+
+    Raises:
+        PatinaError: It is no number.
+    """
+    said = os.environ.get(WORKERS_VARIABLE, "")
+    if said and not (said.isdecimal() and len(said) < 4):
+        raise PatinaError(
+            f"{WORKERS_VARIABLE}={said!r}: expected a whole number, such as 1 to build one projection after another"
+        )
+    return int(said) if said else processor_count() // PROCESSORS_FOR_EACH
+
+
 class Workers:
     """Processes that build at once; use as a context manager, so that none is left behind."""
 
@@ -99,7 +115,7 @@ class Workers:
         self._messages: dict[str, SimpleQueue[Message | None]] = {entry.projection: SimpleQueue() for entry in assigned}
         self._assigned = {entry.projection: entry for entry in assigned}
         self._done: dict[tuple[str, str], StageDone] = {}
-        self._slots = Semaphore(max(processor_count() // PROCESSORS_FOR_EACH, 1))
+        self._slots = Semaphore(max(most_at_once(), 1))
         self._lock = Lock()
         self._running: dict[str, tuple[subprocess.Popen[bytes], OurEnd]] = {}
         self._model_is_ready = self._stopped = False

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from eventlog_builder import commit
+from refusals import refusal
 from root import ROOT
 from small_project import add_events, build, delete_events, edit_recipe, make_project, patina, workspace_of
 
 from patina_assets.pipeline.workers import workers as module
-from patina_assets.pipeline.workers.workers import Workers, assignments, build_all
+from patina_assets.pipeline.workers.workers import Workers, assignments, build_all, most_at_once
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project
 from patina_resources.store.manifests import read_manifest
@@ -31,7 +32,7 @@ from patina_resources.project.project import find_project
 
 workspace = open_workspace(find_project(Path(sys.argv[1])))
 wanted = {entry.name: [stage.name for stage in entry.stages] for entry in workspace.projections}
-workers.processor_count = lambda: 8
+os.environ["PATINA_WORKERS"] = "4"
 running = workers.Workers(workers.assignments(workspace, wanted, lambda _: True))
 running.outcome("temporal", "pairs", print)  # it does not go on: the model is never ready
 print(*(process.pid for process, _ in running._running.values()), flush=True)
@@ -42,7 +43,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.fixture
 def many_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have work done at once, whatever the machine."""
-    monkeypatch.setattr(module, "processor_count", lambda: 8)
+    monkeypatch.setenv("PATINA_WORKERS", "4")
 
 
 def wanted(project: Project) -> Mapping[str, list[str]]:
@@ -93,7 +94,8 @@ def test_projections_that_are_trained_from_the_start_are_built_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = make_project(tmp_path / "project")
-    for processors, expected in ((2, []), (4, ["base", *TRAINED])):
+    monkeypatch.delenv("PATINA_WORKERS")
+    for processors, expected in ((3, []), (4, ["base", *TRAINED])):
         monkeypatch.setattr(module, "processor_count", lambda processors=processors: processors)
         assert chosen(project) == expected
     build(project)
@@ -130,6 +132,26 @@ def outputs_of_built(project: Project) -> dict[str, str]:
         for name in there
         for stage, record in read_manifest(workspace.paths(name).manifest).items()
     }
+
+
+def test_the_user_says_how_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATINA_WORKERS", "3")
+    assert most_at_once() == 3
+    for wrong in ("many", "-1", "1.5", "1000"):
+        monkeypatch.setenv("PATINA_WORKERS", wrong)
+        assert refusal(most_at_once) == (
+            f"PATINA_WORKERS={wrong!r}: expected a whole number, such as 1 to build one projection after another"
+        )
+
+
+def test_a_wrong_number_is_refused_before_anything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project(tmp_path / "project")
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("PATINA_WORKERS", "many")
+    ran = patina("oxidize")
+    assert ran.code == 2, ran
+    assert ran.err.startswith("patina: PATINA_WORKERS='many': expected a whole number")
+    assert not list(project.data.glob("embeddings"))
 
 
 @pytest.mark.usefixtures("many_processors")
