@@ -51,7 +51,8 @@ soak: $(INSTALLED)
 	PATINA_SOAK=$${PATINA_SOAK:-1} $(BIN)/python -m pytest tests/faults tests/security/test_linear_readers.py \
 	  tests/security/test_linear_time.py \
 	  tests/patina_assets/orchestration/automation/test_sensors.py \
-	  tests/patina_assets/serving/test_mcp.py tests/patina_resources/hooks
+	  tests/patina_assets/serving/test_mcp.py tests/patina_assets/commands/hooks tests/patina_resources/hooks \
+	  tests/ui/test_soak.py
 
 $(BENCH_INSTALLED): pyproject.toml constraints.txt benchmarks/install_peers.py
 	$(PYTHON) -m venv $(BENCH_VENV)
@@ -82,7 +83,8 @@ wheel: $(INSTALLED)
 	  ../venv/bin/patina oxidize --only base && \
 	  ../venv/bin/patina scry "$(QUESTION)" -k 3 && ../venv/bin/patina map base --out ../map.html
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps docs/plugins/*/
-	cd build/wheel/repository && PATINA_HOME="$(CURDIR)/build/wheel/home" ../venv/bin/patina doctor --json | grep -c '"plugin '
+	cd build/wheel/repository && PATINA_HOME="$(CURDIR)/build/wheel/home" ../venv/bin/patina doctor --json | \
+	  grep -c '"plugin ' | grep -x $(words $(wildcard docs/plugins/*/))
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint
 
-GROUPS = ("patina.pair_types", "patina.languages")
+GROUPS = ("patina.item_sources", "patina.languages", "patina.models", "patina.pair_types")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ ROOMS = {
         ("definitions", "fleet", "serving"),
         ("commands",),
         ("command_line",),
-        ("cli",),
+        ("cli", "entry"),
     ),
 }
 MOST_FLOORS = 9

@@ -14,7 +14,9 @@ EDITORS = ("vscode", "claude", "cursor", "zed", "codex")
 @click.command(cls=Command)
 @click.option("--project", type=PATH, metavar="PATH", help="The project (default: PATINA_PROJECT, else from here up).")
 @click.option("--print-config", type=click.Choice(EDITORS), help="Print what this program's settings need, and exit.")
-@click.option("--write", is_flag=True, help="With --print-config: add it to the settings file, and lose nothing there.")
+@click.option(
+    "--write", is_flag=True, help="With --print-config: add it to the settings file; the rest of the file stays."
+)
 def mcp(project: Path | None, print_config: str | None, write: bool) -> int:
     """Serve search to an editor or agent on standard input and output (MCP).
 

@@ -40,7 +40,7 @@ def materialize(
     then_oxidize: bool,
     as_json: bool,
 ) -> int:
-    """Append what happened in the repository at PATH (default: this project) to the eventlog."""
+    """Read the repository at PATH (default: this project) into the eventlog."""
     if as_json and then_oxidize:
         raise click.UsageError("--json and --oxidize do not go together: run `patina oxidize` afterwards")
     from patina_assets.commands.materialize import materialize as read_repository

@@ -30,7 +30,11 @@ from patina_resources.project.project import find_project
 @click.option(
     "--kind", "kinds", multiple=True, callback=names, metavar="KIND", help="Only code, docs, commits or notes."
 )
-@click.option("--path", metavar="GLOB", help="Only files like this, such as 'src/*.rs', and commits that touched one.")
+@click.option(
+    "--path",
+    metavar="GLOB",
+    help="Only files that match this pattern, such as 'src/*.rs', and commits that touched one.",
+)
 @click.option("--language", metavar="NAME", help="Only files of a language, such as python.")
 @click.option("--since", metavar="DATE", help="Only commits, notes and issues since a date, such as 2026-01-31.")
 @click.option("--author", metavar="NAME", help="Only commits and issues of an author: a part of the name.")
@@ -100,7 +104,7 @@ def export(name: str, to: Path, weights: Path | None) -> int:
 @click.option(
     "--project", multiple=True, type=PATH, metavar="PATH", help="Serve this project; repeat the option for several."
 )
-@click.option("--no-browser", is_flag=True, help="Print the address alone; do not open it.")
+@click.option("--no-browser", is_flag=True, help="Print the address; do not open it.")
 def ui(port: int, project: Sequence[Path], no_browser: bool) -> int:
     """Serve the search page and Dagster's pages on 127.0.0.1, and rebuild what becomes stale."""
     from patina_assets.pipeline.trust import admit

@@ -10,9 +10,11 @@ hook = CommandGroup(
     "hook",
     [
         CommandEntry("install", "Commands", "hooks", "Install the hooks for this project."),
-        CommandEntry("uninstall", "Commands", "hooks", "Take them away."),
-        CommandEntry("status", "Commands", "hooks", "Show how they stand and what they did last."),
-        CommandEntry("run", "Commands", "hooks", "What the hooks start; the log says what it did."),
+        CommandEntry("uninstall", "Commands", "hooks", "Remove the hooks."),
+        CommandEntry(
+            "status", "Commands", "hooks", "Show whether the hooks are installed, and what their last run did."
+        ),
+        CommandEntry("run", "Commands", "hooks", "Read and rebuild now, as the hooks do; the result is in the log."),
     ],
     help="Read and rebuild after each commit, merge, checkout and rewrite, in the background.",
 )

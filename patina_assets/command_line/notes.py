@@ -16,10 +16,15 @@ KINDS: tuple["NoteKind", ...] = ("decision", "pattern", "goal")
 
 @click.command(cls=Command)
 @click.argument("words", nargs=-1, required=True, metavar="TEXT...")
-@click.option("--decision", is_flag=True, help="It says what was decided, and why.")
-@click.option("--pattern", is_flag=True, help="It says how things are done here.")
-@click.option("--goal", is_flag=True, help="It says what shall be reached.")
-@click.option("--about", multiple=True, metavar="PATH", help="A file, or PATH:LINE, that it is about; again for more.")
+@click.option("--decision", is_flag=True, help="The text is a decision with its reason.")
+@click.option("--pattern", is_flag=True, help="The text says how things are done here.")
+@click.option("--goal", is_flag=True, help="The text is a goal.")
+@click.option(
+    "--about",
+    multiple=True,
+    metavar="PATH",
+    help="A file, or PATH:LINE, that the text is about; repeat the option for several.",
+)
 def note(words: Sequence[str], decision: bool, pattern: bool, goal: bool, about: Sequence[str]) -> int:
     """Write TEXT to a new Markdown file that `patina materialize` reads; `-` reads it from standard input.
 

@@ -15,7 +15,7 @@ cache = CommandGroup(
         ),
         CommandEntry("key", SECTION, "team", "Make the key that you sign with, and print its public part."),
         CommandEntry("confirm", SECTION, "team", "Use the cache that the project proposes."),
-        CommandEntry("gc", SECTION, "team", "Remove old records, and contents that nobody needs."),
+        CommandEntry("gc", SECTION, "team", "Remove old records, and contents that no record needs."),
     ],
     help="Look after the cache that a team shares.",
 )

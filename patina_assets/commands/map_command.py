@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from patina_assets.pictures.map import PAGE_ITEMS, page
+from patina_assets.pictures.map import page
+from patina_assets.pictures.plane import MAP_ITEMS
 from patina_assets.pipeline.stages.index import item_places
 from patina_assets.pipeline.workspace import open_workspace
 from patina_resources.errors import PatinaError, did_you_mean
@@ -27,6 +28,6 @@ def write_map(project: Project, name: str, out: Path) -> str:
         raise PatinaError(
             f"map: unknown projection {name!r}{did_you_mean(name, known)}: expected one of {', '.join(known)}"
         )
-    found = item_places(workspace.paths(name), PAGE_ITEMS)
+    found = item_places(workspace.paths(name), MAP_ITEMS)
     write_atomic(out, page(found, f"{project.config.name or project.root.name}: {name}").encode())
     return f"{out}: {len(found.items)} items of {name}; open it in a browser"

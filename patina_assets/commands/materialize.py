@@ -70,7 +70,7 @@ def materialize(
     for line in recipe_lines:
         print(line)
     if says_next and any(entry.new or entry.retracted for entry in reports):
-        print("next: patina oxidize")
+        print("next: run `patina oxidize`")
 
 
 def _follow_signal(project: Project) -> list[str]:

@@ -13,6 +13,7 @@ from patina_assets.pipeline.plain_text import json_text
 from patina_assets.pipeline.reasons import FORCED, ReasonKind, has_own_reason, reason_texts, reasons_text
 from patina_assets.pipeline.sharing.stage_cache import passed_text
 from patina_assets.pipeline.stages import BASE, ProjectionStages, summary_columns
+from patina_assets.pipeline.stages.passages import item_sources
 from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict, stale_stages
 from patina_assets.pipeline.tables import size_text
 from patina_assets.pipeline.trust import admit, of_older_version
@@ -37,7 +38,7 @@ ELSEWHERE = (
     "some of it was built elsewhere, so it is built again here: stop with Ctrl-C and run `patina trust` to see and "
     "accept it instead"
 )
-NEXT = 'next: patina scry "a question in your own words"'
+NEXT = 'next: run `patina scry "a question in your own words"`'
 IN_SEARCH = (
     "`in search` was decided on the validation queries; `beats base` was measured on other queries and decides nothing"
 )
@@ -65,7 +66,7 @@ def oxidize(
     Raises:
         PatinaError: The recipe, the eventlog or a name is wrong; nothing was built then.
     """
-    for line in (*admit(project), *PAIR_TYPES.problems):
+    for line in (*admit(project), *item_sources().problems, *PAIR_TYPES.problems):
         say_on_stderr(f"patina: {line}")
     prepare_model(project, may_add=may_add_model)
     workspace, names, verdicts = _planned(project, only, full=full)

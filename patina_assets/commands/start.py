@@ -61,9 +61,9 @@ def start(path: Path, model: str | None, *, builds: bool) -> bool:
 
 def _next_step(project: Project) -> str:
     if project.eventlog().exists():
-        return "next: patina oxidize"
+        return "next: run `patina oxidize`"
     if is_in_repository(project.root):
-        return "next: patina materialize"
+        return "next: run `patina materialize`"
     return f"next: {project.root} is in no git repository: run `git init`, commit, then `patina init`"
 
 
@@ -102,4 +102,4 @@ def update(path: Path) -> None:
     before = project.recipe.read_bytes() if project.recipe.exists() else b""
     print("\n".join(update_recipe(project)))
     if project.recipe.exists() and project.recipe.read_bytes() != before:
-        print("next: patina oxidize")
+        print("next: run `patina oxidize`")

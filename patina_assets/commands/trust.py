@@ -33,7 +33,7 @@ def trust(project: Project, *, yes: bool, as_json: bool = False) -> int:
     if not yes and not confirm("accept all of it as if this installation had built it?", default=False):
         raise PatinaError("nothing was accepted: confirm with `patina trust --yes`")
     accept(project, found)
-    print(f"accepted: {len(found)} of {len(found)}; next: patina oxidize")
+    print(f"accepted: {len(found)} of {len(found)}; next: run `patina oxidize`")
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import dagster as dg
 
-from patina_assets.orchestration.checks import ALL_ROWS_READABLE, check_results, check_specs, result
+from patina_assets.orchestration.checks import ALL_ROWS_READABLE, ROWS_CAN_BE_READ, check_results, check_specs, result
 from patina_assets.orchestration.metadata import (
     cache_metadata,
     code_references,
@@ -36,7 +36,7 @@ from patina_resources.resources import BuildOptions
 from patina_resources.store.files import file_sha256
 from patina_resources.store.manifests import StageRecord
 
-SOURCE_GROUP = "sources"
+SOURCE_GROUP = "source"
 # The attribute of a log record that holds progress as plain fields: some loggers write every attribute as JSON.
 PROGRESS = "patina_progress"
 
@@ -141,7 +141,7 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
         metadata=source_references(name),
         description=f"Rows of the eventlog that `{name}` stands for. Materializing it takes their digest and writes "
         f"nothing; it changes exactly when its rows do.\n\n```sql{sql}```",
-        check_specs=[dg.AssetCheckSpec(ALL_ROWS_READABLE, asset=key)],
+        check_specs=[dg.AssetCheckSpec(ALL_ROWS_READABLE, asset=key, description=ROWS_CAN_BE_READ)],
     )
     def source() -> dg.MaterializeResult:
         look = stated(lambda: look_at_sources(workspace))

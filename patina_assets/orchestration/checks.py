@@ -8,11 +8,12 @@ from patina_resources.store.artifacts import of_one_build
 
 ALL_ROWS_READABLE = "all_rows_readable"
 REPOSITORY_IS_READ = "repository_is_read"
+ROWS_CAN_BE_READ = "Every row of the eventlog is JSON that can be read; others are left out of every source."
 
 
 def check_specs(asset: dg.AssetKey, stage: Stage) -> list[dg.AssetCheckSpec]:
     """Return the checks of a stage's asset."""
-    return [dg.AssetCheckSpec(name, asset=asset) for name in stage.check_names]
+    return [dg.AssetCheckSpec(name, asset=asset, description=meaning) for name, meaning in stage.promised.items()]
 
 
 def check_results(outcome: StageOutcome) -> list[dg.AssetCheckResult]:
@@ -31,5 +32,5 @@ def result(check: CheckResult) -> dg.AssetCheckResult:
         passed=check.passed,
         severity=dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN,
         description=check.reason,
-        metadata={"reason": check.reason},
+        metadata={"reason": check.reason, **check.figures},
     )

@@ -54,7 +54,9 @@ def eventlog_asset(workspace: Workspace) -> dg.AssetsDefinition:
         description="What happened in the repository: commits, session notes, code, as events of an append-only log. "
         "To materialize it is to append what is new, as `patina materialize` does. Outside of a git repository "
         "nothing is read, and the eventlog stays as it is.",
-        check_specs=[dg.AssetCheckSpec(REPOSITORY_IS_READ, asset=key)],
+        check_specs=[
+            dg.AssetCheckSpec(REPOSITORY_IS_READ, asset=key, description="What is new in the repository is in it.")
+        ],
     )
     def eventlog(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         stated(lambda: refuse_tracked(project.root))

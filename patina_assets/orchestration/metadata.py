@@ -170,6 +170,7 @@ def cache_metadata(project: Project, model: str, embedded: StageRecord) -> Metad
         **({"hit_rate": round(1 - new / texts, 4)} if texts else {}),
         "texts": texts,
         "new_texts": new,
+        "texts_per_second": embedded.facts.get("texts_per_second", 0.0),
         "path": dg.MetadataValue.path(path),
     }
 

@@ -13,7 +13,6 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b
 LEFT_OVER = "other"
 # Markdown of this length or more is hidden behind "Show Markdown".
 INLINE_LIMIT = 1000
-ROWS_AT_ONCE = 4_096
 # What may stand in an image's address in markdown as it is. Round brackets could end it early.
 UNQUOTED = frozenset(f"{ascii_letters}{digits}-._~/:=',;<>".encode())
 WIDTH, HEIGHT, MARGIN = 300, 120, 14
@@ -63,6 +62,24 @@ def history_chart(
             ((x, y),) = _places([(0, base)], last, scale)
             parts.append(f"<path stroke='gray' stroke-dasharray='3' d='M{x},{y}H{WIDTH - MARGIN}'/>")
             parts.append(_text(230, 9, "gray", f"base {base:.3g}"))
+    return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
+
+
+def drift_chart(shares: Sequence[float]) -> str:
+    """Return the drift at each continuation as SVG, from 0 up to the largest, short enough for INLINE_LIMIT.
+
+    Args:
+        shares: Two or more shares of relations, the oldest first.
+    """
+    floor, points = HEIGHT - MARGIN, list(enumerate(shares))
+    most = max(*shares, 1e-4)
+    places = _places(points, len(points) - 1, [(0, 0.0), (0, most)])
+    parts = [
+        f"<path stroke='silver' d='M{MARGIN},{MARGIN}V{floor}H{WIDTH - MARGIN}'/>",
+        _text(MARGIN, HEIGHT - 4, "gray", f"{len(points)} continuations"),
+        _text(MARGIN, 9, COLOURS[0], f"drift {_ends(points)}, at most {most:.3g}"),
+        _polyline(places, COLOURS[0]),
+    ]
     return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
 
 
@@ -116,27 +133,6 @@ def ordered_groups(groups: Sequence[str]) -> list[str]:
 def group_colour(row: int, name: str) -> str:
     """Return the colour of the group at this place of `ordered_groups`."""
     return COLOURS[-1] if name == LEFT_OVER else COLOURS[row % len(COLOURS)]
-
-
-def principal_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return float32 [n, 2]: the rows of `vectors` (float32 [n, dim]) in the plane in which they vary most (PCA).
-
-    Each axis points to where its largest component is positive, so that equal vectors give equal pictures.
-    """
-    if len(vectors) < 2:
-        return np.zeros((len(vectors), 2), np.float32)
-    mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    # Some rows at a time: as float64, all of a large project's would fill the memory twice.
-    starts = range(0, len(vectors), ROWS_AT_ONCE)
-    blocks = ((vectors[start : start + ROWS_AT_ONCE] - mean).astype(np.float64) for start in starts)
-    _, directions = np.linalg.eigh(sum((block.T @ block for block in blocks), np.zeros((vectors.shape[1],) * 2)))
-    axes = directions[:, ::-1][:, :2]
-    if axes.shape[1] < 2:
-        axes = np.pad(axes, ((0, 0), (0, 1)))
-    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(2)])
-    axes = axes * np.where(signs == 0, 1, signs)
-    parts = [((vectors[start : start + ROWS_AT_ONCE] - mean) @ axes).astype(np.float32) for start in starts]
-    return np.concatenate(parts)
 
 
 def _small(points: NDArray[np.float32], groups: Sequence[str]) -> str:

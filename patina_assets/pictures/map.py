@@ -1,8 +1,8 @@
-"""A map of a projection: its items in the plane in which their index vectors vary most."""
+"""A map of a projection: its items in the plane of its index."""
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.pairs.items import Item
-from patina_assets.pictures.charts import colour_groups, group_colour, ordered_groups, principal_plane
+from patina_assets.pictures.charts import colour_groups, group_colour, ordered_groups
+from patina_assets.pictures.plane import Plane, spaced
 
-# Beyond these a picture shows nothing more, and a page becomes slow.
+# Beyond these a picture shows nothing more.
 PICTURE_ITEMS = 400
-PAGE_ITEMS = 20_000
 HOVER_CHARACTERS = 300
 MAX_DEPTH = 3
 UNDATED = "no date"
+NOBODY = "no author"
 SHORT_SHA = 12
 # A folder that holds more than this share of the files says too little: its subfolders are told apart.
 LARGE_SHARE = 0.6
@@ -30,32 +31,51 @@ class Places:
 
     Attributes:
         items: Some of a projection's items.
-        vectors: float32 [n, dim], from the index.
         points: float32 [n, 2].
         groups: At most eight, by module or kind.
         rows: Which of the projection's items they are.
+        total: How many items the projection has.
+        dates: When each was written (ISO 8601); empty where that is not known.
+        authors: Who wrote each; empty where that is not known.
     """
 
     items: list[Item]
-    vectors: NDArray[np.float32]
     points: NDArray[np.float32]
     groups: list[str]
     rows: list[int] = field(default_factory=list)
+    total: int = 0
+    dates: Sequence[str | None] = ()
+    authors: Sequence[str | None] = ()
 
 
-def placed(items: Sequence[Item], vectors: NDArray[np.float32], limit: int) -> Places:
+def placed(
+    items: Sequence[Item],
+    plane: Plane,
+    limit: int,
+    dates: Mapping[int, str] | None = None,
+    authors: Mapping[int, str] | None = None,
+) -> Places:
     """Return items with their places; evenly spaced ones where there are more than `limit`.
 
     Args:
         items: A projection's items.
-        vectors: float32 [items, dim], from its index.
+        plane: That of its index.
         limit: The most that are wanted.
+        dates: By row, when an item was written.
+        authors: By row, who wrote an item.
     """
-    points = principal_plane(vectors)
-    chosen = np.unique(np.linspace(0, len(items) - 1, min(limit, len(items))).astype(np.int64))
+    chosen = spaced(len(plane.rows), limit)
+    rows = plane.rows[chosen].tolist()
     groups = colour_groups(group_names(items))
-    rows = chosen.tolist()
-    return Places([items[row] for row in rows], vectors[chosen], points[chosen], [groups[row] for row in rows], rows)
+    return Places(
+        [items[row] for row in rows],
+        plane.points[chosen],
+        [groups[row] for row in rows],
+        rows,
+        len(items),
+        [dates.get(row) for row in rows] if dates else (),
+        [authors.get(row) for row in rows] if authors else (),
+    )
 
 
 def group_names(items: Sequence[Item]) -> list[str]:
@@ -67,21 +87,22 @@ def group_names(items: Sequence[Item]) -> list[str]:
     return names
 
 
-def map_document(found: Places, characters: int, dates: Sequence[str | None] = ()) -> dict[str, Any]:
+def map_document(found: Places, characters: int) -> dict[str, Any]:
     """Return a map for `map.js`: columns with a value for each item.
 
     Args:
         found: The items, and where they lie.
         characters: How much of each text is given.
-        dates: When each item was written (ISO 8601); empty where that is not known.
 
     Returns:
         x and y: the places; labels and texts: what is read of them; colourings: by name, the groups with their colours,
         and of each item the number of its group.
     """
     colourings = {"folder": found.groups, "kind": colour_groups([item.kind for item in found.items])}
-    if any(dates):
-        colourings["year"] = colour_groups([date[:4] if date else UNDATED for date in dates])
+    if any(found.dates):
+        colourings["year"] = colour_groups([date[:4] if date else UNDATED for date in found.dates])
+    if any(found.authors):
+        colourings["author"] = colour_groups([author or NOBODY for author in found.authors])
     return {
         "x": [round(float(x), 4) for x, _ in found.points],
         "y": [round(float(y), 4) for _, y in found.points],

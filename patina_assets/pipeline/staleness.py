@@ -188,7 +188,7 @@ def stage_verdict(
         reasons += [Reason(ReasonKind.FOLLOWS, name) for name in following]
     elif record.fingerprint != fingerprint(inputs):
         reasons += differences(record.inputs, inputs) or [Reason(ReasonKind.FINGERPRINT)]
-    if isinstance(stage, TrainedStage) and record.lineage is not None and not state.damages.get(stage.name):
+    if isinstance(stage, TrainedStage) and not state.damages.get(stage.name):
         changed = StageVerdict(stage.projection, stage.name, "stale" if reasons else "fresh", tuple(reasons))
         return _trained_verdict(changed, stage.refresh, record, state.drift, basis, renew=renew)
     if renew and not reasons and not record.is_clean:

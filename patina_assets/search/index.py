@@ -138,6 +138,13 @@ def recall_at_10(index: "Index", vectors: NDArray[np.float32]) -> float:
     return hits / (count * len(sample))
 
 
+def some_vectors(index: "Index", keys: Sequence[int]) -> NDArray[np.float32]:
+    """Return float32 [len(keys), dim]: the vectors of some keys as the index keeps them, in float16."""
+    if not len(keys):
+        return np.zeros((0, index.ndim), np.float32)
+    return np.asarray(index.get(np.asarray(keys, np.uint64)), np.float32).reshape(len(keys), index.ndim)
+
+
 def index_vectors(index: "Index", count: int) -> NDArray[np.float32]:
     """Return float32 [count, dim]: the vectors of the keys 0 to count - 1 as the index keeps them, in float16.
 
@@ -145,6 +152,4 @@ def index_vectors(index: "Index", count: int) -> NDArray[np.float32]:
         index: An index from `load_index`.
         count: How many items it was built over.
     """
-    if not count:
-        return np.zeros((0, index.ndim), np.float32)
-    return np.asarray(index.get(np.arange(count, dtype=np.uint64)), np.float32).reshape(count, index.ndim)
+    return some_vectors(index, range(count))

@@ -13,7 +13,7 @@ from patina_assets.learning.verdict import takes_part, validation_gain
 from patina_assets.search.base_model import base_files, base_settings, embed_query
 from patina_assets.search.built import BASE, LEXICAL, LOCK_REMEDY, read_built
 from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR
-from patina_assets.search.index import load_index
+from patina_assets.search.index import load_index, some_vectors
 from patina_assets.search.passage_file import PassageFile
 from patina_assets.search.search_file import SearchFile
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, resolve_base
@@ -24,6 +24,7 @@ from patina_resources.project.project import Project
 from patina_resources.store.artifacts import read_outputs
 from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
+from patina_resources.store.paths import ProjectionPaths
 
 if TYPE_CHECKING:
     from usearch.index import Index
@@ -64,8 +65,7 @@ class OpenIndex:
 
     def vectors(self, keys: Sequence[int]) -> NDArray[np.float32]:
         """Return the vectors of some keys as the index holds them, float32 [len(keys), dim]."""
-        found = self.index.get(np.asarray(keys, np.uint64))
-        return np.asarray(found, np.float32).reshape(len(keys), self.index.ndim)
+        return some_vectors(self.index, keys)
 
     def answers_questions(self) -> bool:
         """Return whether its items read like something a person would ask for."""
@@ -116,6 +116,11 @@ class Indexes:
             raise PatinaError(f"no projection {shown(name)} is built{hint}: expected one of {', '.join(known)}")
         return name
 
+    def paths(self, name: str) -> ProjectionPaths:
+        """Return the names of the files of a projection, or of `base`."""
+        model = self.spec.name
+        return self._project.base_paths(model) if name == BASE else self._project.projection_paths(model, name)
+
     def opened(self, name: str) -> OpenIndex:
         """Return an index.
 
@@ -123,11 +128,9 @@ class Indexes:
             PatinaError: It is missing or damaged.
         """
         if name not in self._open:
-            base = name == BASE
-            model = self.spec.name
-            paths = self._project.base_paths(model) if base else self._project.projection_paths(model, name)
+            paths = self.paths(name)
             _, (index, search) = read_outputs(paths, "index", ("usearch", "search.db"))
-            file = (PassageFile if base else SearchFile)(search, paths.search.name)
+            file = (PassageFile if name == BASE else SearchFile)(search, paths.search.name)
             weights = file.weights
             projection = from_safetensors(weights, paths.search.name) if weights is not None else None
             self._open[name] = OpenIndex(name, load_index(index, str(paths.index)), file, projection)

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ CREATE TABLE content (key INTEGER PRIMARY KEY, doc TEXT NOT NULL, body TEXT NOT 
 ROLES = {str(role): role for role in Role}
 # As many words and items as a day of questions asks for again.
 ANSWERS_KEPT = 16_384
+FILTERS_KEPT = 64
 # The index alone, without a second copy of the texts. Words are reduced to stems. A row number is a passage's key and
 # the number of its group above GROUP_ROWS, so that one group's rows are searched without a look at the others.
 GROUP_ROWS = 1 << 40
@@ -112,6 +113,17 @@ class Filters:
 
 
 NO_FILTERS = Filters()
+COUNTS_QUERY = """
+SELECT "group", count(*) FROM passage JOIN item USING (key) JOIN content USING (key) WHERE TRUE {conditions}
+GROUP BY "group"
+"""
+# Evenly spaced ones of a group: the newest first where they have a time, and source before tests.
+SAMPLE_QUERY = """
+SELECT key FROM (SELECT key, time, role, row_number() OVER (ORDER BY key) AS number
+                 FROM passage JOIN content USING (key) WHERE "group" = ? AND state IS NULL)
+WHERE number % ? = 0 OR time IS NOT NULL
+ORDER BY time DESC, role <> 'source', key LIMIT ?
+"""
 # As long as a path may be; SQLite takes no more than 50,000.
 MOST_PATTERN_CHARACTERS = 4_096
 
@@ -191,6 +203,7 @@ class PassageFile(SearchFile):
             raise PatinaError(f"{name}: is of an older build: run `patina oxidize`") from error
         # The file never changes.
         self._frequency = lru_cache(ANSWERS_KEPT)(self._count_holders)
+        self._counts = lru_cache(FILTERS_KEPT)(self._count_groups)
         self._stands_for = lru_cache(ANSWERS_KEPT)(lambda *of: self.rows(LIKE_QUERY, of))
 
     def passage(self, key: int) -> Passage:
@@ -284,9 +297,26 @@ class PassageFile(SearchFile):
         query = f"SELECT rowid FROM words WHERE words MATCH ? AND rowid IN ({rows})"  # noqa: S608 - numbers
         return {row[0] % GROUP_ROWS for row in self.rows(query, (f'"{term}"',))}
 
+    def group_counts(self, filters: Filters = NO_FILTERS) -> Mapping[Group, int]:
+        """Return how many passages of each group filters allow, whatever groups they name; no entry for none."""
+        return self._counts(replace(filters, groups=()))
+
+    def _count_groups(self, filters: Filters) -> Mapping[Group, int]:
+        conditions, values = filters.conditions()
+        return {Group(group): count for group, count in self.rows(COUNTS_QUERY.format(conditions=conditions), values)}
+
+    def sample(self, group: Group, count: int) -> list[Passage]:
+        """Return some passages of a group: the newest, or evenly spaced ones where they have no time."""
+        step = max(self.group_counts().get(group, 0) // count, 1)
+        return [self.passage(key) for (key,) in self.rows(SAMPLE_QUERY, (str(group), step, count))]
+
     def times(self) -> dict[int, str]:
         """Return by key when each passage was written (ISO 8601, UTC), where that is known."""
         return dict(self.rows("SELECT key, time FROM content WHERE time IS NOT NULL"))
+
+    def authors(self) -> dict[int, str]:
+        """Return by key who wrote each passage, where that is known."""
+        return dict(self.rows("SELECT key, author FROM content WHERE author IS NOT NULL"))
 
     @cached_property
     def count(self) -> int:

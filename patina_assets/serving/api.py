@@ -1,19 +1,23 @@
-"""The JSON API of the search page: which operations there are, and how they are answered. All only read."""
+"""The JSON API of the search page: how its operations are answered. All but `note` only read."""
 
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from patina_assets.serving.answers.new_notes import written_note
 from patina_assets.serving.doors import Doors
 from patina_assets.serving.editor import EditorLinks
+from patina_assets.serving.guard import problem
 from patina_assets.serving.openapi import openapi_document
 from patina_assets.serving.operations import OPERATIONS, Operation, values_of
 from patina_assets.serving.running import Running
 from patina_resources.errors import PatinaError
+from patina_resources.store.mothership import mothership
 
 API = "/api/v1"
 HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'"}
@@ -33,12 +37,26 @@ def api_routes(prefix: str, doors: Doors, running: Running) -> Sequence[BaseRout
             {
                 "version": 1,
                 "projects": [
-                    {"name": name, **answers.status(), "assets": [name] if doors.are_several else []}
+                    {
+                        "name": name,
+                        **answers.status(),
+                        "assets": [name] if doors.are_several else [],
+                        "notes": doors.takes_notes,
+                    }
                     for name, answers in doors.projects.items()
                 ],
                 "runs": running.runs(),
             }
         )
+
+    async def note(request: Request) -> Response:
+        if not doors.takes_notes:
+            return problem(403, f"Notes from the page are off: `[notes] from_page = true` in {mothership().settings}.")
+        body = await request.body()
+        try:
+            return json_response(await run_in_threadpool(lambda: written_note(doors.answers, body)))
+        except PatinaError as error:
+            return problem(400, str(error))
 
     def document(_: Request) -> Response:
         return json_response(openapi_document(f"{prefix}{API}"))
@@ -46,18 +64,19 @@ def api_routes(prefix: str, doors: Doors, running: Running) -> Sequence[BaseRout
     return [
         Route(f"{prefix}{API}/status", status),
         Route(f"{prefix}{API}/openapi.json", document),
+        Route(f"{prefix}{API}/note", note, methods=["POST"]),
         *(Route(f"{prefix}{API}/{one.name}", _answering(one, doors)) for one in OPERATIONS),
     ]
 
 
 def not_found(_: Request) -> Response:
     """Answer an address that there is not."""
-    return json_response({"error": "There is no such address: /patina/api/v1/openapi.json lists all."}, 404)
+    return problem(404, "There is no such address: /patina/api/v1/openapi.json lists all.")
 
 
-def json_response(document: Any, status: int = 200) -> Response:  # noqa: ANN401 - values for JSON
+def json_response(document: Any) -> Response:  # noqa: ANN401 - values for JSON
     """Return a response of JSON, in ASCII: a text of a repository may hold half surrogates."""
-    return Response(json.dumps(document).encode(), status, HEADERS, "application/json")
+    return Response(json.dumps(document).encode(), 200, HEADERS, "application/json")
 
 
 def _answering(operation: Operation, doors: Doors) -> Callable[[Request], Response]:
@@ -67,7 +86,7 @@ def _answering(operation: Operation, doors: Doors) -> Callable[[Request], Respon
             answers = doors.answers(name)
             document = operation.answer(answers, values)
         except PatinaError as error:
-            return json_response({"error": str(error)}, 400)
+            return problem(400, str(error))
         return json_response(EditorLinks(answers.project.root, doors.editor).added(document))
 
     return answer

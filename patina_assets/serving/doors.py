@@ -8,7 +8,7 @@ from patina_assets.orchestration.instance import location_names
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_resources.errors import PatinaError, did_you_mean, shown
 from patina_resources.project.project import Project
-from patina_resources.project.user_settings import editor_link
+from patina_resources.project.user_settings import editor_link, notes_from_page
 from patina_resources.store.mothership import mothership
 
 
@@ -19,10 +19,12 @@ class Doors:
     Attributes:
         projects: Answers by the name of the project's code location; the first is asked where none is named.
         editor: The link of the user's editor, with `{path}` and `{line}` in it.
+        takes_notes: Whether the user has switched on that notes are written from the page.
     """
 
     projects: dict[str, ProjectAnswers]
     editor: str
+    takes_notes: bool = False
 
     def answers(self, name: str | None) -> ProjectAnswers:
         """Return the answers of a project; None for the first.
@@ -50,4 +52,5 @@ def doors_of(projects: Sequence[Project]) -> Doors:
         PatinaError: The user's settings are wrong.
     """
     named = {name: ProjectAnswers(project) for name, project in location_names(projects).items()}
-    return Doors(named, editor_link(mothership().settings))
+    settings = mothership().settings
+    return Doors(named, editor_link(settings), notes_from_page(settings))

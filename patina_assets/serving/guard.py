@@ -1,6 +1,8 @@
 """The checks as the outermost layer of an ASGI application, with the headers that every answer carries."""
 
+import json
 from html import escape
+from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -9,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from patina_assets.serving.checks import Login, Refusal, Request, Site, verdict
 
 LARGEST_BODY = 8 << 20
+# Who asks below these reads JSON.
+FOR_PROGRAMS = ("/patina/api/", "/patina/mcp")
 HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -35,7 +39,7 @@ class Guard:
         """Answer one request."""
         found = verdict(_request(scope), self._site)
         if isinstance(found, Refusal):
-            await _send_response(_refused(found), scope, receive, send)
+            await _send_response(_refused(found, scope), scope, receive, send)
         elif isinstance(found, Login):
             await _send_response(_logged_in(found, self._site), scope, receive, send)
         elif scope["type"] == "websocket" or scope["method"] != "POST":
@@ -43,7 +47,7 @@ class Guard:
         else:
             body = await _body(receive)
             if body is None:
-                await _send_response(_refused(TOO_LARGE), scope, receive, send)
+                await _send_response(_refused(TOO_LARGE, scope), scope, receive, send)
             else:
                 await self._app(scope, _replayed(body, receive), _with_headers(send))
 
@@ -62,10 +66,20 @@ def _request(scope: Scope) -> Request:
     )
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(refusal: Refusal, scope: Scope) -> Response:
+    if scope["path"].startswith(FOR_PROGRAMS):
+        return problem(refusal.status, refusal.reason)
     again = '<meta http-equiv="refresh" content="0">' if refusal.again else ""
     page = f"<!doctype html><meta charset=utf-8><title>patina ui</title>{again}<p>{escape(refusal.reason)}</p>\n"
     return HTMLResponse(page, refusal.status, {"Content-Security-Policy": NOTHING, "Cache-Control": "no-store"})
+
+
+def problem(status: int, sentence: str) -> Response:
+    """Return why a request of a program is not answered, as RFC 9457 has it; `error` is the sentence, too."""
+    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": sentence}
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": NOTHING}
+    # In ASCII: a text of a repository may hold half surrogates.
+    return Response(json.dumps({**document, "error": sentence}).encode(), status, headers, "application/problem+json")
 
 
 def _logged_in(login: Login, site: Site) -> Response:

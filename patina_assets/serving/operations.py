@@ -75,7 +75,7 @@ OPERATIONS = (
         (
             Parameter("q", "Words or a question.", needed=True),
             Parameter("kind", "Only code, docs, commits or notes; may be written several times.", "texts", ()),
-            Parameter("path", "Only files like this glob, and commits that touched one."),
+            Parameter("path", "Only files that match this glob, and commits that touched one."),
             Parameter("language", "Only files of a language, such as python."),
             Parameter("since", "Only commits, notes and issues since a date, such as 2026-01-31."),
             Parameter("author", "Only commits and issues of an author: a part of the name."),
@@ -124,6 +124,18 @@ OPERATIONS = (
             CHARACTERS,
         ),
         lambda answers, values: answers.recent(**values),
+    ),
+    Operation(
+        "overview",
+        "What to begin with: passages by group, questions in the project's own words, the newest entries.",
+        (),
+        lambda answers, _: answers.overview(),
+    ),
+    Operation(
+        "suggestions",
+        "Projections that the eventlog has signal for, and the recipe has not.",
+        (),
+        lambda answers, _: answers.suggestions(),
     ),
     Operation(
         "why",

@@ -21,6 +21,7 @@ POLICY = (
 PAGE_FILES = {
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "begin.js": "text/javascript",
     "dom.js": "text/javascript",
     "details.js": "text/javascript",
     "results.js": "text/javascript",

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pipeline.stages.ageing import ageing
+from patina_assets.pipeline.stages.passages import item_sources
 from patina_assets.pipeline.stages.weights_page import CONTINUATIONS
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.tables import size_text
@@ -24,8 +25,9 @@ from patina_assets.upkeep.unneeded import unneeded
 from patina_resources.cache.settings import KEYS_VARIABLE, URL_VARIABLE, cache_settings, is_confirmed, proposal
 from patina_resources.cache.signing import SIGNING_KEY_VARIABLE
 from patina_resources.errors import PatinaError
+from patina_resources.hooks.installation import starter_here, state_of_hooks
 from patina_resources.materialize.code.languages.languages import PROBLEMS
-from patina_resources.models.registry_files import load_registry
+from patina_resources.models.registry_files import load_registry, plugin_problems
 from patina_resources.models.status import ModelRow, model_rows
 from patina_resources.plugins import GROUPS, plugins
 from patina_resources.project.project import PROJECT_VARIABLE, Project, find_project
@@ -132,7 +134,8 @@ def examine() -> Examination:
         for row in cached
         if row.state not in ("ready", "built in")
     ]
-    findings += [Finding(problem) for problem in (*PAIR_TYPES.problems, *PROBLEMS)]
+    left_out = (*item_sources().problems, *plugin_problems(), *PAIR_TYPES.problems, *PROBLEMS)
+    findings += [Finding(problem) for problem in left_out]
     return Examination(_versions(), places, verdicts, disk, cached, findings, suggestions)
 
 
@@ -213,8 +216,20 @@ def _project_places(project: Project, findings: list[Finding]) -> dict[str, str]
         "data": str(project.data),
         "eventlog": str(eventlog or "unknown"),
         "dagster_home": str(project.dagster_home),
+        **_hooks_place(project, findings),
         **_cache_place(project, findings),
     }
+
+
+def _hooks_place(project: Project, findings: list[Finding]) -> dict[str, str]:
+    """Return how the git hooks stand, where there can be some."""
+    try:
+        hooks = state_of_hooks(project.root, mothership(), starter_here())
+    except PatinaError:  # no repository, or a bare one: `patina hook install` says so to who wants them
+        return {}
+    if hooks.state == "incomplete":
+        findings.append(Finding("the git hooks of this project are incomplete", "patina hook install"))
+    return {"git hooks": f"{hooks.state}: {hooks.folder}"}
 
 
 def _cache_place(project: Project, findings: list[Finding]) -> dict[str, str]:

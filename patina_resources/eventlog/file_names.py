@@ -156,9 +156,8 @@ def untold_names(names: FileNames, touched: Iterable[str], there: Collection[str
     """
     told = {name: names.told_as_there(name) for name in (*touched, *names.last)}
     found: dict[str, str | None] = {}
-    for name, is_there in told.items():
-        if is_there and name not in there:
-            _find_end(name, names.moved, there, found)
+    for name in told:
+        _find_end(name, names.moved, there, found)
     gone = {name: found[name] for name, is_there in told.items() if is_there and name not in there}
     return gone | {name: name for name, is_there in told.items() if not is_there and name in there}
 

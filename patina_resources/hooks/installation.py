@@ -1,5 +1,7 @@
 """Installs hooks for a project, takes them away, and tells how they stand."""
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +13,7 @@ from patina_resources.hooks.script import HOOKS, Starter, joined, parted
 from patina_resources.materialize.git.repository import Repository, find_repository
 from patina_resources.store.files import kept_mode, write_atomic
 from patina_resources.store.folders.removal import remove
-from patina_resources.store.mothership import Mothership
+from patina_resources.store.mothership import HOME_VARIABLE, Mothership, mothership
 
 MODE = 0o777  # less the umask
 LinesState = Literal["installed", "missing", "of another Patina", "unreadable"]
@@ -47,6 +49,25 @@ class Hooks:
     folder: Path
     wanted: bool
     hooks: tuple[HookState, ...]
+
+    @property
+    def state(self) -> Literal["installed", "incomplete", "not installed"]:
+        """How they stand together."""
+        if not self.wanted:
+            return "not installed"
+        return "installed" if all(hook.state == "installed" for hook in self.hooks) else "incomplete"
+
+
+def starter_here() -> Starter:
+    """Return what the hooks start that this process installs.
+
+    Raises:
+        PatinaError: Python does not know where it is.
+    """
+    if not Path(sys.executable or "").is_absolute():
+        raise PatinaError("this Python does not know where it is: run `patina` from the environment it is installed in")
+    home = os.environ.get(HOME_VARIABLE)
+    return Starter(sys.executable, str(mothership().home) if home else None)
 
 
 def install(root: Path, home: Mothership, starter: Starter) -> Path:

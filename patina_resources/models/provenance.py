@@ -10,6 +10,11 @@ SHIPPED_WITH = "comes with Patina"
 Pin = Literal["met", "not pinned", "not met"]
 
 
+def shipped_with(entry: RegistryEntry) -> str:
+    """Return what a model comes with: this program, or an installed package."""
+    return SHIPPED_WITH if entry.folder is None else f"comes with {entry.origin}"
+
+
 def package_source(package: PackageSource) -> str:
     """Return what models.lock says of a graph that was made of a package's weights, whose digest the registry pins."""
     return f"{package.requirement}: {package.folder}/model.safetensors (SHA-256 {package.sha256_weights})"

@@ -7,7 +7,7 @@ the project as its *scope*: it is known in that project alone, and its bytes lie
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -154,7 +154,8 @@ class RegistryEntry:
         hub: Its place on the model hub, if it has one.
         package: The package that carries it, if one does.
         shipped: That it comes with this program, if it does.
-        origin: The file that defines it.
+        origin: The file that defines it, or the package and its version.
+        folder: The folder of the package that brings its files; None for what comes with this program.
     """
 
     spec: ModelSpec
@@ -167,6 +168,7 @@ class RegistryEntry:
     package: PackageSource | None = None
     shipped: ShippedSource | None = None
     origin: str = "registry.toml"
+    folder: Path | None = None
 
 
 def model_digest(sha256_model: str, sha256_tokenizer: str) -> str:
@@ -250,6 +252,7 @@ class Registry:
         settings: What tables say of hub repositories that are not added yet.
         scope: The project whose models are among them.
         own_names: The names that this project defines.
+        plugged: Returns the models of installed packages. It is asked where a name is none of the others.
     """
 
     entries: Mapping[str, RegistryEntry]
@@ -257,6 +260,7 @@ class Registry:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scope: str = ""
     own_names: frozenset[str] = frozenset()
+    plugged: Callable[[], Mapping[str, "RegistryEntry"]] = dict
 
     def scope_of(self, name: str) -> str:
         """Return the scope of the model with that folder name."""
@@ -264,7 +268,12 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """Return every model's name as a recipe writes it, the registry's first, then those that were only added."""
-        return (*self.entries, *(reference_of(name) for name in self.added if name not in self.entries))
+        return tuple(reference_of(name) for name in self.all_entries())
+
+    def all_entries(self) -> dict[str, RegistryEntry]:
+        """Return every entry by the name of its folder: the registry's first, then packages', then what was added."""
+        others = {**self.plugged(), **self.added}
+        return {**self.entries, **{name: entry for name, entry in others.items() if name not in self.entries}}
 
     def resolve(self, name: str) -> ModelSpec:
         """Return the spec of the model that `name` means: a name, an alias, or `hf:org/name[@revision]`.
@@ -284,6 +293,7 @@ class Registry:
             return self._hub_entry(reference_of(name))
         check_model_name(name)
         found = self.entries.get(name) or self._by_other_name(name.lower()) or self.added.get(name)
+        found = found or self.plugged().get(name)
         if found is None:
             hint = did_you_mean(name.lower(), self._all_words())
             raise PatinaError(
@@ -294,7 +304,8 @@ class Registry:
 
     def knows(self, name: str) -> bool:
         """Return whether a plain name or an alias means a model."""
-        return name in self.entries or name in self.added or self._by_other_name(name.lower()) is not None
+        is_known = name in self.entries or name in self.added or self._by_other_name(name.lower()) is not None
+        return is_known or name in self.plugged()
 
     def _hub_entry(self, reference: str) -> RegistryEntry:
         folder = folder_name_of(reference)
@@ -310,4 +321,4 @@ class Registry:
         return None
 
     def _all_words(self) -> list[str]:
-        return [*self.entries, *(alias for entry in self.entries.values() for alias in entry.aliases)]
+        return [*self.all_entries(), *(alias for entry in self.entries.values() for alias in entry.aliases)]

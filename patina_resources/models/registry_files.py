@@ -14,6 +14,7 @@ from patina_resources.documents.toml_file import read_toml
 from patina_resources.errors import PatinaError, shown
 from patina_resources.models.lock import LockRecord
 from patina_resources.models.names import TakenNames, says_the_same
+from patina_resources.models.plugged import models_of_packages
 from patina_resources.models.registry import (
     ModelSpec,
     Registry,
@@ -59,7 +60,7 @@ def load_registry(mothership: Mothership, project: Project | None = None) -> Reg
         free = None if store == own or _is_ours(store.registry) else TakenNames(_shipped().values())
         _read_user(store.registry, entries, added, settings, free)
     _check_aliases(entries)
-    known = Registry(entries, added, settings)
+    known = Registry(entries, added, settings, plugged=lambda: _plugged()[0])
     if project is None or not project.config.models:
         return known
     return _with_project(known, project, mothership.project_folder(project.root).name, described)
@@ -77,6 +78,16 @@ def spec_of_record(key: str, record: LockRecord, lock: Path) -> ModelSpec:
         raise PatinaError(f"{lock}: [{key_name(key)}] does not say its pooling and max_tokens: add the model again")
     prefixes = (record.query_prefix, record.passage_prefix)
     return ModelSpec(name, record.dimensions, record.max_tokens, pooling, *prefixes, scope=scope)
+
+
+def plugin_problems() -> tuple[str, ...]:
+    """Return a sentence for each model of an installed package that is left out."""
+    return _plugged()[1]
+
+
+@cache
+def _plugged() -> tuple[Mapping[str, RegistryEntry], tuple[str, ...]]:
+    return models_of_packages(_shipped().values())
 
 
 @cache
@@ -139,12 +150,12 @@ def _with_project(known: Registry, project: Project, scope: str, described: Mapp
             added |= {} if recorded is None else {name: _added(model_key(name, scope), recorded)}
         else:
             entries[name] = table_entry(name, values, where, None, scope)
-    return Registry(entries, added, settings, scope, frozenset(own_names))
+    return Registry(entries, added, settings, scope, frozenset(own_names), known.plugged)
 
 
 def _taken(known: Registry) -> TakenNames:
     taken = TakenNames(_shipped().values())
-    for entry in (*known.entries.values(), *known.added.values()):
+    for entry in (*known.entries.values(), *known.added.values(), *known.plugged().values()):
         if entry.origin != SHIPPED:
             taken.take((entry.spec.name, *entry.aliases), entry.origin)
     for name in known.settings:

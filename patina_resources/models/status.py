@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from patina_resources.models.cache import CachedModel, cached_models
-from patina_resources.models.provenance import SHIPPED_WITH, Pin, is_pinned, origin_of, pin_of
+from patina_resources.models.provenance import Pin, is_pinned, origin_of, pin_of, shipped_with
 from patina_resources.models.registry import (
     CORPUS_STATIC,
     JOINT,
     PROJECT_PREFIX,
     Registry,
     RegistryEntry,
+    is_hub_name,
     shown_key,
     split_key,
 )
@@ -106,7 +107,8 @@ def missing_shipped(mothership: Mothership, registry: Registry, name: str) -> li
     Raises:
         PatinaError: models.lock is damaged.
     """
-    entries = [registry.entries[part] for part in name.split(JOINT) if part in registry.entries]
+    parts = name.split(JOINT)
+    entries = [registry.entry(part) for part in parts if not is_hub_name(part) and registry.knows(part)]
     shipped = [entry.spec for entry in entries if entry.shipped is not None]
     return [spec.name for spec in shipped if find_record(mothership, spec.key) is None]
 
@@ -125,11 +127,7 @@ def _roots(mothership: Mothership, projects: Iterable[Path]) -> dict[str, str]:
 
 
 def _entries(registry: Registry) -> dict[str, RegistryEntry]:
-    named = (
-        *registry.entries.values(),
-        *(registry.added[name] for name in registry.added if name not in registry.entries),
-    )
-    return {entry.spec.key: entry for entry in named}
+    return {entry.spec.key: entry for entry in registry.all_entries().values()}
 
 
 def _row(entry: RegistryEntry, cached: CachedModel | None, roots: dict[str, str]) -> ModelRow:
@@ -155,7 +153,7 @@ def _row(entry: RegistryEntry, cached: CachedModel | None, roots: dict[str, str]
 def _place(entry: RegistryEntry) -> str:
     """Return where a model would come from."""
     if entry.shipped is not None:
-        return SHIPPED_WITH
+        return shipped_with(entry)
     if entry.hub is None:
         return ""
     return f"hub {entry.hub.repository}" + (f"@{entry.hub.revision}" if entry.hub.revision else "")

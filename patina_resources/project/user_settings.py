@@ -78,6 +78,7 @@ _FILE = table(
         "cache": record(CacheSettings),
         "editor": table({"link": _EDITOR}),
         "fleet": table({"projects": short_list_of(SHORT_TEXT)}),
+        "notes": table({"from_page": SWITCH}),
         "projects": table_of(_PLACES, 'tables such as [projects."/path/of/project"]'),
     }
 )
@@ -133,6 +134,15 @@ def editor_link(settings: Path) -> str:
         PatinaError: The file is not TOML, or says something else than it may.
     """
     return str(_read(settings).get("editor", {}).get("link", EDITORS["vscode"]))
+
+
+def notes_from_page(settings: Path) -> bool:
+    """Return whether `patina ui` writes notes: `[notes] from_page`, off where it is not said.
+
+    Raises:
+        PatinaError: The file is not TOML, or says something else than it may.
+    """
+    return bool(_read(settings).get("notes", {}).get("from_page", False))
 
 
 def _is_link(value: str) -> bool:

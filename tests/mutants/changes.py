@@ -94,6 +94,8 @@ def _left_alone(tree: ast.Module) -> Iterator[ast.AST]:
             parts += node.decorator_list
         elif isinstance(node, ast.AnnAssign):
             parts.append(node.annotation)
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+            parts.append(node)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             parts += [node, node.value]
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "TypeVar":

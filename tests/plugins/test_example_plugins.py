@@ -17,6 +17,9 @@ from small_project import make_project
 
 EXAMPLES = ROOT / "docs" / "plugins"
 BUILD = 'def build(name):\n    """Declare a target."""\n    native.genrule(name = name)\n'
+# So that this file itself has none.
+MARK = "TO" + "DO"
+BASE_ALONE = "version: 2\nprojections: {}\n"
 RECIPE = """version: 2
 projections:
   days:
@@ -51,8 +54,12 @@ class Environment:
             f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in entries.items())
             for group, entries in project["entry-points"].items()
         )
-        module = (EXAMPLES / name / f"{name.replace('-', '_')}.py").read_text()
-        self.install(project["name"], module, "".join(groups), version)
+        module = EXAMPLES / name / f"{name.replace('-', '_')}.py"
+        self.install(project["name"], module.read_text() if module.exists() else "", "".join(groups), version)
+        package = module.with_suffix("")
+        if package.is_dir():
+            (self.packages / module.name).unlink()
+            shutil.copytree(package, self.packages / package.name, dirs_exist_ok=True)
 
     def uninstall(self, name: str) -> None:
         """Remove a package."""
@@ -113,6 +120,124 @@ def test_a_language_of_a_plugin_is_read_and_again_after_an_update(environment: E
     environment.uninstall("patina-starlark")
     read()
     assert live(repository.eventlog, "code.function") == []
+
+
+def test_a_search_can_be_limited_to_the_language_of_a_plugin(environment: Environment, tmp_path: Path) -> None:
+    repository = GitFolder(tmp_path / "repository")
+    repository.write("rules/build.bzl", BUILD)
+    repository.write("rules/build.py", BUILD)
+    repository.write(".patina/oxidize.yaml", BASE_ALONE)
+    repository.commit("Begin")
+    limited = ("scry", "declare a target", "--language", "starlark", "--json")
+    environment.install_example("patina-starlark")
+    done = environment.patina(repository.path, "materialize", "--oxidize")
+    assert done.returncode == 0, done.stderr
+    found = environment.patina(repository.path, *limited)
+    assert {hit["file"] for hit in json.loads(found.stdout)} == {"rules/build.bzl"}
+    environment.uninstall("patina-starlark")
+    refused = environment.patina(repository.path, *limited)
+    assert refused.returncode == 2
+    assert "--language: 'starlark'" in refused.stderr
+
+
+def test_an_item_source_of_a_plugin_is_searched_and_gone_after_it(environment: Environment, tmp_path: Path) -> None:
+    repository = GitFolder(tmp_path / "repository")
+    repository.write("src/wires.py", f"def pull(rope):\n    return rope  # {MARK}: knot the rope twice\n")
+    repository.write(".patina/oxidize.yaml", BASE_ALONE)
+    repository.commit("Begin")
+
+    def kinds() -> dict[str, str]:
+        done = environment.patina(repository.path, "materialize", "--oxidize")
+        assert done.returncode == 0, done.stderr
+        found = environment.patina(repository.path, "scry", "knot the rope twice", "--json")
+        return {hit["kind"]: f"{hit['file']}:{hit['line']}" for hit in json.loads(found.stdout)}
+
+    assert "todo" not in kinds()
+    environment.install_example("patina-todos")
+    assert kinds()["todo"] == "src/wires.py:2"
+    planned = environment.patina(repository.path, "oxidize", "--dry-run")
+    assert "stale" not in planned.stdout
+    environment.install_example("patina-todos", version="1.1")
+    planned = environment.patina(repository.path, "oxidize", "--dry-run")
+    assert "patina-todos 1.0" in planned.stdout
+    environment.uninstall("patina-todos")
+    assert "todo" not in kinds()
+
+
+def test_a_model_of_a_plugin_is_used_and_its_bytes_are_checked(environment: Environment, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", f"{BASE_ALONE}embedding_model: letters\n")
+    refused = environment.patina(project.root, "oxidize")
+    assert (refused.returncode, "unknown model 'letters'" in refused.stderr) == (2, True)
+    environment.install_example("patina-letters")
+    model = environment.packages / "patina_letters" / "model.onnx"
+    content = model.read_bytes()
+    model.write_bytes(content[:2000] + bytes([content[2000] ^ 1]) + content[2001:])
+    damaged = environment.patina(project.root, "model", "add", "letters")
+    assert (damaged.returncode, "install the package patina-letters 1.0 again" in damaged.stderr) == (2, True)
+    model.write_bytes(content)
+    built = environment.patina(project.root, "oxidize")
+    assert built.returncode == 0, built.stderr
+    rows = {row["name"]: row for row in json.loads(environment.patina(project.root, "model", "list", "--json").stdout)}
+    assert rows["letters"]["state"] == "ready"
+    assert rows["letters"]["pin"] == "pinned"
+    assert rows["letters"]["origin"] == "comes with patina-letters 1.0: letters/model.onnx"
+    assert json.loads(environment.patina(project.root, "scry", "parse a token", "--json").stdout)
+    environment.uninstall("patina-letters")
+
+
+@pytest.mark.parametrize(
+    ("group", "module", "words"),
+    [
+        ("models", "THING = 1", "expected a RegistryEntry, got int"),
+        (
+            "models",
+            "from patina_resources.models.registry import *\n"
+            "THING = RegistryEntry(ModelSpec('all-minilm-16-v2', 2, 2, 'mean'), hub=HubSource('a/b'))",
+            "reads like all-minilm-l6-v2 of the shipped registry",
+        ),
+        (
+            "models",
+            "from patina_resources.models.registry import *\nTHING = RegistryEntry(ModelSpec('plain', 2, 2, 'mean'))",
+            "names neither a hub repository, nor a folder",
+        ),
+        ("item_sources", "THING = 1", "expected an ItemSource, got int"),
+        (
+            "item_sources",
+            "from patina_assets.passages.item_source import ItemSource\n"
+            "from patina_resources.eventlog.reader import Source\n"
+            "THING = ItemSource('x', 'x', (Source('git.log', 'SELECT 1'),), lambda rows, texts: (), 1)",
+            "there is another source git.log already",
+        ),
+    ],
+)
+def test_what_a_plugin_cannot_replace_or_is_none_is_left_out(
+    environment: Environment, tmp_path: Path, group: str, module: str, words: str
+) -> None:
+    environment.install("patina-broken", module, f"[patina.{group}]\nthing = patina_broken:THING\n")
+    (tmp_path / ".patina").mkdir()
+    _, found = environment.findings(tmp_path)
+    environment.uninstall("patina-broken")
+    assert "the plugin thing of patina-broken 1.0 is left out" in found
+    assert words in found
+
+
+def test_an_item_source_that_fails_is_named_and_what_was_built_stays(environment: Environment, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", BASE_ALONE)
+    assert environment.patina(project.root, "oxidize").returncode == 0
+    for body, words in (("return 1 / 0", "ZeroDivisionError"), ("return [Passage('a', 'b')]", "no path, no commit")):
+        module = (
+            "from patina_assets.passages.item_source import ItemSource\n"
+            "from patina_assets.passages.passage import Passage\n"
+            f"def passages(rows, texts):\n    {body}\n"
+            "THING = ItemSource('odd', 'odd things', (), passages, 1)\n"
+        )
+        environment.install("patina-odd", module, "[patina.item_sources]\nthing = patina_odd:THING\n")
+        failed = environment.patina(project.root, "oxidize")
+        assert failed.returncode == 1
+        assert "the item source odd of patina-odd 1.0 failed" in failed.stdout + failed.stderr
+        assert words in failed.stdout + failed.stderr
+        assert json.loads(environment.patina(project.root, "scry", "parse a token", "--json").stdout)
+    environment.uninstall("patina-odd")
 
 
 def digest_of(repository: GitFolder) -> str:

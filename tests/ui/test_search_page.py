@@ -88,6 +88,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATINA_HOME", str(folder / "mothership"))
         patch.setenv("HOME", str(folder))
+        (folder / "mothership").mkdir()
+        (folder / "mothership" / "config.toml").write_text("[notes]\nfrom_page = true\n")
         yield folder
 
 
@@ -174,6 +176,42 @@ def details_of(page: Page, name: str) -> str:
 # What a person does
 
 
+def test_the_first_view_says_what_is_searched_and_what_can_be_asked(page: Page, ui: Ui) -> None:
+    show(page, ui)
+    wait(page, "document.querySelector('#results [aria-label=Newest] .entries')")
+    counts = page.value("[...document.querySelectorAll('#results .counts li')].map(e => e.textContent)")
+    assert {count.split(" ")[1] for count in counts} == {"code", "docs", "commits", "notes"}
+    assert all(int(count.split(" ")[0].replace(",", "")) > 0 for count in counts)
+    assert "docs: decisions" in page.value("document.querySelector('#results .entries').innerText")
+    wait(page, "document.querySelector('#results [aria-label=\"Could be had\"]')")
+    assert "patina init --update" in page.text()
+    page.value("document.activeElement.blur()")
+    page.screenshot(SCREENSHOTS / "search-first.png")
+    question = page.value("document.querySelector('#results .examples a').textContent")
+    page.value("document.querySelector('#results .examples a').click()")
+    assert results_of(page, question)
+    assert page.value("document.querySelector('#q').value") == question
+
+
+def test_a_note_is_written_about_what_is_shown(page: Page, ui: Ui, repository: GitFolder) -> None:
+    show(page, ui, q="read_proxy", show="src/proxy.py:1")
+    details_of(page, "src/proxy.py:1")
+    wait(page, "!document.querySelector('#writing').hidden")
+    page.value("document.querySelector('#note summary').click()")
+    wait(page, "document.activeElement.name === 'text'")
+    page.call("Input.insertText", text=f"Proxies are read once {HOSTILE}")
+    assert page.value("document.querySelector('#note [name=about]').value") == "src/proxy.py:1"
+    page.screenshot(SCREENSHOTS / "search-note.png")
+    page.value("document.querySelector('#note button').click()")
+    told = wait(page, "document.querySelector('#noted').textContent")
+    assert told.startswith("Written: layer/sessions/")
+    text = (repository.path / told.removeprefix("Written: ")).read_text()
+    assert f"Proxies are read once {HOSTILE}" in text
+    assert "src/proxy.py:1" in text
+    page.value("document.querySelector('#note summary').click()")
+    assert page.value("document.querySelectorAll('main img').length") == 0
+
+
 def test_results_come_as_they_are_typed(page: Page, ui: Ui) -> None:
     show(page, ui)
     page.value("document.querySelector('#q').focus()")
@@ -199,6 +237,10 @@ def test_filters_are_in_the_address_which_can_be_shared(page: Page, ui: Ui) -> N
     found = page.value("[...document.querySelectorAll('#results a.place')].map(e => e.textContent)")
     show(page, ui, q="the cookie", kind="commits")
     assert results_of(page, "the cookie") == found
+    show(page, ui, q="the cookie", language="python")
+    results_of(page, "the cookie")
+    notes = page.value("[...document.querySelectorAll('#results .note')].map(e => e.textContent)")
+    assert {f"language leaves out all {group}." for group in ("docs", "commits", "notes")} <= set(notes)
     show(page, ui, q="the cookie", path="docs/*", language="cobol")
     assert "language: 'cobol'" in wait(page, "document.querySelector('#said').textContent")
     assert page.value("document.querySelector('#chosen').textContent") == "(path docs/*, language cobol)"
@@ -329,6 +371,10 @@ def test_it_is_seen_in_the_dark_and_on_a_narrow_screen(page: Page, ui: Ui, name:
     results_of(page, "check the stream")
     assert page.value("document.documentElement.scrollWidth") <= width
     page.screenshot(SCREENSHOTS / f"search-{name}.png")
+    show(page, ui)
+    wait(page, "document.querySelector('#results [aria-label=Newest] .entries')")
+    assert page.value("document.documentElement.scrollWidth") <= width
+    page.screenshot(SCREENSHOTS / f"search-{name}-first.png")
     show(page, ui, q="check the stream", show="src/stream.py")
     details_of(page, "src/stream.py")
     assert page.value("document.documentElement.scrollWidth") <= width
@@ -336,14 +382,14 @@ def test_it_is_seen_in_the_dark_and_on_a_narrow_screen(page: Page, ui: Ui, name:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("values", [{"view": "map"}, {"q": "check the header"}, {"view": "recent"}])
+@pytest.mark.parametrize("values", [{"view": "map"}, {"q": "check the header"}, {"view": "recent"}, {}])
 def test_axe_finds_nothing(page: Page, ui: Ui, scheme: str, values: dict[str, str]) -> None:
     look(page, 1280, 900, scheme)
     show(page, ui, **values, show="src/header.py")
     details_of(page, "src/header.py")
     if "q" in values:
         results_of(page, values["q"])
-        page.value("document.querySelector('#filters').open = true")
+        page.value("document.querySelector('#filters').open = document.querySelector('#note').open = true")
     page.value((files("axe_core_python") / "axe.min.js").read_text("utf-8"))
     found = page.value("axe.run(document).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
     assert found == []

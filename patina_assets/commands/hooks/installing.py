@@ -1,19 +1,15 @@
 """`patina hook install`, `uninstall` and `status`."""
 
-import os
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from patina_assets.commands.hooks.background import hook_files
 from patina_assets.pipeline.plain_text import json_text
 from patina_assets.terminal.output import print_table
-from patina_resources.errors import PatinaError
-from patina_resources.hooks.installation import Hooks, install, state_of_hooks, uninstall
-from patina_resources.hooks.script import HOOKS, Starter
+from patina_resources.hooks.installation import Hooks, install, starter_here, state_of_hooks, uninstall
+from patina_resources.hooks.script import HOOKS
 from patina_resources.project.known_projects import register_project
 from patina_resources.project.project import Project
-from patina_resources.store.mothership import HOME_VARIABLE, mothership
+from patina_resources.store.mothership import mothership
 
 LAST_LINES = 5
 HEADER = ("hook", "state", "lines of yours")
@@ -27,11 +23,11 @@ def install_hooks(project: Project) -> int:
     """
     home = mothership()
     register_project(home, project.root)
-    folder = install(project.root, home, _starter())
+    folder = install(project.root, home, starter_here())
     print(f"installed in {folder}: {', '.join(HOOKS)}")
     print("after each of them the repository is read and rebuilt in the background; git does not wait for that")
     print(f"what was done: {hook_files(project).log}")
-    print("next: commit something, then patina hook status")
+    print("next: commit something, then run `patina hook status`")
     return 0
 
 
@@ -55,7 +51,7 @@ def print_hooks(project: Project, *, as_json: bool) -> int:
     Raises:
         PatinaError: There is no repository with checked-out files.
     """
-    hooks = state_of_hooks(project.root, mothership(), _starter())
+    hooks = state_of_hooks(project.root, mothership(), starter_here())
     log = hook_files(project).log
     last = log.read_text("utf-8", "replace").splitlines()[-LAST_LINES:] if log.is_file() else []
     if as_json:
@@ -70,15 +66,8 @@ def print_hooks(project: Project, *, as_json: bool) -> int:
 
 def _remarks(hooks: Hooks) -> list[str]:
     problems = [hook.problem for hook in hooks.hooks if hook.problem]
-    if not hooks.wanted:
-        return [*problems, "not installed for this project: patina hook install"]
-    if all(hook.state == "installed" for hook in hooks.hooks):
+    if hooks.state == "not installed":
+        return [*problems, "not installed for this project: run `patina hook install`"]
+    if hooks.state == "installed":
         return [*problems, "installed: after each of them the repository is read and rebuilt in the background"]
-    return [*problems, "incomplete: patina hook install"]
-
-
-def _starter() -> Starter:
-    if not Path(sys.executable or "").is_absolute():
-        raise PatinaError("this Python does not know where it is: run `patina` from the environment it is installed in")
-    home = os.environ.get(HOME_VARIABLE)
-    return Starter(sys.executable, str(mothership().home) if home else None)
+    return [*problems, "incomplete: run `patina hook install`"]

@@ -30,7 +30,7 @@ from patina_resources.models.registry import (
     shown_key,
     split_key,
 )
-from patina_resources.models.registry_files import load_registry
+from patina_resources.models.registry_files import load_registry, plugin_problems
 from patina_resources.models.status import ModelRow, cached_row, model_row, model_rows
 from patina_resources.models.stores import all_records, stores
 from patina_resources.project.known_projects import known_projects
@@ -59,6 +59,8 @@ def print_models(*, as_json: bool) -> None:
     """Print the registry beside the cache, as a table or as JSON: a list of objects with the fields of `ModelRow`."""
     home = mothership()
     rows = model_rows(home, load_registry(home, project_here()), _projects(home))
+    for problem in plugin_problems():
+        say_on_stderr(f"patina: {problem}")
     if as_json:
         print(json_text([asdict(row) for row in rows]))
         return
@@ -104,7 +106,7 @@ def add(name: str, precision: Precision | None, folder: Path | None, *, yes: boo
     if not added.downloaded:
         return f"{added.spec.reference} is in the cache already: {added.folder}"
     say_on_stderr(
-        f"next: write `embedding_model: {added.spec.reference}` into .patina/oxidize.yaml, then patina oxidize"
+        f"next: write `embedding_model: {added.spec.reference}` into .patina/oxidize.yaml, then run `patina oxidize`"
     )
     return added_text(added, home.own / "models.lock")
 

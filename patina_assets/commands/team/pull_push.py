@@ -46,9 +46,9 @@ def print_pull(project: Project, *, as_json: bool) -> int:
     older = f" (the build of commit {done.commit[:12]})" if done.commit else ""
     print(f"fetched {len(done.stages)} stages{older} in {seconds:.1f} s: {traffic_text(traffic)}")
     if left:
-        print(f"{len(left)} stages are stale or missing for the events here: next: patina oxidize")
+        print(f"{len(left)} stages are stale or missing for the events here; next: run `patina oxidize`")
     else:
-        print('nothing is left to be built; next: patina scry "a question in your own words"')
+        print('nothing is left to be built; next: run `patina scry "a question in your own words"`')
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,12 @@ class EmbeddingsStage(VectorStage):
         "One base-model vector for each unique text of `{name}`. A text is embedded once per model, ever: the rest "
         "comes from the cache."
     )
-    check_names = (ONE_VECTOR_PER_TEXT, UNIT_LENGTH)
+    promised = MappingProxyType(
+        {
+            ONE_VECTOR_PER_TEXT: "There are as many vectors as different texts.",
+            UNIT_LENGTH: "Every vector is of length 1, or zero where no word of its text is known.",
+        }
+    )
     columns = (Column("texts", ("texts",)), Column("new texts", ("new_texts",)))
     embeds = True
 
@@ -97,9 +103,17 @@ class EmbeddingsStage(VectorStage):
         wrong = int(((np.abs(lengths - 1) > LENGTH_TOLERANCE) & (lengths != 0) | ~np.isfinite(lengths)).sum())
         empty = int((lengths == 0).sum())
         return [
-            CheckResult(ONE_VECTOR_PER_TEXT, len(vectors) == texts, f"{len(vectors)} vectors for {texts} unique texts"),
             CheckResult(
-                UNIT_LENGTH, wrong == 0, f"{wrong} vectors are not of unit length; {empty} texts have no known word"
+                ONE_VECTOR_PER_TEXT,
+                len(vectors) == texts,
+                f"{len(vectors)} vectors for {texts} unique texts",
+                figures={"vectors": len(vectors)},
+            ),
+            CheckResult(
+                UNIT_LENGTH,
+                wrong == 0,
+                f"{wrong} vectors are not of unit length; {empty} texts have no known word",
+                figures={"wrong": wrong, "without_known_word": empty},
             ),
         ]
 

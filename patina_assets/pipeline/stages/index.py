@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from patina_assets.pairs.items import Item
 from patina_assets.pairs.relations import unique_texts
 from patina_assets.pictures.charts import scatter, small_scatter
 from patina_assets.pictures.map import PICTURE_ITEMS, Places, label, placed
+from patina_assets.pictures.plane import Plane, decode_plane, encode_plane, plane_of
 from patina_assets.pipeline.stages.index_extension import Extension, extended_index
 from patina_assets.pipeline.stages.stage import (
     Built,
@@ -26,10 +28,13 @@ from patina_assets.pipeline.stages.stage import (
     digest_of_all,
     hashed,
 )
-from patina_assets.search.index import IndexOptions, build_index, index_vectors, load_index, recall_at_10
+from patina_assets.search.built import BASE
+from patina_assets.search.index import IndexOptions, build_index, load_index, recall_at_10, some_vectors
+from patina_assets.search.passage_file import PassageFile
 from patina_assets.search.search_file import SearchFile, encode_search
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection, read_outputs
+from patina_resources.store.manifests import EXTENDED
 from patina_resources.store.paths import ProjectionPaths
 
 EVERY_ITEM_IS_INDEXED = "every_item_is_indexed"
@@ -37,6 +42,7 @@ RECALL = "recall_at_10"
 RECALL_WANTED = 0.95
 INDEX = "usearch"
 SEARCH = "search.db"
+PLANE = "plane.safetensors"
 SAMPLE_QUERIES = 5
 NEIGHBOURS = 3
 QUERY = "query"
@@ -56,12 +62,17 @@ class IndexStage(Stage):
     by: VectorStage
 
     name = "index"
-    version = 2
+    version = 3
     kinds = frozenset({"usearch"})
     description = (
         "A USearch index over the vectors of `{name}`, with the items its keys lead to: what `patina scry` searches."
     )
-    check_names = (EVERY_ITEM_IS_INDEXED, RECALL)
+    promised = MappingProxyType(
+        {
+            EVERY_ITEM_IS_INDEXED: "The index holds one vector for each item.",
+            RECALL: f"Of ten true neighbours of a vector, the index finds {RECALL_WANTED:.0%} on average, or more.",
+        }
+    )
     columns = (Column("items", ("items",)), Column("recall@10", ("recall_at_10",)))
 
     @property
@@ -85,7 +96,8 @@ class IndexStage(Stage):
         items = self.of.items(work.built)
         extension = None if work.clean else self._extended(work, [item.text for item in items])
         if extension is not None:
-            return _built(len(items), extension.content, extension.dimensions, search_file, extension.facts)
+            plane = plane_of(extension.vectors, _plane_before(work.built))
+            return _built(extension.content, extension.vectors, plane, search_file, extension.facts)
         return build_search_index(items, self.by.vectors(work.built), search_file)
 
     def _extended(self, work: Work, texts: Sequence[str]) -> Extension | None:
@@ -124,20 +136,31 @@ class IndexStage(Stage):
         expected = len(self.of.items(built))
         recall = float(own.record.facts["recall_at_10"])
         return [
-            CheckResult(EVERY_ITEM_IS_INDEXED, indexed == expected, f"{indexed} vectors for {expected} items"),
             CheckResult(
-                RECALL, recall >= RECALL_WANTED, f"recall@10 {recall:.4f}, wanted {RECALL_WANTED}", blocking=False
+                EVERY_ITEM_IS_INDEXED,
+                indexed == expected,
+                f"{indexed} vectors for {expected} items",
+                figures={"items": indexed},
+            ),
+            CheckResult(
+                RECALL,
+                recall >= RECALL_WANTED,
+                f"recall@10 {recall:.4f}, wanted {RECALL_WANTED}",
+                blocking=False,
+                figures={"recall_at_10": recall},
             ),
         ]
 
     def metadata(self, built: BuiltProjection) -> dict[str, Any]:
         """Return the facts, maps of the items, and the neighbours of some."""
         own = built.stage(self.name)
-        found = _placed(built.paths, own.read(INDEX), own.read(SEARCH), PICTURE_ITEMS)
+        found = _placed(built.paths, own.read(SEARCH), own.read(PLANE), PICTURE_ITEMS)
+        vectors = some_vectors(load_index(own.read(INDEX), built.paths.index.name), found.rows)
         return {
             "map": Picture(small_scatter(found.points, found.groups), "map"),
             "larger_map": Picture(scatter(found.points, found.groups), f"map of {self.projection}"),
-            "sample_queries": Table(neighbour_rows(found)),
+            "sample_queries": Table(neighbour_rows(found, vectors)),
+            EXTENDED: 0,  # also where it was built as a whole: Dagster plots it
             **super().metadata(built),
         }
 
@@ -155,20 +178,29 @@ def build_search_index(items: Sequence[Item], vectors: NDArray[np.float32], sear
     options = IndexOptions()
     content = build_index(rows, options)
     recall = recall_at_10(load_index(content, "the new index"), rows)
-    return _built(len(items), content, int(rows.shape[1]), search_file, {"recall_at_10": round(recall, 4)})
+    return _built(content, rows, plane_of(rows), search_file, {"recall_at_10": round(recall, 4)})
 
 
-def _built(items: int, content: bytes, dimensions: int, search_file: bytes, measured: Mapping[str, Any]) -> Built:
+def _built(
+    content: bytes, vectors: NDArray[np.float32], plane: Plane, search_file: bytes, measured: Mapping[str, Any]
+) -> Built:
     facts = {
-        "items": items,
-        "dimensions": dimensions,
+        "items": len(vectors),
+        "dimensions": int(vectors.shape[1]),
         "index_bytes": len(content),
         **measured,
         "options": IndexOptions().text(),
     }
-    contents = {INDEX: content, SEARCH: search_file}
+    contents = {INDEX: content, SEARCH: search_file, PLANE: encode_plane(plane)}
     digests = hashed(contents)
-    return Built(contents, digests, digest_of_all(digests), facts)
+    # The plane follows from the index: what is found is as before where that is.
+    return Built(contents, digests, digest_of_all({role: digests[role] for role in (INDEX, SEARCH)}), facts)
+
+
+def _plane_before(built: BuiltProjection) -> Plane | None:
+    with suppress(PatinaError):
+        return decode_plane(built.stage(IndexStage.name).read(PLANE))
+    return None
 
 
 def item_places(paths: ProjectionPaths, limit: int) -> Places:
@@ -178,22 +210,29 @@ def item_places(paths: ProjectionPaths, limit: int) -> Places:
         PatinaError: It is not built, or a file is damaged.
     """
     # The items that were indexed: those of the first stage may be newer, after a build that was interrupted.
-    _, (content, search) = read_outputs(paths, IndexStage.name, (INDEX, SEARCH))
-    return _placed(paths, content, search, limit)
+    _, (search, plane) = read_outputs(paths, IndexStage.name, (SEARCH, PLANE))
+    return _placed(paths, search, plane, limit)
 
 
-def _placed(paths: ProjectionPaths, content: bytes, search: bytes, limit: int) -> Places:
-    items = SearchFile(search, paths.search.name).items()
-    return placed(items, index_vectors(load_index(content, paths.index.name), len(items)), limit)
+def _placed(paths: ProjectionPaths, search: bytes, plane: bytes, limit: int) -> Places:
+    has_passages = paths.name == BASE
+    file = (PassageFile if has_passages else SearchFile)(search, paths.search.name)
+    dates, authors = (file.times(), file.authors()) if isinstance(file, PassageFile) else (None, None)
+    return placed(file.items(), decode_plane(plane), limit, dates, authors)
 
 
-def neighbour_rows(found: Places) -> list[dict[str, str]]:
-    """Return five evenly spaced items, and below each those of the others on the map that lie nearest."""
+def neighbour_rows(found: Places, vectors: NDArray[np.float32]) -> list[dict[str, str]]:
+    """Return five evenly spaced items, and below each those of the others on the map that lie nearest.
+
+    Args:
+        found: The items of a map.
+        vectors: Theirs, float32 [n, dim].
+    """
     if not found.items:
         return []
     chosen = np.unique(np.linspace(0, len(found.items) - 1, SAMPLE_QUERIES + 2).astype(int)[1:-1])
-    lengths = np.linalg.norm(found.vectors, axis=1, keepdims=True)
-    units = found.vectors / np.where(lengths > 0, lengths, 1)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = vectors / np.where(lengths > 0, lengths, 1)
     rows: list[dict[str, str]] = []
     for row in chosen.tolist():
         cosines = units @ units[row]

@@ -17,6 +17,8 @@ LEAST_ITEMS = 200
 MOST_RECALL_LOST = 0.01
 # The recall of the index when it was last built as a whole.
 BUILT_RECALL = "built_recall_at_10"
+# How many vectors came and went with this build.
+CAME, WENT = "came", "went"
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,12 @@ class Extension:
 
     Attributes:
         content: The serialised index.
-        dimensions: Length of its vectors.
-        facts: Its recall@10 now, that when it was built as a whole, and how many vectors came or went since then.
+        vectors: Its vectors, float32 [n, dim].
+        facts: Its recall@10 now, that when it was built as a whole, how many vectors came or went since then, and now.
     """
 
     content: bytes
-    dimensions: int
+    vectors: NDArray[np.float32]
     facts: Mapping[str, Any]
 
 
@@ -64,7 +66,8 @@ def extended_index(
     built_recall = float(facts.get(BUILT_RECALL, facts["recall_at_10"]))
     if recall < built_recall - MOST_RECALL_LOST:
         return None
-    return Extension(made, index.ndim, {"recall_at_10": round(recall, 4), BUILT_RECALL: built_recall, EXTENDED: churn})
+    moved = {EXTENDED: churn, CAME: len(added), WENT: len(texts_before) - len(kept)}
+    return Extension(made, rows, {"recall_at_10": round(recall, 4), BUILT_RECALL: built_recall, **moved})
 
 
 def _matched(before: Sequence[str], texts: Sequence[str]) -> tuple[dict[int, int], list[int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from patina_assets.learning.evaluate import held_out_task, leaked_pairs
@@ -67,7 +68,13 @@ class PairsStage(ItemStage):
         "What `{name}` learns from: items, which of them belong together, and triplets (anchor, positive, "
         "negative) drawn from that."
     )
-    check_names = (POSITIVES_ARE_RELATED, NEGATIVES_ARE_UNRELATED, TEST_IS_UNSEEN)
+    promised = MappingProxyType(
+        {
+            POSITIVES_ARE_RELATED: "Anchor and positive of every triplet share a context.",
+            NEGATIVES_ARE_UNRELATED: "Anchor and negative of no triplet share a context.",
+            TEST_IS_UNSEEN: "No pair that is tested on is trained on.",
+        }
+    )
     columns = (Column("pairs", ("training_pairs",)),)
 
     @property

@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from types import MappingProxyType
 
 from patina_assets.pairs.files import FILE_HISTORY, read_files
 from patina_assets.pairs.items import Item
+from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pairs.types.same_session import SAME_SESSION
 from patina_assets.passages.code import CODE_DEFINITIONS, CODE_FILES, code_passages
 from patina_assets.passages.documents import DOCUMENTS, document_passages
@@ -13,6 +16,7 @@ from patina_assets.passages.encoding import decode_passages, encode_passages_lin
 from patina_assets.passages.files import files_to_read
 from patina_assets.passages.forge import FORGE, forge_passages
 from patina_assets.passages.history import COMMITS, commit_passages, file_passages, note_passage
+from patina_assets.passages.item_source import ItemSource, ItemSources, installed_item_sources, passages_of
 from patina_assets.passages.passage import Passage
 from patina_assets.pipeline.stages.index import IndexStage
 from patina_assets.pipeline.stages.stage import (
@@ -36,6 +40,12 @@ PASSAGES_ARE_UNIQUE = "items_are_unique"
 SOURCES = (CODE_DEFINITIONS, CODE_FILES, COMMITS, DOCUMENTS, FILE_HISTORY, FORGE, *SAME_SESSION.sources)
 
 
+@cache
+def item_sources() -> ItemSources:
+    """Return the item sources that installed packages add."""
+    return installed_item_sources([*SOURCES, *(source for known in PAIR_TYPES.values() for source in known.sources)])
+
+
 @dataclass(frozen=True)
 class PassagesStage(ItemStage):
     """The passages of a project, under the name of a projection."""
@@ -48,7 +58,7 @@ class PassagesStage(ItemStage):
     description = (
         "Everything that search can return: passages of code, documents, commits, notes, issues and pull requests."
     )
-    check_names = (PASSAGES_ARE_UNIQUE,)
+    promised = MappingProxyType({PASSAGES_ARE_UNIQUE: "No passage stands twice in the index."})
 
     @property
     def projection(self) -> str:
@@ -57,25 +67,36 @@ class PassagesStage(ItemStage):
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Code, documents, commits, notes, issues and pull requests."""
-        return tuple(sorted(SOURCES, key=lambda source: source.name))
+        """Code, documents, commits, notes, issues and pull requests, and what plugins read."""
+        added = (source for entry in item_sources().found for source in entry.sources)
+        found = {source.name: source for source in (*SOURCES, *added)}
+        return tuple(found[name] for name in sorted(found))
 
     def inputs(self) -> dict[str, object]:
-        """Return the version of what makes notes out of rows: beside it, events alone decide."""
-        return {"pair types": f"{SAME_SESSION.name}@{SAME_SESSION.version}"}
+        """Return the versions of what makes notes out of rows, and of plugins: beside them, events alone decide."""
+        added = ", ".join(entry.fingerprint for entry in item_sources().found)
+        notes: dict[str, object] = {"pair types": f"{SAME_SESSION.name}@{SAME_SESSION.version}"}
+        return {**notes, "item sources": added} if added else notes
 
     def build(self, work: Work) -> Built:
         """Read the sources, and the text of the files that they name."""
         rows, sources = read_rows(work.eventlog, self.sources)
         texts = texts_of_files(work.project.root, files_to_read([*rows[CODE_FILES.name], *rows[DOCUMENTS.name]]))
-        return replace(build_passages(rows, texts), sources=sources)
+        return replace(build_passages(rows, texts, item_sources().found), sources=sources)
 
     def checks(self, built: BuiltProjection) -> list[CheckResult]:
         """Check that no passage is there twice."""
         # Digests, not keys: a key holds the whole text.
         seen = Counter(sha256(repr(passage.order()).encode()) for passage in self._passages(built))
         repeated = seen.total() - len(seen)
-        return [CheckResult(PASSAGES_ARE_UNIQUE, repeated == 0, f"{repeated} of {seen.total()} passages are repeated")]
+        return [
+            CheckResult(
+                PASSAGES_ARE_UNIQUE,
+                repeated == 0,
+                f"{repeated} of {seen.total()} passages are repeated",
+                figures={"repeated": repeated},
+            )
+        ]
 
     def passages(self, built: BuiltProjection) -> list[Passage]:
         """Return the passages; their order is their row in the index."""
@@ -89,15 +110,18 @@ class PassagesStage(ItemStage):
         return decode_passages(built.stage(self.name).read(ITEMS))
 
 
-def build_passages(rows: Mapping[str, Sequence[Row]], texts: Mapping[str, str]) -> Built:
+def build_passages(
+    rows: Mapping[str, Sequence[Row]], texts: Mapping[str, str], added: Sequence[ItemSource] = ()
+) -> Built:
     """Return all passages, each once.
 
     Args:
         rows: By name of a source.
         texts: Text of files by path.
+        added: Item sources of plugins.
 
     Raises:
-        PatinaError: There are none.
+        PatinaError: There are none, or a plugin failed.
     """
     files = read_files(rows[FILE_HISTORY.name])
     found = [
@@ -107,6 +131,7 @@ def build_passages(rows: Mapping[str, Sequence[Row]], texts: Mapping[str, str]) 
         *(note_passage(item) for item in SAME_SESSION.derive(rows).items),
         *forge_passages(rows[FORGE.name]),
     ]
+    found += [passage for source in added for passage in passages_of(source, rows, texts)]
     found += file_passages(rows[COMMITS.name], files, {passage.path for passage in found})
     passages = {passage.order(): passage for passage in found}
     if not passages:
@@ -129,7 +154,7 @@ class PassageIndexStage(IndexStage):
 
     of: PassagesStage
 
-    version = 5
+    version = 6
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the passages, and their words in columns."""

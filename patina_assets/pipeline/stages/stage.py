@@ -76,16 +76,18 @@ class CheckResult:
     """The result of a check.
 
     Attributes:
-        name: One of the stage's `check_names`.
+        name: One of those that the stage has `promised`.
         passed: Whether what was promised holds.
         reason: What was found, in words.
         blocking: Whether what follows is not built where it failed.
+        figures: Numbers that Dagster plots.
     """
 
     name: str
     passed: bool
     reason: str
     blocking: bool = True
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Stage(ABC):
         version: Raised when it gives something else for the same inputs.
         kinds: What it is made with, as tags on its asset.
         description: What it is; `{name}` stands for the projection.
-        check_names: The checks that it promises.
+        promised: The checks of what it published, each with what it says.
         columns: What the table of `patina oxidize` tells of it.
         embeds: Whether it uses the base model.
     """
@@ -142,7 +144,7 @@ class Stage(ABC):
     version: ClassVar[int]
     kinds: ClassVar[frozenset[str]]
     description: ClassVar[str]
-    check_names: ClassVar[tuple[str, ...]]
+    promised: ClassVar[Mapping[str, str]]
     columns: ClassVar[tuple[Column, ...]] = ()
     embeds: ClassVar[bool] = False
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part, validation_gain
-from patina_assets.pictures.charts import history_chart
+from patina_assets.pictures.charts import drift_chart, history_chart
 from patina_assets.pipeline.stages.ageing import ageing
 from patina_assets.pipeline.stages.stage import CheckResult, Picture, Table
 from patina_resources.store.artifacts import BuiltStage
@@ -42,6 +42,7 @@ def weights_page(facts: Mapping[str, Any], lineage: Lineage | None) -> dict[str,
     )
     return {
         "chart": Picture(chart, "loss and MRR per epoch"),
+        "drift_chart": _drift_picture(continuations),
         "verdict": str(held_out) if held_out is not None else NOT_MEASURED,
         "base_and_trained": Table(quality),
         "takes_part_in_search": used,
@@ -61,6 +62,11 @@ def _ageing_facts(continuations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {} if found is None else {"next_gain": round(found.gain, 4), "ageing": str(found)}
 
 
+def _drift_picture(continuations: Sequence[Mapping[str, Any]]) -> Picture | None:
+    shares = [told["drift"] for told in continuations]
+    return Picture(drift_chart(shares), "drift at each continuation") if len(shares) > 1 else None
+
+
 def _lineage_facts(lineage: Lineage) -> dict[str, Any]:
     return {
         "drift": round(lineage.drift, 4),
@@ -78,7 +84,8 @@ def beats_base(stage: BuiltStage) -> CheckResult:
         return CheckResult(BEATS_BASE, False, NOT_MEASURED, blocking=False)
     use = "takes part in search" if takes_part(facts) else "takes no part in search"
     reason = f"held-out: {held_out}; validation: {validated or 'not measured'}; it {use}"
-    return CheckResult(BEATS_BASE, held_out.verdict is Verdict.BETTER, reason, blocking=False)
+    figures = {"gain": round(held_out.value, 4)}
+    return CheckResult(BEATS_BASE, held_out.verdict is Verdict.BETTER, reason, blocking=False, figures=figures)
 
 
 def _quality_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

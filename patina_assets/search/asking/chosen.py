@@ -41,6 +41,8 @@ def chosen_filters(
     if language is not None:
         by_name = suffixes_by_language()
         if language.lower() not in by_name:
+            by_name = _suffixes_of_plugins() | by_name
+        if language.lower() not in by_name:
             hint = did_you_mean(language.lower(), by_name)
             raise PatinaError(f"{prefix}language: {shown(language)}{hint}: expected one of {', '.join(by_name)}")
         suffixes = by_name[language.lower()]
@@ -67,3 +69,10 @@ def suffixes_by_language() -> dict[str, tuple[str, ...]]:
         key = name.lower().removesuffix(" header")
         found[key] = (*found.get(key, ()), suffix)
     return found
+
+
+def _suffixes_of_plugins() -> dict[str, tuple[str, ...]]:
+    """Return the endings of languages that we do not know: those that plugins read."""
+    from patina_resources.materialize.code.languages.languages import LANGUAGES as READ_LANGUAGES
+
+    return {language.name.lower(): language.suffixes for language in READ_LANGUAGES}

@@ -1,16 +1,16 @@
-"""The map of an index: where its items lie, computed once for each build."""
+"""The map of an index: where its items lie, as the build that made the index has placed them."""
 
 from threading import Lock
 from typing import Any
 
-import numpy as np
-
-from patina_assets.pictures.map import PAGE_ITEMS, map_document, placed
+from patina_assets.pictures.map import map_document
+from patina_assets.pictures.plane import MAP_ITEMS
+from patina_assets.pipeline.stages.index import item_places
 from patina_assets.search.built import BASE, LEXICAL
-from patina_assets.search.indexes import Indexes, OpenIndex
-from patina_assets.search.passage_file import PassageFile
+from patina_assets.search.indexes import Indexes
 from patina_assets.serving.answers.documents import name_of
 from patina_resources.errors import PatinaError
+from patina_resources.store.paths import ProjectionPaths
 
 HOVER_CHARACTERS = 160
 # A map of 20,000 items takes some megabytes: those that are looked at are few.
@@ -40,19 +40,14 @@ class Maps:
         with self._lock:
             # The indexes are kept, too: so that their identity is no other's.
             key = (id(indexes), name)
-            found = self._kept.pop(key)[1] if key in self._kept else _drawn(indexes.opened(name))
+            found = self._kept.pop(key)[1] if key in self._kept else _drawn(indexes.paths(name))
             self._kept[key] = indexes, found
             while len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
         return found
 
 
-def _drawn(index: OpenIndex) -> dict[str, Any]:
-    items = index.file.items()
-    found = placed(items, index.vectors(np.arange(len(items)).tolist()), PAGE_ITEMS)
-    dates: list[str | None] = []
-    if isinstance(index.file, PassageFile):
-        times = index.file.times()
-        dates = [times.get(row) for row in found.rows]
-    document = map_document(found, HOVER_CHARACTERS, dates)
-    return {**document, "names": [name_of(item) for item in found.items], "items": len(items)}
+def _drawn(paths: ProjectionPaths) -> dict[str, Any]:
+    found = item_places(paths, MAP_ITEMS)
+    document = map_document(found, HOVER_CHARACTERS)
+    return {**document, "names": [name_of(item) for item in found.items], "items": found.total}

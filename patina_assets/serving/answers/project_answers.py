@@ -4,13 +4,17 @@ Each answer is a new dictionary for JSON. It is bounded: by a number of results,
 the index was built, and what of it is older than what it is made from.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 from patina_assets.facts.answers import recent_of, why_of
 from patina_assets.facts.known_things import KnownThings
 from patina_assets.facts.likeness import like_of, thing_of_name
-from patina_assets.passages.passage import Passage
+from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
+from patina_assets.passages.passage import Group, Passage
+from patina_assets.recipe.reader import read_recipe
 from patina_assets.search.asking.current import CurrentSearcher
 from patina_assets.search.built import BASE
 from patina_assets.search.freshness import age_notes
@@ -18,19 +22,24 @@ from patina_assets.search.passage_file import NO_FILTERS, Filters, checked_patte
 from patina_assets.serving.answers.bounds import MOST_RESULTS, AnswerDocument, between, cut, question
 from patina_assets.serving.answers.documents import hit_of, like_of_document, passage_document
 from patina_assets.serving.answers.map_answers import Maps
+from patina_assets.serving.answers.overview import example_questions, left_out, single_filters
 from patina_assets.terminal.facts import entries_document, like_document, thing_document, why_document
 from patina_assets.terminal.hits import JSON_VERSION, missing_notes
+from patina_assets.upkeep.suggestions import unused
 from patina_resources.errors import PatinaError
+from patina_resources.eventlog.reader import Eventlog
 from patina_resources.materialize.git.commit_diff import commit_diff
 from patina_resources.materialize.git.repository import find_repository
 from patina_resources.project.project import Project
-from patina_resources.store.files import is_held
+from patina_resources.store.files import file_sha256, is_held
 
 CHARACTERS = 400
 PASSAGE_CHARACTERS = 8_000
 MOST_CHARACTERS = 40_000
 MOST_OFFSET = 200
 MOST_DAYS = 36_500
+# Of each group so many passages are looked at for a question; so many entries are new.
+LOOKED_AT, NEWEST = 60, 5
 
 
 class ProjectAnswers:
@@ -44,6 +53,8 @@ class ProjectAnswers:
         self._project = project
         self._searchers = CurrentSearcher(project)
         self._maps = Maps()
+        self._suggesting = Lock()
+        self._suggested: tuple[str, list[AnswerDocument]] | None = None
 
     @property
     def project(self) -> Project:
@@ -82,6 +93,7 @@ class ProjectAnswers:
             "hits": [hit_of(rank, hit, query, characters) for rank, hit in enumerate(shown, offset + 1)],
             "next_offset": offset + limit if more else None,
             "doubtful": answer.doubtful,
+            "left_out": self._left_out(filters),
             "notes": [*filter(None, (answer.caution,)), *missing_notes(answer.missing)],
             **self._age(),
         }
@@ -199,6 +211,40 @@ class ProjectAnswers:
         except PatinaError as error:
             return {**document, "error": str(error), **self._eventlog_age()}
         return {**document, **self._age()}
+
+    def overview(self) -> AnswerDocument:
+        """Return what somebody sees who has asked nothing: passages by group, questions to begin with, what is new."""
+        groups: list[AnswerDocument] = []
+        examples: list[AnswerDocument] = []
+        with suppress(PatinaError):  # nothing is built: `status` says so
+            passages = self._searchers.get().indexes.passages()
+            counts = passages.group_counts()
+            groups = [{"group": str(group), "count": counts[group]} for group in Group if group in counts]
+            examples = example_questions({group: passages.sample(group, LOOKED_AT) for group in Group})
+        new = self.recent(limit=NEWEST)
+        return {**new, "groups": groups, "examples": examples}
+
+    def suggestions(self) -> AnswerDocument:
+        """Return which projections the eventlog has signal for, and the recipe has not: `init --update` adds them."""
+        eventlog = self._project.eventlog()
+        probe = f"{Eventlog(eventlog).probe()} {file_sha256(self._project.recipe)}"
+        with self._suggesting:
+            if self._suggested is None or self._suggested[0] != probe:
+                recipe = read_recipe(self._project.recipe, pair_types_by_source())
+                found = [
+                    {"projection": entry.name, "purpose": PAIR_TYPES[entry.pair_type].purpose}
+                    for entry in unused(self._project, recipe)
+                ]
+                self._suggested = probe, found
+            return {"version": JSON_VERSION, "suggestions": self._suggested[1], "command": "patina init --update"}
+
+    def _left_out(self, filters: Filters) -> list[AnswerDocument]:
+        single = single_filters(filters)
+        if not single:
+            return []
+        passages = self._searchers.get().indexes.passages()
+        counts = {one: passages.group_counts(one) for one in (NO_FILTERS, filters, *single.values())}
+        return left_out(counts, filters, single)
 
     def _entries(self, document: AnswerDocument, characters: int) -> AnswerDocument:
         characters = between("characters", characters, 0, MOST_CHARACTERS)

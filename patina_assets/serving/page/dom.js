@@ -35,9 +35,19 @@ export async function ask(operation, values, signal) {
   for (const [name, value] of Object.entries(values)) {
     for (const one of [value].flat()) if (one !== null && one !== undefined && one !== "") query.append(name, one);
   }
+  return answered(`api/v1/${operation}?${query}`, { signal });
+}
+
+export async function tell(operation, document) {
+  return answered(`api/v1/${operation}`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(document),
+  });
+}
+
+async function answered(address, options) {
   let response;
   try {
-    response = await fetch(`api/v1/${operation}?${query}`, { signal });
+    response = await fetch(address, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Error("The server does not answer: start `patina ui` again.");

@@ -2,6 +2,7 @@
 
 import { age, ask, append, counted, element } from "./dom.js";
 import { markHits, showPlane } from "./mapping.js";
+import { leftOut, prepareNotes, showBeginning } from "./begin.js";
 import { showDetails, showLike } from "./details.js";
 import { entryList, groupsOf } from "./results.js";
 
@@ -49,6 +50,19 @@ function to(name, hit) {
   };
 }
 
+// Attributes of a link that asks a question.
+function asking(question) {
+  const target = { q: question, view: "", show: "", seq: "" };
+  return {
+    href: address({ ...state, ...target }),
+    click: event => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      event.preventDefault();
+      go(target);
+    },
+  };
+}
+
 // What is shown follows the address; what is shown already stays.
 let shown = {};
 function follow() {
@@ -79,13 +93,14 @@ async function fillList(project) {
       results.replaceChildren(...fragment(element("h2", {}, "Recent"), entryList(answer, to)));
       say(counted(answer.entries.length, "entry").replace("entrys", "entries"));
     } else if (!state.q.trim()) {
-      results.replaceChildren();
       say("");
-      if (state.view === "map") await showMapOf(project, [], signal);
+      if (state.view !== "map") return await showBeginning(results, { project, to, asking, signal });
+      results.replaceChildren();
+      await showMapOf(project, [], signal);
     } else {
       const filters = Object.fromEntries(FILTERS.map(name => [name, state[name]]));
       const answer = await ask("search", { q: state.q, kind: state.kind, ...filters, project, limit: 20, characters: 300 }, signal);
-      const notes = answer.notes.map(note => element("p", { class: "note" }, note));
+      const notes = [...answer.notes.map(note => element("p", { class: "note" }, note)), leftOut(answer)];
       results.replaceChildren(...fragment(groupsOf(answer.hits, to), notes));
       const weak = answer.doubtful && answer.hits.length ? " Nothing matches well: this is the nearest there is." : "";
       say(answer.hits.length ? `${counted(answer.hits.length, "result")}.${weak}` : "Nothing matches.");
@@ -258,6 +273,7 @@ function showAge(answer) {
   const mine = projects.find(one => one.name === state.project) ?? projects[0];
   if (!mine) return;
   built = mine.built;
+  at("writing").hidden = !mine.notes;
   const runs = answer.runs.filter(run => !run.location || projects.length < 2 || run.location === mine.name);
   const steps = runs.flatMap(run => run.steps.map(step => step.replaceAll("__", "/")));
   const parts = [];
@@ -270,6 +286,12 @@ function showAge(answer) {
   at("age").classList.toggle("stale", mine.stale.length > 0);
   at("age").classList.toggle("building", runs.length > 0 || mine.building);
 }
+
+prepareNotes({
+  form: at("note"), said: at("noted"),
+  about: () => (/^[^\s]+$/.test(state.show) && !state.show.includes("#") ? state.show : null),
+  project: () => state.project || projects[0]?.name || "",
+});
 
 function agoOf(time) {
   const minutes = Math.floor((Date.now() - Date.parse(time)) / 60_000);

@@ -14,15 +14,21 @@ WORD = re.compile(r"\w++")
 # What is left of Rust's `parse::<i32>()` and `S::<u8>::new()` without the types.
 TURBOFISH = re.compile(r"::(?=::|\(|$)")
 
-RUST_WORDS = frozenset({"identifier", "self", "super", "crate", "metavariable", "primitive_type"})
+# The last three are words of the language in some places, and names elsewhere.
+RUST_WORDS = words("identifier self super crate metavariable primitive_type default union raw")
 MOST_PARTS = 32
-# What is no function, though it is written as one.
-PHP_CONSTRUCTS = frozenset({"array", "die", "empty", "eval", "exit", "isset", "list", "unset"})
+# What is no function, though it is written as one, by the node of its call: constructs of PHP and of C#.
+CONSTRUCTS = {
+    "function_call_expression": words("array die empty eval exit isset list unset"),
+    "invocation_expression": words("nameof"),
+}
 # In Go, `f[int](x, y)` looks like the call of an element: the index is a type where it is one of these.
 GO_TYPES = words(
     "any bool byte complex64 complex128 error float32 float64 int int8 int16 int32 int64 rune string uint uint8 uint16 "
     "uint32 uint64 uintptr"
 )
+# `static_cast<T>(x)`, `int(x)` and `new char[9]` of C++ call no function.
+CONVERTING = frozenset({"call_expression", "new_expression"})
 JSX = frozenset({"jsx_opening_element", "jsx_self_closing_element"})
 
 
@@ -47,7 +53,9 @@ def callee_text(source: SourceFile, call: Node) -> str:
         parts.append(part)
         length += len(part)
     text = plain_word(source, TURBOFISH.sub("", "".join(reversed(parts)))).removeprefix("\\")
-    if call.type == "function_call_expression" and text in PHP_CONSTRUCTS:
+    if text in CONSTRUCTS.get(call.type, ()):
+        return ""
+    if call.type in CONVERTING and (text in source.language.reserved or _is_plain_type(call)):
         return ""
     if not text or (call.type in JSX and text[0].islower() and "." not in text):  # `<div>` is an element of the page
         return ""
@@ -55,6 +63,11 @@ def callee_text(source: SourceFile, call: Node) -> str:
     if call.type == "macro_invocation":
         return text + "!"
     return f"new {text}" if call.type in ("new_expression", "object_creation_expression") else text
+
+
+def _is_plain_type(call: Node) -> bool:
+    node = call.child_by_field_name("function") or call.child_by_field_name("type")
+    return node is not None and node.type in ("primitive_type", "sized_type_specifier")
 
 
 def _may_be_index(source: SourceFile, arguments: Node) -> bool:
@@ -85,7 +98,11 @@ def calls_in_macro(source: SourceFile, macro: Node) -> Iterator[tuple[str, Node]
     trees = [child for child in macro.named_children if child.type == "token_tree"]
     while trees:
         tokens = trees.pop().children
-        trees.extend(token for token in tokens if token.type == "token_tree")
+        trees.extend(
+            token
+            for place, token in enumerate(tokens)
+            if token.type == "token_tree" and (place == 0 or tokens[place - 1].type != "#")  # `#[cfg(unix)]`
+        )
         for place in range(1, len(tokens)):
             arguments, before = tokens[place], tokens[place - 1]
             if arguments.type != "token_tree":
@@ -122,10 +139,13 @@ def _path_before(source: SourceFile, tokens: list[Node], end: int) -> str:
 
 def _before_generics(tokens: list[Node], end: int) -> int:
     """Return the place of the word before `::<T>`, where one ends at `end`."""
-    if end < 0 or tokens[end].type != ">":
+    if end < 0 or tokens[end].type not in (">", ">>"):
         return end
-    for place in range(end - 1, max(end - MOST_PARTS, 0), -1):
-        if tokens[place].type == "<":
+    depth = 0
+    for place in range(end, max(end - MOST_PARTS, 0), -1):
+        kind = tokens[place].type
+        depth += {">": 1, ">>": 2, "<": -1}.get(kind, 0)
+        if depth == 0:
             return place - 2 if tokens[place - 1].type == "::" else place - 1
     return -1
 

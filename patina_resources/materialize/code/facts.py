@@ -109,7 +109,12 @@ TOP = _Scope((), 0, (), "other", in_function=False)
 def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) -> Iterator[Fact]:
     language = source.language
     scopes: list[_Scope] = []
+    end_of_attribute = 0
     for node in nodes:
+        if node.type in language.attributes:
+            end_of_attribute = node.end_byte
+        if node.start_byte < end_of_attribute:
+            continue
         while scopes and scopes[-1].end <= node.start_byte:
             scopes.pop()
         scope = scopes[-1] if scopes else TOP

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tree_sitter import Node, Parser, Query, QueryCursor
 
 from patina_resources.materialize.code.c_macros.blank import without_macros
+from patina_resources.materialize.code.c_macros.directives import without_odd_directives
 from patina_resources.materialize.code.c_macros.heads import Head
 from patina_resources.materialize.code.languages.language import Language
 from patina_resources.materialize.code.languages.languages import grammar
@@ -27,15 +28,25 @@ class Parsed:
 
 
 def parse(language: Language, content: bytes) -> Parsed:
-    """Return the tree of a file; of C and C++, that without macros unless the parser makes more of it with them."""
+    """Return the tree of a file.
+
+    Of C and C++, it is that without macros unless the parser makes more of it with them. Of C#, it is that without
+    some directives if the parser makes more of it then.
+    """
     if not language.declarators:
-        return _parse(language, content)
+        whole = _parse(language, content)
+        if not (whole.unread_bytes and language.directives):
+            return whole
+        return _fuller(whole, _parse(language, without_odd_directives(content, only_between=True)))
     blanked = without_macros(content)
     without = _parse(language, blanked.content, blanked.heads)
     if not without.unread_bytes or blanked.content == content:
         return without
-    whole = _parse(language, content)
-    return whole if whole.unread_bytes < without.unread_bytes else without
+    return _fuller(without, _parse(language, content))
+
+
+def _fuller(first: Parsed, second: Parsed) -> Parsed:
+    return second if second.unread_bytes < first.unread_bytes else first
 
 
 def _parse(language: Language, content: bytes, heads: Mapping[int, Head] | None = None) -> Parsed:

@@ -1,8 +1,9 @@
 """When files were last changed: the time of the last commit that touched each of them."""
 
 from collections.abc import Collection
+from contextlib import suppress
 
-from patina_resources.materialize.git.command import split_at_nul
+from patina_resources.materialize.git.command import GitFailedError, split_at_nul
 from patina_resources.materialize.git.repository import Repository
 from patina_resources.materialize.git.times import commit_time
 
@@ -15,12 +16,11 @@ LOG = ("log", "-z", "--no-renames", "--name-only", "--format=%x01%H%x01%at%x01%a
 def last_changed(repository: Repository, paths: Collection[bytes]) -> dict[bytes, str]:
     """Return the author's time (ISO 8601) of the last commit that touched each path; none for one that no commit has.
 
+    Where git cannot read a commit's folders, older commits are not looked at.
+
     Args:
         repository: A repository.
         paths: From its top.
-
-    Raises:
-        PatinaError: Git failed.
     """
     wanted = set(paths)
     if not wanted or repository.head() is None:
@@ -28,7 +28,7 @@ def last_changed(repository: Repository, paths: Collection[bytes]) -> dict[bytes
     named = [path.decode("utf-8", "surrogateescape") for path in sorted(wanted)] if len(wanted) <= MOST_NAMED else []
     touched: dict[bytes, bytes] = {}
     commit = b""
-    with repository.stream(*LOG, *named) as blocks:
+    with suppress(GitFailedError), repository.stream(*LOG, *named) as blocks:
         for part in split_at_nul(blocks):
             token = part.lstrip(b"\n")
             if token.startswith(MARK):

@@ -195,7 +195,7 @@ def _target(registry: Registry, name: str, folder: Path | None) -> _Target:
     entry = registry.entry(name)
     if entry.spec.name == CORPUS_STATIC:
         raise PatinaError(f"{CORPUS_STATIC} is built in each project by `patina oxidize`: there is nothing to add")
-    spec = entry.spec if entry.spec.name in registry.entries else None
+    spec = None if entry is registry.added.get(entry.spec.name) else entry.spec
     return _Target(entry.spec.name, entry.spec.scope, spec, entry.hub, entry.package, None, entry)
 
 
@@ -203,8 +203,8 @@ def _stage(wanted: Wanted, target: _Target, folder: Path | None, recorded: LockR
     try:
         if folder is not None:
             return from_folder(wanted, folder)
-        if target.shipped is not None:
-            return from_shipped(wanted, target.shipped)
+        if target.entry is not None and target.entry.shipped is not None:
+            return from_shipped(wanted, target.entry)
         return _from_network(wanted, target, recorded)
     except (HubUnavailableError, KeyboardInterrupt):
         raise  # what came so far is checked or will be: the next try goes on from there

@@ -18,7 +18,7 @@ from patina_resources.models.add.sentence_files import (
     pooling_file,
     read_sentence_folder,
 )
-from patina_resources.models.provenance import SHIPPED_WITH, package_source
+from patina_resources.models.provenance import package_source, shipped_with
 from patina_resources.models.registry import (
     DEFAULT_PRECISION,
     HubSource,
@@ -26,6 +26,7 @@ from patina_resources.models.registry import (
     ModelSpec,
     PackageSource,
     Precision,
+    RegistryEntry,
     ShippedSource,
 )
 from patina_resources.onnx.graph import OnnxFacts, computes_in_int8, inspect_onnx, write_self_contained
@@ -118,21 +119,22 @@ def from_folder(wanted: Wanted, folder: Path) -> Staged:
     return replace(staged, source=f"folder {folder}", source_model=weights, source_tokenizer=origin)
 
 
-def from_shipped(wanted: Wanted, shipped: ShippedSource) -> Staged:
-    """Return a model that comes with this program.
+def from_shipped(wanted: Wanted, entry: RegistryEntry) -> Staged:
+    """Return a model that comes with this program, or with an installed package.
 
     Raises:
-        PatinaError: Its files are missing, or not those that the registry pins: the installation is damaged.
+        PatinaError: Its files are missing, or not those that its entry pins: the installation is damaged.
     """
-    folder = Path(str(files("patina_resources.models"))) / "shipped" / wanted.name
+    folder = entry.folder or Path(str(files("patina_resources.models"))) / "shipped" / wanted.name
     staged = from_folder(wanted, folder)
-    if ShippedSource(file_sha256(staged.onnx), file_sha256(staged.tokenizer)) != shipped:
-        raise PatinaError(f"{folder}: not the files that the registry pins: install Patina again")
-    place = f"{SHIPPED_WITH}: {wanted.name}"
+    if ShippedSource(file_sha256(staged.onnx), file_sha256(staged.tokenizer)) != entry.shipped:
+        again = "Patina" if entry.folder is None else f"the package {entry.origin}"
+        raise PatinaError(f"{folder}: not the files that the registry pins: install {again} again")
+    place = f"{shipped_with(entry)}: {wanted.name}"
     return replace(
         staged,
         kind="shipped",
-        source="Patina's own files",
+        source="Patina's own files" if entry.folder is None else f"the package {entry.origin}",
         source_model=f"{place}/{staged.onnx.name}",
         source_tokenizer=f"{place}/{TOKENIZER}",
     )

@@ -86,7 +86,7 @@ def test_update_adds_to_an_edited_recipe_what_has_signal(edited: Path) -> None:
     # The name is taken, so what learns from notes is called by its pair type.
     assert added == ["same-session", "dependency", "syntactic", "architectural", "social", "state-encoder",
                      "action-encoder"]  # fmt: skip
-    assert ran.out.endswith("next: patina oxidize\n")
+    assert ran.out.endswith("next: run `patina oxidize`\n")
     after = yaml.safe_load(edited.read_text())
     assert list(after["projections"]) == ["temporal", "semantic", *added]
     assert after["refresh"] == "always"

@@ -91,6 +91,12 @@ def test_keys_groups_and_descriptions(project: Project) -> None:
     } <= keys
     assert graph.get(stage_key("over-time", "index")).group_name == "over_time"
     assert all(graph.get(key).description for key in graph.get_all_asset_keys())
+    # One name for each group: that with which the keys of its assets begin.
+    shared = [key for key in graph.get_all_asset_keys() if len(key.path) > 1]
+    assert {key: graph.get(key).group_name for key in shared} == {key: key.path[0] for key in shared}
+    checks = [graph.get_check_spec(key) for key in graph.asset_check_keys]
+    assert len(checks) > 9
+    assert all(check.description for check in checks)
     parents = {key.to_user_string() for key in graph.get(stage_key("over-time", "weights")).parent_keys}
     assert parents == {"over_time/pairs", "over_time/embeddings"}
 
@@ -144,6 +150,8 @@ def test_checks_pass_and_give_reasons(project: Project, instance: dg.DagsterInst
     checks = result.get_asset_check_evaluations()
     assert len(checks) == 3 * 9 + 5 + SOURCES + len(["repository_is_read"])
     assert all(check.description for check in checks)
+    figures = {name: check.metadata for check in checks for name in check.metadata if name != "reason"}
+    assert {"items", "recall_at_10", "wrong", "vectors", "gain"} <= set(figures)
     assert all(check.passed for check in checks if check.severity == dg.AssetCheckSeverity.ERROR)
 
 

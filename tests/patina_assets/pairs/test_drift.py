@@ -180,3 +180,21 @@ def test_a_large_context_is_dealt_in_groups_that_stay(count: int) -> None:
 def test_items_of_one_text_are_dealt_too() -> None:
     same = [Item("commit", "Commit: fix", commit=f"{number:040x}") for number in range(70)]
     assert [len(group) for group in dealt(same)] == [32, 32, 6]
+
+
+def test_an_empty_sample_of_a_set_knows_nothing_of_it() -> None:
+    asked = np.array([1, 2, 2**64 - 1], np.uint64)
+    empty = HashSample(np.zeros(0, np.uint64), 5)
+    assert empty.limit == 2**64 - 1
+    assert empty.contains(asked).tolist() == [False] * 3
+    assert sample_of(np.zeros(0, np.uint64)).lacks(asked).tolist() == [True] * 3
+
+
+@pytest.mark.parametrize(("most", "limit"), [(1, 10), (2, 20), (3, 2**64 - 1), (4, 2**64 - 1)])
+def test_a_sample_knows_all_up_to_its_largest_hash(most: int, limit: int) -> None:
+    sample = sample_of(np.array([30, 10, 20, 10], np.uint64), most)
+    assert int(sample.limit) == limit
+    asked = np.array([9, 10, 15, 20, 21, 30, 31], np.uint64)
+    assert sample.contains(asked).tolist() == [value in (10, 20, 30)[:most] for value in asked.tolist()]
+    known_to_lack = [value not in (10, 20, 30) and value <= limit for value in asked.tolist()]
+    assert sample.lacks(asked).tolist() == known_to_lack

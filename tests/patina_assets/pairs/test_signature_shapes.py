@@ -19,6 +19,7 @@ from patina_assets.pairs.types.ast_similar import signature_shape
         ("a.py", ["path", "key=None"], "", (("key", "path"), "")),
         ("a.go", ["ctx context.Context", "n int"], "error", (("context Context", "int"), "error")),
         ("a.java", ["final String name", "int size"], "void", (("String", "int"), "void")),
+        ("a.java", ["Outer this", "this Outer"], "void", (("Outer this", "this"), "void")),
         ("a.c", ["const char *name"], "int", (("char",), "int")),
         ("a.ts", ["names: string[]", "f: () => void = g"], "", (("( ) > void", "string [ ]"), "")),
     ],

@@ -19,13 +19,14 @@ from patina_assets.pictures.charts import (
     INLINE_LIMIT,
     LEFT_OVER,
     colour_groups,
+    drift_chart,
     history_chart,
     image_markdown,
-    principal_plane,
     scatter,
     small_scatter,
 )
-from patina_assets.pictures.map import PAGE_ITEMS, Places, group_names, page
+from patina_assets.pictures.map import Places, group_names, map_document, page, placed
+from patina_assets.pictures.plane import MAP_ITEMS, decode_plane, encode_plane, plane_of
 from patina_assets.pipeline.runner import run_stage
 from patina_assets.pipeline.stages.index import item_places, neighbour_rows
 from patina_assets.pipeline.workspace import open_workspace
@@ -71,21 +72,51 @@ def test_a_history_without_validation_is_drawn_too() -> None:
     assert [text.text for text in empty if text.text] == ["epoch 0", "1"]
 
 
+def test_drift_over_time_is_a_line_that_fits_the_page() -> None:
+    svg = drift_chart([0.01, 0.2, 0.1, *[0.05] * 97])
+    line = next(path for path in ElementTree.fromstring(svg) if path.get("stroke") == "#0072b2")
+    assert (line.get("d") or "").count("l") == 19
+    assert "drift 0.01 to 0.05, at most 0.2" in svg
+    assert len(image_markdown(svg, "drift")) < INLINE_LIMIT
+    assert "drift 0 to 0" in drift_chart([0.0, 0.0])
+
+
 def test_the_plane_is_that_of_the_largest_variance() -> None:
     rng = np.random.default_rng(0)
     vectors = np.zeros((200, 8), np.float32)
     vectors[:, 3], vectors[:, 5] = rng.normal(0, 9, 200), rng.normal(0, 3, 200)
     vectors += rng.normal(0, 0.01, vectors.shape).astype(np.float32)
-    plane = principal_plane(vectors)
+    plane = plane_of(vectors).points
     assert plane.var(axis=0).sum() >= 0.999 * vectors.var(axis=0).sum()
     assert np.corrcoef(plane[:, 0], vectors[:, 3])[0, 1] > 0.99
     assert np.corrcoef(plane[:, 1], vectors[:, 5])[0, 1] > 0.9
-    assert np.array_equal(plane, principal_plane(vectors.copy()))
+    assert np.array_equal(plane, plane_of(vectors.copy()).points)
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (1, 4), (2, 4), (5, 1)])
 def test_few_vectors_have_a_plane(shape: tuple[int, int]) -> None:
-    assert principal_plane(np.ones(shape, np.float32)).shape == (shape[0], 2)
+    assert plane_of(np.ones(shape, np.float32)).points.shape == (shape[0], 2)
+
+
+def test_a_plane_keeps_its_directions_where_little_changed() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(60, 8)).astype(np.float32)
+    before = decode_plane(encode_plane(plane_of(vectors)))
+    after = plane_of(np.concatenate([vectors, 9 * vectors[:20]]), before)
+    assert np.array_equal(after.points[:60], before.points)
+    assert np.array_equal(after.axes, before.axes)
+    assert plane_of(vectors[:, :4], before).axes.shape == (4, 2)  # of another model
+
+
+def test_a_map_has_evenly_spaced_items_and_who_wrote_them() -> None:
+    vectors = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    items = [Item("commit", f"text {number}", commit=str(number)) for number in range(50)]
+    plane = plane_of(vectors, most=20)
+    found = placed(items, plane, 10, {0: "2024-05-06"}, {0: "Ada", 49: "Grace"})
+    assert [found.rows[0], found.rows[-1], len(found.rows), found.total] == [0, 49, 10, 50]
+    by_name = {entry["name"]: entry for entry in map_document(found, 10)["colourings"]}
+    assert [group["name"] for group in by_name["author"]["groups"]] == ["no author", "Ada", "Grace"]
+    assert by_name["year"]["of"][0] == 1
 
 
 def test_names_in_a_scatter_are_no_markup() -> None:
@@ -113,7 +144,7 @@ def test_neighbours_are_the_nearest_and_not_the_item_itself() -> None:
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(30, 8)).astype(np.float32)
     items = [Item("file", f"text {number}", f"{number}.py") for number in range(30)]
-    rows = neighbour_rows(Places(items, vectors, principal_plane(vectors), ["a"] * 30))
+    rows = neighbour_rows(Places(items, plane_of(vectors).points, ["a"] * 30), vectors)
     assert len(rows) == 20
     for asked in range(0, 20, 4):
         query, *nearest = rows[asked : asked + 4]
@@ -121,16 +152,14 @@ def test_neighbours_are_the_nearest_and_not_the_item_itself() -> None:
         cosines = [float(row["cosine"]) for row in nearest]
         assert cosines == sorted(cosines, reverse=True)
         assert all(row["item"] != query["item"] for row in nearest)
-    assert neighbour_rows(Places([], np.zeros((0, 8), np.float32), np.zeros((0, 2), np.float32), [])) == []
+    assert neighbour_rows(Places([], np.zeros((0, 2), np.float32), []), np.zeros((0, 8), np.float32)) == []
 
 
 HOSTILE = "</script><script>document.title = 'owned'</script><!-- \u2028 &amp; '\""
 
 
 def test_texts_in_a_page_are_no_markup() -> None:
-    found = Places(
-        [Item("file", HOSTILE, HOSTILE)], np.ones((1, 2), np.float32), np.ones((1, 2), np.float32), [HOSTILE]
-    )
+    found = Places([Item("file", HOSTILE, HOSTILE)], np.ones((1, 2), np.float32), [HOSTILE])
     html = page(found, HOSTILE)
     assert html.count("<script>") == 1
     assert html.count("</script>") == 1
@@ -155,7 +184,7 @@ def test_patina_map_writes_a_page(project: Project, tmp_path: Path, monkeypatch:
     assert "unknown projection 'temporl' (did you mean 'temporal'?)" in wrong.err
     base = item_places(project.base_paths("corpus-static"), 10)
     assert len(base.items) == 10
-    assert refusal(lambda: item_places(project.projection_paths("corpus-static", "none"), PAGE_ITEMS)).startswith(
+    assert refusal(lambda: item_places(project.projection_paths("corpus-static", "none"), MAP_ITEMS)).startswith(
         "none/index"
     )
 
@@ -163,18 +192,18 @@ def test_patina_map_writes_a_page(project: Project, tmp_path: Path, monkeypatch:
 def test_a_map_is_of_one_build_although_a_later_one_was_interrupted(project: Project, tmp_path: Path) -> None:
     copy = tmp_path / "project"
     shutil.copytree(project.root, copy)
-    before = item_places(find_project(copy).projection_paths("corpus-static", "temporal"), PAGE_ITEMS)
+    before = item_places(find_project(copy).projection_paths("corpus-static", "temporal"), MAP_ITEMS)
     add_events(find_project(copy), [commit("f" * 40, "src/new.py", "src/other.py", hour=500)])
     run_stage(open_workspace(find_project(copy)), "temporal", "pairs", print)
     assert (
-        item_places(find_project(copy).projection_paths("corpus-static", "temporal"), PAGE_ITEMS).items == before.items
+        item_places(find_project(copy).projection_paths("corpus-static", "temporal"), MAP_ITEMS).items == before.items
     )
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; .ci/run installs it")
 def test_the_page_draws_in_a_browser(tmp_path: Path) -> None:
     points = np.array([[0, 0], [1, 1]], np.float32)
-    found = Places([Item("file", HOSTILE, "a.py"), Item("file", "b", "b.py")], points, points, [HOSTILE, "b"])
+    found = Places([Item("file", HOSTILE, "a.py"), Item("file", "b", "b.py")], points, [HOSTILE, "b"])
     out = tmp_path / "map.html"
     out.write_text(page(found, "a title"))
     with browser(tmp_path / "profile") as shown:

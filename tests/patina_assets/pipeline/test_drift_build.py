@@ -113,7 +113,13 @@ def test_kept_weights_stay_and_the_index_follows(project: Project) -> None:
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {
         f"temporal.{role}"
-        for role in ("embeddings.safetensors", "known.safetensors", "relations.safetensors", "usearch")
+        for role in (
+            "embeddings.safetensors",
+            "known.safetensors",
+            "plane.safetensors",
+            "relations.safetensors",
+            "usearch",
+        )
     }
     assert not outcomes["temporal", "index"].reused
     assert "src/parser/alone.py" in [hit.item.file for hit in Searcher(project).search("alone", "temporal", 5)]

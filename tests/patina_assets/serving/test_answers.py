@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eventlog_builder import commit
@@ -73,6 +74,7 @@ def test_a_map_has_a_place_and_a_group_for_each_item(answers: ProjectAnswers, na
     for colouring in found["colourings"]:
         assert {*colouring["of"]} == {*range(len(colouring["groups"]))}
     assert answers.passage(found["names"][0])["passages"]
+    assert ("author" in {entry["name"] for entry in found["colourings"]}) is (name == "base")
     assert answers.map(name)["x"] is found["x"]  # made once for a build
     assert "words have no vectors" in refusal(lambda: answers.map("lexical"))
 
@@ -108,3 +110,39 @@ def test_a_project_that_is_not_built_says_so(tmp_path: Path) -> None:
     told = ProjectAnswers(find_project(tmp_path / "new")).status()
     assert "run `patina oxidize`" in told["error"]
     assert (told["built"], told["stale"]) == (None, [])
+
+
+def test_the_first_view_has_counts_questions_and_what_is_new(answers: ProjectAnswers) -> None:
+    found = answers.overview()
+    status = answers.status()
+    assert sum(entry["count"] for entry in found["groups"]) == status["passages"]
+    assert [entry["group"] for entry in found["groups"]] == ["code", "commits", "notes"]
+    assert {entry["group"] for entry in found["examples"]} == {"commits", "notes"}
+    assert all(answers.search(entry["text"])["hits"] for entry in found["examples"])
+    assert len(found["entries"]) == 5
+
+
+def test_what_the_recipe_could_have_is_named_until_it_has_it(answers: ProjectAnswers) -> None:
+    told = answers.suggestions()
+    assert {"semantic", "dependency"} <= {entry["projection"] for entry in told["suggestions"]}
+    assert "temporal" not in {entry["projection"] for entry in told["suggestions"]}
+    assert told["command"] == "patina init --update"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({"language": "python"}, {"commits": ["language"], "notes": ["language"]}),
+        ({"author": "ada"}, {"code": ["author"], "notes": ["author"]}),
+        ({"author": "ada", "kinds": ["commits"]}, {}),
+        ({"language": "python", "author": "ada", "kinds": ["code"]}, {"code": ["author"]}),
+        ({}, {}),
+    ],
+)
+def test_filters_that_leave_nothing_of_a_group_are_named(
+    answers: ProjectAnswers, chosen: dict[str, Any], expected: dict[str, list[str]]
+) -> None:
+    names = ("path", "language", "since", "author")
+    filters = chosen_filters(chosen.get("kinds", ()), *(chosen.get(name) for name in names), prefix="")
+    found = answers.search(QUERY, filters=filters)["left_out"]
+    assert {entry["group"]: entry["by"] for entry in found} == expected

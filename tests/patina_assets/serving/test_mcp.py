@@ -1,13 +1,10 @@
 """The MCP server as editors use it: the SDK's own client, raw JSON-RPC, starts, ends, and a rebuild in between."""
 
-import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,49 +12,37 @@ import pytest
 from amounts import amount
 from eventlog_builder import commit
 from mcp_process import COMMAND, SECONDS, McpProcess, environment, mcp_process
-from small_project import add_events, build, make_project, patina, small_recipe
+from small_project import add_events, build, make_project, small_recipe
 
 pytest.importorskip("mcp", reason="the extra `mcp` is not installed")
 
-import dagster as dg
 import httpx2
-import uvicorn
-from mcp import Client, StdioServerParameters
-from mcp.client.streamable_http import streamable_http_client
-from starlette.applications import Starlette
+from doors import (
+    QUESTIONS,
+    asked_api,
+    asked_command_line,
+    asked_mcp,
+    asked_mcp_over_http,
+    asked_python,
+    served_pages,
+)
 
-from patina_assets import open_project
 from patina_assets.serving.checks import Site
-from patina_assets.serving.doors import doors_of
-from patina_assets.serving.guard import Guard
 from patina_assets.serving.mcp.http import PATH
 from patina_assets.serving.mcp.short import MOST_BYTES
-from patina_assets.serving.routes import patina_routes
-from patina_assets.serving.running import Running
 from patina_resources.project.project import Project
 
 pytestmark = pytest.mark.usefixtures("same_home")
 RECIPE = small_recipe("temporal", layers="[16, 8]", epochs=1, pairs=300)
 TOOLS = {"search", "like", "read_passage", "why", "recent", "status"}
-QUESTIONS = ("retry the network request", "parse a token", "where is the cache", "who reads the index", "session")
 HANDSHAKE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
 MARCH = "2025-03-26"
 
 
 @pytest.fixture(scope="module")
 def served(project: Project) -> Iterator[Site]:
-    """Serve the project's MCP address behind the checks of the web UI."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        site = Site(listener.getsockname()[1], "secret")
-        routes = patina_routes(doors_of([project]), Running(dg.DagsterInstance.ephemeral()))
-        app = Guard(Starlette(routes=routes), site)
-        server = uvicorn.Server(uvicorn.Config(app, http="h11", lifespan="off", log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
+    with served_pages(project) as site:
         yield site
-        server.should_exit = True
-        thread.join(SECONDS)
-        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -72,52 +57,24 @@ def server(project: Project) -> Iterator[McpProcess]:
             yield process
 
 
-def texts_of(hits: list[dict[str, str]]) -> list[str]:
-    return [hit["text"].removesuffix("…")[:60].strip() for hit in hits]
-
-
 # The same answers through every door
 
 
-async def asked(client: Client) -> dict[str, list[str]]:
-    async with client:
-        tools = (await client.list_tools()).tools
-        assert {tool.name for tool in tools} == TOOLS
-        for tool in tools:
-            assert tool.annotations is not None
-            assert tool.annotations.read_only_hint
-            assert "Do not" in (tool.description or "")
-        found = {}
-        for question in QUESTIONS:
-            answer = await client.call_tool("search", {"query": question})
-            assert not answer.is_error
-            found[question] = texts_of(json.loads(answer.content[0].text)["hits"])
-        return found
-
-
-def test_command_line_api_and_both_mcp_servers_find_the_same(
-    project: Project, served: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(project.root)
-    expected = {
-        question: texts_of(json.loads(patina("scry", question, "-k", "8", "--json").out)) for question in QUESTIONS
-    }
+def test_every_door_finds_the_same(project: Project, served: Site) -> None:
+    expected = asked_command_line(project, QUESTIONS)
     assert all(expected.values())
-    api = open_project(project.root)
-    assert {
-        question: texts_of([{"text": hit.item.text} for hit in api.search(question, limit=8)]) for question in QUESTIONS
-    } == expected
-    command = StdioServerParameters(
-        command=COMMAND[0], args=list(COMMAND[1:]), cwd=str(project.root), env=environment()
-    )
-    assert asyncio.run(asked(Client(command))) == expected
+    assert asked_python(project, QUESTIONS) == expected
+    assert asked_api(served, QUESTIONS) == expected
+    assert asked_mcp(project, QUESTIONS) == expected
+    assert asked_mcp_over_http(served, QUESTIONS) == expected
 
-    async def over_http() -> dict[str, list[str]]:
-        token = {"Authorization": f"Bearer {served.token}"}
-        async with httpx2.AsyncClient(headers=token) as http:
-            return await asked(Client(streamable_http_client(f"{served.url}{PATH}", http_client=http)))
 
-    assert asyncio.run(over_http()) == expected
+def test_each_tool_reads_only_and_says_what_it_is_not_for(server: McpProcess) -> None:
+    tools = server.ask("tools/list")["result"]["tools"]
+    assert {tool["name"] for tool in tools} == TOOLS
+    for tool in tools:
+        assert tool["annotations"]["readOnlyHint"] is True
+        assert "Do not" in tool["description"]
 
 
 def test_who_has_no_token_is_answered_nothing_over_http(served: Site) -> None:

@@ -37,7 +37,7 @@ def test_what_is_wrong_is_one_sentence(written: list[tuple[str, str]], sentence:
 
 def test_every_operation_is_described() -> None:
     document = openapi_document("/patina/api/v1")
-    names = {*(operation.name for operation in OPERATIONS), "status"}
+    names = {*(operation.name for operation in OPERATIONS), "status", "note"}
     assert {path.strip("/") for path in document["paths"]} == names
     (search,) = document["paths"]["/search"].values()
     assert [entry["name"] for entry in search["parameters"] if entry["required"]] == ["q"]

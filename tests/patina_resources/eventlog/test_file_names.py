@@ -73,6 +73,19 @@ def test_what_had_a_newer_files_path_before_is_not_that_file() -> None:
     assert (at(names, 0, "b"), at(names, 2, "a"), at(names, 2, "b")) == ("kept", "b", "b")
 
 
+def test_a_file_that_came_after_a_deleted_one_of_its_path_is_another_file() -> None:
+    names = follow(history(["+a"], ["-a"], ["+a"], ["a>b"]))
+    assert [at(names, number, "a") for number in range(3)] == ["a", "a", "b"]
+    # What was never added again was not gone: a merge took the deletion back.
+    assert at(follow(history(["+a"], ["-a"], [], ["a>b"])), 0, "a") == "b"
+
+
+def test_a_name_that_was_given_up_is_no_file() -> None:
+    names = follow(history(["+a"], ["a>b"]))
+    assert [names.told_as_there(name) for name in ("a", "b", "unknown")] == [False, True, True]
+    assert follow(history(["+a"], ["a>b"], ["+a"])).told_as_there("a")
+
+
 @pytest.mark.parametrize("line", [["a>b", "b>a"], ["b>a", "a>b"]])
 def test_two_files_that_change_places_keep_their_histories(line: Line) -> None:
     names = follow(history(["+a", "+b"], line))

@@ -47,6 +47,19 @@ def test_the_status_of_a_record_is_kept(text: str, status: str | None, state: st
     assert ("status" in started, "state" in started) == (status is not None, state is not None)
 
 
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("superseded", "superseded"), ("Superceded", "superseded"), ("replaced", "superseded"),
+        ("DEPRECATED", "deprecated"), ("obsolete", "deprecated"), ("rejected", "rejected"), ("withdrawn", "rejected"),
+        ("supersedes 1", None), ("rejecting", None), ("proposed", None),
+    ],
+)  # fmt: skip
+def test_each_word_of_a_status(word: str, state: str | None) -> None:
+    events, _ = events_of("docs/adr/1.md", f"# T\n## Status\n{word}\n## Decision\nYes.\n", is_record=True)
+    assert json.loads(events[0].data).get("state") == state
+
+
 def test_a_session_has_no_status() -> None:
     events, _ = events_of("layer/sessions/1.md", "---\nstatus: archived\n---\n## Goals\n- one\n")
     assert "status" not in json.loads(events[0].data)

@@ -72,6 +72,26 @@ def test_a_lost_folder_costs_the_files_of_the_commits_that_changed_it(folder: Gi
     assert "2 commit(s) have folders that git cannot read" in report.skipped[0]
 
 
+def test_a_lost_folder_costs_no_notes_documents_and_code(folder: GitFolder) -> None:
+    folder.write(".gitignore", ".patina/\n")
+    for number in range(4):
+        folder.write(f"layer/sessions/{number}.md", f"## Key Decisions\n- decision {number}\n")
+        folder.write(f"docs/{number}.md", f"# Page {number}\n\nText.\n")
+        folder.write(f"a{number}.py", "def f(): pass\n")
+        folder.commit(f"commit {number}")
+    lose(folder, "HEAD~2:layer")
+    materialize(folder.path, folder.eventlog)
+    (report,) = materialize(folder.path, folder.eventlog, only=["sessions"], full=True)
+    assert report.known["session.decision"] == 4
+    assert len(rows(folder.eventlog, "doc.file")) == len(rows(folder.eventlog, "code.function")) == 4
+    # Git is asked from the newest commit on, and gets as far as the first one that it cannot read.
+    newest, older = (
+        {row["timestamp"] for row in rows(folder.eventlog, "session.decision") if row["source_file"].endswith(name)}
+        for name in ("3.md", "0.md")
+    )
+    assert newest == older == {rows(folder.eventlog, "git.commit")[-1]["timestamp"]}
+
+
 def test_many_lost_blobs_are_not_asked_for_one_by_one(folder: GitFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MOST_FAILURES", 2)
     for number in range(6):

@@ -157,6 +157,8 @@ def test_a_section_that_moved_is_the_same_fact(folder: GitFolder) -> None:
     assert scrape("docs", folder).new == scrape("docs", folder, full=True).new == {}
     path.unlink()
     assert scrape("docs", folder).retracted == {"doc.section": 3, "doc.file": 1}
+    removed = rows(folder.eventlog, "doc.removed")
+    assert {(row["source_id"], row["source_file"], row["data"]["file"]) for row in removed} == {("docs/guide.md",) * 3}
     assert live(folder.eventlog, "doc") == []
 
 

@@ -117,3 +117,8 @@ def test_near_misses_of_section_names(title: str, kind: str | None) -> None:
     assert found(f"## {title}\n- a note\n") == ({kind: ["a note"]} if kind else {})
     # The first heading is the title of the file.
     assert found(f"# {title}\n- a note\n") == {}
+
+
+def test_headings_within_the_context_are_part_of_it() -> None:
+    text = "## Previous Session Context\nWe measured.\n### On what\nTwo machines.\n## Goals\n- one\n"
+    assert found(text) == {"context": ["We measured.\n### On what\nTwo machines."], "goal": ["one"]}

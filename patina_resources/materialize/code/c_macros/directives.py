@@ -44,8 +44,13 @@ class _Group:
     branches: list[_Branch] = field(default_factory=list)
 
 
-def without_odd_directives(content: bytes) -> bytes:
-    """Return a C or C++ file, of the same length, without the directives that a grammar has no place for."""
+def without_odd_directives(content: bytes, *, only_between: bool = False) -> bytes:
+    """Return a C, C++ or C# file, of the same length, without the directives that a grammar has no place for.
+
+    Args:
+        content: The file.
+        only_between: Whether the grammar has a place for `#if` only between whole declarations and statements.
+    """
     changed = bytearray(content)
     groups: list[_Group] = []
     depth, brackets, last, before, is_empty = 0, 0, b"", b"", True
@@ -68,7 +73,8 @@ def without_odd_directives(content: bytes) -> bytes:
         kind, condition = directive[1], directive[2]
         branch = _Branch(found.span(), kind == b"if" and NEVER.fullmatch(condition) is not None)
         if kind in BEGINNINGS:
-            groups.append(_Group(depth, brackets > 0 or last in INNER))
+            is_inside = only_between and last != b"" and last not in ENDS
+            groups.append(_Group(depth, brackets > 0 or last in INNER or is_inside))
         elif not groups:
             continue
         group = groups[-1]

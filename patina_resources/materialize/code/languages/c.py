@@ -30,6 +30,7 @@ C = language(
     "function_definition",
     {"struct": "struct_specifier union_specifier", "enum": "enum_specifier", "type": "type_definition"},
     {"direct": "call_expression"},
+    attributes="attribute_specifier",
     imports="preproc_include",
     read_imports=_imports,
     holders="declaration type_definition",

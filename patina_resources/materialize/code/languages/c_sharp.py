@@ -33,6 +33,7 @@ C_SHARP = language(
     chains="attribute conditional_access_expression element_access_expression element_binding_expression generic_name "
     "invocation_expression member_access_expression member_binding_expression qualified_name",
     callee_fields={"object_creation_expression": "type"},
+    directives=True,
     prefix="@",
     operators="named",
     is_visible=if_public,

@@ -78,6 +78,7 @@ class Language:
         read_imports: What such a node, or a call, imports. Pure; the second argument gives a node's text.
         separator: What stands between a class and its method.
         holders: Nodes that only stand around a definition: they may hold its name, or what is written about it.
+        attributes: Nodes with what is said to the compiler: nothing is called there.
         chains: Nodes that only hold the parts of a callee together: their children are read in order.
         callee_fields: Fields of a call whose callee is one node, by the call's node; others have it in `function`.
         callee_words: Nodes of a callee that are read as they are, though they have parts.
@@ -92,6 +93,7 @@ class Language:
         prefix: What is put before a word that is not meant as the keyword that it looks like.
         operators: How a definition may be called beside words: `named` for `operator+`, `any` for `+`.
         declarators: Whether names stand in declarators, and macros in the way, as in C.
+        directives: Whether `#if` may stand in a declaration or statement.
         modifiers: Nodes with words such as `public` before a definition.
         not_parameters: Nodes among parameters that are none.
         shared_types: Whether several parameters may share a type: `a, b int`.
@@ -113,6 +115,7 @@ class Language:
     separator: str
     holders: frozenset[str]
     lambdas: frozenset[str]
+    attributes: frozenset[str]
     chains: frozenset[str]
     reserved: frozenset[str]
     strings: frozenset[str]
@@ -135,6 +138,7 @@ class Language:
     docstrings: bool
     words_are_names: bool
     declarators: bool
+    directives: bool
     shared_types: bool
     borrows: bool
 
@@ -148,6 +152,7 @@ def language(
     *,
     chains: str,
     reserved: str,
+    attributes: str = "",
     imports: str = "",
     read_imports: ImportReader = imports_nothing,
     scopes: str = "",
@@ -173,6 +178,7 @@ def language(
     docstrings: bool = False,
     words_are_names: bool = False,
     declarators: bool = False,
+    directives: bool = False,
     shared_types: bool = False,
     borrows: bool = False,
     module: str = "",
@@ -195,6 +201,7 @@ def language(
         lambdas=words(lambdas),
         lambda_calls=words(lambda_calls),
         refined_types=refined_types or {},
+        attributes=words(attributes),
         chains=words(chains),
         callee_fields={node: tuple(fields.split()) for node, fields in (callee_fields or {}).items()},
         callee_words=words(callee_words),
@@ -214,6 +221,7 @@ def language(
         docstrings=docstrings,
         words_are_names=words_are_names,
         declarators=declarators,
+        directives=directives,
         shared_types=shared_types,
         borrows=borrows,
     )

@@ -91,4 +91,5 @@ def relevant_nodes(name: str) -> Query:
     """Return the query that finds every node that the language's entry names."""
     language = BY_NAME[name]
     kinds = {*language.functions, *language.types, *language.calls, *language.imports, *language.scopes}
+    kinds |= language.attributes
     return Query(grammar(name), "\n".join(f"({kind}) @node" for kind in sorted(kinds)))

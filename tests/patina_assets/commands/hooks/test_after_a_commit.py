@@ -1,12 +1,17 @@
 """What a commit starts, in a real repository: one run at a time, and everything is up to date when it ends."""
 
+import json
 import os
+import re
+import resource
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from amounts import SOAK, amount
 from materialize_helpers import GitFolder, live
 from root import ROOT
 from small_project import patina
@@ -16,6 +21,10 @@ from patina_resources.project.project import find_project
 from patina_resources.store.files import exclusive
 
 WAIT_SECONDS = 240.0
+# Lines of the log that tell of the beginning and of the end of a run.
+MOMENTS = re.compile(r" (begun|after)(?: [0-9.]+ s)?$", re.MULTILINE)
+# What the hooks may add to a commit of a rebase, of processor time.
+MOST_SECONDS = 0.2
 RECIPE = "version: 2\nembedding_model: corpus-static\nprojections: {}\n"
 
 
@@ -118,3 +127,72 @@ def test_nothing_runs_for_a_project_that_was_not_asked_for(repository: GitFolder
     assert patina("hook", "uninstall").code == 0
     assert run(repository).returncode == 0
     assert log_of(repository) == ""
+
+
+def test_doctor_tells_how_the_hooks_stand(repository: GitFolder) -> None:
+    def examined() -> tuple[str, str]:
+        found = json.loads(patina("doctor", "--json").out)
+        return found["places"]["git hooks"].partition(":")[0], json.dumps(found["findings"])
+
+    assert examined()[0] == "installed"
+    (repository.path / ".git/hooks/post-merge").unlink()
+    state, findings = examined()
+    assert (state, "hooks of this project are incomplete" in findings) == ("incomplete", True)
+    assert patina("hook", "uninstall").code == 0
+    assert examined()[0] == "not installed"
+
+
+def test_a_rebase_is_not_slowed_and_nothing_of_it_is_lost(repository: GitFolder) -> None:
+    count = amount(4, 50)
+    repository.write(".patina/oxidize.yaml", RECIPE)
+    repository.git("checkout", "-q", "-b", "topic")
+    for number in range(count):
+        repository.write(f"src/part_{number}.py", f"def part_{number}(limit):\n    return limit\n")
+        repository.commit(f"Add part {number} of the zeppelin")
+    repository.git("checkout", "-q", "main")
+    repository.write("src/other.py", "def other():\n    return 1\n")
+    repository.commit("Go on elsewhere")
+    repository.git("checkout", "-q", "topic")
+    rest(repository)
+    bare = seconds_of(repository, "-c", "core.hooksPath=/dev/null", "rebase", "-q", "main")
+    repository.git("reset", "-q", "--hard", "ORIG_HEAD")
+    hooked = seconds_of(repository, "rebase", "-q", "main")
+    wanted = set(repository.git("rev-list", "HEAD").decode().split())
+    assert len(wanted) == count + 2
+    log = rest(repository)
+    assert {event["source_id"] for event in live(repository.eventlog, "git.commit")} >= wanted
+    assert "stale" not in patina("oxidize", "--dry-run").out
+    assert f"Add part {count - 1} of the zeppelin" in patina("scry", f"part {count - 1} zeppelin").out
+    # One run after the other: each has ended before the next began.
+    told = MOMENTS.findall(log)
+    assert told == ["begun", "after"] * (len(told) // 2)
+    if SOAK:
+        print(f"{count} commits: processor time {bare:.2f} s without hooks, {hooked:.2f} s with; {len(told) // 2} runs")
+        assert hooked - bare <= MOST_SECONDS * count
+
+
+def seconds_of(repository: GitFolder, *arguments: str) -> float:
+    """Return the processor time of a git command, and of all that it waits for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    repository.git(*arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def rest(repository: GitFolder) -> str:
+    """Return the log once no run goes on and none is asked for, and the newest commit is known."""
+    files, deadline = files_of(repository), time.monotonic() + WAIT_SECONDS
+    while True:
+        log = log_of(repository)
+        if MOMENTS.findall(log)[-1:] == ["after"] and not files.again.exists() and knows_head(repository):
+            return log
+        assert time.monotonic() < deadline, log
+        time.sleep(0.2)
+
+
+def knows_head(repository: GitFolder) -> bool:
+    """Return whether the newest commit is in the eventlog; False while another run is making that."""
+    try:
+        return repository.head() in {event["source_id"] for event in live(repository.eventlog, "git.commit")}
+    except sqlite3.OperationalError:
+        return False

@@ -167,6 +167,21 @@ def test_a_project_that_is_not_built_is_looked_at(project: Project) -> None:
     assert look_for_changes(workspace).text != first.text
 
 
+def test_each_file_that_decides_is_looked_at(project: Project) -> None:
+    workspace = open_workspace(project)
+    probes = [look_for_changes(workspace).text]
+    built = project.embeddings_folder("corpus-static")
+    for path in (project.recipe, project.config_file, project.lock, built / "model.json", built / "projections" / "x"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.read_text() + "\n" if path.exists() else "\n")
+        probes.append(look_for_changes(workspace).text)
+    assert len(set(probes)) == len(probes)
+    for passing in (built / ".tmp-x", project.embedding_cache("corpus-static")):
+        passing.parent.mkdir(parents=True, exist_ok=True)
+        passing.write_text("x")
+    assert look_for_changes(workspace).text == probes[-1]
+
+
 def test_definitions_are_loaded_again_when_one_of_their_files_changes(tmp_path: Path) -> None:
     home = Mothership(tmp_path / "home")
     files = [*(tmp_path / ".patina" / name for name in ("oxidize.yaml", "config.toml")), home.registry, home.settings]

@@ -1,0 +1,42 @@
+"""The process `patina` from its first moment on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from root import ROOT
+
+SCRIPT = "import sys; from patina_assets.entry import run; sys.exit(run())"
+# Stands in the place of a library that takes long to be imported.
+SLOW = "import time\nprint('importing', flush=True)\ntime.sleep(300)\n"
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_ctrl_c_while_the_program_is_imported_is_one_line(tmp_path: Path, is_ignored: bool) -> None:
+    (tmp_path / "click.py").write_text(SLOW)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_ignored else None
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        if is_ignored:  # as a shell in the background has it
+            process.terminate()
+        _, err = process.communicate()
+    assert (process.returncode, err) == ((-signal.SIGTERM, "") if is_ignored else (130, "patina: interrupted\n"))
+
+
+def test_it_runs_commands_and_ends_with_their_code(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATINA_HOME": str(tmp_path / "home")}
+    for arguments, code in ((["--version"], 0), (["nothing"], 2)):
+        command = [sys.executable, "-c", SCRIPT, *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
