@@ -13,7 +13,7 @@ from patina_resources.store.manifests import manifest_document, read_manifest
 
 
 def asked(mrr: float, base: float, error: float | None, queries: int) -> dict[str, float | int | None]:
-    return {"next_mrr": mrr, "next_base_mrr": base, "next_error": error, "next_queries": queries}
+    return {"drift": 0.1, "next_mrr": mrr, "next_base_mrr": base, "next_error": error, "next_queries": queries}
 
 
 BEHIND = [asked(0.30, 0.35, 0.02, 100), asked(0.28, 0.36, 0.02, 300)]
