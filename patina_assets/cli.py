@@ -18,7 +18,7 @@ EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 COMPLETION_VARIABLE = "_PATINA_COMPLETE"
 NOT_SUPPORTED = "Linux and macOS are supported, this system is not: on Windows, use WSL, which is a Linux"
 # What was built before a build was interrupted is whole, and the same command goes on from there.
-GOES_ON = ("init", "materialize", "oxidize")
+GOES_ON = ("init", "materialize", "oxidize", "fleet run")
 patina = CommandGroup(
     "patina",
     [
@@ -45,6 +45,7 @@ patina = CommandGroup(
         CommandEntry("pull", "Share", "team", "Fetch what recipe and events ask for; nothing is trained."),
         CommandEntry("push", "Share", "team", "Sign what is built, and put it into the team's cache."),
         CommandEntry("cache", "Share", "team", "Look after the cache that a team shares."),
+        CommandEntry("fleet", "Share", "fleet.keeping", "Keep many repositories built."),
         CommandEntry("completion", "Look after", "completion", "Print the script that completes words in your shell."),
         CommandEntry("model", "Models", "models", "List, add, remove, check base models."),
     ],
@@ -78,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C has nothing more to end
-        command = next((word for word in words if word in GOES_ON), None)
+        typed = f" {' '.join(words)} "
+        command = next((command for command in GOES_ON if f" {command} " in typed), None)
         more = f"; what is built is kept: `patina {command}` goes on from there" if command else ""
         print(f"patina: interrupted{more}", file=sys.stderr)
         return EXIT_INTERRUPTED

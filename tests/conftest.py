@@ -7,6 +7,7 @@ import pytest
 from installations import give_key
 
 CHOICES = (
+    "PATINA_FLEET",
     "PATINA_PROJECT",
     "PATINA_TRUST",
     "PATINA_DATA",
@@ -15,6 +16,8 @@ CHOICES = (
     "PATINA_CACHE_KEYS",
     "PATINA_CACHE_SIGNING_KEY",
     "DAGSTER_HOME",
+    "PATINA_FLEET_DSN",
+    "PATINA_FLEET_PROXY_SECRET",
 )
 
 

@@ -20,8 +20,8 @@ ROOMS = {
         ("documents", "plugins"),
         ("store", "onnx", "resources"),
         ("eventlog", "project"),
-        ("materialize", "models", "cache"),
-        ("embedding", "hooks"),
+        ("materialize", "models", "cache", "postgres"),
+        ("embedding", "fleet", "hooks"),
         ("corpus", "onnx.write"),
         ("models.add",),
     ),
@@ -46,7 +46,7 @@ SLOW_TO_IMPORT = {"dagster", "pydantic", "sqlalchemy", "onnx", "huggingface_hub"
 
 NETWORK = {
     "socket", "ssl", "urllib", "http", "httpx", "httpx2", "requests", "aiohttp", "ftplib", "huggingface_hub",
-    "uvicorn", "starlette", "obstore",
+    "uvicorn", "starlette", "obstore", "psycopg", "psycopg_pool",
 }  # fmt: skip
 MAY_USE_NETWORK = {
     "patina_resources.models.add.hub",
@@ -56,9 +56,20 @@ MAY_USE_NETWORK = {
     "patina_resources.cache.https",
     "patina_resources.cache.object_store",
     "patina_resources.cache.settings",
+    # What takes an address apart, and sends nothing.
+    "patina_resources.fleet.address",
+    # The Postgres of a fleet; those of `published` import its types alone.
+    "patina_resources.postgres.connection",
+    "patina_assets.search.published.answers",
+    "patina_assets.search.published.passages",
+    "patina_assets.search.published.publishing",
+    "patina_assets.search.published.session",
+    "patina_assets.search.published.store",
     # What listens: on this machine only.
     "patina_assets.serving.api",
     "patina_assets.serving.checks",
+    "patina_assets.serving.fleet.application",
+    "patina_assets.serving.fleet.server",
     "patina_assets.serving.guard",
     "patina_assets.serving.mcp.http",
     "patina_assets.serving.routes",
@@ -80,7 +91,6 @@ MAY_USE_SQLITE = {
     "patina_resources.eventlog.writer",
     "patina_resources.eventlog.known_schema",
     "patina_resources.store.database",
-    "patina_assets.fleet.memory",
     "patina_assets.search.passage_file",
     "patina_assets.search.search_file",
 }

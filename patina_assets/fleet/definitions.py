@@ -1,124 +1,147 @@
-"""The fleet as Dagster definitions: projects are partitions, one run brings one project up to date.
+"""The fleet as Dagster definitions: repositories are partitions, one run brings one repository up to date.
 
-    dagster dev -m patina_assets.fleet.definitions
+    PATINA_FLEET=fleet.toml dagster dev -m patina_assets.fleet.definitions
 
-The pipeline knows nothing of it: a run does for its project what `patina materialize`, `oxidize` and, where the user
-wants that, `push` do. docs/decisions/0022-a-fleet-by-one-definition.md says why.
+The pipeline knows nothing of it: a run does what `patina fleet run` does for one repository, by the same code. On one
+machine Dagster's own defaults are enough; docs/fleet.md says how the same definitions run on Postgres, a broker and
+workers. docs/decisions/0022-a-fleet-by-one-definition.md says why it is built this way.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from patina_assets.fleet.memory import FleetMemory
+from patina_assets.fleet.building import EVENTLOG, PUBLISHED, Brought, bring_up_to_date
+from patina_assets.fleet.dues import requests
+from patina_assets.fleet.fetching import look_at_heads
+from patina_assets.fleet.memory import FleetMemory, fleet_memory
 from patina_assets.orchestration.assets import logged, stated
-from patina_assets.pipeline.progress import scraper_progress
-from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
-from patina_assets.pipeline.sharing.snapshots import push
-from patina_assets.pipeline.trust import admit
-from patina_assets.pipeline.workspace import open_workspace
-from patina_assets.search.projects.chosen import ALL, chosen_projects, short_names
-from patina_resources.materialize.git.head import head_of
-from patina_resources.materialize.run import materialize
-from patina_resources.project.project import Project, find_project
-from patina_resources.store.folders.own import make_private_folder
+from patina_assets.pipeline.stages import BASE
+from patina_resources.fleet.address import host_of
+from patina_resources.fleet.model import Fleet, FleetProject
+from patina_resources.fleet.reader import fleet_file, read_fleet
 from patina_resources.store.mothership import mothership
 
 PROJECTS = dg.DynamicPartitionsDefinition(name="project")
-MEMORY = "fleet.db"
+KEY = "fleet"
 # Requests are made one after another, about one in a second.
 MOST_REQUESTS = 50
 TICK_SECONDS = 30
-KEY = "fleet"
+HEADS_CRON = "*/5 * * * *"
+# Runs that hold a place of this pool count together: docs/fleet.md says how a pool is limited.
+POOL = "fleet"
+# By which dagster.yaml may limit how many are fetched from one host at once.
+HOST_TAG = "patina/host"
+# Each asset with those that it is made from.
+ASSETS = {
+    EVENTLOG: (),
+    BASE: (EVENTLOG,),
+    "pairs": (EVENTLOG,),
+    "embeddings": ("pairs",),
+    "weights": ("embeddings",),
+    "index": ("weights",),
+    PUBLISHED: (BASE, "index"),
+}
 
 
-def fleet_projects() -> dict[str, Path]:
-    """Return the projects of the fleet by the name of their partition: those of `[fleet] projects`.
-
-    Raises:
-        PatinaError: There are none, or too many.
-    """
-    roots = chosen_projects(ALL, mothership())
-    return dict(zip(short_names(roots), roots, strict=True))
+def _opened() -> tuple[Fleet, FleetMemory]:
+    home = mothership()
+    fleet = read_fleet(fleet_file(None, home), home)
+    return fleet, fleet_memory(fleet)
 
 
-def _project(name: str) -> Project:
-    return find_project(fleet_projects()[name])
+def _spec(name: str) -> dg.AssetSpec:
+    deps = [dg.AssetKey([KEY, upstream]) for upstream in ASSETS[name]]
+    return dg.AssetSpec([KEY, name], deps=deps, group_name=KEY, partitions_def=PROJECTS, skippable=True)
 
 
-@dg.asset(key=[KEY, "eventlog"], partitions_def=PROJECTS, group_name=KEY, kinds={"git", "sqlite"})
-def eventlog(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """Append what is new in a project's repository to its eventlog."""
-    project = stated(lambda: _project(context.partition_key))
-    stated(lambda: admit(project))
-    reports = stated(
-        lambda: materialize(
-            project.root,
-            project.eventlog(),
-            progress=scraper_progress(logged(context.log)),
-            session_globs=project.config.session_globs,
-            code_include=project.config.code_include,
-        )
-    )
-    return dg.MaterializeResult(metadata={"new": sum(sum(report.new.values()) for report in reports)})
+@dg.multi_asset(specs=[_spec(name) for name in ASSETS], partitions_def=PROJECTS, pool=POOL, name="repository")
+def repository(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Fetch, read, build and publish what is stale of one repository; what its recipe does not have is left out."""
+    fleet, memory = stated(_opened)
+    steps = bring_up_to_date(fleet, memory, context.partition_key, logged(context.log))
+    while (brought := stated(lambda: next(steps, None))) is not None:
+        yield _result(brought)
 
 
-@dg.asset(key=[KEY, "built"], partitions_def=PROJECTS, group_name=KEY, deps=[eventlog])
-def built(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """Build what is stale of a project: model, pairs, embeddings, weights, indexes."""
-    workspace = stated(lambda: open_workspace(_project(context.partition_key)))
-    report = logged(context.log)
-    stated(lambda: run_model(workspace, report))
-    outcomes = [
-        stated(partial(run_stage, workspace, projection.name, stage.name, report))
-        for projection in workspace.projections
-        for stage in projection.stages
-    ]
-    stated(lambda: publish_lock(workspace))
-    reused = sum(outcome.reused for outcome in outcomes)
-    return dg.MaterializeResult(metadata={"built": len(outcomes) - reused, "fresh": reused})
+def _result(brought: Brought) -> dg.MaterializeResult:
+    return dg.MaterializeResult(asset_key=[KEY, brought.asset], metadata=dict(brought.facts))
 
 
-@dg.asset(key=[KEY, "published"], partitions_def=PROJECTS, group_name=KEY, deps=[built])
-def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """Push a project to the team's cache, where the user's config.toml says `push = true` for it."""
-    project = stated(lambda: _project(context.partition_key))
-    if not project.places.push:
-        return dg.MaterializeResult(metadata={"pushed": False})
-    done = stated(lambda: push(open_workspace(project), logged(context.log)))
-    return dg.MaterializeResult(metadata={"pushed": True, "new": len(done.new)})
+@dg.asset(key=[KEY, "heads"], group_name=KEY, kinds={"git"})
+def heads(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Ask each repository's host for its head, without fetching anything."""
+    fleet, memory = stated(_opened)
+    looks = stated(lambda: list(look_at_heads(fleet, memory, fleet.projects)))
+    failures = [look for look in looks if look.failure]
+    for look in failures:
+        context.log.warning(f"{look.name}: {look.failure}")
+    moved = sum(look.moved for look in looks)
+    return dg.MaterializeResult(metadata={"repositories": len(looks), "moved": moved, "failed": len(failures)})
 
 
-fleet_job = dg.define_asset_job("fleet_job", selection=[eventlog, built, published])
+fleet_job = dg.define_asset_job("fleet_job", selection=dg.AssetSelection.assets(repository))
+heads_job = dg.define_asset_job("heads_job", selection=dg.AssetSelection.assets(heads))
+
+
+@dg.schedule(job=heads_job, cron_schedule=HEADS_CRON, default_status=dg.DefaultScheduleStatus.RUNNING)
+def heads_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Look at the heads, unless the last look still goes on."""
+    unfinished = dg.RunsFilter(job_name=heads_job.name, statuses=NOT_FINISHED_STATUSES)
+    if context.instance.get_runs_count(unfinished):
+        return dg.SkipReason("the last look still goes on")
+    return dg.RunRequest()
 
 
 @dg.sensor(job=fleet_job, minimum_interval_seconds=TICK_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
-def heads_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Ask for a run of each project whose head is another than the last that was asked for, at two ticks."""
-    projects = stated(fleet_projects)
-    memory = FleetMemory(make_private_folder(mothership().own) / MEMORY)
-    moved = moved_heads(projects, stated(memory.heads))
+def due_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Ask for a run of each repository that is due, by priority, so many at a tick; each is asked for at two ticks."""
+    fleet, memory = stated(_opened)
+    standings = stated(memory.standings)
+    asked = stated(lambda: requests(fleet, standings, MOST_REQUESTS, time.time(), partial(_goes_on, context.instance)))
     known = set(context.instance.get_dynamic_partitions(PROJECTS.name or ""))
-    new = [name for name in moved if name not in known]
-    stated(lambda: memory.remember(moved))
+    new, gone = [name for name in asked if name not in known], sorted(known - fleet.by_name.keys())
+    stated(lambda: memory.note_asked(asked))
+    stated(lambda: memory.forget(standings.keys() - fleet.by_name.keys()))
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"{name}:{head}", partition_key=name) for name, head in moved.items()],
-        dynamic_partitions_requests=[PROJECTS.build_add_request(new)] if new else [],
+        run_requests=[
+            dg.RunRequest(run_key=f"{name}:{build}:{attempt}", partition_key=name, tags=_tags(fleet.by_name[name]))
+            for name, (build, attempt) in asked.items()
+        ],
+        dynamic_partitions_requests=[
+            *([PROJECTS.build_add_request(new)] if new else []),
+            *([PROJECTS.build_delete_request(gone)] if gone else []),
+        ],
     )
 
 
-def moved_heads(projects: Mapping[str, Path], asked: Mapping[str, str]) -> dict[str, str]:
-    """Return the heads that are to be built, by project; the rest of a large fleet follows at the next ticks."""
-    heads = {name: head_of(root) for name, root in projects.items()}
-    moved = [(name, head) for name, head in heads.items() if head is not None and asked.get(name) != head]
-    return dict(moved[:MOST_REQUESTS])
+def _tags(project: FleetProject) -> dict[str, str]:
+    return {
+        "dagster/priority": str(project.priority),
+        # A run whose worker was ended begins anew; what it had built is fresh.
+        "dagster/retry_strategy": "ALL_STEPS",
+        HOST_TAG: host_of(project.address),
+    }
+
+
+def _goes_on(instance: dg.DagsterInstance, name: str) -> bool:
+    """Return whether a run of a repository waits or goes on."""
+    unfinished = dg.RunsFilter(statuses=NOT_FINISHED_STATUSES, tags={"dagster/partition": name})
+    return instance.get_runs_count(unfinished) > 0
 
 
 def fleet_definitions() -> dg.Definitions:
     """Return the code location of the fleet."""
-    return dg.Definitions(assets=[eventlog, built, published], jobs=[fleet_job], sensors=[heads_sensor])
+    return dg.Definitions(
+        assets=[repository, heads],
+        jobs=[fleet_job, heads_job],
+        schedules=[heads_schedule],
+        sensors=[due_sensor],
+        executor=dg.in_process_executor,
+    )
 
 
 defs = fleet_definitions()

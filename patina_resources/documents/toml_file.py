@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 from patina_resources.documents.document import Document, Location
@@ -57,6 +58,7 @@ def _lines(text: str) -> dict[Location, int]:
     lines: dict[Location, int] = {}
     table: Location = ()
     keys: list[str] = []
+    tables_of_list: Counter[Location] = Counter()
     line, depth, in_value = 1, 0, False
     for token in _TOML_TOKEN.finditer(text):
         written = token.group()
@@ -65,11 +67,16 @@ def _lines(text: str) -> dict[Location, int]:
             in_value = depth > 0 or written != "\n"
         elif token.lastgroup == "part":
             keys.append(tomllib.loads(f"key = {written}")["key"] if written[0] in "\"'" else written)
+        elif written == "[":
+            depth += 1
         elif written in "=]" and keys:
             place = (*table, *keys) if written == "=" else tuple(keys)
+            if depth > 1:  # [[list]]
+                tables_of_list[place] += 1
+                place = (*place, tables_of_list[place] - 1)
             for length in range(1, len(place) + 1):
                 lines.setdefault(place[:length], line)
             table = table if written == "=" else place
-            keys, in_value = [], True
+            keys, in_value, depth = [], True, max(depth - 1, 0)
         line += written.count("\n")
     return lines

@@ -110,7 +110,7 @@ def _not_a_cache(reason: str) -> sqlite3.DatabaseError:
     return error
 
 
-def holding(path: Path, doing: str) -> AbstractContextManager[None]:
+def holding(path: Path, doing: str) -> AbstractContextManager[int]:
     """Return a context in which no other process has the cache.
 
     Raises:

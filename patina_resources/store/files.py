@@ -239,8 +239,10 @@ def irregular(path: Path, kind: str) -> str:
     )
 
 
-def exclusive(path: Path, wait_seconds: float, doing: str) -> AbstractContextManager[None]:
+def exclusive(path: Path, wait_seconds: float, doing: str) -> AbstractContextManager[int]:
     """Hold the mutex file `path` alone; the kernel lets it go when this process ends, however it ends.
+
+    Yields its descriptor: a child process that inherits it holds the mutex until it has ended, too.
 
     Raises:
         PatinaError: Another process still holds it after `wait_seconds`, or it is no plain file.
@@ -248,7 +250,7 @@ def exclusive(path: Path, wait_seconds: float, doing: str) -> AbstractContextMan
     return _held(path, fcntl.LOCK_EX, wait_seconds, doing)
 
 
-def shared(path: Path, wait_seconds: float, doing: str) -> AbstractContextManager[None]:
+def shared(path: Path, wait_seconds: float, doing: str) -> AbstractContextManager[int]:
     """Hold the mutex file `path` together with others who share it: who wants it alone waits for all of them.
 
     Raises:
@@ -258,7 +260,7 @@ def shared(path: Path, wait_seconds: float, doing: str) -> AbstractContextManage
 
 
 @contextmanager
-def _held(path: Path, operation: int, wait_seconds: float, doing: str) -> Iterator[None]:
+def _held(path: Path, operation: int, wait_seconds: float, doing: str) -> Iterator[int]:
     descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
     try:
         deadline = time.monotonic() + wait_seconds
@@ -273,7 +275,7 @@ def _held(path: Path, operation: int, wait_seconds: float, doing: str) -> Iterat
         with suppress(OSError):  # only for the message of who waits: a full disk is no reason to stop here
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

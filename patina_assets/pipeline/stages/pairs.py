@@ -54,6 +54,10 @@ RELATIONS = "relations.safetensors"
 KNOWN = "known.safetensors"
 
 
+class NoSignalError(PatinaError):
+    """The eventlog has too little for a projection to learn from."""
+
+
 @dataclass(frozen=True)
 class PairsStage(ItemStage):
     """Items, contexts and triplets of one projection."""
@@ -62,7 +66,7 @@ class PairsStage(ItemStage):
     pair_type: PairType
 
     name = "pairs"
-    version = 3
+    version = 4
     kinds = frozenset({"python"})
     description = (
         "What `{name}` learns from: items, which of them belong together, and triplets (anchor, positive, "
@@ -166,7 +170,7 @@ def build_pairs(projection: ProjectionRecipe, pair_type: PairType, rows: Mapping
     """Return items, contexts and triplets of a projection.
 
     Raises:
-        PatinaError: The eventlog holds no signal for it.
+        NoSignalError: The eventlog holds no signal for it.
     """
     training = projection.training
     data = pair_type.derive(rows, pair_type.options(training.min_count))
@@ -176,17 +180,17 @@ def build_pairs(projection: ProjectionRecipe, pair_type: PairType, rows: Mapping
     related = related_texts(relations)
     positives = related.keys.size // 2
     if positives < MINIMUM_PAIRS:
-        raise PatinaError(_no_signal(projection, pair_type, positives))
+        raise NoSignalError(_no_signal(projection, pair_type, positives))
     fitting = relations.only(Split.TRAIN)
     triplets = sample_triplets(relations, related, training.pairs, training.seed)
     if not triplets.size:
-        raise PatinaError(
+        raise NoSignalError(
             f"{projection.name}: no negatives: every text of {pair_type.source.name} belongs with every other, "
             f"so {pair_type.name} has nothing to tell apart; remove {projection.name} from the recipe"
         )
     training_triplets = sample_triplets(fitting, related_texts(fitting), training.pairs, training.seed)
     if not training_triplets.size:
-        raise PatinaError(
+        raise NoSignalError(
             f"{projection.name}: no negatives in the part that training sees (the oldest 80 % of commits, 80 % of "
             f"sessions or files): its texts of {pair_type.source.name} all belong together; more events may change "
             f"that, or remove {projection.name} from the recipe"

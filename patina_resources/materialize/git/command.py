@@ -10,7 +10,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
@@ -65,7 +65,7 @@ class GitFailedError(PatinaError):
 
 
 def run_git(
-    arguments: list[str], folder: Path, environment: dict[str, str], stdin: bytes = b""
+    arguments: list[str], folder: Path, environment: dict[str, str], stdin: bytes = b"", inherits: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[bytes]:
     """Return how a git command ended, with what it printed.
 
@@ -74,13 +74,15 @@ def run_git(
         folder: Where it runs.
         environment: What is added to its environment.
         stdin: What it reads.
+        inherits: Descriptors that it keeps open, such as that of a mutex.
     """
     return subprocess.run(  # noqa: S603 - a fixed program and no shell
-        [_git(), *_options(), *arguments],
+        [git_program(), *_options(), *arguments],
         input=stdin,
         capture_output=True,
         env=_environment() | environment,
         cwd=folder,
+        pass_fds=inherits,
         check=False,
     )
 
@@ -112,7 +114,7 @@ def stream_git(
         tempfile.TemporaryFile() as errors,
         _file_of(stdin) as given,
         subprocess.Popen(  # noqa: S603 - a fixed program and no shell
-            [_git(), *_options(), *arguments],
+            [git_program(), *_options(), *arguments],
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -151,7 +153,7 @@ def path_setting(folder: Path, name: str) -> tuple[str, Path] | None:
     environment = {key: value for key, value in child_environment().items() if not key.startswith("GIT_")}
     own = {key: os.environ[key] for key in OWN_CONFIGURATION if key in os.environ}
     done = subprocess.run(  # noqa: S603 - a fixed program and no shell
-        [_git(), "config", "--show-scope", "-z", "--type=path", "--get", name],
+        [git_program(), "config", "--show-scope", "-z", "--type=path", "--get", name],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=environment | own,
@@ -207,7 +209,12 @@ def _environment() -> dict[str, str]:
     return kept | SAFE_ENVIRONMENT
 
 
-def _git() -> str:
+def git_program() -> str:
+    """Return where git is.
+
+    Raises:
+        PatinaError: It is not installed.
+    """
     # A program in the repository must not be taken for git.
     program = shutil.which("git", path=child_environment()["PATH"])
     if program is None:
@@ -225,7 +232,7 @@ def _options() -> list[str]:
 def _trusted_folders() -> tuple[str, ...]:
     """Return the user's own `safe.directory` settings: all that is taken over from the user's configuration."""
     done = subprocess.run(  # noqa: S603 - a fixed program and no shell
-        [_git(), "config", "-z", "--get-all", "safe.directory"],
+        [git_program(), "config", "-z", "--get-all", "safe.directory"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         cwd="/",

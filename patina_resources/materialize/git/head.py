@@ -10,10 +10,13 @@ MOST_PACKED_BYTES = 1 << 20
 def head_of(root: Path) -> str | None:
     """Return the commit that HEAD names, read from git's files; None where they do not say it plainly."""
     folder = next((place / ".git" for place in (root, *root.parents) if (place / ".git").is_dir()), None)
-    if folder is None:
-        return None
+    return None if folder is None else commit_of(folder, "HEAD")
+
+
+def commit_of(folder: Path, reference: str) -> str | None:
+    """Return the commit that a reference of a git folder names, `HEAD` or another; None as in `head_of`."""
     with suppress(OSError, ValueError):
-        text = _small(folder / "HEAD", MOST_BYTES)
+        text = _small(folder / reference, MOST_BYTES)
         if not text.startswith("ref: refs/"):
             return text if _is_sha(text) else None
         name = text.removeprefix("ref: ")

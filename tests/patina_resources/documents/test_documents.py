@@ -77,7 +77,9 @@ def written(folder: Path, name: str, text: str) -> Path:
         (("a", "d", "e"), 12),
         (("a", "d", "e", "f"), 12),
         (("many",), 13),
-        (("many", "y"), 16),
+        (("many", 0, "x"), 14),
+        (("many", 1), 15),
+        (("many", 1, "y"), 16),
     ],
 )
 def test_lines_of_toml(tmp_path: Path, location: Location, line: int) -> None:

@@ -1,0 +1,181 @@
+"""Brings one repository of a fleet up to date: what `patina materialize`, `oxidize` and `push` do, in one go.
+
+Dagster's runs and `patina fleet run` both stand on it. It may be run twice at once, and be killed at any moment.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+
+from patina_assets.fleet.memory import FleetMemory, wanted_build
+from patina_assets.fleet.published import publish_project
+from patina_assets.pipeline.plain_text import one_line
+from patina_assets.pipeline.progress import Progress, Report, scraper_progress
+from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
+from patina_assets.pipeline.sharing.snapshots import pull, push
+from patina_assets.pipeline.sharing.stage_cache import team_cache
+from patina_assets.pipeline.stages import BASE
+from patina_assets.pipeline.stages.pairs import NoSignalError
+from patina_assets.pipeline.workspace import Workspace, open_workspace
+from patina_resources.cache.remote import CacheError
+from patina_resources.errors import PatinaError
+from patina_resources.fleet.checkouts import checked_out
+from patina_resources.fleet.clones import fetch, fetched_head
+from patina_resources.fleet.model import Fleet, FleetProject, settings_key
+from patina_resources.materialize.git.tracked import refuse_tracked
+from patina_resources.materialize.run import materialize
+from patina_resources.models.add.add import add_model
+from patina_resources.models.registry_files import load_registry
+from patina_resources.models.status import missing_shipped
+from patina_resources.project.project import Project
+from patina_resources.store.files import exclusive
+from patina_resources.store.folders.own import make_private_folder
+
+# A second worker on one repository waits for the first, and finds everything fresh.
+WAIT_SECONDS = 3600.0
+EVENTLOG, PUBLISHED = "eventlog", "published"
+
+
+@dataclass(frozen=True)
+class Brought:
+    """One asset of a repository that is up to date now.
+
+    Attributes:
+        asset: `eventlog`, `base`, `published`, or the name of a stage of projections.
+        facts: What was done for it.
+    """
+
+    asset: str
+    facts: Mapping[str, int]
+
+
+@lru_cache(maxsize=1)
+def builder_version() -> str:
+    """Return the version of this program; another one makes every repository due once."""
+    try:
+        return version("patina-assets")
+    except PackageNotFoundError:  # run from its sources
+        return ""
+
+
+def wanted_of(entry: FleetProject, head: str) -> str:
+    """Return the name of the build of a commit by what the fleet says now.
+
+    Raises:
+        PatinaError: The recipe cannot be read.
+    """
+    return wanted_build(head, settings_key(entry, builder_version()))
+
+
+def bring_up_to_date(fleet: Fleet, memory: FleetMemory, name: str, report: Report) -> Iterator[Brought]:
+    """Fetch, read and build a repository, and yield each asset when it is up to date. What is fresh is not built.
+
+    Args:
+        fleet: The fleet.
+        memory: Where the head is that is wanted, and where the outcome is noted.
+        name: The repository.
+        report: Told how far it is.
+
+    Raises:
+        PatinaError: Something is wrong with it. That is noted; what was built before stays.
+    """
+    entry = fleet.project(name)
+    make_private_folder(entry.root.parent)
+    started, wanted = _processor_seconds(), ""
+    with exclusive(entry.root.with_name(f".{entry.root.name}.run.mutex"), WAIT_SECONDS, f"building {name}"):
+        try:
+            head = _fetched(fleet, memory, entry)
+            wanted = wanted_of(entry, head)
+            yield from _assets(fleet, entry, report)
+        except Exception as error:
+            told = str(error) if isinstance(error, PatinaError) else f"{type(error).__name__}: {error}"
+            memory.note_failed(name, wanted, one_line(told), _processor_seconds() - started)
+            raise
+        memory.note_built(name, wanted, _processor_seconds() - started)
+
+
+def _fetched(fleet: Fleet, memory: FleetMemory, entry: FleetProject) -> str:
+    """Return the commit that is built: the one that was fetched here, unless another machine has seen another one."""
+    here, known = fetched_head(entry), memory.standing(entry.name).head
+    if here is not None and here == known:
+        return here
+    head = fetch(entry, fleet.fetch_seconds).head
+    memory.note_fetched(entry.name, head)
+    return head
+
+
+def _assets(fleet: Fleet, entry: FleetProject, report: Report) -> Iterator[Brought]:
+    project, _ = checked_out(entry, builder_version())
+    refuse_tracked(project.root)
+    yield Brought(EVENTLOG, _read(project, report))
+    workspace = open_workspace(project)
+    _add_shipped(workspace, report)
+    if fleet.share:
+        _pull(workspace, report)
+    run_model(workspace, report)
+    found: dict[str, list[StageOutcome]] = {}
+    # `base` first: search answers while projections are trained.
+    for projection in sorted(workspace.projections, key=lambda each: each.name != BASE):
+        try:
+            for stage in projection.stages:
+                asset = BASE if projection.name == BASE else stage.name
+                found.setdefault(asset, []).append(run_stage(workspace, projection.name, stage.name, report))
+        except NoSignalError as error:
+            if entry.recipe is None:
+                raise
+            # One recipe for many repositories asks some of them for what they do not have.
+            report(Progress(projection.name, 0, 0, "", f"left out: {error}"))
+    publish_lock(workspace)
+    for asset in filter(found.get, found):
+        yield Brought(asset, _counts(found[asset]))
+    yield Brought(PUBLISHED, {**_pushed(fleet, workspace, report), **publish_project(entry, workspace.project)})
+
+
+def _read(project: Project, report: Report) -> dict[str, int]:
+    reports = materialize(
+        project.root,
+        project.eventlog(),
+        progress=scraper_progress(report),
+        session_globs=project.config.session_globs,
+        code_include=project.config.code_include,
+    )
+    return {
+        "new": sum(sum(entry.new.values()) for entry in reports),
+        "retracted": sum(sum(entry.retracted.values()) for entry in reports),
+    }
+
+
+def _counts(outcomes: Sequence[StageOutcome]) -> dict[str, int]:
+    fresh = sum(outcome.reused for outcome in outcomes)
+    return {"built": len(outcomes) - fresh, "fresh": fresh}
+
+
+def _add_shipped(workspace: Workspace, report: Report) -> None:
+    """Bring a model that comes with Patina into the cache; others are the user's to add."""
+    registry = load_registry(workspace.home, workspace.project)
+    for name in missing_shipped(workspace.home, registry, workspace.spec.name):
+        add_model(workspace.home, registry, name, say=lambda line: report(Progress("model", 0, 0, "", line)))
+
+
+def _pull(workspace: Workspace, report: Report) -> None:
+    """Take from the team's cache what it has; where it cannot be used, everything is built here."""
+    if team_cache(workspace.project) is None:
+        return
+    try:
+        pull(workspace, report)
+    except CacheError as error:
+        report(Progress("cache", 0, 0, "", f"not used: {error}"))
+
+
+def _pushed(fleet: Fleet, workspace: Workspace, report: Report) -> dict[str, int]:
+    """Push a build to the team's cache, where the fleet shares."""
+    if not fleet.share or team_cache(workspace.project) is None:
+        return {}
+    return {"pushed": len(push(workspace, report).new)}
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of this process and of its children that have ended."""
+    return sum(os.times()[:4])

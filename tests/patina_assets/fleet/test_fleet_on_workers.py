@@ -1,0 +1,155 @@
+"""The launcher's contract, and a fleet on real servers: Postgres, Redis, a daemon and two workers on loopback."""
+
+import inspect
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.launcher import ResumeRunContext, WorkerStatus
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from fleets import SUBJECTS, artifacts_of, make_fleet
+from loopback import Services, missing, wait_until
+from small_project import patina
+
+REASON = missing()
+if not REASON:
+    from dagster_celery.launcher import CeleryRunLauncher
+    from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+    from dagster_celery.tasks import create_resume_job_task
+
+    from patina_assets.fleet.queueing import MOST_MISSES, FleetRunLauncher
+pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
+# Of a busy machine: it is waited for a condition, never for a time.
+LONG = 300.0
+
+
+@pytest.fixture
+def services() -> Iterator[Services]:
+    folder = Path(tempfile.mkdtemp(prefix="patina-services-"))  # Postgres cannot enter pytest's own folder
+    folder.chmod(0o755)
+    home = os.environ["PATINA_HOME"]
+    started = Services(folder, {"PATINA_FLEET": str(folder / "fleet.toml"), "PATINA_HOME": home})
+    try:
+        yield started
+    finally:
+        started.stop_all()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def launcher(services: Services) -> Iterator["FleetRunLauncher"]:
+    """Return the launcher of the instance, on Redis and with no worker."""
+    services.start_redis()
+    broker = services.environment["PATINA_FLEET_BROKER"]
+    made = FleetRunLauncher(default_queue="dagster", broker=broker, backend=broker)
+    with dg.DagsterInstance.local_temp(str(services.folder)) as instance:
+        made.register_instance(instance)
+        yield made
+
+
+def started_run(launcher: "FleetRunLauncher", task: str) -> dg.DagsterRun:
+    """Return a run that a worker has begun with."""
+
+    @dg.op
+    def nothing() -> None:
+        """Do nothing."""
+
+    @dg.job
+    def empty() -> None:
+        nothing()
+
+    code = RepositoryPythonOrigin("python", ModuleCodePointer("any", "any"))
+    return launcher._instance.create_run_for_job(
+        empty,
+        status=dg.DagsterRunStatus.STARTED,
+        tags={DAGSTER_CELERY_TASK_ID_TAG: task},
+        job_code_origin=JobPythonOrigin("empty", code),
+    )
+
+
+def test_a_run_that_no_worker_has_any_more_has_failed(launcher: "FleetRunLauncher") -> None:
+    """The launcher as it is shipped calls it running for ever: the result of its task says STARTED, or SUCCESS."""
+    run = started_run(launcher, "gone")
+    for state in ("STARTED", "SUCCESS"):
+        launcher.celery.backend.store_result("gone", None, state)
+        shipped = CeleryRunLauncher.check_run_worker_health(launcher, run)
+        assert shipped.status in (WorkerStatus.RUNNING, WorkerStatus.SUCCESS)
+        looks = [launcher.check_run_worker_health(run) for _ in range(MOST_MISSES)]
+        assert [look.status for look in looks] == [*[WorkerStatus.RUNNING] * (MOST_MISSES - 1), WorkerStatus.FAILED]
+        assert "no worker has this run any more" in (looks[-1].msg or "")
+    launcher._instance.report_run_failed(run)
+    assert launcher.check_run_worker_health(run).status is WorkerStatus.SUCCESS
+
+
+def test_a_run_is_not_given_up_because_the_broker_is_away(launcher: "FleetRunLauncher", services: Services) -> None:
+    run = started_run(launcher, "unknown")
+    services.stop("redis")
+    looks = [launcher.check_run_worker_health(run).status for _ in range(MOST_MISSES + 1)]
+    assert set(looks) == {WorkerStatus.RUNNING}
+
+
+def test_the_resumed_run_is_what_the_workers_task_takes(
+    launcher: "FleetRunLauncher", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sent = started_run(launcher, "before"), []
+    monkeypatch.setattr(launcher, "_launch_celery_task_run", lambda **settings: sent.append(settings["task_signature"]))
+    launcher.resume_run(ResumeRunContext(run, None, 1))
+    CeleryRunLauncher.resume_run(launcher, ResumeRunContext(run, None, 1))
+    ours, shipped = (signature.kwargs for signature in sent)
+    task = create_resume_job_task(launcher.celery)
+    inspect.signature(task.run).bind(**ours)
+    with pytest.raises(TypeError):
+        inspect.signature(task.run).bind(**shipped)
+
+
+def states() -> dict[str, str]:
+    """Return how each repository stands."""
+    done = patina("fleet", "status", "--json")
+    return {entry["name"]: entry["state"] for entry in json.loads(done.out)["projects"]}
+
+
+def test_a_fleet_on_workers_survives_kills(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, repositories = make_fleet(services.folder)
+    for name, value in services.environment.items():
+        monkeypatch.setenv(name, value)
+    services.start_postgres()
+    services.start_redis()
+    services.start_worker("one")
+    services.start_daemon()
+    assert patina("fleet", "fetch").code == 0
+    wait_until(lambda: "fresh" in states().values(), "a first build", LONG)
+    services.kill("one")
+    services.start_worker("two")
+    services.start_worker("three")
+    wait_until(lambda: set(states().values()) == {"fresh"}, "all builds, although a worker was killed", LONG)
+    # Redis and Postgres come back, and so does the work.
+    services.stop("redis")
+    services.stop("postgres")
+    services.start_postgres()
+    services.start_redis()
+    repositories["beta"].write("src/new.py", "def brand_new():\n    return 'a comet'\n")
+    head = repositories["beta"].commit("Follow the comet")
+    assert patina("fleet", "fetch").code == 0
+    wait_until(lambda: states()["beta"] == "fresh", "a build after the servers came back", LONG)
+    told = json.loads(patina("fleet", "status", "beta", "--json").out)["projects"]
+    assert told[0]["built"] == head
+    compare_with_one_machine(services, monkeypatch)
+
+
+def compare_with_one_machine(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assert that the artifacts are those that one machine builds, for what was built in one go."""
+    calm = services.folder / "calm.toml"
+    calm.write_text((services.folder / "fleet.toml").read_text().replace("/kept", "/calm"))
+    monkeypatch.setenv("PATINA_FLEET", str(calm))
+    monkeypatch.delenv("PATINA_FLEET_DATABASE")
+    assert patina("fleet", "run").code == 0
+    for name in SUBJECTS.keys() - {"beta"}:
+        built = artifacts_of(services.folder / "kept" / "projects" / name)
+        assert built == artifacts_of(services.folder / "calm" / "projects" / name)
+        assert len(built) >= 4
