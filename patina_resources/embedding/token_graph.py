@@ -46,7 +46,7 @@ class TokenGraph:
         self.path = files.onnx
         self._tokenizer_path = files.tokenizer
         self._tokenizer = self._load_tokenizer(spec.max_tokens)
-        self._session = load_session(files.onnx, int8=files.precision != "fp32")
+        self._session = load_session(files.onnx, int8=files.precision != "fp32", device=spec.device)
         # The same text must have the same vector whatever stands beside it. Batches of one length see to that, but
         # the usual int8 graph scales activations over the whole batch: such a graph runs each text alone.
         batches = files.precision != "int8" or SCALED_BY_ROW in self._session.get_modelmeta().custom_metadata_map
