@@ -34,9 +34,10 @@ test: $(INSTALLED)
 	  { [ $$? -eq 1 ] && printf '\nThese tests failed beside others. They are run once more, alone:\n' && \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --numprocesses 0 --verbose; }
 
-# A fleet on real servers on loopback: needs `apt-get install postgresql redis-server`; without them these tests skip.
+# A fleet on real servers on loopback: needs `apt-get install postgresql redis-server` and the extra `fleet-search-test`; without them these tests skip.
 fleet-test: $(INSTALLED)
-	$(BIN)/python -m pytest tests/patina_assets/fleet tests/patina_resources/fleet
+	$(BIN)/python -m pytest tests/patina_assets/fleet tests/patina_resources/fleet \
+	  tests/patina_assets/search/published tests/security/test_fleet_visibility.py
 
 # Coverage-guided fuzzing of what parses files that people write; a finding ends it and is left in build/fuzz.
 fuzz: $(INSTALLED)

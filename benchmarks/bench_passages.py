@@ -63,7 +63,7 @@ def made_passages(count: int) -> list[Passage]:
         commit = f"{row:040x}" if kind == "commit" else None
         path = None if commit else f"src/part{row // 500}/file{row // 5}.py"
         symbol, doc, body = "_".join(words[:3]), " ".join(words[3:12]), " ".join(words)
-        passages.append(Passage(kind, body[:100], symbol, doc, body, path, commit=commit, seq=row))
+        passages.append(Passage(kind, body[:100], symbol, doc, body, path, commit=commit))
     return passages
 
 

@@ -17,10 +17,10 @@ PACKAGES = (
 NAME = "benchmarks"
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`, which measures every row in one run, each beside its peers: contenders take turns, and a ratio
-is the median over the rounds of the ratio within a round, so that other load on the machine changes both sides of it.
-*best* is the least disturbed round. `make bench ONLY=train` measures one row; `make bench QUICK=1` only tries it out.
-What is missed is told with what bounds it in the section *What bounds it*, at the end.
+`make bench` writes this page. It measures every row in one run, beside its peers. The contenders take turns: other load
+on the machine then slows all of them. A ratio is computed for each round, and the median over the rounds is shown.
+*best* is the least disturbed round. `make bench ONLY=train` measures one row. `make bench QUICK=1` only tries it out.
+The section *What bounds it*, at the end, says of each aim that was missed what the limit is.
 """
 MARK = {True: "yes", False: "**no**", None: "-"}
 

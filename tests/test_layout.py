@@ -20,7 +20,7 @@ ROOMS = {
         ("documents", "plugins"),
         ("store", "onnx", "resources"),
         ("eventlog", "project"),
-        ("materialize", "models", "cache"),
+        ("materialize", "models", "cache", "postgres"),
         ("embedding", "fleet", "hooks"),
         ("corpus", "onnx.write"),
         ("models.add",),
@@ -46,7 +46,7 @@ SLOW_TO_IMPORT = {"dagster", "pydantic", "sqlalchemy", "onnx", "huggingface_hub"
 
 NETWORK = {
     "socket", "ssl", "urllib", "http", "httpx", "httpx2", "requests", "aiohttp", "ftplib", "huggingface_hub",
-    "uvicorn", "starlette", "obstore",
+    "uvicorn", "starlette", "obstore", "psycopg", "psycopg_pool",
 }  # fmt: skip
 MAY_USE_NETWORK = {
     "patina_resources.models.add.hub",
@@ -58,9 +58,18 @@ MAY_USE_NETWORK = {
     "patina_resources.cache.settings",
     # What takes an address apart, and sends nothing.
     "patina_resources.fleet.address",
+    # The Postgres of a fleet; those of `published` import its types alone.
+    "patina_resources.postgres.connection",
+    "patina_assets.search.published.answers",
+    "patina_assets.search.published.passages",
+    "patina_assets.search.published.publishing",
+    "patina_assets.search.published.session",
+    "patina_assets.search.published.store",
     # What listens: on this machine only.
     "patina_assets.serving.api",
     "patina_assets.serving.checks",
+    "patina_assets.serving.fleet.application",
+    "patina_assets.serving.fleet.server",
     "patina_assets.serving.guard",
     "patina_assets.serving.mcp.http",
     "patina_assets.serving.routes",

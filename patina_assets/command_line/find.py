@@ -41,6 +41,9 @@ from patina_resources.project.project import find_project
 @click.option(
     "--projects", metavar="WHICH", help="Several projects: a pattern of folders, a file of paths, a name, or `all`."
 )
+@click.option("--fleet", is_flag=True, help="Everything that the fleet has published and your groups may see.")
+@click.option("--project", metavar="GLOB", help="With --fleet: only projects of such names.")
+@click.option("--group", metavar="NAME", help="With --fleet: only projects that this group of yours may see.")
 @click.option("--explain", is_flag=True, help="Show the rank and the score that each list gave.")
 @json_option
 def scry(
@@ -53,6 +56,9 @@ def scry(
     since: str | None,
     author: str | None,
     projects: str | None,
+    fleet: bool,
+    project: str | None,
+    group: str | None,
     explain: bool,
     as_json: bool,
 ) -> int:
@@ -62,11 +68,19 @@ def scry(
     """
     if projects is not None and projection is not None:
         raise click.UsageError("--projects and --projection do not go together: each project has its own")
+    if fleet and (projects is not None or projection is not None):
+        raise click.UsageError("--fleet goes neither with --projects nor with --projection")
+    if not fleet and (project is not None or group is not None):
+        raise click.UsageError("--project and --group go with --fleet")
     with collector_paused() if projects is None else nullcontext():  # what many projects leave is collected
         from patina_assets.commands.scry import print_answer
         from patina_assets.search.asking.chosen import chosen_filters
 
         filters = chosen_filters(kinds or (), path, language, since, author)
+        if fleet:
+            from patina_assets.commands.fleet.scry_fleet import print_fleet_answer
+
+            return print_fleet_answer(words, k, filters, project, group, explain=explain, as_json=as_json)
         if projects is not None:
             from patina_assets.commands.scry_projects import print_projects_answer
 

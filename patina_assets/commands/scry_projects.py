@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from patina_assets.commands.scry import NOTHING_MATCHES, question_of
-from patina_assets.pipeline.plain_text import Styled, harmless, json_text, print_styled
+from patina_assets.pipeline.plain_text import json_text, print_styled
 from patina_assets.search.asking.chosen import nothing_text
 from patina_assets.search.passage_file import Filters
 from patina_assets.search.projects.answers import ProjectHit, answer_of_projects
@@ -40,7 +40,9 @@ def print_projects_answer(
         print(json_text([_document(rank, found) for rank, found in enumerate(answer.hits, 1)]))
     else:
         lines = [
-            line for rank, found in enumerate(answer.hits, 1) for line in _lines(rank, found, query, explain=explain)
+            line
+            for rank, found in enumerate(answer.hits, 1)
+            for line in hit_lines(rank, found.hit, query, explain=explain, project=found.project)
         ]
         print_styled(sys.stdout, lines, coloured=is_interactive(sys.stdout))
     if answer.doubtful:
@@ -53,9 +55,3 @@ def print_projects_answer(
 
 def _document(rank: int, found: ProjectHit) -> dict[str, object]:
     return {"project": found.project, "root": str(found.root), **hit_document(rank, found.hit)}
-
-
-def _lines(rank: int, found: ProjectHit, query: str, *, explain: bool) -> list[Styled]:
-    """Return a result as lines, the name of its project behind its rank."""
-    (number, *head), *others = hit_lines(rank, found.hit, query, explain=explain)
-    return [[number, (f"{harmless(found.project)}  ", "bold"), *head], *others]

@@ -44,7 +44,7 @@ def why_of(project: Project, name: str, k: int = 20, folder: str = "") -> Why:
     rows = eventlog.rows([*SOURCES, *lines.SOURCES])
     record = read_repository_record(rows)
     told = [row for source in lines.SOURCES for row in rows[source.name]]
-    known = record.paths | {row[1] for row in told} | {note.path for note in record.notes if note.path is not None}
+    known = record.paths | {row[0] for row in told} | {note.path for note in record.notes if note.path is not None}
     wanted = typed(name, folder)
     path, line = known_path(wanted, known, record.name_now)
     symbol = ""

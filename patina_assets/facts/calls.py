@@ -60,11 +60,11 @@ def calls_of(rows: Mapping[str, Sequence[Row]], of: Definition) -> Calls:
         of: The function or type.
     """
     known = _KnownDefinitions(
-        (Definition(row[1], row[2]) for row in (*rows[FUNCTIONS.name], *rows[TYPES.name])), rows[IMPORTS.name]
+        (Definition(row[0], row[1]) for row in (*rows[FUNCTIONS.name], *rows[TYPES.name])), rows[IMPORTS.name]
     )
     last = _parts(of.name)[-1]
     callees, callers = set(), set()
-    for _, file, name, callee in rows[CALL_GRAPH.name]:
+    for file, name, callee in rows[CALL_GRAPH.name]:
         caller = Definition(normal_path(file), name)
         if caller != of and last not in callee:
             continue

@@ -13,12 +13,12 @@ from patina_assets.facts.together import Author, ChangedTogether, authors, chang
 from patina_assets.pairs.files import FILE_HISTORY
 from patina_assets.pairs.types.same_author import AUTHORS
 from patina_assets.passages.forge import KINDS, thread_number
-from patina_assets.passages.history import COMMITS
+from patina_assets.passages.history import COMMITS, READ_ORDER
 from patina_assets.passages.passage import Passage
 from patina_assets.search.fusion import Hit
 from patina_resources.eventlog.reader import Row, Source
 
-COMMIT_SOURCES: Sequence[Source] = (COMMITS, FILE_HISTORY, AUTHORS)
+COMMIT_SOURCES: Sequence[Source] = (COMMITS, FILE_HISTORY, READ_ORDER, AUTHORS)
 CALL_SOURCES = calls.SOURCES
 # What calls and is called.
 CODE_KINDS = frozenset({"function", "type"})

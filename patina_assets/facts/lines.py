@@ -41,7 +41,7 @@ class ReadFile:
 
 def read_file(rows: Iterable[Row], path: str) -> ReadFile | None:
     """Return what the rows of `SOURCES` say of a file; None where they do not know it."""
-    for _, file, digest, lines in rows:
+    for file, digest, lines in rows:
         if file == path:
             spans = [
                 Span(place.first, place.last, kind, place.key)
@@ -64,7 +64,7 @@ def known_symbol(rows: Iterable[Row], name: str, paths: Collection[str]) -> tupl
         PatinaError: Nothing is called so, or several things are.
     """
     every: dict[tuple[str, str], tuple[int, int]] = {}
-    for _, file, _, lines in rows:
+    for file, _, lines in rows:
         for event_type in (FUNCTION_EVENT, TYPE_EVENT):
             for place in line_spans(lines, event_type):
                 # Of namesakes in one file the longest counts: the others are declarations, as a rule.

@@ -59,8 +59,8 @@ def named_numbers(subject: str, body: str) -> set[str]:
 
 def numbers_of(told: ToldCommit) -> set[str]:
     """Return the numbers that a commit of the record names."""
-    subject, _, rest = str(told.row[4]).partition("\n")
-    return named_numbers(subject, f"{rest}\n{told.row[5]}")
+    subject, _, rest = str(told.row[3]).partition("\n")
+    return named_numbers(subject, f"{rest}\n{told.row[4]}")
 
 
 def named_threads(notes: Iterable[Passage], commits: Iterable[ToldCommit]) -> set[str]:

@@ -7,24 +7,14 @@ from functools import cached_property
 
 from patina_assets.pairs.commits import ChangeSet, read_commit
 from patina_assets.pairs.files import FILE_HISTORY, Files, read_files
-from patina_assets.pairs.types.same_session import SAME_SESSION
-from patina_assets.passages.forge import FORGE, forge_passages
-from patina_assets.passages.history import COMMITS, commit_passage, note_passage
+from patina_assets.pairs.types.same_session import NOTE_PLACES, NOTE_TIMES, SAME_SESSION, note_key, of_notes
+from patina_assets.passages.forge import FORGE, forge_things
+from patina_assets.passages.history import COMMITS, READ_ORDER, commit_passage, note_passage
 from patina_assets.passages.passage import Passage
 from patina_resources.eventlog.normal_forms import utc_time
-from patina_resources.eventlog.reader import Row, Source
+from patina_resources.eventlog.reader import Row
 
-NOTE_TIMES = Source(
-    "sessions.times",
-    """
-SELECT seq, timestamp
-FROM eventlog
-WHERE event_type IN ('session.decision', 'session.pattern', 'session.goal', 'session.work', 'session.context',
-                     'session.observation')
-      AND typeof(seq) = 'integer' AND typeof(timestamp) = 'text'
-""",
-)
-SOURCES = (COMMITS, FILE_HISTORY, FORGE, NOTE_TIMES, *SAME_SESSION.sources)
+SOURCES = (COMMITS, FILE_HISTORY, FORGE, NOTE_PLACES, NOTE_TIMES, READ_ORDER, *SAME_SESSION.sources)
 
 
 @dataclass(frozen=True)
@@ -44,20 +34,15 @@ class ToldCommit:
         """Its sha."""
         return self.commit.sha
 
-    @property
-    def seq(self) -> int:
-        """The first event that tells of it."""
-        return self.commit.seq
-
     @cached_property
     def time(self) -> str:
         """When it was written (ISO 8601, UTC)."""
-        return utc_time(self.row[1])
+        return utc_time(self.row[0])
 
     @property
     def is_merge(self) -> bool:
         """Whether it is called a merge and changed nothing of its own."""
-        return not self.commit.changes and str(self.row[4]).startswith("Merge ")
+        return not self.commit.changes and str(self.row[3]).startswith("Merge ")
 
     @property
     def passage(self) -> Passage:
@@ -81,15 +66,17 @@ class RepositoryRecord:
     def commits(self) -> list[ToldCommit]:
         """The commits, newest first by their authors' times; of one time the one that was read last."""
         told = [ToldCommit(read_commit(row, self.files), row) for row in self.rows[COMMITS.name]]
-        return sorted(told, key=lambda entry: (entry.time, entry.seq), reverse=True)
+        place = {str(sha): seq for sha, seq in self.rows[READ_ORDER.name]}
+        return sorted(told, key=lambda entry: (entry.time, place[entry.sha]), reverse=True)
 
     @cached_property
     def notes(self) -> list[Passage]:
         """Notes, issues and pull requests, newest first; those whose time is not known come last."""
-        times = {seq: _time(timestamp) for seq, timestamp in self.rows[NOTE_TIMES.name]}
-        notes = [note_passage(item, times.get(item.seq)) for item in SAME_SESSION.derive(self.rows).items]
-        threads = {thread.seq: thread for thread in reversed(list(forge_passages(self.rows[FORGE.name])))}
-        return sorted([*notes, *threads.values()], key=lambda note: (note.time or "", note.seq), reverse=True)
+        lines, times = (of_notes(self.rows[source.name]) for source in (NOTE_PLACES, NOTE_TIMES))
+        items = ((item, note_key(item)) for item in SAME_SESSION.derive(self.rows).items)
+        notes = [note_passage(item, lines.get(key), _time(times.get(key, ""))) for item, key in items]
+        threads = [parts[0] for parts in forge_things(self.rows[FORGE.name]) if parts]
+        return sorted([*notes, *threads], key=lambda note: (note.time or "", *note.order()), reverse=True)
 
     @cached_property
     def paths(self) -> frozenset[str]:
@@ -111,7 +98,7 @@ class RepositoryRecord:
 
     def is_removed(self, path: str) -> bool:
         """Return whether a file is gone."""
-        return self.files.item(path, "", 0).state is not None
+        return self.files.item(path, "").state is not None
 
 
 def read_repository_record(rows: Mapping[str, Sequence[Row]]) -> RepositoryRecord:

@@ -66,7 +66,7 @@ def writers(record: RepositoryRecord, rows: Iterable[Row]) -> dict[str, str]:
         record: What happened.
         rows: The rows of `AUTHORS`, which know a person by an e-mail address.
     """
-    person = {str(row[2]): row[6] for row in rows}
+    person = {str(row[1]): row[5] for row in rows}
     names: dict[str, str] = {}
     for told in record.commits:
         who = person.get(told.sha)

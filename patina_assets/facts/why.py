@@ -158,7 +158,7 @@ def _files_of(note: Passage, named: NamedFiles) -> set[str]:
 
 
 def _newest(found: Sequence[ToldCommit | Passage], k: int) -> Entries:
-    ordered = sorted(found, key=lambda entry: (entry.time or "", entry.seq), reverse=True)
+    ordered = sorted(found, key=lambda entry: entry.time or "", reverse=True)  # those of one time stay in their order
     return Entries(tuple(_entry(entry) for entry in ordered[:k]), max(len(ordered) - k, 0))
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from patina_assets.fleet.memory import FleetMemory, wanted_build
+from patina_assets.fleet.published import publish_project
 from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import Progress, Report, scraper_progress
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
@@ -129,7 +130,7 @@ def _assets(fleet: Fleet, entry: FleetProject, report: Report) -> Iterator[Broug
     publish_lock(workspace)
     for asset in filter(found.get, found):
         yield Brought(asset, _counts(found[asset]))
-    yield Brought(PUBLISHED, _published(fleet, workspace, report))
+    yield Brought(PUBLISHED, {**_pushed(fleet, workspace, report), **publish_project(entry, workspace.project)})
 
 
 def _read(project: Project, report: Report) -> dict[str, int]:
@@ -168,7 +169,7 @@ def _pull(workspace: Workspace, report: Report) -> None:
         report(Progress("cache", 0, 0, "", f"not used: {error}"))
 
 
-def _published(fleet: Fleet, workspace: Workspace, report: Report) -> dict[str, int]:
+def _pushed(fleet: Fleet, workspace: Workspace, report: Report) -> dict[str, int]:
     """Push a build to the team's cache, where the fleet shares."""
     if not fleet.share or team_cache(workspace.project) is None:
         return {}

@@ -8,19 +8,19 @@ from pathlib import PurePosixPath
 
 from patina_assets.pairs.files import Files
 from patina_assets.pairs.items import Item
-from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.live import FULLEST_FIRST, LIVE
 from patina_resources.eventlog.normal_forms import current_path, utc_time
 from patina_resources.eventlog.payloads import parsed
 from patina_resources.eventlog.reader import Row, Source
 
-# One row for each commit, as its latest event has it, at the place where it was first seen. `files` is JSON.
+# One row for each commit, as the event has it that tells most. `files` is JSON.
 LIVE_COMMITS = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, timestamp, source_id, data
+    SELECT timestamp, source_id, data
     FROM eventlog
     WHERE event_type = 'git.commit' AND {LIVE}
 ), found AS (
-    SELECT seq, timestamp, COALESCE(json_extract(data, '$.sha'), source_id) AS sha,
+    SELECT timestamp, data, COALESCE(json_extract(data, '$.sha'), source_id) AS sha,
            CASE json_type(data, '$.message') WHEN 'text' THEN json_extract(data, '$.message') END AS message,
            CASE json_type(data, '$.body') WHEN 'text' THEN json_extract(data, '$.body') END AS body,
            CASE json_type(data, '$.parsed.type') WHEN 'text' THEN json_extract(data, '$.parsed.type') END AS kind,
@@ -34,21 +34,20 @@ WITH event AS MATERIALIZED (
                         WHEN json_type(data, '$.files_changed') THEN json_extract(data, '$.files_changed') END AS files
     FROM event
 ), ranked AS (
-    SELECT *, MIN(seq) OVER (PARTITION BY sha) AS first_seq,
-           ROW_NUMBER() OVER (PARTITION BY sha ORDER BY seq DESC) AS age
+    SELECT *, ROW_NUMBER() OVER (PARTITION BY sha ORDER BY {FULLEST_FIRST}) AS place
     FROM found
     WHERE files IS NOT NULL
 ), git_commit AS (
-    SELECT first_seq AS seq, timestamp, sha, message, body, kind, author, recorded, files
+    SELECT timestamp, sha, message, body, kind, author, recorded, files
     FROM ranked
-    WHERE age = 1
+    WHERE place = 1
 )
 """
 COMMITS_SQL = f"""{LIVE_COMMITS}
-SELECT seq, timestamp, sha, files, message, body, kind
+SELECT timestamp, sha, files, message, body, kind
 FROM git_commit
 WHERE message IS NOT NULL
-ORDER BY seq
+ORDER BY sha
 """
 GIT_COMMITS = Source("git.commits", COMMITS_SQL)
 
@@ -74,13 +73,11 @@ class ChangeSet:
     """One commit.
 
     Attributes:
-        seq: The first event that tells of it.
         moment: Its time in UTC and its sha, sortable: an import of many commits may give all of them one time.
         sha: Its sha.
         changes: What it did, sorted by path, each path once.
     """
 
-    seq: int
     moment: str
     sha: str
     changes: tuple[ChangedPath, ...]
@@ -92,14 +89,14 @@ class ChangeSet:
 
 
 def read_commit(row: Row, files: Files) -> ChangeSet:
-    """Return the commit of a row that begins with seq, timestamp, sha and files; its files have their newest names."""
-    seq, timestamp, sha, listed = row[:4]
+    """Return the commit of a row that begins with timestamp, sha and files; its files have their newest names."""
+    timestamp, sha, listed = row[:3]
     time = utc_time(timestamp)
     changes: dict[str, ChangedPath] = {}
     for change in _written(listed):
         name = files.name(time, change.path)
         changes[name] = change if name == change.path else replace(change, path=name)
-    return ChangeSet(seq, f"{time} {sha}", str(sha), tuple(changes[path] for path in sorted(changes)))
+    return ChangeSet(f"{time} {sha}", str(sha), tuple(changes[path] for path in sorted(changes)))
 
 
 # Each pair type that learns from history reads the same commits.
@@ -112,7 +109,7 @@ def commit_item(commit: ChangeSet, message: str, body: str | None) -> Item:
     """Return a commit as an item. Its text is what it says, and not what it touched: that is to be predicted."""
     told = without_trailers(body or "")
     text = f"Commit: {_subject(message)}" + (f"\n\n{told}" if told else "")
-    return Item(kind="commit", text=text, commit=commit.sha, seq=commit.seq)
+    return Item(kind="commit", text=text, commit=commit.sha)
 
 
 def without_trailers(body: str) -> str:

@@ -28,16 +28,15 @@ class Files:
         told = self.names.name(time, path)
         return self.said.get(told) or told
 
-    def item(self, name: str, text: str, seq: int) -> Item:
+    def item(self, name: str, text: str) -> Item:
         """Return a file as an item.
 
         Args:
             name: Its newest name.
             text: Its text.
-            seq: The first event that tells of it.
         """
         there = self.said[name] is not None if name in self.said else self.names.told_as_there(name)
-        return Item("file", text, file=name, seq=seq, state=None if there else REMOVED, identity=name)
+        return Item("file", text, file=name, state=None if there else REMOVED, identity=name)
 
 
 def read_files(rows: Iterable[Row]) -> Files:

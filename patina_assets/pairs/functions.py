@@ -7,8 +7,8 @@ from itertools import islice
 from patina_assets.pairs.code_text import normal_path_sql
 from patina_assets.pairs.items import Context, Item, dealt
 from patina_assets.pairs.splits import BUILD_SPLITS, Split, Splits
-from patina_resources.eventlog.live import LIVE, NOT_TAKEN_BACK
-from patina_resources.eventlog.payloads import parsed, readable
+from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.payloads import parsed
 from patina_resources.eventlog.reader import Row, Source
 
 
@@ -20,16 +20,17 @@ def _qualified_name_sql(plain_name: str) -> str:
     )
 
 
-# A later scan emits a function again: its latest form counts, at the place where it was first seen, which an edit that
-# is undone does not move: also the events that were taken back tell it. A declaration (`is_declaration`: of C++ in a
-# header, of an overload) counts where nothing of its name is defined.
+# One row for each name of a file. A declaration (`is_declaration`: of C++ in a header, of an overload) counts where
+# nothing of its name is defined. Of several definitions of one name, the one with the longest list of parameters
+# counts: it tells most, wherever they stand and whenever they were read. Events of older tools, which have no digest,
+# are not taken back when a later scan finds another form: there, the latest form counts.
 FUNCTIONS_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, source_id, {NOT_TAKEN_BACK} AS live, data
+    SELECT timestamp, source_id, data
     FROM eventlog
-    WHERE event_type = 'code.function' AND {readable()}
+    WHERE event_type = 'code.function' AND {LIVE}
 ), function AS (
-    SELECT seq, source_id, live,
+    SELECT CASE WHEN json_type(data, '$.digest') IS NOT 'text' THEN timestamp END AS scanned, source_id,
            COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS path,
            json_extract(data, '$.name') AS plain_name,
            json_extract(data, '$.is_declaration') IS TRUE AS declared,
@@ -41,41 +42,34 @@ WITH event AS MATERIALIZED (
     FROM function
     WHERE typeof(path) = 'text' AND typeof(plain_name) = 'text'
 ), ranked AS (
-    SELECT MIN(seq) OVER (PARTITION BY file, name) AS first_seq, file, name, parameters, returned, live, declared,
-           MAX(live AND NOT declared) OVER (PARTITION BY name) AS defined,
-           ROW_NUMBER() OVER (PARTITION BY file, name ORDER BY live DESC, declared, seq DESC) AS age
+    SELECT file, name, parameters, returned, declared, MAX(NOT declared) OVER (PARTITION BY name) AS defined,
+           ROW_NUMBER() OVER (PARTITION BY file, name
+                              ORDER BY declared, scanned DESC, length(parameters) DESC, parameters, returned) AS place
     FROM placed
 )
-SELECT first_seq, file, name, parameters, returned
+SELECT file, name, parameters, returned
 FROM ranked
-WHERE age = 1 AND live AND NOT (declared AND defined)
-ORDER BY first_seq
+WHERE place = 1 AND NOT (declared AND defined)
+ORDER BY file, name
 """
 FUNCTIONS = Source("code.functions", FUNCTIONS_SQL)
 # Classes, enumerations, constants: what calls beside functions. Only newer scans say by what name they call.
 TYPES_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, source_id, {NOT_TAKEN_BACK} AS live, data
+    SELECT source_id, data
     FROM eventlog
-    WHERE event_type = 'code.type' AND {readable()}
+    WHERE event_type = 'code.type' AND {LIVE}
 ), type AS (
-    SELECT seq, source_id, live, json_extract(data, '$.file') AS path, json_extract(data, '$.name') AS plain_name,
+    SELECT source_id, json_extract(data, '$.file') AS path, json_extract(data, '$.name') AS plain_name,
            json_extract(data, '$.kind') AS kind
     FROM event
     WHERE json_type(data, '$.digest') = 'text'
-), placed AS (
-    SELECT *, {normal_path_sql("path")} AS file, {_qualified_name_sql("plain_name")} AS name
-    FROM type
-    WHERE typeof(path) = 'text' AND typeof(plain_name) = 'text' AND typeof(kind) = 'text'
-), ranked AS (
-    SELECT MIN(seq) OVER (PARTITION BY file, name) AS first_seq, file, name, kind, live,
-           ROW_NUMBER() OVER (PARTITION BY file, name ORDER BY live DESC, seq DESC) AS age
-    FROM placed
 )
-SELECT first_seq, file, name, kind
-FROM ranked
-WHERE age = 1 AND live
-ORDER BY first_seq
+SELECT {normal_path_sql("path")} AS file, {_qualified_name_sql("plain_name")} AS qualified_name, MIN(kind)
+FROM type
+WHERE typeof(path) = 'text' AND typeof(plain_name) = 'text' AND typeof(kind) = 'text'
+GROUP BY 1, 2
+ORDER BY 1, 2
 """
 TYPES = Source("code.types", TYPES_SQL)
 # What each file imports: the path of a module, and a name that is taken from it. No pair type reads it.
@@ -100,7 +94,6 @@ GROUP = 32
 class Function:
     """One function: its parameters as written in the source (`path: &Path`), and its return type or ""."""
 
-    seq: int
     file: str
     name: str
     parameters: tuple[str, ...]
@@ -118,9 +111,7 @@ class Function:
 
 def read_functions(rows: Iterable[Row]) -> list[Function]:
     """Return the functions of the rows of `FUNCTIONS`."""
-    return [
-        Function(seq, file, name, _texts(parameters), returned or "") for seq, file, name, parameters, returned in rows
-    ]
+    return [Function(file, name, _texts(parameters), returned or "") for file, name, parameters, returned in rows]
 
 
 def contexts_across_files(functions: Sequence[Item], splits: Splits = BUILD_SPLITS) -> list[Context]:

@@ -22,7 +22,6 @@ class Item:
         file: Path in the repository, or None.
         session: Session id, or None.
         commit: Commit sha, or None.
-        seq: The first event of the eventlog that tells of it.
         line: Its first line in `file`, from 1; None where it has no place of its own there.
         state: Why it ranks below others, such as `superseded` or `removed`; None for what holds today.
         identity: What it is while its text changes, such as the path of a file; None where its text is what it is. It
@@ -34,7 +33,6 @@ class Item:
     file: str | None = None
     session: str | None = None
     commit: str | None = None
-    seq: int = 0
     line: int | None = None
     state: str | None = None
     identity: str | None = field(default=None, compare=False)

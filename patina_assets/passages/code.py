@@ -18,25 +18,34 @@ CODE_FILES = file_source("code.files", "code.file")
 # What each function and type is called and what is written about it; `key` names it within its file.
 DEFINITIONS_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, event_type, source_id, data FROM eventlog
+    SELECT timestamp, event_type, source_id, data FROM eventlog
     WHERE event_type IN ('code.function', 'code.type', 'code.struct', 'code.class', 'code.enum', 'code.trait',
                          'code.interface') AND {LIVE}
 ), named AS (
-    SELECT seq, event_type, source_id, json_extract(data, '$.name') AS name,
+    SELECT timestamp, event_type, source_id, json_extract(data, '$.name') AS name,
            CASE json_type(data, '$.digest') WHEN 'text' THEN json_extract(data, '$.digest') ELSE '' END AS digest,
            COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS path,
            CASE json_type(data, '$.doc') WHEN 'text' THEN json_extract(data, '$.doc') ELSE '' END AS doc,
            CASE json_type(data, '$.parameters') WHEN 'array' THEN json_extract(data, '$.parameters') END AS parameters,
            CASE json_type(data, '$.definition') WHEN 'text' THEN json_extract(data, '$.definition') END AS definition
     FROM event
+), placed AS (
+    SELECT CASE WHEN digest = '' AND event_type = 'code.function' THEN timestamp END AS scanned,
+           {normal_path_sql("path")} AS file,
+           event_type = 'code.function' AS is_function,
+           CASE WHEN substr(source_id, 1, length(path) + 2) = path || '::' THEN substr(source_id, length(path) + 3)
+                ELSE name END AS key,
+           digest, doc, parameters, definition
+    FROM named
+    WHERE typeof(path) = 'text' AND typeof(name) = 'text'
+), ranked AS (
+    SELECT *, ROW_NUMBER() OVER (PARTITION BY file, is_function, key, digest
+                                 ORDER BY scanned DESC, doc DESC, parameters, definition) AS place
+    FROM placed
 )
-SELECT MIN(seq), {normal_path_sql("path")} AS file, event_type = 'code.function' AS is_function,
-       CASE WHEN substr(source_id, 1, length(path) + 2) = path || '::' THEN substr(source_id, length(path) + 3)
-            ELSE name END AS key,
-       digest, doc, parameters, definition
-FROM named
-WHERE typeof(path) = 'text' AND typeof(name) = 'text'
-GROUP BY file, is_function, key, digest
+SELECT file, is_function, key, digest, doc, parameters, definition
+FROM ranked
+WHERE place = 1
 ORDER BY file, key, is_function, digest
 """
 CODE_DEFINITIONS = Source("code.definitions_with_docs", DEFINITIONS_SQL)
@@ -60,7 +69,6 @@ LEAST_CHARACTERS = 20
 class SourceDefinition:
     """A function or type of a file: its qualified name, what is written about it, and its lines from 1."""
 
-    seq: int
     kind: str
     name: str
     doc: str
@@ -78,8 +86,8 @@ def code_passages(files: Iterable[Row], definitions: Iterable[Row], texts: Mappi
     """
     told: dict[str, list[Row]] = defaultdict(list)
     for row in definitions:
-        told[row[1]].append(row)
-    for _, path, _, lines in files:
+        told[row[0]].append(row)
+    for path, _, lines in files:
         rows = told.pop(path, [])
         text = texts.get(path) if lines is not None else None
         if text is not None and lines is not None:
@@ -92,13 +100,13 @@ def code_passages(files: Iterable[Row], definitions: Iterable[Row], texts: Mappi
 
 def _placed(rows: Sequence[Row], lines: str) -> list[SourceDefinition]:
     """Return the definitions of a file with their lines, outer ones first."""
-    known = {(function, key, digest[:DIGEST_CHARACTERS]): (seq, doc) for seq, _, function, key, digest, doc, *_ in rows}
+    known = {(function, key, digest[:DIGEST_CHARACTERS]): doc for _, function, key, digest, doc, *_ in rows}
     found = []
     for event_type, kind in ((FUNCTION_EVENT, "function"), (TYPE_EVENT, "type")):
         for place in line_spans(lines, event_type):
-            told = known.get((kind == "function", place.key, place.digest))
-            if told is not None:
-                found.append(SourceDefinition(told[0], kind, place.key, told[1], place.first, place.last))
+            doc = known.get((kind == "function", place.key, place.digest))
+            if doc is not None:
+                found.append(SourceDefinition(kind, place.key, doc, place.first, place.last))
     return sorted(found, key=lambda entry: (entry.first, -entry.last, entry.name))
 
 
@@ -177,7 +185,6 @@ def _definition_passage(
         path=path,
         line=first,
         end_line=last,
-        seq=definition.seq,
     )
 
 
@@ -192,12 +199,12 @@ def _of_rest(path: str, rest: Sequence[tuple[int, str]]) -> Iterator[Passage]:
 
 def _of_events(path: str, rows: Sequence[Row]) -> Iterator[Passage]:
     """Yield what the events alone say of a file's definitions, where its text is not at hand."""
-    for seq, _, function, key, _, doc, parameters, definition in rows:
+    for _, function, key, _, doc, parameters, definition in rows:
         names = [name for name in parsed(parameters) if isinstance(name, str)] if parameters else []
         signature = f"{key}({', '.join(names)})" if function else (definition or key)
         text = f"{path} {key}\n{doc}\n{signature}"[:EMBEDDED_CHARACTERS]
         kind = "function" if function else "type"
-        yield Passage(kind, text, symbol=key, doc=f"{signature}\n{doc}".strip(), path=path, seq=seq)
+        yield Passage(kind, text, symbol=key, doc=f"{signature}\n{doc}".strip(), path=path)
 
 
 def signature_of(lines: Sequence[str]) -> str:

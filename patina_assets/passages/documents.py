@@ -18,7 +18,7 @@ def document_passages(rows: Iterable[Row], texts: Mapping[str, str]) -> Iterator
         rows: Rows of `DOCUMENTS`.
         texts: Text by path; of a document that is not in it, the headings alone are known.
     """
-    for seq, path, _, lines in rows:
+    for path, _, lines in rows:
         text = _lines(told) if (told := texts.get(path)) is not None else []
         for section in _apart(line_spans(lines, SECTION_EVENT)):
             headings, first, last = section.key, section.first, section.last
@@ -33,7 +33,6 @@ def document_passages(rows: Iterable[Row], texts: Mapping[str, str]) -> Iterator
                         path=path,
                         line=start,
                         end_line=end,
-                        seq=seq,
                     )
 
 

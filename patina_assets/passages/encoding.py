@@ -21,7 +21,8 @@ def encode_passages_lines(passages: Iterable[Passage]) -> bytes:
 def decode_passages(data: bytes) -> Iterator[Passage]:
     """Yield the passages of `encode_passages_lines`; their order is their row."""
     for line in io.BytesIO(data):
-        values = json.loads(line)
+        # Those of older builds have more.
+        values = {name: value for name, value in json.loads(line).items() if name in _DEFAULTS}
         yield Passage(**{**values, "paths": tuple(values.get("paths", ()))})
 
 

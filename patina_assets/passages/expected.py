@@ -6,7 +6,7 @@ from patina_resources.eventlog.reader import Eventlog, Source
 EXPECTED = Source(
     "passages.expected",
     f"""
-SELECT 0, COUNT(*)
+SELECT COUNT(*)
 FROM eventlog
 WHERE event_type IN ('git.commit', 'doc.section', 'code.file', 'code.function', 'code.struct', 'code.class',
                      'code.enum', 'code.trait', 'code.interface', 'code.type', 'session.decision', 'session.pattern',
@@ -22,4 +22,4 @@ def expected_passages(eventlog: Eventlog) -> int:
     Raises:
         PatinaError: The eventlog cannot be read.
     """
-    return int(eventlog.read([EXPECTED])[EXPECTED.name].rows[0][1])
+    return int(eventlog.read([EXPECTED])[EXPECTED.name].rows[0][0])

@@ -27,7 +27,7 @@ class LineSpan:
 
 
 def file_source(name: str, event_type: str) -> Source:
-    """Return the source of one row for each file: seq, path, digest of its content, and `lines` as JSON.
+    """Return the source of one row for each file: path, digest of its content, and `lines` as JSON.
 
     Args:
         name: Name of the source.
@@ -37,15 +37,20 @@ def file_source(name: str, event_type: str) -> Source:
         name,
         f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, data FROM eventlog WHERE event_type = '{event_type}' AND {LIVE}
+    SELECT data FROM eventlog WHERE event_type = '{event_type}' AND {LIVE}
 ), placed AS (
-    SELECT seq, {normal_path_sql("json_extract(data, '$.file')")} AS file, json_extract(data, '$.digest') AS digest,
+    SELECT {normal_path_sql("json_extract(data, '$.file')")} AS file,
+           json_extract(data, '$.digest') AS digest,
            CASE json_type(data, '$.lines') WHEN 'object' THEN json_extract(data, '$.lines') END AS lines
     FROM event
+), ranked AS (
+    SELECT file, digest, lines,
+           ROW_NUMBER() OVER (PARTITION BY file ORDER BY digest, lines) AS place
+    FROM placed
+    WHERE typeof(file) = 'text' AND typeof(digest) = 'text'
 )
-SELECT MAX(seq), file, digest, lines FROM placed
-WHERE typeof(file) = 'text' AND typeof(digest) = 'text'
-GROUP BY file
+SELECT file, digest, lines FROM ranked
+WHERE place = 1
 ORDER BY file
 """,
     )
@@ -53,7 +58,7 @@ ORDER BY file
 
 def files_to_read(rows: Iterable[Row]) -> list[tuple[str, str]]:
     """Return path and digest (SHA-256, hex) of every file whose text passages are cut from."""
-    return [(path, digest) for _, path, digest, _ in rows]
+    return [(path, digest) for path, digest, _ in rows]
 
 
 def line_spans(lines: str | None, event_type: str) -> Iterator[LineSpan]:

@@ -4,23 +4,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from patina_assets.passages.passage import Passage, parts_of
-from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.live import FULLEST_FIRST, LIVE
 from patina_resources.eventlog.normal_forms import utc_time
 from patina_resources.eventlog.payloads import parsed
 from patina_resources.eventlog.reader import Row, Source
 
-# One row for each, as its latest event has it.
+# One row for each. Nothing in an event says which of two live ones is newer: the scraper takes the older one back.
 FORGE = Source(
     "forge.threads",
     f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, substr(event_type, 7) AS kind, CAST(source_id AS TEXT) AS name, data
+    SELECT timestamp, substr(event_type, 7) AS kind, CAST(source_id AS TEXT) AS name, data
     FROM eventlog
     WHERE event_type IN ('forge.issue', 'forge.pr', 'forge.comment') AND {LIVE}
+), ranked AS (
+    SELECT kind, name, data, ROW_NUMBER() OVER (PARTITION BY name ORDER BY {FULLEST_FIRST}, kind) AS place FROM event
 )
-SELECT MAX(seq), kind, name, data
-FROM event
-GROUP BY name
+SELECT kind, name, data
+FROM ranked
+WHERE place = 1
 ORDER BY name
 """,
 )
@@ -38,27 +40,34 @@ def forge_passages(rows: Iterable[Row]) -> Iterator[Passage]:
     Args:
         rows: Rows of `FORGE`.
     """
-    told = [(seq, kind, name, _fields(data)) for seq, kind, name, data in rows]
-    titles = {name: _text(fields, "title") for _, kind, name, fields in told if kind != "comment"}
-    for seq, kind, name, fields in told:
+    for parts in forge_things(rows):
+        yield from parts
+
+
+def forge_things(rows: Iterable[Row]) -> Iterator[list[Passage]]:
+    """Yield the parts of each issue, pull request and comment; see `forge_passages`."""
+    told = [(kind, name, _fields(data)) for kind, name, data in rows]
+    titles = {name: _text(fields, "title") for kind, name, fields in told if kind != COMMENT}
+    for kind, name, fields in told:
         thread = name.partition(" ")[0]
         title, body, time = titles.get(thread, ""), _text(fields, "body").strip(), _text(fields, "created_at")
-        for _, _, part in list(parts_of(body.split("\n"), 1)):
-            if part.strip() or (title and kind != "comment"):
-                yield Passage(
-                    kind=kind,
-                    text=f"{title}\n{part}"[:EMBEDDED_CHARACTERS].strip(),
-                    symbol=title,
-                    doc=" ".join(_texts(fields, "labels")),
-                    body=part,
-                    session=thread,
-                    seq=seq,
-                    time=utc_time(time) if time else None,
-                    author=_text(fields, "author") or None,
-                    paths=_texts(fields, "files")[:MOST_PATHS],
-                    url=_text(fields, "url") or None,
-                    status=_text(fields, "state") or None,
-                )
+        yield [
+            Passage(
+                kind=kind,
+                text=f"{title}\n{part}"[:EMBEDDED_CHARACTERS].strip(),
+                symbol=title,
+                doc=" ".join(_texts(fields, "labels")),
+                body=part,
+                session=thread,
+                time=utc_time(time) if time else None,
+                author=_text(fields, "author") or None,
+                paths=_texts(fields, "files")[:MOST_PATHS],
+                url=_text(fields, "url") or None,
+                status=_text(fields, "state") or None,
+            )
+            for _, _, part in parts_of(body.split("\n"), 1)
+            if part.strip() or (title and kind != COMMENT)
+        ]
 
 
 def thread_number(name: str) -> str:

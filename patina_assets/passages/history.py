@@ -7,16 +7,27 @@ from patina_assets.pairs.commits import LIVE_COMMITS, ChangeSet, read_commit, wi
 from patina_assets.pairs.files import Files
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import PART_CHARACTERS, Passage
+from patina_resources.eventlog.live import LIVE
 from patina_resources.eventlog.normal_forms import utc_time
 from patina_resources.eventlog.reader import Row, Source
 
 COMMITS = Source(
     "git.log",
     f"""{LIVE_COMMITS}
-SELECT seq, timestamp, sha, files, message, COALESCE(body, ''), COALESCE(recorded, author)
+SELECT timestamp, sha, files, message, COALESCE(body, ''), COALESCE(recorded, author)
 FROM git_commit
 WHERE message IS NOT NULL
-ORDER BY seq
+ORDER BY sha
+""",
+)
+# Commits of one second are shown in the order in which they were read. Nothing that is built depends on it.
+READ_ORDER = Source(
+    "git.read_order",
+    f"""
+WITH event AS MATERIALIZED (
+    SELECT seq, source_id, data FROM eventlog WHERE event_type = 'git.commit' AND {LIVE}
+)
+SELECT COALESCE(json_extract(data, '$.sha'), source_id), MAX(seq) FROM event GROUP BY 1
 """,
 )
 # Of a commit of more files the first say what it is about; a formatting run is about none.
@@ -44,7 +55,7 @@ def commit_passage(row: Row, commit: ChangeSet) -> Passage:
         row: A row of `COMMITS`.
         commit: The commit of this row.
     """
-    _, timestamp, _, _, message, told, author = row
+    timestamp, _, _, message, told, author = row
     subject, _, rest = message.strip().partition("\n")
     body = without_trailers(told or rest)
     return Passage(
@@ -53,22 +64,22 @@ def commit_passage(row: Row, commit: ChangeSet) -> Passage:
         symbol=subject,
         body=body[:PART_CHARACTERS],
         commit=commit.sha,
-        seq=commit.seq,
         time=utc_time(timestamp),
         author=author.partition(" <")[0] if isinstance(author, str) else None,
         paths=tuple(commit.paths[:MOST_PATHS]),
     )
 
 
-def note_passage(item: Item, time: str | None = None) -> Passage:
+def note_passage(item: Item, line: int | None = None, time: str | None = None) -> Passage:
     """Return a note as a passage.
 
     Args:
         item: The note.
+        line: Where it stands in its file, where that is known.
         time: When it was written (ISO 8601, UTC), where that is to be told.
     """
-    return Passage(item.kind, item.text, body=item.text, path=item.file, line=item.line, session=item.session,
-                   commit=item.commit, seq=item.seq, state=item.state, time=time)  # fmt: skip
+    return Passage(item.kind, item.text, body=item.text, path=item.file, line=line, session=item.session,
+                   commit=item.commit, state=item.state, time=time)  # fmt: skip
 
 
 def file_passages(rows: Iterable[Row], files: Files, read: Collection[str | None]) -> Iterator[Passage]:
@@ -79,12 +90,7 @@ def file_passages(rows: Iterable[Row], files: Files, read: Collection[str | None
         files: What became of every path.
         read: Paths that other passages tell of.
     """
-    first_seq: dict[str, int] = {}
-    for row in rows:
-        commit = read_commit(row, files)
-        for path in commit.paths:
-            first_seq[path] = min(commit.seq, first_seq.get(path, commit.seq))
-    for path, seq in first_seq.items():
-        if path not in read:
-            item = files.item(path, file_text(path), seq)
-            yield Passage(item.kind, item.text, body=item.text, path=path, seq=seq, state=item.state)
+    touched = {path for row in rows for path in read_commit(row, files).paths}
+    for path in sorted(touched.difference(read)):
+        item = files.item(path, file_text(path))
+        yield Passage(item.kind, item.text, body=item.text, path=path, state=item.state)

@@ -53,7 +53,6 @@ class Passage:
         end_line: Last line.
         session: Session id of a note, name of an issue, or None.
         commit: Commit sha, or None.
-        seq: The first event that tells of it.
         state: Such as `superseded` or `removed`, or None.
         time: When it was written (ISO 8601, UTC), or None.
         author: Who wrote it, or None.
@@ -72,7 +71,6 @@ class Passage:
     end_line: int | None = None
     session: str | None = None
     commit: str | None = None
-    seq: int = 0
     state: str | None = None
     time: str | None = None
     author: str | None = None
@@ -83,7 +81,7 @@ class Passage:
     @property
     def item(self) -> Item:
         """What is shown of it where items of all kinds are listed."""
-        return Item(self.kind, self.text, self.path, self.session, self.commit, self.seq, self.line, self.state)
+        return Item(self.kind, self.text, self.path, self.session, self.commit, self.line, self.state)
 
     @property
     def group(self) -> Group:
@@ -112,7 +110,7 @@ def thing_of(item: Item) -> str:
         return f"commit {item.commit}"
     if item.file is not None:
         return f"path {item.file}"
-    return f"session {item.session}" if item.session is not None else f"seq {item.seq}"
+    return f"session {item.session}" if item.session is not None else f"text {item.text}"
 
 
 def parts_of(lines: list[str], first_line: int) -> Iterator[tuple[int, int, str]]:

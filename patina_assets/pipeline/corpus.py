@@ -40,14 +40,13 @@ COMMIT_MESSAGES = Source(
     "git.messages",
     f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, data
+    SELECT data
     FROM eventlog
     WHERE event_type = 'git.commit' AND {LIVE}
 )
-SELECT MIN(seq), json_extract(data, '$.message')
+SELECT DISTINCT json_extract(data, '$.message')
 FROM event
 WHERE json_type(data, '$.message') = 'text'
-GROUP BY 2
 ORDER BY 1
 """,
 )
@@ -71,7 +70,7 @@ def corpus_texts(rows: Mapping[str, Sequence[Row]]) -> list[str]:
         rows: The rows of `corpus_sources` by source name.
     """
     texts = {item.text for pair_type in _teaching_types() for item in pair_type.derive(rows).items}
-    texts |= {message for _, message in rows[COMMIT_MESSAGES.name]}
+    texts |= {message for (message,) in rows[COMMIT_MESSAGES.name]}
     return sorted(texts)
 
 

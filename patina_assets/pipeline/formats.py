@@ -58,7 +58,8 @@ def decode_items(data: bytes) -> list[Item]:
 # A stage, its checks and the next stages ask for the same items one after the other.
 @lru_cache(maxsize=1)
 def _decoded_items(data: bytes) -> tuple[Item, ...]:
-    return tuple(Item(**json.loads(line)) for line in data.splitlines())
+    lines = (json.loads(line) for line in data.splitlines())
+    return tuple(Item(**{name: value for name, value in line.items() if name in WRITTEN_ITEM_FIELDS}) for line in lines)
 
 
 def encode_pairs(texts: Sequence[str], triplets: Int32) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from patina_assets.pairs.code_text import told_name
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Passage
 
@@ -79,9 +80,8 @@ def identity(item: Item) -> Identity:
         return (item.kind, item.file or "")
     if item.kind == "commit":
         return (item.kind, item.commit or "")
-    if item.seq:
-        # One event tells of one note or function.
-        return (item.kind, item.file or "", item.session or "", item.commit or "", str(item.seq))
+    if item.kind in {"function", "type"}:
+        return (item.kind, item.file or "", told_name(item.text))
     return item.order()
 
 

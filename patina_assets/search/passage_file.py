@@ -60,7 +60,7 @@ SELECT key, "group", thing, role, state FROM passage WHERE key IN ({keys}) {cond
 LIKE_QUERY = """
 SELECT passage.key, "group", thing, role, state
 FROM passage JOIN item USING (key)
-WHERE thing = ? ORDER BY item.seq = ? DESC, symbol = ? DESC, passage.key LIMIT 1
+WHERE thing = ? ORDER BY item.text = ? DESC, symbol = ? DESC, passage.key LIMIT 1
 """
 NAMED_QUERY = """
 SELECT key, "group", thing, role, state
@@ -215,7 +215,7 @@ class PassageFile(SearchFile):
         item = self.item(key)
         symbol, doc, body, end_line, time, author, paths, url, status = self.rows(SELECT_PASSAGE, (key,))[0]
         return Passage(item.kind, item.text, symbol, doc, body, item.file, item.line, end_line, item.session,
-                       item.commit, item.seq, item.state, time, author, tuple(json.loads(paths)), url,
+                       item.commit, item.state, time, author, tuple(json.loads(paths)), url,
                        status)  # fmt: skip
 
     def words(
@@ -271,7 +271,7 @@ class PassageFile(SearchFile):
 
     def like(self, item: Item, score: float) -> tuple[Group, Found] | None:
         """Return the passage that an item of a projection stands for, with its group; None where there is none."""
-        for key, group, thing, role, state in self._stands_for(thing_of(item), item.seq, told_name(item.text)):
+        for key, group, thing, role, state in self._stands_for(thing_of(item), item.text, told_name(item.text)):
             return Group(group), Found(key, score, thing, ROLES[role], state)
         return None
 

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import Protocol
 
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.built import BASE, LEXICAL
@@ -35,6 +36,27 @@ MOST_NAMES = 8
 _QUOTES = "`'\"?,;()"
 _NAME = re.compile(r"[\w./:-]+")
 _JOINT = re.compile(r"[_./:]|[a-z][A-Z]")
+
+
+class ReadPassages(Protocol):
+    """What a question reads of passages, wherever they are kept."""
+
+    @property
+    def count(self) -> int:
+        """The number of passages."""
+
+    def frequency(self, term: str) -> int:
+        """Return how many passages hold a word."""
+
+    def holding(self, term: str, keys: Mapping[Group, Iterable[int]]) -> set[int]:
+        """Return those of the keys, by group, whose passages hold a word."""
+
+    def named(self, names: Sequence[str], k: int) -> dict[Group, list[Found]]:
+        """Return passages whose symbol or path is one of the names."""
+
+    def passage(self, key: int) -> Passage:
+        """Return a passage."""
+
 
 # Passages, best first, by group and by name of a list.
 GroupLists = dict[Group, dict[str, list[Found]]]
@@ -69,7 +91,7 @@ def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> d
     return found
 
 
-def named(file: PassageFile, query: str, depth: int) -> dict[Group, list[Found]]:
+def named(file: ReadPassages, query: str, depth: int) -> dict[Group, list[Found]]:
     """Return passages whose symbol or path the query spells out."""
     words = [word.strip(_QUOTES) for word in query.split()]
     names = [word for word in words if word and (len(words) == 1 or (_NAME.fullmatch(word) and _JOINT.search(word)))]
@@ -109,7 +131,7 @@ def merged(
 
 
 def evidence_of(
-    file: PassageFile, query: str, lists: Mapping[Group, Mapping[str, Sequence[Found]]]
+    file: ReadPassages, query: str, lists: Mapping[Group, Mapping[str, Sequence[Found]]]
 ) -> dict[Group, Evidence]:
     """Return how well the best passages of each group hold the query's words, and how near its nearest is."""
     terms = telling_terms(query)
@@ -126,7 +148,7 @@ def evidence_of(
     return evidence
 
 
-def hit(file: PassageFile, thing: RankedThing, score: float) -> Hit:
+def hit(file: ReadPassages, thing: RankedThing, score: float) -> Hit:
     """Return a result: the best passage of a thing, and others of it."""
     passage = file.passage(thing.keys[0])
     further = (file.passage(key) for key in thing.keys[1 : 4 * OTHERS_SHOWN])

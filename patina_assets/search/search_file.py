@@ -16,11 +16,12 @@ CREATE TABLE item (key INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NU
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE weights (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 """
+# The last column of an item is for older versions, which read it: it held the place of an event in one eventlog.
 # Only where an item has a line or a state: the table of items is that of files of older builds, and they read it.
 DETAIL_SCHEMA = "CREATE TABLE detail (key INTEGER PRIMARY KEY, line INTEGER, state TEXT)"
-SELECT_ITEMS = 'SELECT kind, text, file, session, "commit", seq FROM item'
+SELECT_ITEMS = 'SELECT kind, text, file, session, "commit" FROM item'
 SELECT_DETAILED_ITEMS = """
-SELECT kind, text, file, session, "commit", seq, line, state FROM item LEFT JOIN detail USING (key)
+SELECT kind, text, file, session, "commit", line, state FROM item LEFT JOIN detail USING (key)
 """
 SELECT_ABOUT = 'SELECT key FROM item WHERE file = ? OR "commit" = ? OR session = ? ORDER BY key'
 HAS_DETAIL = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'detail'"
@@ -50,8 +51,8 @@ def write_items(
 ) -> None:
     """Write the tables that every search file has; the parameters are those of `encode_search`."""
     connection.executescript(SEARCH_SCHEMA)
-    rows = ((key, i.kind, i.text, i.file, i.session, i.commit, i.seq) for key, i in enumerate(items))
-    connection.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    rows = ((key, i.kind, i.text, i.file, i.session, i.commit) for key, i in enumerate(items))
+    connection.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, 0)", rows)
     _add_details(connection, items)
     connection.executemany("INSERT INTO fact VALUES (?, ?)", sorted(facts.items()))
     if weights is not None:

@@ -160,7 +160,21 @@ def values_of(operation: Operation, written: Iterable[tuple[str, str]]) -> tuple
     Raises:
         PatinaError: A name is unknown or written twice, a value is no number, or one that is needed is missing.
     """
-    known = {parameter.name: parameter for parameter in (*operation.parameters, PROJECT)}
+    given = read_values((*operation.parameters, PROJECT), written)
+    return given.pop(PROJECT.name), given
+
+
+def read_values(parameters: Sequence[Parameter], written: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the value of each parameter.
+
+    Args:
+        parameters: Which there are.
+        written: Names and values as an address holds them.
+
+    Raises:
+        PatinaError: A name is unknown or written twice, a value is no number, or one that is needed is missing.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
     values: dict[str, Any] = {}
     for name, value in written:
         if name not in known:
@@ -173,11 +187,10 @@ def values_of(operation: Operation, written: Iterable[tuple[str, str]]) -> tuple
             raise PatinaError(f"{name}: is written twice")
         else:
             values[name] = _number(name, value) if parameter.kind == "number" else value
-    for parameter in operation.parameters:
+    for parameter in parameters:
         if parameter.needed and parameter.name not in values:
             raise PatinaError(f"{parameter.name}: is missing")
-    given = {parameter.name: values.get(parameter.name, parameter.default) for parameter in operation.parameters}
-    return values.get("project"), given
+    return {parameter.name: values.get(parameter.name, parameter.default) for parameter in parameters}
 
 
 def _number(name: str, value: str) -> int:

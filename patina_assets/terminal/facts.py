@@ -270,5 +270,4 @@ def _entry_document(entry: "Entry") -> dict[str, Any]:
         "status": passage.status,
         "url": passage.url,
         "files": list(entry.files),
-        "seq": passage.seq,
     }

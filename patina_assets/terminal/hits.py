@@ -49,11 +49,21 @@ def answer_lines(answer: "Answer", query: str, *, explain: bool) -> list[Styled]
     return lines
 
 
-def hit_lines(rank: int, hit: "Hit", query: str = "", *, explain: bool = False) -> list[Styled]:
-    """Return a search result as lines: rank, place, symbol and kind, then the lines of its text that match best."""
+def hit_lines(rank: int, hit: "Hit", query: str = "", *, explain: bool = False, project: str = "") -> list[Styled]:
+    """Return a search result as lines: rank, place, symbol and kind, then the lines of its text that match best.
+
+    Args:
+        rank: Its rank.
+        hit: The result.
+        query: What was asked: its words are marked.
+        explain: Say the rank and the score that each list gave.
+        project: The name of its project, where several were asked.
+    """
     item, passage = hit.item, hit.passage
     symbol = passage.symbol if passage is not None and item.commit is None else ""
-    head: list[tuple[str, Style]] = [(f"{rank:3}. ", "faint"), (shortened(place(item, passage)), "place")]
+    head: list[tuple[str, Style]] = [(f"{rank:3}. ", "faint")]
+    head += [(f"{harmless(project)}  ", "bold")] if project else []
+    head.append((shortened(place(item, passage)), "place"))
     head += [("  ", "plain"), (shortened(symbol), "bold")] if symbol else []
     head += [("  ", "plain"), (_aside(item, passage), "kind")]
     if item.state:
@@ -120,7 +130,6 @@ def hit_document(rank: int, hit: "Hit") -> dict[str, Any]:
         "url": passage.url if passage is not None else None,
         "status": passage.status if passage is not None else None,
         "time": passage.time if passage is not None else None,
-        "seq": item.seq,
         "also": [{"symbol": other.symbol, "line": other.line, "end_line": other.end_line} for other in hit.others],
         "ranks": {name: found.rank for name, found in hit.places.items()},
         "scores": {name: round(found.score, 6) for name, found in hit.places.items()},

@@ -6,22 +6,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from patina_resources.eventlog.live import LIVE
+from patina_resources.eventlog.live import FULLEST_FIRST, LIVE
 from patina_resources.eventlog.normal_forms import current_path, utc_time
 
 # What commits say of paths, and what `git.file` events say beside that. A path that is added and stays needs no row, so
 # most commits change nothing here; neither does one that is written anew with its old time.
 PATHS_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, event_type, timestamp, source_id, data
+    SELECT event_type, timestamp, source_id, data
     FROM eventlog
     WHERE event_type IN ('git.commit', 'git.file') AND {LIVE}
 ), found AS (
-    SELECT seq, timestamp, COALESCE(json_extract(data, '$.sha'), source_id) AS sha, data
+    SELECT timestamp, COALESCE(json_extract(data, '$.sha'), source_id) AS sha, data
     FROM event
     WHERE event_type = 'git.commit' AND json_type(data, '$.files') = 'array'
 ), ranked AS (
-    SELECT *, ROW_NUMBER() OVER (PARTITION BY sha ORDER BY seq DESC) AS age FROM found
+    SELECT *, ROW_NUMBER() OVER (PARTITION BY sha ORDER BY {FULLEST_FIRST}) AS age FROM found
 ), change AS (
     SELECT json_extract(file.value, '$.change_type') AS change_type,
            CASE json_type(file.value, '$.path') WHEN 'text' THEN json_extract(file.value, '$.path') END AS path,

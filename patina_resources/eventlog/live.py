@@ -24,3 +24,7 @@ NOT_TAKEN_BACK = f"seq NOT IN ({TAKEN_BACK})"
 # then valid JSON. For a common table expression that is MATERIALIZED: SQLite would otherwise look again for each field
 # that is taken out of it.
 LIVE = f"typeof(event_type) = 'text' AND event_type NOT GLOB '*.removed' AND {readable()} AND {NOT_TAKEN_BACK}"
+
+# The order, in SQL, of live events that tell of one unchanging thing, such as a commit: the one that tells most is
+# first. When an event was appended says nothing: another machine appended it at another time.
+FULLEST_FIRST = "length(data) DESC, data, timestamp"

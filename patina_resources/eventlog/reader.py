@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +48,11 @@ _encode = json.JSONEncoder(default=repr).encode
 
 @dataclass(frozen=True)
 class Source:
-    """One SQL query over the eventlog, known by a name such as `git.co_changes`."""
+    """One SQL query over the eventlog, known by a name such as `git.co_changes`.
+
+    Its rows, and their order, follow from what live events say. No seq decides them: another machine appends the same
+    events in another order, and has to build the same.
+    """
 
     name: str
     sql: str
@@ -66,17 +70,10 @@ class SourceRows:
     Attributes:
         rows: The rows, in the query's order.
         digest: SHA-256 (hex) of the rows and of nothing else.
-        columns: Their names.
     """
 
     rows: list[Row]
     digest: str
-    columns: tuple[str, ...]
-
-    @property
-    def content(self) -> str:
-        """SHA-256 (hex) of the rows without their seq, whatever their order: see `content_digest`."""
-        return content_digest(self.columns, self.rows)
 
 
 @dataclass(frozen=True)
@@ -245,28 +242,6 @@ def _digest_of(rows: Iterable[Row]) -> SourceDigest:
     return SourceDigest(digest.hexdigest(), count)
 
 
-def content_digest(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    """Return the SHA-256 (hex) of what rows say: equal for equal live events, in whatever order they were appended.
-
-    Args:
-        columns: The rows' columns; those of a seq are left out.
-        rows: The rows.
-    """
-    kept = [place for place, name in enumerate(columns) if "seq" not in name.lower()]
-    digests = sorted(hashlib.sha256(_encode([row[place] for place in kept]).encode()).digest() for row in rows)
-    return hashlib.sha256(b"".join(digests)).hexdigest()
-
-
-def events_hash(contents: Mapping[str, str]) -> str:
-    """Return what the live events of several sources come to, `sha256:` and 64 hex digits.
-
-    Args:
-        contents: `SourceRows.content` by name of the source.
-    """
-    document = json.dumps(dict(contents), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(document.encode()).hexdigest()}"
-
-
 def _plain(kind: object) -> str:
     """Return an event type for a sentence: as it is where it is a word, else quoted."""
     return kind if isinstance(kind, str) and _WORD.fullmatch(kind) else shown(kind)
@@ -278,10 +253,8 @@ def _last_seq(connection: sqlite3.Connection) -> int:
 
 
 def _read(connection: sqlite3.Connection, source: Source) -> SourceRows:
-    result = connection.execute(source.sql)
-    columns = tuple(column[0] for column in result.description)
-    rows = result.fetchall()
-    return SourceRows(rows, rows_digest(rows), columns)
+    rows = connection.execute(source.sql).fetchall()
+    return SourceRows(rows, rows_digest(rows))
 
 
 def _digest(connection: sqlite3.Connection, source: Source) -> SourceDigest:

@@ -35,6 +35,20 @@ _WEBHOOK = Check(
     lambda value: isinstance(value, str) and value.startswith(("https://", "http://")) and value.isprintable(),
     secret=True,
 )
+_DSN = Check(
+    "an address of Postgres, such as postgresql://reader@host/patina",
+    lambda value: isinstance(value, str) and bool(value) and value.isprintable(),
+    secret=True,
+)
+_HEADER = Check(
+    "the name of a header, such as X-Forwarded-Groups",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,99}", value) is not None,
+)
+_SECRET = Check(
+    "a secret of 32 to 200 letters and digits, such as `openssl rand -hex 32` gives",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{32,200}", value) is not None,
+    secret=True,
+)
 # Links of what may be clicked: never one that a browser runs, or takes for a page.
 EDITORS = {
     "vscode": "vscode://file{path}:{line}",
@@ -72,12 +86,31 @@ class CacheSettings:
     timeout_seconds: Annotated[int, whole(1, 600)] = 20
 
 
+@dataclass(frozen=True)
+class FleetAccess:
+    """What the user says of the fleet: `[fleet]`.
+
+    Attributes:
+        projects: Folders of projects, or patterns of such.
+        dsn: Where the Postgres of the fleet is; it may hold a password. None for none.
+        groups: The groups that the user asks as.
+        groups_header: The header in which the proxy of `patina fleet serve` says the groups of who asks.
+        proxy_secret: What that proxy sends to show that it is the proxy.
+    """
+
+    projects: Annotated[tuple[str, ...], short_list_of(SHORT_TEXT)] = ()
+    dsn: Annotated[str | None, _DSN] = None
+    groups: Annotated[tuple[str, ...], short_list_of(SHORT_TEXT)] = ()
+    groups_header: Annotated[str, _HEADER] = "X-Forwarded-Groups"
+    proxy_secret: Annotated[str | None, _SECRET] = None
+
+
 _FILE = table(
     {
         "automation": table({"webhook": _WEBHOOK}),
         "cache": record(CacheSettings),
         "editor": table({"link": _EDITOR}),
-        "fleet": table({"projects": short_list_of(SHORT_TEXT)}),
+        "fleet": record(FleetAccess),
         "notes": table({"from_page": SWITCH}),
         "projects": table_of(_PLACES, 'tables such as [projects."/path/of/project"]'),
     }
@@ -172,7 +205,17 @@ def fleet_patterns(settings: Path) -> tuple[str, ...]:
     Raises:
         PatinaError: The file is not TOML, or says something else than it may.
     """
-    return tuple(_read(settings).get("fleet", {}).get("projects", ()))
+    return fleet_access(settings).projects
+
+
+def fleet_access(settings: Path) -> FleetAccess:
+    """Return what the user says of the fleet.
+
+    Raises:
+        PatinaError: The file is not TOML, or says something else than it may.
+    """
+    found: FleetAccess = _read(settings).get("fleet", FleetAccess())
+    return found
 
 
 def _read(settings: Path) -> dict[str, Any]:

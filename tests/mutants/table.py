@@ -32,27 +32,28 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "patina_assets/recipe/model.py": _RECIPES,
     "patina_assets/recipe/reader.py": _RECIPES,
-    f"{_TYPES}/ast_similar.py": _in(_PAIRS, "signature_shapes pairs_code pairs"),
+    f"{_TYPES}/ast_similar.py": _in(_PAIRS, "figures signature_shapes pairs_code pairs"),
     f"{_TYPES}/caller_callee.py": (
+        f"{_PAIRS}/test_figures.py",
         f"{_PAIRS}/test_caller_callee.py",
         f"{_PAIRS}/test_pairs_code.py",
         f"{_PAIRS}/test_pairs.py",
     ),
-    f"{_TYPES}/co_changed.py": _in(_PAIRS, "co_changed pairs_commits pairs"),
-    f"{_TYPES}/commit_touches.py": _in(_PAIRS, "commit_touches pairs_commits pairs"),
-    f"{_TYPES}/effect_similarity.py": _in(_PAIRS, "states_and_effects pairs_commits pairs"),
-    f"{_TYPES}/same_author.py": _in(_PAIRS, "same_author pairs_commits pairs"),
-    f"{_TYPES}/same_module.py": _in(_PAIRS, "pairs_code code_contexts pairs"),
+    f"{_TYPES}/co_changed.py": _in(_PAIRS, "figures co_changed pairs_commits pairs"),
+    f"{_TYPES}/commit_touches.py": _in(_PAIRS, "figures commit_touches pairs_commits pairs"),
+    f"{_TYPES}/effect_similarity.py": _in(_PAIRS, "figures states_and_effects pairs_commits pairs"),
+    f"{_TYPES}/same_author.py": _in(_PAIRS, "figures same_author pairs_commits pairs"),
+    f"{_TYPES}/same_module.py": _in(_PAIRS, "figures pairs_code code_contexts pairs"),
     f"{_TYPES}/same_session.py": (f"{_PAIRS}/test_same_session.py", f"{_PAIRS}/test_pairs.py"),
-    f"{_TYPES}/state_similarity.py": _in(_PAIRS, "states_and_effects pairs_commits pairs"),
-    "patina_assets/pairs/commits.py": (f"{_PAIRS}/test_pairs_commits.py",),
+    f"{_TYPES}/state_similarity.py": _in(_PAIRS, "figures states_and_effects pairs_commits pairs"),
+    "patina_assets/pairs/commits.py": _in(_PAIRS, "figures pairs_commits pairs"),
     "patina_assets/pairs/entities.py": (f"{_PAIRS}/test_drift.py",),
     "patina_assets/pairs/hash_sample.py": (f"{_PAIRS}/test_drift.py",),
     "patina_assets/pairs/relations.py": (f"{_PAIRS}/test_relations.py", f"{_PAIRS}/test_triplet.py"),
     "patina_assets/pairs/splits.py": (f"{_PAIRS}/test_relations.py", f"{_PAIRS}/test_pairs.py"),
     "patina_assets/pairs/triplet.py": (f"{_PAIRS}/test_triplet.py",),
     "patina_assets/orchestration/automation/decisions.py": _in(
-        "tests/patina_assets/orchestration/automation", "decisions"
+        "tests/patina_assets/orchestration/automation", "decisions probes"
     ),
     "patina_assets/learning/adam.py": _in("tests/patina_assets/learning", "adam train"),
     "patina_assets/learning/losses.py": _in("tests/patina_assets/learning", "train"),
@@ -71,7 +72,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_resources/materialize/notes/session_notes.py": _in(
         _MATERIALIZE, "session_note_patterns session_notes materialize_sessions"
     ),
-    "patina_resources/materialize/git/times.py": _in(_MATERIALIZE, "commit_messages materialize_git"),
+    "patina_resources/materialize/git/times.py": _in(_MATERIALIZE, "commit_times commit_messages materialize_git"),
     "patina_assets/search/fusion.py": _in("tests/patina_assets/search", "fusion passage_file"),
     "patina_assets/search/questions.py": ("tests/patina_assets/search/test_ranking.py",),
     "patina_assets/search/ranking.py": ("tests/patina_assets/search/test_ranking.py",),
@@ -84,6 +85,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
+    (
+        "patina_assets/orchestration/automation/decisions.py",
+        'document = json.loads(cursor or "{}")',
+        "((cursor))",
+    ): "what is no text is no memory either",
     ("patina_resources/eventlog/reader.py", "MOST_READ = 100_000", "(100000 + 1)"): "one event more at each look",
     (
         "patina_assets/pairs/hash_sample.py",

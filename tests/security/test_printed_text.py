@@ -80,7 +80,7 @@ def test_markup_of_a_repository_is_text() -> None:
 
 
 def test_a_hit_is_coloured_and_obeys_nothing() -> None:
-    hit = Hit(Item("commit", f"text {EVIL}", file=f"a\n{EVIL}", seq=1), 0.5, {"base": Place(1, 0.5)})
+    hit = Hit(Item("commit", f"text {EVIL}", file=f"a\n{EVIL}"), 0.5, {"base": Place(1, 0.5)})
     shown = io.StringIO()
     print_styled(shown, hit_lines(1, hit), coloured=True)
     assert "\x1b[36mcommit\x1b[0m" in shown.getvalue()

@@ -15,8 +15,8 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     Days are split by a hash, so that no day has commits in two parts.
     """
     days: dict[str, list[Item]] = defaultdict(list)
-    for seq, time, sha, _files, message, *_ in rows[GIT_COMMITS.name]:
-        days[str(time)[:10]].append(Item("commit", str(message), commit=str(sha), seq=seq))
+    for time, sha, _files, message, *_ in rows[GIT_COMMITS.name]:
+        days[str(time)[:10]].append(Item("commit", str(message), commit=str(sha)))
     return PairData(
         items=[commit for commits in days.values() for commit in commits],
         contexts=[Context(tuple(commits), options.splits.by_hash(day)) for day, commits in days.items()],

@@ -16,11 +16,11 @@ def passages(rows: Mapping[str, Sequence[Row]], texts: Mapping[str, str]) -> Ite
 
     A kind of its own stands in the group `notes`; `function`, `section` or `commit` would stand where ours do.
     """
-    for seq, path, *_ in rows[CODE_FILES.name]:
+    for path, *_ in rows[CODE_FILES.name]:
         for number, line in enumerate(texts.get(path, "").split("\n"), 1):
             found = MARK.search(line)
             if found:
-                yield Passage("todo", found[0], body=line.strip(), path=path, line=number, end_line=number, seq=seq)
+                yield Passage("todo", found[0], body=line.strip(), path=path, line=number, end_line=number)
 
 
 TODOS = ItemSource("todos", "what is left to be done", (CODE_FILES,), passages, version=1)

@@ -16,6 +16,8 @@ fleet = CommandGroup(
         CommandEntry("fetch", SECTION, "fleet.keeping", "Fetch repositories into their clones."),
         CommandEntry("run", SECTION, "fleet.keeping", "Fetch, then build what is due, several at once."),
         CommandEntry("status", SECTION, "fleet.keeping", "Show how each repository stands."),
+        CommandEntry("publish", SECTION, "fleet.asking", "Publish what is built, for `patina scry --fleet`."),
+        CommandEntry("serve", SECTION, "fleet.asking", "Answer questions over HTTP, behind a proxy."),
     ],
     help="Keep many repositories built. docs/fleet.md explains fleet.toml.",
 )

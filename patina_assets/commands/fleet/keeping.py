@@ -188,6 +188,16 @@ def _fetch(fleet: Fleet, projects: Sequence[FleetProject]) -> int:
     return failed
 
 
+def chosen_repositories(file: Path | None, patterns: Sequence[str]) -> tuple[Fleet, list[FleetProject]]:
+    """Return the fleet, and those of its repositories that some patterns name; all where there is no pattern.
+
+    Raises:
+        PatinaError: The fleet cannot be read, or a pattern names none.
+    """
+    fleet = _read(file)
+    return fleet, _chosen(fleet, patterns)
+
+
 def _read(file: Path | None) -> Fleet:
     home = mothership()
     return read_fleet(fleet_file(file, home), home)

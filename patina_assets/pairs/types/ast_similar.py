@@ -33,7 +33,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     outlines: dict[str, set[str]] = defaultdict(set)
     for function in read_functions(rows[FUNCTIONS.name]):
         text = function_text(function.name, function.file, function.told_parameters(), function.returned)
-        item = Item("function", text, file=function.file, seq=function.seq, identity=function.identity)
+        item = Item("function", text, file=function.file, identity=function.identity)
         types, returned = signature_shape(function)
         items.append(item)
         outlines[text].add(_outline(types, returned))
@@ -75,7 +75,7 @@ AST_SIMILAR = PairType(
     purpose="functions with a similar signature",
     source=FUNCTIONS,
     derive=derive,
-    version=2,
+    version=3,
     missing="functions with one signature in different files (code.function events)",
     teaches_corpus_model=True,
 )

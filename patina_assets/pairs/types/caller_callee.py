@@ -8,29 +8,24 @@ from patina_assets.pairs.code_text import function_text, normal_path, type_text
 from patina_assets.pairs.functions import FUNCTIONS, TYPES, read_functions
 from patina_assets.pairs.items import Context, Item
 from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
-from patina_resources.eventlog.live import NOT_TAKEN_BACK
-from patina_resources.eventlog.payloads import readable
+from patina_resources.eventlog.live import LIVE
 from patina_resources.eventlog.reader import Row, Source
 
-# Also the events that were taken back tell where a call was first seen: an edit that is undone does not move it.
 CALL_GRAPH_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, {NOT_TAKEN_BACK} AS live, data
+    SELECT data
     FROM eventlog
-    WHERE event_type = 'code.call' AND {readable()}
+    WHERE event_type = 'code.call' AND {LIVE}
 ), call AS (
-    SELECT seq, live,
-           COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS file,
+    SELECT COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS file,
            COALESCE(json_extract(data, '$.caller'), json_extract(data, '$.caller_name')) AS caller,
            COALESCE(json_extract(data, '$.callee'), json_extract(data, '$.callee_name')) AS callee
     FROM event
 )
-SELECT MIN(seq), file, caller, callee
+SELECT DISTINCT file, caller, callee
 FROM call
 WHERE typeof(file) = 'text' AND typeof(caller) = 'text' AND typeof(callee) = 'text' AND caller <> '<module>'
-GROUP BY file, caller, callee
-HAVING MAX(live)
-ORDER BY MIN(seq)
+ORDER BY file, caller, callee
 """
 
 
@@ -59,22 +54,20 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
 
     A call belongs to the later of the parts of its two files: what is tested touches a file that training never saw.
     """
-    first_seq: dict[tuple[str, str], int] = {}
-    signature: dict[tuple[str, str], tuple[str, str]] = {}
-    for function in read_functions(rows[FUNCTIONS.name]):
-        first_seq[(function.file, function.name)] = function.seq
-        signature[(function.file, function.name)] = (function.told_parameters(), function.returned)
-    kind_of = {(file, name): kind for _, file, name, kind in rows[TYPES.name]}
-    for seq, file, caller, _ in rows[CALL_GRAPH.name]:
-        first_seq.setdefault((normal_path(file), caller), seq)
+    signature = {
+        (function.file, function.name): (function.told_parameters(), function.returned)
+        for function in read_functions(rows[FUNCTIONS.name])
+    }
+    kind_of = {(file, name): kind for file, name, kind in rows[TYPES.name]}
+    callers = {(normal_path(file), caller) for file, caller, _ in rows[CALL_GRAPH.name]}
     items: dict[tuple[str, str], Item] = {}
-    for (file, name), seq in first_seq.items():
+    for file, name in sorted(callers.union(signature)):
         if (file, name) in kind_of and (file, name) not in signature:
             text = type_text(kind_of[file, name], name, file)
-            items[file, name] = Item("type", text, file=file, seq=seq, identity=f"{file}::{name}")
+            items[file, name] = Item("type", text, file=file, identity=f"{file}::{name}")
         else:
             text = function_text(name, file, *signature.get((file, name), ()))
-            items[file, name] = Item("function", text, file=file, seq=seq, identity=f"{file}::{name}")
+            items[file, name] = Item("function", text, file=file, identity=f"{file}::{name}")
     contexts = []
     for caller, callee in _resolved_calls(rows[CALL_GRAPH.name], items):
         split = max(options.splits.by_hash(caller[0]), options.splits.by_hash(callee[0]))
@@ -95,7 +88,7 @@ def _resolved_calls(
         named[file, _last_part(name)][tuple(_parts(name))] = name
     found: set[tuple[tuple[str, str], tuple[str, str]]] = set()
     guessed: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
-    for _, file, caller, callee in calls:
+    for file, caller, callee in calls:
         home = normal_path(file)
         target, guess = _resolve(callee, home, places)
         meant, guesses_type = _meant(callee, caller, named[target, _last_part(callee)])
@@ -183,7 +176,7 @@ CALLER_CALLEE = PairType(
     source=CALL_GRAPH,
     further_sources=(FUNCTIONS, TYPES),
     derive=derive,
-    version=3,
+    version=4,
     missing="calls between functions of the project (code.call events)",
     teaches_corpus_model=True,
 )

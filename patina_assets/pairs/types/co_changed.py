@@ -16,26 +16,26 @@ from patina_resources.eventlog.reader import Row, Source
 # Commits of one file say nothing; those of over 50 are moves, formatting runs and imports.
 CO_CHANGES_SQL = f"""
 WITH event AS MATERIALIZED (
-    SELECT seq, timestamp, source_id, data
+    SELECT timestamp, source_id, data
     FROM eventlog
     WHERE event_type = 'git.commit' AND {LIVE}
 ), changed AS (
-    SELECT event.seq, event.timestamp, COALESCE(json_extract(event.data, '$.sha'), event.source_id) AS sha,
+    SELECT event.timestamp, COALESCE(json_extract(event.data, '$.sha'), event.source_id) AS sha,
            CASE file.type WHEN 'text' THEN file.value
                           WHEN 'object' THEN COALESCE(json_extract(file.value, '$.path'),
                                                       json_extract(file.value, '$.file_path')) END AS path
     FROM event, json_each(event.data, CASE json_type(event.data, '$.files') WHEN 'array' THEN '$.files'
                                       ELSE '$.files_changed' END) AS file
 ), first_seen AS (
-    SELECT MIN(seq) AS seq, MIN(timestamp) AS timestamp, sha, {normal_path_sql("path")} AS path
+    SELECT MIN(timestamp) AS timestamp, sha, {normal_path_sql("path")} AS path
     FROM changed
     WHERE typeof(path) = 'text' AND path <> ''
-    GROUP BY 3, 4
+    GROUP BY 2, 3
 )
-SELECT seq, timestamp, sha, path
+SELECT timestamp, sha, path
 FROM first_seen
 WHERE sha IN (SELECT sha FROM first_seen GROUP BY sha HAVING COUNT(*) BETWEEN 2 AND 50)
-ORDER BY seq, path
+ORDER BY sha, path
 """
 
 # Files of a commit, and its part of the data.
@@ -53,14 +53,11 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
             data. From 2 on, a context is two such files of a commit.
     """
     files = read_files(rows[FILE_HISTORY.name])
-    first_seq: dict[str, int] = {}
     commits: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for seq, timestamp, sha, written in rows[CO_CHANGES.name]:
+    for timestamp, sha, written in rows[CO_CHANGES.name]:
         time = utc_time(timestamp)
-        path = files.name(time, current_path(written))
-        first_seq[path] = min(seq, first_seq.get(path, seq))
-        commits[(time, str(sha))].add(path)
-    items = {name: files.item(name, file_text(name), seq) for name, seq in first_seq.items()}
+        commits[(time, str(sha))].add(files.name(time, current_path(written)))
+    items = {name: files.item(name, file_text(name)) for name in sorted(set().union(*commits.values()))}
     # The sha breaks ties: an import of many commits may give all of them one time.
     splits = options.splits.by_time(f"{time} {sha}" for time, sha in commits)
     groups = [(tuple(sorted(names)), split) for names, split in zip(commits.values(), splits, strict=True)]
@@ -93,7 +90,7 @@ CO_CHANGED = PairType(
     source=CO_CHANGES,
     further_sources=(FILE_HISTORY,),
     derive=derive,
-    version=3,
+    version=4,
     missing="commits that touch 2 to 50 files",
     teaches_corpus_model=True,
     hard_negatives=True,

@@ -18,16 +18,11 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     A file's text holds what it defines, which a subject may name; a commit's text is its subject.
     """
     files_of = read_files(rows[FILE_HISTORY.name])
-    told = [(read_commit(row, files_of), row[4], row[5]) for row in rows[GIT_COMMITS.name] if has_subject(row[4])]
+    told = [(read_commit(row, files_of), row[3], row[4]) for row in rows[GIT_COMMITS.name] if has_subject(row[3])]
     commits = [entry for entry in told if 1 <= len(entry[0].changes) <= MOST_FILES]
-    first_seq: dict[str, int] = {}
-    for commit, *_ in commits:
-        for path in commit.paths:
-            first_seq[path] = min(commit.seq, first_seq.get(path, commit.seq))
+    touched = {path for commit, *_ in commits for path in commit.paths}
     names = defined_names(rows[DEFINITIONS.name])
-    files = {
-        path: files_of.item(path, telling_file_text(path, names.get(path, ())), seq) for path, seq in first_seq.items()
-    }
+    files = {path: files_of.item(path, telling_file_text(path, names.get(path, ()))) for path in sorted(touched)}
     contexts, subjects = [], []
     splits = options.splits.by_time(commit.moment for commit, *_ in commits)
     for (commit, message, body), split in zip(commits, splits, strict=True):
@@ -44,7 +39,7 @@ COMMIT_TOUCHES = PairType(
     source=GIT_COMMITS,
     further_sources=(DEFINITIONS, FILE_HISTORY),
     derive=derive,
-    version=2,
+    version=3,
     missing="commits with a message and 1 to 50 files",
     teaches_corpus_model=True,
 )

@@ -48,7 +48,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     A pair belongs to the part (by time) of its later commit. The text is the commit's subject: the effect is not told.
     """
     files = read_files(rows[FILE_HISTORY.name])
-    everything = [(read_commit(row, files), *row[4:]) for row in rows[GIT_COMMITS.name] if has_subject(row[4])]
+    everything = [(read_commit(row, files), *row[3:]) for row in rows[GIT_COMMITS.name] if has_subject(row[3])]
     commits = [entry for entry in everything if 1 <= len(entry[0].changes) <= MOST_FILES]
     commits.sort(key=lambda entry: entry[0].moment)
     effects = [_effect(commit, commit_kind(message, parsed)) for commit, message, _, parsed in commits]
@@ -100,7 +100,7 @@ EFFECT_SIMILARITY = PairType(
     source=GIT_COMMITS,
     further_sources=(FILE_HISTORY,),
     derive=derive,
-    version=2,
+    version=3,
     missing="commits with a message that do alike things to the same modules",
     teaches_corpus_model=False,  # the texts are those of `commit_touches`
 )

@@ -15,7 +15,7 @@ from patina_resources.eventlog.reader import Row, Source
 # Who an author of earlier commits is by now: see materialize/git/untold.py.
 AUTHORS_SQL = f"""{LIVE_COMMITS}, identity AS MATERIALIZED (
     SELECT json_extract(data, '$.recorded_author') AS recorded,
-           lower(COALESCE(json_extract(data, '$.author_email'), json_extract(data, '$.author_name'))) AS author
+           MIN(lower(COALESCE(json_extract(data, '$.author_email'), json_extract(data, '$.author_name')))) AS author
     FROM eventlog
     WHERE event_type = 'git.identity' AND {LIVE}
     GROUP BY 1
@@ -23,10 +23,10 @@ AUTHORS_SQL = f"""{LIVE_COMMITS}, identity AS MATERIALIZED (
     SELECT git_commit.*, COALESCE(identity.author, git_commit.author) AS person
     FROM git_commit LEFT JOIN identity ON identity.recorded = git_commit.recorded
 )
-SELECT seq, timestamp, sha, files, message, body, person
+SELECT timestamp, sha, files, message, body, person
 FROM authored
 WHERE message IS NOT NULL AND typeof(person) = 'text' AND person <> ''
-ORDER BY seq
+ORDER BY sha
 """
 # Of an author with fewer commits there is not enough to know him or her by.
 LEAST_COMMITS = 5
@@ -40,7 +40,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     that commit, and contexts are drawn from one part. Subjects that two authors used are in both's contexts.
     """
     files = read_files(rows[FILE_HISTORY.name])
-    read = [(read_commit(row, files), *row[4:]) for row in rows[AUTHORS.name] if has_subject(row[4])]
+    read = [(read_commit(row, files), *row[3:]) for row in rows[AUTHORS.name] if has_subject(row[3])]
     counts = Counter(author for *_, author in read)
     commits = sorted((entry for entry in read if counts[entry[3]] >= LEAST_COMMITS), key=lambda entry: entry[0].moment)
     splits = options.splits.by_time(commit.moment for commit, *_ in commits)
@@ -63,7 +63,7 @@ def _new_files(commit: ChangeSet, files: Files, seen: set[str]) -> list[Item]:
     """Return the files of a commit that are not in `seen`, and add them to it."""
     new = [path for path in commit.paths if path not in seen]
     seen.update(new)
-    return [files.item(path, file_text(path), commit.seq) for path in new]
+    return [files.item(path, file_text(path)) for path in new]
 
 
 AUTHORS = Source("git.authors", AUTHORS_SQL)
@@ -73,7 +73,7 @@ SAME_AUTHOR = PairType(
     source=AUTHORS,
     further_sources=(FILE_HISTORY,),
     derive=derive,
-    version=3,
+    version=4,
     missing=f"two authors (e-mail addresses) with {LEAST_COMMITS} commits each",
     teaches_corpus_model=True,
 )

@@ -29,7 +29,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     for function in functions:
         path = PurePosixPath(function.file)
         text = function_text(function.name, path.name, function.told_parameters(), function.returned)
-        item = Item("function", text, file=function.file, seq=function.seq, identity=function.identity)
+        item = Item("function", text, file=function.file, identity=function.identity)
         items.append(item)
         folders[str(path.parent)].append(item)
         modules[text].add(module_of[function.file])
@@ -63,7 +63,7 @@ SAME_MODULE = PairType(
     purpose="functions of the same module",
     source=FUNCTIONS,
     derive=derive,
-    version=2,
+    version=3,
     missing="folders with functions in different files, in two modules at least (code.function events)",
     teaches_corpus_model=True,
 )

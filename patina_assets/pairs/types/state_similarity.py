@@ -12,9 +12,9 @@ from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, Pai
 from patina_resources.eventlog.reader import Row, Source
 
 TRANSITIONS_SQL = f"""{LIVE_COMMITS}
-SELECT seq, timestamp, sha, files
+SELECT timestamp, sha, files
 FROM git_commit
-ORDER BY seq
+ORDER BY sha
 """
 # A state is what the last commits touched.
 WINDOW = 10
@@ -41,7 +41,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     commits = [commit for commit in commits if 1 <= len(commit.changes) <= MOST_FILES]
     sets = _working_sets(commits)
     items = [
-        Item("state", state_text(working_set), commit=commit.sha, seq=commit.seq)
+        Item("state", state_text(working_set), commit=commit.sha)
         for commit, working_set in zip(commits, sets, strict=True)
     ]
     splits = options.splits.by_time(commit.moment for commit in commits)
@@ -110,7 +110,7 @@ STATE_SIMILARITY = PairType(
     source=TRANSITIONS,
     further_sources=(FILE_HISTORY,),
     derive=derive,
-    version=2,
+    version=3,
     missing="commits that come back to files of earlier ones",
     teaches_corpus_model=False,  # a state names the files that change together: `temporal` is tested on that
 )

@@ -19,7 +19,7 @@ from patina_assets.pipeline.sharing.traffic import save_traffic
 from patina_assets.pipeline.stages import ProjectionStages
 from patina_assets.pipeline.stages.embeddings import EmbeddingsStage
 from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict, recipe_inputs, stale_stages
-from patina_assets.pipeline.workspace import Survey, Workspace, manifest_state, survey
+from patina_assets.pipeline.workspace import Survey, Workspace, look_at_sources, manifest_state, survey
 from patina_assets.search.base_model import MODEL_STAGE, corpus_model_paths
 from patina_resources.cache.records import record_key
 from patina_resources.cache.remote import CacheRefusedError
@@ -96,7 +96,7 @@ def push(workspace: Workspace, report: Report) -> Pushed:
     Raises:
         PatinaError: There is no cache, no key to sign with, nothing fresh, or the store cannot be written to.
     """
-    cache, found = cache_of(workspace), survey(workspace)
+    cache, found = cache_of(workspace), _survey_of_all(workspace)
     stale = {verdict.projection for verdict in found.verdicts if not verdict.stays}
     whole = {} if MODEL in stale else {name: workspace.paths(name) for name in workspace.names() if name not in stale}
     if not whole:
@@ -113,6 +113,12 @@ def push(workspace: Workspace, report: Report) -> Pushed:
     finally:
         save_traffic(workspace.project, cache)
     return done
+
+
+def _survey_of_all(workspace: Workspace) -> Survey:
+    """Return what is stale; no source is presumed to have changed: a build is found by what their rows say."""
+    look_at_sources(workspace)
+    return survey(workspace)
 
 
 def _offer_snapshot(
@@ -148,7 +154,7 @@ def pull(workspace: Workspace, report: Report) -> Pulled:
         PatinaError: There is no cache, the store cannot be read, what it gave is not what a team's key has signed, or
             something cannot be written here.
     """
-    cache, found, done = cache_of(workspace), survey(workspace), Pulled()
+    cache, found, done = cache_of(workspace), _survey_of_all(workspace), Pulled()
     if not cache.settings.keys:
         raise PatinaError("[cache] keys is empty: expected the public keys of those whose records you accept")
     try:

@@ -66,7 +66,7 @@ class PairsStage(ItemStage):
     pair_type: PairType
 
     name = "pairs"
-    version = 3
+    version = 4
     kinds = frozenset({"python"})
     description = (
         "What `{name}` learns from: items, which of them belong together, and triplets (anchor, positive, "

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from patina_assets.pairs.files import FILE_HISTORY, read_files
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.types import PAIR_TYPES
-from patina_assets.pairs.types.same_session import SAME_SESSION
+from patina_assets.pairs.types.same_session import NOTE_PLACES, SAME_SESSION, note_key, of_notes
 from patina_assets.passages.code import CODE_DEFINITIONS, CODE_FILES, code_passages
 from patina_assets.passages.documents import DOCUMENTS, document_passages
 from patina_assets.passages.encoding import decode_passages, encode_passages_lines
@@ -37,7 +37,7 @@ from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.files import sha256
 
 PASSAGES_ARE_UNIQUE = "items_are_unique"
-SOURCES = (CODE_DEFINITIONS, CODE_FILES, COMMITS, DOCUMENTS, FILE_HISTORY, FORGE, *SAME_SESSION.sources)
+SOURCES = (CODE_DEFINITIONS, CODE_FILES, COMMITS, DOCUMENTS, FILE_HISTORY, FORGE, NOTE_PLACES, *SAME_SESSION.sources)
 
 
 @cache
@@ -53,7 +53,7 @@ class PassagesStage(ItemStage):
     owner: str
 
     name = "items"
-    version = 3
+    version = 4
     kinds = frozenset({"python"})
     description = (
         "Everything that search can return: passages of code, documents, commits, notes, issues and pull requests."
@@ -124,11 +124,12 @@ def build_passages(
         PatinaError: There are none, or a plugin failed.
     """
     files = read_files(rows[FILE_HISTORY.name])
+    lines = of_notes(rows[NOTE_PLACES.name])
     found = [
         *code_passages(rows[CODE_FILES.name], rows[CODE_DEFINITIONS.name], texts),
         *document_passages(rows[DOCUMENTS.name], texts),
         *commit_passages(rows[COMMITS.name], files),
-        *(note_passage(item) for item in SAME_SESSION.derive(rows).items),
+        *(note_passage(item, lines.get(note_key(item))) for item in SAME_SESSION.derive(rows).items),
         *forge_passages(rows[FORGE.name]),
     ]
     found += [passage for source in added for passage in passages_of(source, rows, texts)]

@@ -70,7 +70,6 @@ def passage_document(passage: Passage, characters: int) -> AnswerDocument:
         "end_line": passage.end_line,
         "commit": passage.commit,
         "session": passage.session,
-        "seq": passage.seq,
         "state": passage.state,
         "status": passage.status,
         "time": passage.time,

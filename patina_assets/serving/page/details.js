@@ -1,11 +1,11 @@
 // One thing: its text, a commit's diff, what is certain of it, what is like it, and why it is as it is.
 
-import { age, append, ask, counted, element, webLink } from "./dom.js";
+import { age, append, ask, beginning, counted, element, webLink } from "./dom.js";
 import { editorLink, entryList, hitItem, place, state } from "./results.js";
 
 const LONGEST_LINES = 4000, CODE = new Set(["function", "type", "code", "file", "section"]);
 
-// `context`: { project, assets, to, signal, seq } ; `shown` is the element that is filled.
+// `context`: { project, assets, to, signal, note } ; `shown` is the element that is filled.
 export async function showDetails(shown, name, context) {
   const { project, signal } = context;
   let isShown = false;
@@ -69,7 +69,7 @@ const notes = found => found.notes.map(note => element("p", { class: "note" }, n
 function textsOf(found, context) {
   return found.passages.map(passage => {
     const told = found.kind === "session" || found.kind === "file";
-    const chosen = context.seq && String(passage.seq) === context.seq;
+    const chosen = context.note && beginning(passage.text) === context.note;
     const kind = [passage.kind, passage.symbol].filter(Boolean).join(" ");
     return element("article", { class: chosen ? "passage chosen" : "passage" },
       told && element("h3", {}, kind, " ", state(passage)),

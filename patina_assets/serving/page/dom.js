@@ -69,3 +69,6 @@ export function age(time) {
 }
 
 export const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+// What tells a note from the others of its session, in an address.
+export const beginning = text => text.slice(0, 60);

@@ -1,6 +1,6 @@
 // The search page: the address holds what is shown, and everything follows it.
 
-import { age, ask, append, counted, element } from "./dom.js";
+import { age, ask, append, beginning, counted, element } from "./dom.js";
 import { markHits, showPlane } from "./mapping.js";
 import { leftOut, prepareNotes, showBeginning } from "./begin.js";
 import { showDetails, showLike } from "./details.js";
@@ -18,13 +18,13 @@ let scrolled = 0, opened = null;
 function read() {
   const query = new URLSearchParams(location.search);
   const found = { kind: query.getAll("kind").filter(kind => KINDS.includes(kind)) };
-  for (const name of ["q", "project", "view", "index", "show", "seq", ...FILTERS]) found[name] = query.get(name) ?? "";
+  for (const name of ["q", "project", "view", "index", "show", "note", ...FILTERS]) found[name] = query.get(name) ?? "";
   return found;
 }
 
 function address(values) {
   const query = new URLSearchParams();
-  for (const name of ["q", "project", "view", "index", ...FILTERS, "show", "seq"]) if (values[name]) query.set(name, values[name]);
+  for (const name of ["q", "project", "view", "index", ...FILTERS, "show", "note"]) if (values[name]) query.set(name, values[name]);
   for (const kind of values.kind) query.append("kind", kind);
   return `?${query}`;
 }
@@ -37,7 +37,7 @@ function go(change, { replace = false } = {}) {
 
 // Attributes of a link to a thing: a new tab opens it as well.
 function to(name, hit) {
-  const target = { show: name, seq: hit?.session && hit.seq ? String(hit.seq) : "" };
+  const target = { show: name, note: hit?.session ? beginning(hit.text) : "" };
   return {
     href: address({ ...state, ...target }),
     "data-name": name,
@@ -52,7 +52,7 @@ function to(name, hit) {
 
 // Attributes of a link that asks a question.
 function asking(question) {
-  const target = { q: question, view: "", show: "", seq: "" };
+  const target = { q: question, view: "", show: "", note: "" };
   return {
     href: address({ ...state, ...target }),
     click: event => {
@@ -73,13 +73,13 @@ function follow() {
   for (const link of document.querySelectorAll("nav a[data-view]")) {
     const isCurrent = link.dataset.view === (state.view || "search");
     if (isCurrent) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
-    link.setAttribute("href", address({ ...state, view: link.dataset.view === "search" ? "" : link.dataset.view, show: "", seq: "" }));
+    link.setAttribute("href", address({ ...state, view: link.dataset.view === "search" ? "" : link.dataset.view, show: "", note: "" }));
   }
   at("search").hidden = state.view === "recent";
   at("map").hidden = state.view !== "map";
   document.title = [state.show || state.q, "Patina"].filter(Boolean).join(" - ");
   if (list !== shown.list) { shown.list = list; fillList(project); }
-  const detail = JSON.stringify([state.show, state.seq, project]);
+  const detail = JSON.stringify([state.show, state.note, project]);
   if (detail !== shown.detail) { shown.detail = detail; fillDetails(project); }
 }
 
@@ -120,7 +120,7 @@ async function showMapOf(project, hits, signal) {
   const names = one.projections.map(projection => projection.name);
   await showPlane({
     project, built, projection: state.index || "base", names, signal,
-    open: name => go({ show: name, seq: "" }), choose: index => go({ index }),
+    open: name => go({ show: name, note: "" }), choose: index => go({ index }),
   });
   at("plane").dataset.marked = String(markHits(hits));
 }
@@ -147,7 +147,7 @@ async function fillDetails(project) {
   }
   details.scrollTop = 0;
   const assets = projects.find(one => one.name === project)?.assets ?? [];
-  const context = { project, assets, to, signal: detailing.signal, seq: state.seq, close, like: () => showLike(details) };
+  const context = { project, assets, to, signal: detailing.signal, note: state.note, close, like: () => showLike(details) };
   await showDetails(details, state.show, context);
   if (!context.signal.aborted && document.activeElement?.closest("#details, #q") === null) {
     details.querySelector("h2")?.focus({ preventScroll: true });
@@ -155,7 +155,7 @@ async function fillDetails(project) {
 }
 
 function close() {
-  go({ show: "", seq: "" });
+  go({ show: "", note: "" });
 }
 
 const say = text => { said.textContent = text; };
@@ -177,7 +177,7 @@ append(at("kinds"), KINDS.map(kind =>
 
 function later(change) {
   clearTimeout(waiting);
-  waiting = setTimeout(() => go({ ...change(), show: "", seq: "" }, { replace: true }), WAIT_MILLISECONDS);
+  waiting = setTimeout(() => go({ ...change(), show: "", note: "" }, { replace: true }), WAIT_MILLISECONDS);
 }
 
 box.addEventListener("input", () => later(() => ({ q: box.value })));
@@ -198,12 +198,12 @@ at("search").addEventListener("submit", event => {
   const first = results.querySelector("a.place");
   if (results.dataset.of === state.q) first?.click();
 });
-at("project").addEventListener("change", event => go({ project: event.target.value, show: "", seq: "" }));
+at("project").addEventListener("change", event => go({ project: event.target.value, show: "", note: "" }));
 document.querySelector("nav").addEventListener("click", event => {
   const view = event.target.dataset?.view;
   if (!view || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  go({ view: view === "search" ? "" : view, show: "", seq: "" });
+  go({ view: view === "search" ? "" : view, show: "", note: "" });
 });
 window.addEventListener("popstate", () => { state = read(); follow(); });
 

@@ -40,7 +40,7 @@ COMMANDS = commands(cli.patina)
 
 
 def test_every_command_is_there_and_says_what_it_does() -> None:
-    assert len(COMMANDS) == 42
+    assert len(COMMANDS) == 44
     for path, command in COMMANDS:
         assert command.help, path
         for parameter in command.params:

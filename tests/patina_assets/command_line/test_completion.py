@@ -32,7 +32,7 @@ def test_words_are_completed(project: Project, monkeypatch: pytest.MonkeyPatch, 
 
     assert offered("patina ox") == ["oxidize"]
     assert offered("patina model st") == ["status"]
-    assert offered("patina scry x --proj") == ["--projection", "--projects"]
+    assert offered("patina scry x --proj") == ["--projection", "--projects", "--project"]
     assert offered("patina scry x --projection ") == ["temporal", "base", "lexical"]
     assert offered("patina oxidize --only base,te") == ["base,temporal"]
     assert offered("patina materialize --only ") == ["git", "sessions", "docs", "code"]

@@ -72,22 +72,9 @@ def test_a_callee_is_resolved_to_a_function_of_the_project(
 def test_a_function_is_an_item_with_its_signature(derive: Deriver) -> None:
     events = [function("./src/a.rs", "read", ["path", "&mut self"], "Result<Row>"), call("src/b.rs", "main", "read")]
     assert derive("caller_callee", events).data.items == [
-        Item("function", "Function: read(path, &mut self) -> Result<Row> in src/a.rs", file="src/a.rs", seq=1),
-        Item("function", "Function: main() in src/b.rs", file="src/b.rs", seq=2),
+        Item("function", "Function: read(path, &mut self) -> Result<Row> in src/a.rs", file="src/a.rs"),
+        Item("function", "Function: main() in src/b.rs", file="src/b.rs"),
     ]
-
-
-def test_the_latest_form_of_a_function_counts_at_its_first_place(derive: Deriver) -> None:
-    events = [
-        function("./a.rs", "read", ["first"]),
-        function("a.rs", "read", ["second"]),
-        function("./a.rs", "read", ["third"]),
-    ]
-    for scans in (events[:2], events[1:], events):
-        latest = scans[-1].data["parameters"][0]  # type: ignore[call-overload, index]
-        assert derive("caller_callee", scans).data.items == [
-            Item("function", f"Function: read({latest}) in a.rs", file="a.rs", seq=1)
-        ]
 
 
 def test_a_tested_call_touches_a_file_that_training_never_saw(histories: Mapping[str, Derived]) -> None:

@@ -32,8 +32,8 @@ def test_a_commit_is_told_by_its_subject_alone(derive: Deriver) -> None:
         commit("d", "b.py", message=" "),
     ]
     assert derive("commit_touches", events).data.items == [
-        Item("commit", "Commit: feat: read rows", commit="c", seq=1),
-        Item("file", file_text("src/a.py"), file="src/a.py", seq=1),
+        Item("commit", "Commit: feat: read rows", commit="c"),
+        Item("file", file_text("src/a.py"), file="src/a.py"),
     ]
 
 

@@ -1,6 +1,8 @@
 """Pair types that learn from functions: signatures, modules, and calls that are not the project's own."""
 
 from collections import Counter
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -10,7 +12,7 @@ from function_items import negatives_of
 
 from patina_assets.pairs.functions import FUNCTIONS, TYPES
 from patina_assets.pairs.items import Item
-from patina_assets.pairs.types.caller_callee import CALL_GRAPH, CALLER_CALLEE, MOST_FILES_OF_A_GUESS
+from patina_assets.pairs.types.caller_callee import CALL_GRAPH, CALLER_CALLEE
 from patina_assets.pairs.types.same_module import top_level_modules
 from patina_resources.eventlog.reader import Eventlog
 
@@ -55,7 +57,7 @@ def test_functions_of_a_folder_belong_together_and_negatives_are_of_another_modu
 
 def test_the_text_does_not_tell_the_folder(derive: Deriver) -> None:
     (item,) = derive("same_module", [function("src/deep/a.py", "read", ["path"], "Row")]).data.items
-    assert item == Item("function", "Function: read(path) -> Row in a.py", file="src/deep/a.py", seq=1)
+    assert item == Item("function", "Function: read(path) -> Row in a.py", file="src/deep/a.py")
 
 
 # caller_callee
@@ -64,11 +66,11 @@ def test_the_text_does_not_tell_the_folder(derive: Deriver) -> None:
 @pytest.mark.parametrize(
     ("callee", "files", "kept"),
     [
-        ("rows.len", MOST_FILES_OF_A_GUESS, True),
-        ("rows.len", MOST_FILES_OF_A_GUESS + 1, False),
-        ("String::len", MOST_FILES_OF_A_GUESS + 1, False),
-        ("len", MOST_FILES_OF_A_GUESS + 1, True),
-        ("own::len", MOST_FILES_OF_A_GUESS + 1, True),
+        ("rows.len", 10, True),
+        ("rows.len", 11, False),
+        ("String::len", 11, False),
+        ("len", 11, True),
+        ("own::len", 11, True),
     ],
 )
 def test_a_method_name_that_every_file_calls_is_a_librarys(
@@ -90,11 +92,11 @@ def test_an_unqualified_call_of_a_name_that_two_files_define_is_nobodys(derive: 
     assert {member.file for member in own.members} == {"src/c.py"}
 
 
-def test_a_call_counts_from_its_first_event(tmp_path: Path) -> None:
+def test_a_call_counts_once(tmp_path: Path) -> None:
     calls = [call("a.py", "main", "two"), call("a.py", "main", "one"), call("a.py", "main", "two", line=9)]
     eventlog = Eventlog(build_eventlog(tmp_path / "patina.db", calls))
     source = CALLER_CALLEE.source
-    assert eventlog.read([source])[source.name].rows == [(1, "a.py", "main", "two"), (2, "a.py", "main", "one")]
+    assert eventlog.read([source])[source.name].rows == [("a.py", "main", "one"), ("a.py", "main", "two")]
 
 
 # What newer scans tell
@@ -163,7 +165,38 @@ def test_a_declaration_counts_where_nothing_of_its_name_is_defined(derive: Deriv
     events = [*methods, function("./a.cpp", "Pipe::close"), function("./b.ts", "f", ["x: any"]), overload]
     found = [(item.file, item.text) for item in derive("ast_similar", events).data.items]
     assert found == [
-        ("a.h", "Function: Pipe::open() in a.h"),
         ("a.cpp", "Function: Pipe::close() in a.cpp"),
+        ("a.h", "Function: Pipe::open() in a.h"),
         ("b.ts", "Function: f(x: any) in b.ts"),
     ]
+
+
+# Of several events of one name
+
+
+def defined(file: str, name: str, parameters: list[str], returned: str | None = None) -> Event:
+    """Return a function as a scan finds it that tells definitions apart by the digest of their text."""
+    event = function(file, name, parameters, returned)
+    return replace(event, data={**event.data, "digest": f"{len(parameters)}{returned}"})  # type: ignore[dict-item]
+
+
+def test_of_namesakes_in_a_file_the_one_with_the_most_to_tell_counts(derive: Deriver) -> None:
+    forms = [
+        defined("a.py", "f", ["value"], "int"),
+        defined("a.py", "f", ["value", "salt"], "str"),
+        defined("a.py", "f", ["value", "salt"], "bytes"),
+    ]
+    late = [replace(event, timestamp=f"2025-01-0{day}") for event, day in zip(forms, (3, 2, 1), strict=True)]
+    for events in (*permutations(forms), *permutations(late)):
+        (item,) = derive("ast_similar", events).data.items
+        assert item.text == "Function: f(value, salt) -> bytes in a.py"
+
+
+def test_of_scans_that_take_nothing_back_the_last_one_counts(derive: Deriver) -> None:
+    scans = [
+        replace(function(file, "read", [name]), timestamp=f"2025-01-0{day}")
+        for file, name, day in (("./a.rs", "first", 1), ("a.rs", "second", 2), ("./a.rs", "third", 3))
+    ]
+    for events in permutations(scans):
+        assert derive("caller_callee", events).texts == ["Function: read(third) in a.rs"]
+    assert derive("caller_callee", scans[:2]).texts == ["Function: read(second) in a.rs"]

@@ -21,7 +21,7 @@ from patina_assets.pairs.splits import Split, split_at, split_by_hash, split_by_
 
 
 def items(*texts: str) -> tuple[Item, ...]:
-    return tuple(Item("note", text, seq=seq) for seq, text in enumerate(texts))
+    return tuple(Item("note", text) for text in texts)
 
 
 def contexts_of(relations: Relations) -> list[tuple[list[int], int]]:

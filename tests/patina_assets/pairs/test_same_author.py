@@ -49,12 +49,13 @@ def test_contexts_hold_what_one_author_did_first(histories: Mapping[str, Derived
 
 
 def test_what_an_author_did_later_is_asked_about(histories: Mapping[str, Derived]) -> None:
+    place = {event.source_id: place for place, event in enumerate(project_history())}
     last: dict[Split, int] = defaultdict(int)
     first: dict[Split, int] = defaultdict(lambda: 10**9)
     for context in histories["same_author"].data.contexts:
-        for item in context.members:
-            last[context.split] = max(last[context.split], item.seq)
-            first[context.split] = min(first[context.split], item.seq)
+        for when in (place[item.commit] for item in context.members if item.commit is not None):
+            last[context.split] = max(last[context.split], when)
+            first[context.split] = min(first[context.split], when)
     assert last[Split.TRAIN] < first[Split.VALIDATION] <= last[Split.VALIDATION] < first[Split.TEST]
 
 

@@ -48,7 +48,7 @@ def test_a_state_lists_its_working_set_by_folder(derive: Deriver) -> None:
         "State: working on src (b.py, a.py), . (README.md)",
         "State: working on src (b.py, a.py), . (late.py, README.md)",
     ]
-    assert items[-1] == Item("state", "State: working on . (late.py)", commit="d9", seq=13)
+    assert items[-1] == Item("state", "State: working on . (late.py)", commit="d9")
     assert state_text(["b/x", "a/y", "b/z"]) == "State: working on b (x, z), a (y)"
 
 
@@ -134,7 +134,8 @@ def test_negatives_of_an_effect_share_no_module(histories: Mapping[str, Derived]
 @pytest.mark.parametrize("name", ["state_similarity", "effect_similarity"])
 def test_a_pair_belongs_to_the_part_of_its_later_commit(histories: Mapping[str, Derived], name: str) -> None:
     data: PairData = histories[name].data
-    later = [(max(item.seq for item in context.members), context.split) for context in data.contexts]
+    place = {event.source_id: place for place, event in enumerate(project_history())}
+    later = [(max(place[item.commit or ""] for item in context.members), context.split) for context in data.contexts]
     assert {split for _, split in later} == set(Split)
     ordered = sorted(later)
     assert [split for _, split in ordered] == sorted(split for _, split in ordered)

@@ -40,7 +40,6 @@ def test_an_issue_and_its_comments_are_one_thing(tmp_path: Path) -> None:
         doc="bug",
         body="Only with a worn reader.",
         session=NAME,
-        seq=1,
         time="2024-02-28T07:30:00+00:00",
         author="mary",
         url=URL,

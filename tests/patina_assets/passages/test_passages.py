@@ -164,7 +164,7 @@ def history_of(eventlog: Path, read: frozenset[str] = frozenset()) -> tuple[list
 def test_merges_and_large_commits_are_found(tmp_path: Path) -> None:
     events = [commit("merge", message="Merge it"), commit("large", *(f"{number}.txt" for number in range(60)))]
     found, _ = history_of(build_eventlog(tmp_path / "patina.db", events))
-    assert [(passage.commit, len(passage.paths)) for passage in found] == [("merge", 0), ("large", 20)]
+    assert [(passage.commit, len(passage.paths)) for passage in found] == [("large", 20), ("merge", 0)]
 
 
 def test_a_moved_file_is_found_by_its_newest_name_and_a_removed_one_says_so(folder: GitFolder, tmp_path: Path) -> None:

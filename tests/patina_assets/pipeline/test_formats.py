@@ -31,8 +31,8 @@ from patina_assets.search.search_file import SearchFile, encode_search
 
 ODD_TEXT = "line\nbreaks\r\n\u2028 and \x00 \x85 \"quotes\" 'and' \\ é 日本 \U0001f600"
 ITEMS = [
-    Item("decision", ODD_TEXT, session="2025-01-01", seq=5),
-    Item("file", "File: a.py (Python source)", file="a.py", commit="c0ffee", seq=1),
+    Item("decision", ODD_TEXT, session="2025-01-01"),
+    Item("file", "File: a.py (Python source)", file="a.py", commit="c0ffee"),
     Item("function", "", file="./b.py"),
 ]
 FACTS = {"model": "corpus-static", "model_digest": "5e" * 32}
@@ -52,9 +52,9 @@ def test_items_come_back_in_order() -> None:
 
 
 PLACED = [
-    Item("decision", "Use one queue", file="docs/adr/0001.md", session="0001", seq=7, line=12),
-    Item("decision", "Use threads", file="docs/adr/0000.md", session="0000", seq=3, line=5, state="superseded"),
-    Item("file", "File: gone.py", file="gone.py", seq=2, state="removed"),
+    Item("decision", "Use one queue", file="docs/adr/0001.md", session="0001", line=12),
+    Item("decision", "Use threads", file="docs/adr/0000.md", session="0000", line=5, state="superseded"),
+    Item("file", "File: gone.py", file="gone.py", state="removed"),
 ]
 
 
@@ -66,8 +66,8 @@ def test_a_line_and_a_state_come_back() -> None:
 
 
 def test_files_of_items_without_line_or_state_are_those_of_older_builds() -> None:
-    assert encode_items([Item("file", "File: a.py", file="a.py", seq=1)]) == (
-        b'{"kind": "file", "text": "File: a.py", "file": "a.py", "session": null, "commit": null, "seq": 1}\n'
+    assert encode_items([Item("file", "File: a.py", file="a.py")]) == (
+        b'{"kind": "file", "text": "File: a.py", "file": "a.py", "session": null, "commit": null}\n'
     )
     connection = sqlite3.connect(":memory:")
     connection.deserialize(encode_search(ITEMS, FACTS, b"w"))

@@ -7,13 +7,13 @@ import pytest
 from patina_assets.pairs.items import Item
 from patina_assets.search.fusion import Place, distinct, identity
 
-NOTE = Item("decision", "text", file="a.md", session="s", commit="c", seq=7, line=3)
+NOTE = Item("decision", "text", file="a.md", session="s", commit="c", line=3)
 
 
 @pytest.mark.parametrize(
     ("values", "is_same"),
     [
-        ({"text": "other words"}, True),
+        ({"text": "other words"}, False),
         ({"line": 9}, True),
         ({"state": "superseded"}, True),
         ({"kind": "goal"}, False),
@@ -23,24 +23,25 @@ NOTE = Item("decision", "text", file="a.md", session="s", commit="c", seq=7, lin
         ({"session": None}, False),
         ({"commit": "d"}, False),
         ({"commit": None}, False),
-        ({"seq": 8}, False),
     ],
 )
-def test_one_event_tells_of_one_thing(values: dict[str, object], is_same: bool) -> None:
+def test_a_note_is_its_kind_place_and_text(values: dict[str, object], is_same: bool) -> None:
     assert (identity(replace(NOTE, **values)) == identity(NOTE)) == is_same  # type: ignore[arg-type]
 
 
 def test_a_file_is_its_path_and_a_commit_its_sha() -> None:
-    file, commit = Item("file", "one", file="a.py", seq=1), Item("commit", "one", file="a.py", commit="c", seq=1)
-    assert identity(file) == identity(replace(file, text="two", seq=2)) != identity(replace(file, file="b.py"))
-    assert identity(commit) == identity(replace(commit, text="two", seq=2)) != identity(replace(commit, commit="d"))
+    file, commit = Item("file", "one", file="a.py"), Item("commit", "one", file="a.py", commit="c")
+    assert identity(file) == identity(replace(file, text="two")) != identity(replace(file, file="b.py"))
+    assert identity(commit) == identity(replace(commit, text="two")) != identity(replace(commit, commit="d"))
     assert len({identity(file), identity(commit), identity(replace(file, file=None))}) == 3
 
 
-def test_without_an_event_words_tell_things_apart() -> None:
-    plain = replace(NOTE, seq=0)
-    assert identity(plain) == identity(replace(plain))
-    assert identity(plain) != identity(replace(plain, text="other words"))
+def test_a_function_is_its_name_in_its_file() -> None:
+    function = Item("function", "Function: read(path) in src/a.py", file="src/a.py")
+    assert identity(function) == identity(replace(function, text="Function: read(path, strict) in a.py", line=9))
+    assert identity(function) != identity(replace(function, text="Function: write(path) in src/a.py"))
+    assert identity(function) != identity(replace(function, file="src/b.py"))
+    assert identity(function) != identity(replace(function, kind="type"))
 
 
 def test_a_list_has_each_thing_once_at_its_best_rank() -> None:

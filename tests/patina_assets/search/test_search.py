@@ -132,7 +132,7 @@ def test_words_that_no_item_has_leave_the_lexical_list_out(searcher: Searcher) -
 
 @pytest.mark.parametrize(("kind", "asked_for"), [("note", True), ("state", False)])
 def test_states_are_not_asked_for(kind: str, asked_for: bool) -> None:
-    items = [Item(kind, "src/a.py src/b.py", seq=1)]
+    items = [Item(kind, "src/a.py src/b.py")]
     index = load_index(build_index(np.eye(1, 4, dtype=np.float32), IndexOptions()), "x.usearch")
     opened = OpenIndex("x", index, SearchFile(encode_search(items, {}, None), "x.search.db"), None)
     assert opened.answers_questions() == asked_for

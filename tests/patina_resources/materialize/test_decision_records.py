@@ -63,3 +63,9 @@ def test_each_word_of_a_status(word: str, state: str | None) -> None:
 def test_a_session_has_no_status() -> None:
     events, _ = events_of("layer/sessions/1.md", "---\nstatus: archived\n---\n## Goals\n- one\n")
     assert "status" not in json.loads(events[0].data)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1_000, 1_000), (1_001, 1_000)])
+def test_of_a_long_status_the_beginning_is_kept(length: int, kept: int) -> None:
+    events, _ = events_of("docs/adr/1.md", f"# T\n## Status\n{'a' * length}\n## Decision\nYes.\n", is_record=True)
+    assert json.loads(events[0].data)["status"] == "a" * kept

@@ -7,8 +7,6 @@ import pytest
 from patina_resources.materialize.forge.records import (
     COMMENT,
     ISSUE,
-    MOST_BODY,
-    MOST_URL,
     OF_PULL_REQUESTS,
     PULL_REQUEST,
     ForgeRecord,
@@ -57,7 +55,7 @@ def test_an_address_tells_the_kind_and_the_place(address: str, kind: str, name: 
 
 
 def test_an_address_has_a_length() -> None:
-    longest = f"{HOME}/issues/7?".ljust(MOST_URL, "x")
+    longest = f"{HOME}/issues/7?".ljust(2_000, "x")
     found, too_long = (read(number=7, url=url) for url in (longest, f"{longest}x"))
     assert (found.place, found.fields.get("url")) == ("forge.example/ada/engine", longest)
     assert (too_long.place, "url" in too_long.fields) == ("", False)
@@ -165,12 +163,12 @@ def test_comments_reviews_and_notes_follow_what_they_are_about() -> None:
     assert found[2].fields == {"body": "four", "created_at": TIME}
 
 
-@pytest.mark.parametrize(("characters", "cut"), [(MOST_BODY, False), (MOST_BODY + 1, True)])
+@pytest.mark.parametrize(("characters", "cut"), [(65_536, False), (65_537, True)])
 def test_a_long_text_is_cut(characters: int, cut: bool) -> None:
     found = read(number=7, body="x" * characters)
-    assert (len(found.fields["body"]), found.cut) == (MOST_BODY, cut)
+    assert (len(found.fields["body"]), found.cut) == (min(characters, 65_536), cut)
     comment = read(issue_url=f"{HOME}/issues/7", id=1, body="x" * characters)
-    assert (len(comment.fields["body"]), comment.cut) == (MOST_BODY, cut)
+    assert (len(comment.fields["body"]), comment.cut) == (min(characters, 65_536), cut)
 
 
 @pytest.mark.parametrize(
@@ -197,3 +195,35 @@ def test_a_wrong_value_is_named(keys: dict[str, object], expected: str) -> None:
     with pytest.raises(WrongValueError) as caught:
         list(records_of(keys))
     assert str(caught.value).startswith(expected)
+
+
+def test_what_is_longer_than_a_limit_is_cut() -> None:
+    found = read(
+        number=7,
+        title="a" * 1_001,
+        labels=[{"name": "b" * 1_001}] * 101,
+        user={"login": "c" * 1_001},
+        mergedAt=TIME,
+        files=[{"path": f"{number:04}" + "d" * 4_093} for number in range(1_001)],
+    ).fields
+    assert (len(found["title"]), len(found["author"])) == (1_000, 1_000)
+    assert (len(found["labels"]), {len(label) for label in found["labels"]}) == (100, {1_000})
+    assert (len(found["files"]), {len(path) for path in found["files"]}) == (1_000, {4_096})
+
+
+@pytest.mark.parametrize(
+    ("number", "is_one"), [(1, True), (10**12 - 1, True), (0, False), (10**12, False), (-1, False)]
+)
+def test_the_number_of_an_issue(number: int, is_one: bool) -> None:
+    if is_one:
+        assert read(number=number).name == f"#{number}"
+    else:
+        with pytest.raises(WrongValueError, match="number: expected a whole number above 0"):
+            read(number=number)
+
+
+@pytest.mark.parametrize("key", ["issue_url", "pull_request_url", "noteable_type", "noteable_iid"])
+def test_each_key_of_a_comment_says_that_it_is_one(key: str) -> None:
+    value = 7 if key == "noteable_iid" else f"{HOME}/issues/7"
+    where = {} if key in ("issue_url", "pull_request_url", "noteable_iid") else {"html_url": f"{HOME}/issues/7#note_1"}
+    assert read(body="words", **{key: value}, **where).kind == COMMENT

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from installations import give_key
 from materialize_helpers import GitFolder
-from team import SMALL_RECIPE, Member, built_by, signing_key
+from team import SMALL_RECIPE, STAGES, Member, built_by, signing_key
 
 from patina_assets.pipeline.sharing import stage_cache
+from patina_resources.eventlog import reader
 
 pytest.importorskip("nacl", reason="PyNaCl is part of patina-assets[cache]")
+TWO = (("one", "55"), ("several", "66"))
 PARTS = ("reader", "writer", "parser", "ledger", "router", "signer", "packer", "loader")
 
 
@@ -67,9 +69,54 @@ def test_a_fresh_clone_answers_and_trains_nothing(
     assert len(document["fetched"]) == 8
     answer = new.runs("scry", "which commit gave the reader a new answer", "-k", "1")
     assert (answer.code, "Give the reader a new answer" in answer.out) == (0, True), answer
-    lines = built_by(new, monkeypatch)  # the order of events differs: pairs and indexes follow, weights are kept
-    assert not any("epochs" in line for line in lines), lines
+    assert document["left"] == []  # though the builder read the repository in two steps, and this clone in one
+    assert built_by(new, monkeypatch) == []
     assert "nothing is stale" in new.runs("oxidize").out
+
+
+def test_a_clone_that_read_the_repository_in_many_steps_computes_nothing(
+    builder: tuple[Member, str, GitFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = clone(builder, tmp_path)
+    repository = GitFolder(new.root)
+    head = repository.head()
+    monkeypatch.setattr(
+        reader, "MOST_READ", 1
+    )  # as in a large eventlog: what may have changed is not read at each look
+    for step in ("HEAD~30", "HEAD~3", "HEAD~12", head):  # also back, as to another branch
+        repository.git("checkout", "-q", step if step == head else f"{head}{step[4:]}")
+        repository.write("src/reader.py", "def reader():\n    return 'not yet'\n")
+        assert new.runs("materialize").code == 0
+        repository.git("checkout", "-q", "--", "src/reader.py")
+        assert new.runs("materialize").code == 0
+        assert new.runs("oxidize", "--dry-run").code == 0
+    pulled = new.runs("pull", "--json")
+    assert pulled.code == 0, pulled
+    document = json.loads(pulled.out)
+    assert (len(document["fetched"]), document["of_commit"], document["left"]) == (8, None, [])
+    assert built_by(new, monkeypatch) == []
+
+
+def test_stages_are_found_by_fingerprint_after_other_steps(
+    builder: tuple[Member, str, GitFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `pull`: the model is built here, as everybody builds it, and all else is found."""
+    _, _, repository = builder
+    one, several = (Member(tmp_path / name, give_key(tmp_path / f"{name}-home", two * 32)) for name, two in TWO)
+    for member in (one, several):
+        subprocess.run(["git", "clone", "-q", repository.path, member.root], check=True)
+    signed = signing_key(one)
+    one.uses((tmp_path / "store").as_uri())
+    several.uses((tmp_path / "store").as_uri(), signed)
+    _build_and_push(one)
+    GitFolder(several.root).git("checkout", "-q", "HEAD~20")
+    assert several.runs("materialize").code == 0
+    GitFolder(several.root).git("checkout", "-q", "main")
+    assert several.runs("materialize").code == 0
+    lines = built_by(several, monkeypatch)
+    taken = [line for line in lines if line.endswith("taken from the team's cache")]
+    assert len(taken) == STAGES
+    assert [line for line in lines if line not in taken and not line.startswith("model/")] == []
 
 
 def test_a_clone_with_newer_commits_begins_with_the_nearest_build(

@@ -1,0 +1,162 @@
+"""A question to everything that was published, as far as the asker's groups may see it: one ranked list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_assets.search.base_model import base_settings, embed_query
+from patina_assets.search.fusion import Hit
+from patina_assets.search.passage_file import MOST_PATTERN_CHARACTERS, NO_FILTERS, Filters
+from patina_assets.search.published.passages import PublishedPassages, Scope
+from patina_assets.search.published.session import asking, seen_projects
+from patina_assets.search.published.store import SharedModel, stored_model
+from patina_assets.search.question_lists import OTHERS_SHOWN, evidence_of, hit, list_weights, merged, named
+from patina_assets.search.questions import asked_for
+from patina_assets.search.ranking import NAMES, RankedThing, mixed, rank_group
+from patina_assets.search.searcher import LEAST_COSINE, LEAST_COVERAGE, NO_COSINE
+from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, resolve_base
+from patina_resources.errors import PatinaError
+from patina_resources.models.cache import cached_model
+from patina_resources.models.registry import ENGLISH_STATIC
+from patina_resources.models.registry_files import load_registry
+from patina_resources.postgres.address import FleetAddress
+from patina_resources.postgres.connection import StoreError
+from patina_resources.store.mothership import mothership
+
+if TYPE_CHECKING:
+    import psycopg
+
+DEPTH = 50
+MOST_RESULTS = 100
+
+
+@dataclass(frozen=True)
+class FleetQuestion:
+    """A question to the fleet.
+
+    Attributes:
+        text: The question.
+        k: Number of results.
+        filters: What results are limited to.
+        projects: A glob over names of projects; None for all.
+        group: Only projects that this group may see; None for all groups of the asker.
+    """
+
+    text: str
+    k: int = 10
+    filters: Filters = NO_FILTERS
+    projects: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class FleetHit:
+    """A result with the name of the project that it is of."""
+
+    project: str
+    hit: Hit
+
+
+@dataclass(frozen=True)
+class FleetAnswer:
+    """What a question found.
+
+    Attributes:
+        hits: Best first.
+        doubtful: Whether nothing that was found seems to answer.
+    """
+
+    hits: list[FleetHit]
+    doubtful: bool
+
+
+def answer_of_fleet(
+    connection: "psycopg.Connection[Any]", address: FleetAddress, groups: Sequence[str], question: FleetQuestion
+) -> FleetAnswer:
+    """Answer a question from what some groups may see.
+
+    What they may not see leaves no trace: neither in the results nor in what a word weighs. Projects that do not exist
+    and projects that are hidden give the same answer.
+
+    Args:
+        connection: In autocommit mode.
+        address: Where it leads, for an error.
+        groups: The groups of the asker, from `checked_groups`.
+        question: The question.
+
+    Raises:
+        PatinaError: The question is empty, or the store or the model cannot be used.
+    """
+    if not question.text.strip():
+        raise PatinaError("the query is empty: expected some words to search for")
+    if question.projects is not None and len(question.projects) > MOST_PATTERN_CHARACTERS:
+        raise PatinaError(f"--project: expected at most {MOST_PATTERN_CHARACTERS} characters")
+    own = [group for group in groups if question.group in (None, group)]
+    with asking(connection, address, own) as seen:
+        model = stored_model(seen)
+        spec, files = _model(model)
+        vector = embed_query(spec, files, question.text)
+        projects = seen_projects(seen, question.projects)
+        scope = Scope(question.filters, projects, question.projects is None)
+        if not projects:
+            return FleetAnswer([], doubtful=True)
+        names = {project.number: project.name for project in projects}
+        return ranked_answer(PublishedPassages(seen, scope, question.text), names, question, vector, spec)
+
+
+def ranked_answer(
+    passages: PublishedPassages,
+    names: dict[int, str],
+    question: FleetQuestion,
+    vector: NDArray[np.float32],
+    spec: BaseSpec,
+) -> FleetAnswer:
+    """Rank as in one project, but for projections, which differ from project to project."""
+    text, k = question.text, min(question.k, MOST_RESULTS)
+    depth = max(DEPTH, k)
+    near = passages.near(vector, depth) if vector.any() else {}
+    words = passages.words(text, depth)
+    lists = merged(words, near, named(passages, text, depth), {}, question.filters)
+    if not lists:
+        return FleetAnswer([], doubtful=True)
+    evidence = evidence_of(passages, text, lists)
+    by_name = frozenset(group for group, found in lists.items() if NAMES in found)
+    coverage = max(seen.coverage for seen in evidence.values())
+    things = {
+        group: rank_group(group, found, list_weights(group, found, 1.0, coverage), k) for group, found in lists.items()
+    }
+    best = mixed(things, asked_for(text, evidence, by_name), k)
+    passages.read({key for thing, _ in best for key in _read_of(thing)})
+    hits = [FleetHit(names[passages.projects[thing.keys[0]]], hit(passages, thing, score)) for thing, score in best]
+    least = NO_COSINE if all(part.name == ENGLISH_STATIC for part in spec.parts) else LEAST_COSINE
+    doubtful = not by_name and all(seen.coverage < LEAST_COVERAGE and seen.cosine < least for seen in evidence.values())
+    return FleetAnswer(hits, doubtful)
+
+
+def _read_of(thing: RankedThing) -> tuple[int, ...]:
+    return thing.keys[: 4 * OTHERS_SHOWN]
+
+
+@lru_cache(maxsize=4)
+def _model(model: SharedModel) -> tuple[BaseSpec, BaseFiles]:
+    """Return the fleet's model as this machine has it.
+
+    Raises:
+        PatinaError: It is missing, or is another one here.
+    """
+    home = mothership()
+    try:
+        spec = resolve_base(load_registry(home), model.name)
+        files = BaseFiles(tuple(cached_model(home, part) for part in spec.parts))
+    except PatinaError as error:
+        raise StoreError(f"the fleet's model: {error}") from error
+    if (files.digest, base_settings(spec), spec.dims) != (model.digest, model.settings, model.dims):
+        raise StoreError(
+            f"the fleet's vectors are of {model.name} with the digest {model.digest[:12]}, here it has "
+            f"{files.digest[:12]}: `patina model list` shows which one is pinned"
+        )
+    return spec, files

@@ -1,0 +1,273 @@
+"""What a question reads of the store, within one transaction: words, vectors, names, and the passages themselves."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.lexical import MAX_PHRASES, MAX_QUERY_CHARACTERS, telling_terms, terms
+from patina_assets.search.passage_file import ROLES, Filters, Found
+from patina_assets.search.published.rows import clean, vector_text
+from patina_assets.search.published.session import SeenProject, like_pattern
+from patina_assets.search.question_lists import COMMON_SHARE
+from patina_assets.search.ranking import WORD_WEIGHTS
+
+if TYPE_CHECKING:
+    import psycopg
+
+# At most as many passages are scored by their words. Where more hold one, those that hold two are looked for.
+MOST_CANDIDATES = 2_000
+COMMON_WORDS = 4
+# The rarest words of a question alone count for the order (schema.sql).
+MOST_SCORED = 8
+# As many passages are compared one by one, which finds all that is near; among more, the index is asked.
+COMPARED_ONE_BY_ONE = 10_000
+WEIGHT_UNIT = 8.0  # ts_rank takes weights up to 1
+_PHRASE = re.compile(r'"([^"]+)"')
+
+STEMS = "SELECT word, tsvector_to_array(to_tsvector('pg_catalog.english', word)) FROM unnest(%s::text[]) AS word"
+FREQUENCIES = """
+SELECT word, sum(passages) FROM patina.frequency
+WHERE word = ANY (%s) AND (%s::integer[] IS NULL OR project_id = ANY (%s)) GROUP BY word
+"""
+WORDS = """
+SELECT id, score
+FROM patina.holding(%s::tsquery, %s::tsquery[], %s::real[], %s, %s::real[], %s::integer[], %s, %s::text[], %s, %s, %s,
+                    %s)
+ORDER BY score DESC, id
+"""
+# Apart from WORDS: joined with it, Postgres reads all passages, as it does not know how few the function gives.
+PLACES = "SELECT id, kind, project_id, thing, role, state FROM patina.passage WHERE id = ANY (%s)"
+CONDITIONS = """
+kind = ANY (%(kinds)s) AND (%(projects)s::integer[] IS NULL OR project_id = ANY (%(projects)s))
+AND (%(path)s::text IS NULL OR path LIKE %(path)s)
+AND (%(endings)s::text[] IS NULL OR lower(path) LIKE ANY (%(endings)s))
+AND (%(since)s::text IS NULL OR "time" >= %(since)s)
+AND (%(author)s::text IS NULL OR lower(author) LIKE %(author)s)
+"""
+# Adding 0 keeps the index out of it.
+NEAR = """
+SELECT kind, id, -distance, project_id, thing, role, state
+FROM (SELECT passage.*, (embedding <#> %(vector)s::halfvec){plus} AS distance FROM patina.passage
+      WHERE {conditions} ORDER BY (embedding <#> %(vector)s::halfvec){plus} LIMIT %(most)s) AS nearest
+ORDER BY distance, id
+"""
+NAMED = """
+SELECT kind, id, 1.0, project_id, thing, role, state FROM patina.passage
+WHERE (symbol_key = ANY (%s) OR thing = ANY (%s)) AND (%s::integer[] IS NULL OR project_id = ANY (%s))
+ORDER BY role <> 'source', id LIMIT %s
+"""
+HOLDING = "SELECT id, tsvector_to_array(words) FROM patina.passage WHERE id = ANY (%s)"
+CONTENTS = """
+SELECT id, project_id, item, symbol, doc, body, path, line, end_line, session, "commit", state, "time", author, url,
+       status
+FROM patina.content JOIN patina.passage USING (id, project_id) WHERE id = ANY (%s)
+"""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a question is limited to.
+
+    Attributes:
+        filters: What results are limited to.
+        projects: The projects that are searched: those that the asker may see and asks for.
+        is_all: Whether that is all that the asker may see.
+    """
+
+    filters: Filters
+    projects: Sequence[SeenProject]
+    is_all: bool
+
+    @property
+    def numbers(self) -> list[int] | None:
+        """Numbers of the projects; None for all that the asker may see."""
+        return None if self.is_all else [project.number for project in self.projects]
+
+    @property
+    def passages(self) -> int:
+        """The number of passages that are searched, before filters."""
+        return sum(project.passages for project in self.projects)
+
+    @property
+    def kinds(self) -> list[str]:
+        """Names of the groups of results."""
+        return [str(group) for group in Group if self.filters.allows(group)]
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters of CONDITIONS."""
+        filters = self.filters
+        endings = [like_pattern(f"*{suffix}") for suffix in filters.suffixes]
+        return {
+            "kinds": self.kinds,
+            "projects": self.numbers,
+            "path": None if filters.path is None else clean(like_pattern(filters.path)),
+            "endings": endings or None,
+            "since": clean(filters.since),
+            "author": None if filters.author is None else clean(f"%{like_pattern(filters.author.lower())}%"),
+        }
+
+
+class PublishedPassages:
+    """The passages that one question may see; counts and frequencies are of these alone."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]", scope: Scope, query: str) -> None:
+        """Take a connection within `asking`; look up how many passages hold each word of the query."""
+        self._connection, self._scope = connection, scope
+        self._stems = self._stemmed(telling_terms(query))
+        self._frequencies = self._counted(self._stems.values())
+        self._lexemes: dict[int, frozenset[str]] = {}
+        self._passages: dict[int, Passage] = {}
+        self.projects: dict[int, int] = {}
+
+    @property
+    def count(self) -> int:
+        """The number of passages that are searched."""
+        return self._scope.passages
+
+    def words(self, query: str, depth: int) -> dict[Group, list[Found]]:
+        """Return by group the passages that hold most of the query's words, best first."""
+        every = sorted(self._frequencies, key=lambda stem: (self._frequencies[stem], stem))
+        stems = [stem for stem in every if self._frequencies[stem] <= COMMON_SHARE * self.count] or every
+        rarity = {stem: self._rarity(stem) for stem in stems[:MOST_SCORED]}
+        frequencies = {stem: self._frequencies[stem] for stem in rarity}
+        expression = _expression(frequencies, self.count, [self._phrase(text) for text in _phrases(query)])
+        if not expression:
+            return {}
+        values = self._scope.values()
+        # Labels D, C, B, A of each group: place, body, doc, name.
+        weights = [weight / WEIGHT_UNIT for kind in values["kinds"] for weight in _labelled(Group(kind))]
+        filters = [values[key] for key in ("kinds", "projects", "path", "endings", "since", "author")]
+        kinds, *others = filters
+        rows = self._connection.execute(
+            WORDS,
+            (expression, [quoted(stem) for stem in rarity], list(rarity.values()), kinds, weights, *others,
+             MOST_CANDIDATES, depth),
+        )  # fmt: skip
+        scores = dict(rows.fetchall())
+        places = {key: place for key, *place in self._connection.execute(PLACES, (list(scores),))}
+        return self._found(
+            (places[key][0], key, score, *places[key][1:]) for key, score in scores.items() if key in places
+        )
+
+    def near(self, vector: NDArray[np.float32], depth: int) -> dict[Group, list[Found]]:
+        """Return by group the passages that are nearest to a vector, float32 [dims], nearest first."""
+        compares = self._scope.passages <= COMPARED_ONE_BY_ONE
+        query = NEAR.format(conditions=CONDITIONS, plus=" + 0" if compares else "")
+        most = len(self._scope.kinds) * depth
+        values = {**self._scope.values(), "vector": vector_text(vector), "most": most}
+        return self._found(self._connection.execute(query.encode(), values))
+
+    def named(self, names: Sequence[str], k: int) -> dict[Group, list[Found]]:
+        """Return passages whose symbol or path is exactly one of the names, sources before tests."""
+        symbols = [clean(name.lower()) for name in names]
+        things = [clean(f"path {name}") for name in names]
+        numbers = self._scope.numbers
+        return self._found(self._connection.execute(NAMED, (symbols, things, numbers, numbers, k)))
+
+    def frequency(self, term: str) -> int:
+        """Return how many of the passages that are searched hold a word of the query, in any of its forms."""
+        return self._frequencies.get(self._stems.get(term, ""), 0)
+
+    def holding(self, term: str, keys: Mapping[Group, Iterable[int]]) -> set[int]:
+        """Return those of the keys whose passages hold a word of the query, in any of its forms."""
+        wanted = {key for own in keys.values() for key in own}
+        unknown = [key for key in wanted if key not in self._lexemes]
+        if unknown:
+            rows = self._connection.execute(HOLDING, (unknown,))
+            self._lexemes |= {key: frozenset(lexemes) for key, lexemes in rows}
+        stem = self._stems.get(term)
+        return {key for key in wanted if stem is not None and stem in self._lexemes.get(key, ())}
+
+    def passage(self, key: int) -> Passage:
+        """Return the passage of a key that was read.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self._passages[key]
+
+    def read(self, keys: Iterable[int]) -> None:
+        """Read passages, and of which project each is."""
+        for key, project, kind, symbol, doc, body, *rest in self._connection.execute(CONTENTS, (list(keys),)):
+            path, line, end_line, session, commit, state, time, author, url, status = rest
+            self.projects[key] = project
+            self._passages[key] = Passage(
+                kind, body, symbol, doc, body, path, line, end_line, session, commit, 0, state, time, author, (), url,
+                status,
+            )  # fmt: skip
+
+    def _stemmed(self, words: Sequence[str]) -> dict[str, str]:
+        """Return the form of each word that the store holds; a word that no passage can be told by has none."""
+        cleaned = {clean(word): word for word in words}
+        rows = self._connection.execute(STEMS, (list(cleaned),))
+        return {cleaned[word]: lexemes[0] for word, lexemes in rows if lexemes}
+
+    def _counted(self, stems: Iterable[str]) -> dict[str, int]:
+        numbers = self._scope.numbers
+        rows = self._connection.execute(FREQUENCIES, (list(stems), numbers, numbers))
+        return {word: int(count) for word, count in rows}
+
+    def _rarity(self, stem: str) -> float:
+        return math.log(1 + self.count / (1 + self._frequencies.get(stem, 0)))
+
+    def _phrase(self, text: str) -> str:
+        """Return the expression of a phrase; empty where it holds nothing to search for."""
+        row = self._connection.execute("SELECT phraseto_tsquery('pg_catalog.english', %s)::text", (text,)).fetchone()
+        return str(row[0]) if row is not None else ""
+
+    def _found(self, rows: Iterable[tuple[Any, ...]]) -> dict[Group, list[Found]]:
+        """Return rows by group; a file of one project is another thing than that of the next."""
+        groups: dict[Group, list[Found]] = {}
+        for kind, key, score, project, thing, role, state in rows:
+            groups.setdefault(Group(kind), []).append(
+                Found(key, float(score), f"{project} {thing}", ROLES[role], state)
+            )
+        return groups
+
+
+def quoted(lexeme: str) -> str:
+    """Return a word as an expression of tsquery that is that word and nothing else."""
+    escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _expression(frequencies: Mapping[str, int], count: int, phrases: Sequence[str]) -> str:
+    """Return which passages are scored: few enough, and those that hold the rarest words among them.
+
+    Args:
+        frequencies: By word, how many passages hold it: at least one.
+        count: The number of all passages.
+        phrases: Expressions that must hold as well.
+    """
+    words = sorted(frequencies, key=lambda word: (frequencies[word], word))
+    sums = accumulate(frequencies[word] for word in words)
+    kept = [word for word, held in zip(words, sums, strict=True) if held <= MOST_CANDIDATES // 2]
+    # A word that stands in too many passages counts where it stands beside others. How many hold both is a guess.
+    common = words[len(kept) :][:COMMON_WORDS]
+    room = MOST_CANDIDATES - sum(frequencies[word] for word in kept)
+    beside: list[tuple[str, ...]] = []
+    for pair in combinations(common, 2):
+        room -= math.prod(frequencies[word] for word in pair) // max(count, 1)
+        beside += [pair] if room > 0 else []
+    beside = beside or ([tuple(common)] if len(common) > 1 else [])
+    parts = [*map(quoted, kept), *(f"({' & '.join(map(quoted, together))})" for together in beside)]
+    parts = parts or [quoted(word) for word in common]
+    wanted = [f"({phrase})" for phrase in phrases if phrase]
+    return " & ".join([*wanted, f"({' | '.join(parts)})"] if parts else wanted)
+
+
+def _phrases(query: str) -> list[str]:
+    found = (" ".join(terms(phrase)) for phrase in _PHRASE.findall(query[:MAX_QUERY_CHARACTERS]))
+    return [phrase for phrase in found if phrase][:MAX_PHRASES]
+
+
+def _labelled(group: Group) -> tuple[float, float, float, float]:
+    place, name, doc, body = WORD_WEIGHTS[group]
+    return place, body, doc, name

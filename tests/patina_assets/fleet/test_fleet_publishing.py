@@ -1,0 +1,112 @@
+"""From fleet.toml to an answer: built, published, asked, withdrawn; and served behind a proxy."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fleets import make_fleet
+from postgres_server import PostgresServer, running_postgres
+from published_fleet import all_rows, let_ask
+from small_project import patina
+
+from patina_resources.store.mothership import mothership
+
+NAMES = "SELECT name, groups FROM patina.project ORDER BY name"
+SECRET = "p" * 40
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with running_postgres() as started:
+        yield started
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, server: PostgresServer, request: pytest.FixtureRequest) -> tuple[Path, str]:
+    """Return a fleet.toml whose repositories are built, and the name of an empty database."""
+    file, _ = make_fleet(tmp_path)
+    file.write_text(file.read_text().replace("[defaults]\n", '[defaults]\ngroups = ["staff"]\n'))
+    database = f"fleet_{request.node.name[:40]}"
+    server.make_database(database)
+    mothership().settings.write_text(f'[fleet]\ndsn = "{server.dsn(database=database)}"\ngroups = ["staff"]\n')
+    return file, database
+
+
+def test_what_is_built_is_published_asked_and_withdrawn(fleet: tuple[Path, str], server: PostgresServer) -> None:
+    file, database = fleet
+    assert patina("fleet", "run", "--file", str(file)).code == 0
+    # A run publishes what it has built.
+    assert all_rows(server, NAMES, database) == [("alpha", ["staff"]), ("beta", ["staff"]), ("gamma", ["staff"])]
+    done = patina("scry", "--fleet", "Limit the requests of a tenant", "-k", "1")
+    assert done.out.splitlines()[0].startswith("  1. alpha  "), done
+    again = patina("fleet", "publish", "--file", str(file), "--json")
+    assert again.code == 0, again
+    told = json.loads(again.out)["published"]
+    assert {(one["added"], one["moved"], one["removed"]) for one in told.values()} == {(0, 0, 0)}
+    # Who may see it changes at once, though nothing of it was built.
+    text = file.read_text()
+    repositories = "".join(
+        f'[[repositories]]\nname = "{name}"\npath = "{file.parent}/origins/{name}"\n{more}\n'
+        for name, more in (("alpha", 'groups = ["board"]'), ("beta", "groups = []"))
+    )
+    file.write_text(text.partition("[[folders]]")[0] + repositories)
+    left = patina("fleet", "publish", "--file", str(file))
+    assert "published, but not in" in left.err, left
+    assert all_rows(server, NAMES, database) == [("alpha", ["board"]), ("gamma", ["staff"])]
+    assert "alpha" not in patina("scry", "--fleet", "Limit the requests of a tenant").out
+    pruned = patina("fleet", "publish", "--file", str(file), "--prune", "alpha")
+    assert "1 projects withdrawn" in pruned.out, pruned
+    assert [name for name, _ in all_rows(server, NAMES, database)] == ["alpha"]
+
+
+def test_a_model_of_one_project_is_refused_and_the_others_are_published(
+    fleet: tuple[Path, str], server: PostgresServer
+) -> None:
+    file, database = fleet
+    recipe = file.parent / "own.yaml"
+    recipe.write_text("version: 2\nprojections: {}\n")
+    text = file.read_text()
+    file.write_text(
+        text.partition("[[folders]]")[0]
+        + f'[[repositories]]\npath = "{file.parent}/origins/alpha"\n'
+        + f'[[repositories]]\npath = "{file.parent}/origins/beta"\nmodel = "corpus-static"\n'
+    )
+    ran = patina("fleet", "run", "--file", str(file))
+    assert "cannot be compared" in ran.out + ran.err, ran
+    published = patina("fleet", "publish", "--file", str(file))
+    assert published.code == 1
+    assert "beta: not published" in published.err
+    assert [name for name, _ in all_rows(server, NAMES, database)] == ["alpha"]
+
+
+def test_the_server_answers_behind_a_proxy_only(fleet: tuple[Path, str], server: PostgresServer) -> None:
+    file, database = fleet
+    assert patina("fleet", "run", "--file", str(file)).code == 0
+    let_ask(server, "*", database=database)
+    refused = patina("fleet", "serve", "--port", "1")
+    assert (refused.code, refused.err.count("\n")) == (2, 1), refused
+    command = [sys.executable, "-m", "patina_assets.cli", "fleet", "serve", "--port", "0"]
+    environment = {**os.environ, "PATINA_FLEET_PROXY_SECRET": SECRET}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert "questions to the fleet at http://127.0.0.1:" in line, line
+            url = line.split(" at ")[1].split(" ")[0]
+            request = urllib.request.Request(
+                f"{url}?q=Limit+the+requests", headers={"X-Patina-Proxy": SECRET, "X-Forwarded-Groups": "staff"}
+            )
+            with urllib.request.urlopen(request) as answer:
+                assert json.load(answer)["hits"][0]["project"] == "alpha"
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(f"{url}?q=Limit")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)

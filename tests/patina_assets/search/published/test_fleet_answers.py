@@ -1,0 +1,152 @@
+"""A question to what was published: as in one project, over all that the asker may see."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from postgres_server import OWNER_PASSWORD, READER_PASSWORD, PostgresServer, psycopg, running_postgres
+from published_fleet import let_ask, make_projects, publish_all
+from small_project import Ran, patina
+
+from patina_assets.passages.passage import Group
+from patina_assets.search.passage_file import Filters
+from patina_assets.search.published.passages import MOST_CANDIDATES, _expression
+from patina_assets.search.published.session import like_pattern
+from patina_resources.project.project import Project
+from patina_resources.store.mothership import mothership
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with running_postgres() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> dict[str, Project]:
+    found = make_projects(tmp_path_factory.mktemp("fleet"))
+    publish_all(server, found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _user(projects: dict[str, Project], server: PostgresServer) -> None:
+    """Be a user who has the model and belongs to `board`."""
+    assert projects
+    assert patina("model", "add", "english-static").code == 0
+    settings(server, '["board"]')
+
+
+def settings(server: PostgresServer, groups: str, dsn: str = "") -> None:
+    address = dsn or server.dsn("reader", READER_PASSWORD)
+    mothership().settings.write_text(f'[fleet]\ndsn = "{address}"\ngroups = {groups}\n')
+
+
+def asked(*words: str) -> list[tuple[str, str, str]]:
+    """Return project, group and place of each result."""
+    done = patina("scry", "--fleet", *words, "--json")
+    assert done.code == 0, done
+    return [(hit["project"], hit["group"], hit["symbol"] or hit["file"]) for hit in json.loads(done.out)]
+
+
+def test_the_right_project_comes_first() -> None:
+    assert asked("where are the requests of a tenant limited")[0][0] == "open"
+    assert asked("merger with Zanzibar")[0][:2] == ("hidden", "notes")
+    assert asked("price_of_the_merger")[0] == ("hidden", "code", "price_of_the_merger")
+    done = patina("scry", "--fleet", "the requests of a tenant", "-k", "1")
+    assert done.out.startswith("  1. open  "), done
+
+
+def test_two_projects_with_one_path_are_two_results() -> None:
+    found = [(project, place) for project, _, place in asked("limit_requests")]
+    assert {("open", "limit_requests"), ("hidden", "limit_requests")} <= set(found)
+
+
+def test_filters_hold(server: PostgresServer) -> None:
+    assert {project for project, *_ in asked("limit_requests", "--project", "op*")} == {"open"}
+    assert {project for project, *_ in asked("limit_requests", "--project", "hidde?")} == {"hidden"}
+    assert asked("limit_requests", "--project", "%") == []
+    assert {group for _, group, _ in asked("limit requests", "--kind", "notes")} == {"notes"}
+    assert {place for *_, place in asked("limit requests", "--path", "tests/*")} == {"test_limit_requests"}
+    assert asked("limit requests", "--language", "rust") == []
+    assert asked("limit requests", "--since", "2100-01-01") == []
+    settings(server, '["staff", "board"]')
+    assert {project for project, *_ in asked("limit_requests", "--group", "staff")} == {"open"}
+    assert asked("limit_requests", "--group", "strangers") == []
+
+
+def test_phrases_and_odd_words_are_words() -> None:
+    assert asked('"merger with Zanzibar"')[0][:2] == ("hidden", "notes")
+    for odd in ("' | !x", "a & b:*", "\\", "merger'); DROP TABLE patina.passage; --", "merger \x00 x", "\udcff merger"):
+        assert patina("scry", "--fleet", odd, "--json").code == 0, odd
+    assert asked("merger with Zanzibar")[0][0] == "hidden"
+
+
+def test_only_as_many_passages_as_can_be_scored_are_looked_for() -> None:
+    assert _expression({"rare": 3, "known": 40}, 100, []) == "('rare' | 'known')"
+    many = 100 * MOST_CANDIDATES
+    common = {"one": MOST_CANDIDATES, "two": 2 * MOST_CANDIDATES, "three": 60 * MOST_CANDIDATES}
+    assert _expression({"rare": 3, **common}, many, []) == "('rare' | ('one' & 'two') | ('one' & 'three'))"
+    assert _expression(common, MOST_CANDIDATES, []) == "(('one' & 'two' & 'three'))"
+    assert _expression({"it's": MOST_CANDIDATES}, many, ["'a' <-> 'b'"]) == "('a' <-> 'b') & ('it''s')"
+    assert _expression({}, 0, []) == ""
+    assert like_pattern("a%_\\*?") == "a\\%\\_\\\\%_"
+    assert Filters((Group.CODE,)).allows(Group.CODE)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "reason"),
+    [
+        ("postgresql://reader:wrong-Secret-3@/patina?host={}", "refused the user or the password"),
+        (f"postgresql://reader:{READER_PASSWORD}@/nowhere?host={{}}", "no such database"),
+        (f"postgresql://reader:{READER_PASSWORD}@127.0.0.1:9/patina", "cannot be reached"),
+        (f"postgresql://reader:{READER_PASSWORD}@[broken", "not an address of Postgres"),
+        (f"hots=x password={READER_PASSWORD}", "not an address of Postgres"),
+        (f"postgresql://postgres:{OWNER_PASSWORD}@/postgres?host={{}}", "holds nothing yet"),
+        (f"postgresql://other:{READER_PASSWORD}@/patina?host={{}}", "may not do that"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_without_a_password(server: PostgresServer, dsn: str, reason: str) -> None:
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS other")
+        connection.execute(f"CREATE ROLE other LOGIN PASSWORD '{READER_PASSWORD}'")
+    settings(server, '["board"]', dsn.format(server.folder))
+    refused(patina("scry", "--fleet", "merger"), reason)
+
+
+def refused(done: Ran, reason: str) -> None:
+    assert (done.code, done.out) == (2, ""), done
+    assert reason in done.err
+    assert done.err.count("\n") == 1
+    assert "Secret" not in done.err
+
+
+def test_settings_that_say_too_little_are_named(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(server, "[]")
+    refused(patina("scry", "--fleet", "merger"), "[fleet] groups")
+    settings(server, '["a,b"]')
+    refused(patina("scry", "--fleet", "merger"), "name of a group")
+    mothership().settings.write_text('[fleet]\ngroups = ["board"]\n')
+    refused(patina("scry", "--fleet", "merger"), "PATINA_FLEET_DSN")
+    monkeypatch.setenv("PATINA_FLEET_DSN", server.dsn("reader", READER_PASSWORD))
+    assert asked("merger with Zanzibar")[0][0] == "hidden"
+    refused(patina("scry", "merger", "--group", "x"), "go with --fleet")
+
+
+def test_tables_of_another_version_are_refused(server: PostgresServer) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute("UPDATE patina.store SET version = version + 1")
+        try:
+            refused(patina("scry", "--fleet", "merger"), "a newer Patina")
+        finally:
+            connection.execute("UPDATE patina.store SET version = version - 1")
+
+
+def test_a_server_that_went_away_and_came_back(server: PostgresServer) -> None:
+    server.ctl("-m", "immediate", "stop")
+    try:
+        refused(patina("scry", "--fleet", "merger"), "cannot be reached")
+    finally:
+        server.start()
+    assert asked("merger with Zanzibar")[0][0] == "hidden"
+    let_ask(server, "*")

@@ -1,0 +1,207 @@
+"""What is published follows what is built, whole or not at all."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from eventlog_builder import function
+from postgres_server import PostgresServer, psycopg, running_postgres
+from published_fleet import all_rows, make_projects, owner, publish_all
+from small_project import add_events, build
+
+from patina_assets.passages.passage import Passage
+from patina_assets.search.published.publishing import Publishable, Published, publish, publish_built, withdraw
+from patina_assets.search.published.session import asking, seen_projects
+from patina_assets.search.published.store import SharedModel, made_for
+from patina_resources.errors import PatinaError
+from patina_resources.postgres.address import FleetAddress
+from patina_resources.postgres.connection import connected
+from patina_resources.project.project import Project
+
+COUNTS = "SELECT name, passages FROM patina.project ORDER BY name"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with running_postgres() as started:
+        yield started
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> dict[str, Project]:
+    return make_projects(tmp_path)
+
+
+def test_only_what_changed_is_published(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("changes")
+    first = publish_all(server, projects, "changes")
+    assert first["open"].added == first["open"].passages == 5
+    ids = all_rows(server, "SELECT id FROM patina.passage ORDER BY id", "changes")
+    again = publish_all(server, projects, "changes")
+    assert again["open"] == Published(first["open"].passages, 0, 0, 0)
+    add_events(projects["open"], [function("src/limits.py", "raise_the_limit", ["tenant"], "int")])
+    build(projects["open"])
+    third = publish(owner(server, "changes"), "open", ("staff",), projects["open"])
+    assert third.added > 0
+    assert third.passages - first["open"].passages == third.added - third.removed
+    kept = set(ids) & set(all_rows(server, "SELECT id FROM patina.passage", "changes"))
+    assert len(kept) == len(ids) - third.removed
+    assert dict(all_rows(server, COUNTS, "changes"))["open"] == third.passages
+    assert all_rows(server, "SELECT count(*) FROM patina.content", "changes") == all_rows(
+        server, "SELECT count(*) FROM patina.passage", "changes"
+    )
+
+
+def test_frequencies_are_those_of_the_passages(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("frequencies")
+    publish_all(server, projects, "frequencies")
+    add_events(projects["open"], [function("src/limits.py", "raise_the_limit", ["tenant"], "int")])
+    build(projects["open"])
+    publish_all(server, projects, "frequencies")
+    counted = "SELECT word, project_id, count(*)::integer FROM patina.passage, unnest(tsvector_to_array(words)) AS word"
+    expected = all_rows(server, f"{counted} GROUP BY word, project_id ORDER BY word, project_id", "frequencies")
+    assert len(expected) > 10
+    stored = "SELECT word, project_id, passages FROM patina.frequency ORDER BY word, project_id"
+    assert all_rows(server, stored, "frequencies") == expected
+
+
+PUBLISH = """
+import sys
+from pathlib import Path
+from patina_assets.search.published.publishing import publish
+from patina_resources.postgres.address import FleetAddress
+from patina_resources.project.project import find_project
+print(publish(FleetAddress(sys.argv[1], "test"), "open", ("staff",), find_project(Path(sys.argv[2]))), flush=True)
+"""
+ROWS = "SELECT id, embedding::text, ctid::text FROM patina.passage ORDER BY id"
+CONTENTS = "SELECT encode(digest, 'hex'), encode(place, 'hex') FROM patina.content ORDER BY 1, 2"
+COUNTING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%patina.frequency%'"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
+
+
+def publisher(server: PostgresServer, database: str, project: Project) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", PUBLISH, server.dsn(database=database), str(project.root)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_publishers_of_one_project_go_one_after_the_other(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("two")
+    publish(owner(server, "two"), "open", ("staff",), projects["open"])
+    add_events(projects["open"], [function("src/limits.py", "raise_the_limit", ["tenant"], "int")])
+    build(projects["open"])
+    # All three are held at the row of the project until the last one waits there.
+    with psycopg.connect(server.dsn(database="two")) as holder:
+        holder.execute("SELECT * FROM patina.project FOR UPDATE")
+        running = [publisher(server, "two", projects["open"]) for _ in range(3)]
+        until(lambda: all_rows(server, WAITING, "two") == [(3,)])
+        holder.rollback()
+    said = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
+    assert sorted("added=0" in out for out, _ in said) == [False, True, True]
+    passages = all_rows(server, "SELECT passages FROM patina.project", "two")
+    assert all_rows(server, "SELECT count(*) FROM patina.passage", "two") == passages
+    assert len(set(all_rows(server, CONTENTS, "two"))) == passages[0][0]
+
+
+def test_a_publisher_that_is_killed_leaves_what_was_there(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("killed")
+    publish(owner(server, "killed"), "open", ("staff",), projects["open"])
+    before = all_rows(server, CONTENTS, "killed")
+    add_events(projects["open"], [function("src/limits.py", "raise_the_limit", ["tenant"], "int")])
+    build(projects["open"])
+    # The publisher has deleted and inserted, and waits for the last table that it writes to.
+    with psycopg.connect(server.dsn(database="killed")) as holder:
+        holder.execute("LOCK TABLE patina.frequency IN EXCLUSIVE MODE")
+        process = publisher(server, "killed", projects["open"])
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%patina.frequency%'"
+        )
+        until(lambda: all_rows(server, waiting, "killed") == [(1,)])
+        process.kill()
+        process.communicate(timeout=60)
+        holder.rollback()
+    until(lambda: all_rows(server, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO patina.freq%'"
+                                   " AND state <> 'idle'", "killed") == [(0,)])  # fmt: skip
+    assert all_rows(server, CONTENTS, "killed") == before
+    assert publish(owner(server, "killed"), "open", ("staff",), projects["open"]).added > 0
+    assert all_rows(server, CONTENTS, "killed") != before
+
+
+def test_what_only_moved_keeps_its_vector(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("moved")
+    address = owner(server, "moved")
+    model = SharedModel("english-static", "0" * 64, "of a test", 4)
+    vectors = np.eye(4, dtype=np.float32)
+    lines = [
+        Passage("function", f"text {n}", f"name{n}", "", f"body {n}", "a.py", 10 * n, 10 * n + 5) for n in range(4)
+    ]
+    assert projects
+    with connected(address) as connection:
+        made_for(connection, model)
+        publish_built(connection, "p", ("staff",), lambda: Publishable(model, "1", lines, vectors))
+        rows = all_rows(server, ROWS, "moved")
+        below = [replace(line, line=(line.line or 0) + 3, end_line=(line.end_line or 0) + 3) for line in lines]
+        done = publish_built(connection, "p", ("staff",), lambda: Publishable(model, "2", below, vectors))
+        assert done == Published(4, 0, 4, 0)
+        assert all_rows(server, ROWS, "moved") == rows
+        # Two passages of one text are two rows, and the one that goes takes one of them away.
+        twice = [*below, replace(below[0], line=90)]
+        again = publish_built(
+            connection, "p", ("staff",), lambda: Publishable(model, "3", twice, vectors[[0, 1, 2, 3, 0]])
+        )
+        assert again == Published(5, 1, 0, 0)
+        back = publish_built(connection, "p", ("staff",), lambda: Publishable(model, "4", below, vectors))
+        assert back == Published(4, 0, 0, 1)
+    assert all_rows(server, "SELECT line FROM patina.content ORDER BY line", "moved") == [(3,), (13,), (23,), (33,)]
+
+
+def test_another_model_or_server_is_refused(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("models")
+    own = SharedModel("english-static", "1" * 64, "of a test", 128)
+    with connected(owner(server, "models")) as connection:
+        made_for(connection, own)
+    with pytest.raises(PatinaError, match="vectors of two models cannot be compared"):
+        publish(owner(server, "models"), "open", ("staff",), projects["open"])
+    with pytest.raises(PatinaError, match="no group may see it"):
+        publish(owner(server, "models"), "open", (), projects["open"])
+    with psycopg.connect(server.dsn("postgres", database="postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE plain OWNER owner")
+    with pytest.raises(PatinaError, match="may not run `CREATE EXTENSION vector`: ask"):
+        publish(owner(server, "plain"), "open", ("staff",), projects["open"])
+
+
+def test_a_login_with_few_rights_publishes_as_the_manual_says(
+    server: PostgresServer, projects: dict[str, Project]
+) -> None:
+    server.make_database("manual")
+    with psycopg.connect(server.dsn("postgres", database="manual"), autocommit=True) as connection:
+        connection.execute("DO $$ BEGIN CREATE ROLE patina_reader NOLOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+        connection.execute("CREATE ROLE publisher LOGIN PASSWORD 'publisher-Secret-4'")
+        connection.execute("GRANT CREATE ON DATABASE manual TO publisher")
+        connection.execute("GRANT patina_reader TO publisher")
+    address = FleetAddress(server.dsn("publisher", "publisher-Secret-4", "manual"), "test")
+    assert publish(address, "open", ("staff",), projects["open"]).added == 5
+    with connected(address) as connection, asking(connection, address, ("staff",)) as seen:
+        assert [project.name for project in seen_projects(seen, None)] == ["open"]
+
+
+def test_a_project_is_withdrawn_with_all_that_it_has(server: PostgresServer, projects: dict[str, Project]) -> None:
+    server.make_database("withdrawn")
+    publish_all(server, projects, "withdrawn")
+    assert withdraw(owner(server, "withdrawn"), ["hidden", "unknown"]) == 1
+    assert [name for name, _ in all_rows(server, COUNTS, "withdrawn")] == ["open"]
+    left = "SELECT count(*) FROM patina.{} WHERE project_id NOT IN (SELECT id FROM patina.project)"
+    for table in ("passage", "content", "frequency"):
+        assert all_rows(server, left.format(table), "withdrawn") == [(0,)]
