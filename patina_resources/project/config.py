@@ -61,7 +61,9 @@ def _one_place(values: dict[str, Any]) -> dict[str, Any]:
 _FILE = table(
     {
         "project": table({"name": FILLED_TEXT}, foreign_keys=True),
-        "embeddings": table({"model": FILLED_TEXT, "device": one_of(*DEVICES)}, foreign_keys=True),
+        "embeddings": table(
+            {"model": FILLED_TEXT, "reranker": FILLED_TEXT, "device": one_of(*DEVICES)}, foreign_keys=True
+        ),
         "eventlog": table({"path": FILLED_TEXT, "url": FILLED_TEXT}, then=_one_place),
         "sessions": table({"globs": short_list_of(SHORT_TEXT)}),
         "code": table({"include": short_list_of(SHORT_TEXT)}),
@@ -88,6 +90,7 @@ class ProjectConfig:
         automation: `[automation]`: sensor, schedule, notice of failures.
         cache_url: `[cache] url`: the team's cache that the project proposes; not used before the user confirms it.
         cache_keys: `[cache] keys`: the public keys that belong to it.
+        reranker: `[embeddings] reranker`: a model that puts the first results into another order, or None.
         embedding_device: `[embeddings] device`: what runs the model over passages.
     """
 
@@ -101,6 +104,7 @@ class ProjectConfig:
     automation: AutomationConfig = AutomationConfig()
     cache_url: str | None = None
     cache_keys: tuple[str, ...] = ()
+    reranker: str | None = None
     embedding_device: Device = "cpu"
 
 
@@ -129,4 +133,5 @@ def read_config(path: Path) -> ProjectConfig:
         automation=values.get("automation", AutomationConfig()),
         cache_url=cache.get("url"),
         cache_keys=cache.get("keys", ()),
+        reranker=values.get("embeddings", {}).get("reranker"),
     )

@@ -158,7 +158,7 @@ def test_no_file_and_an_empty_file_give_defaults(root: Path) -> None:
         ),
         (
             '[embeddings]\nmodle = "x"',
-            "2: [embeddings] unknown key 'modle' (did you mean 'model'?): expected model, device",
+            "2: [embeddings] unknown key 'modle' (did you mean 'model'?): expected model, reranker, device",
         ),
         ('[embeddings]\ndevice = "rocm"', "2: [embeddings] device: expected cpu or cuda, got 'rocm'"),
         ('[eventlog]\nfile = "x"', "2: [eventlog] unknown key 'file': expected path, url"),
