@@ -1,144 +1,268 @@
 """A replay of real life: what kept, continued and renewed weights cost and are worth, beside training anew each time.
 
-    nohup python benchmarks/bench_drift.py OLD.db NEW.db FOLDER [--steps 12] [--layers 512 128] [--only NAME ...] &
+    python benchmarks/bench_drift.py replay OLD.db NEW.db FOLDER [--steps 50] [--layers 512 128] [--only NAME ...]
+    python benchmarks/bench_drift.py report FOLDER [--plot docs/replay.svg]
 
 OLD and NEW are eventlogs of one project at two times. What NEW has beyond the newest commit of OLD is appended in steps
-of equally many commits to two projects in FOLDER: in one the recipe says `refresh: always`, in the other nothing. After
-each step both are built, and the processor time of that is taken. Before the next build, the weights of both are
-measured on what they will be asked: the relations that are new then, with all texts as candidates (MRR, *next*).
+of equally many commits. Each projection has a project of its own, so that projections are replayed at once; `base` and
+the model have one, too. After each step the project is built by the recipe's default policy, and the processor time of
+that is taken. Before the next build, the weights are measured on what they will be asked: the relations that are new
+then, with all texts as candidates (MRR, *next*). Beside that, in processes of their own, the weights of each step are
+trained anew and indexed as a whole, as `refresh: always` does, and measured on the same.
 
-A log may hold code events of one moment only, that of a scan. Such a file is taken to be scanned at one of its commits.
-Prints a line of JSON for each build and measure.
+At the end: a teammate who builds from nothing before the last step, and after it one clean build of both.
+
+Each process keeps to one processor where there are enough. Lines of JSON go to FOLDER/replay.jsonl as they come.
 """
 
 import argparse
 import json
+import multiprocessing
+import os
+import shutil
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from history_steps import Row, append_rows, batches_of
+from plots import line_plots
 from projects import PROJECTIONS
 
 from patina_assets.learning.evaluate import mean_reciprocal_rank, new_relations_task
+from patina_assets.learning.parts import blas_on_one_thread
 from patina_assets.learning.projection import from_safetensors
-from patina_assets.pairs.hash_sample import HashSample
-from patina_assets.pairs.splits import hash_share
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
 from patina_assets.pipeline.stages import BASE
+from patina_assets.pipeline.stages.stage import Work
 from patina_assets.pipeline.stages.weights import WEIGHTS, WeightsStage
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
+from patina_resources.embedding.side_by_side import BaseFiles
 from patina_resources.eventlog.schema import EVENTLOG_SQL
 from patina_resources.models.registry import CORPUS_STATIC
 from patina_resources.project.project import find_project
 from patina_resources.store.artifacts import BuiltProjection
-from patina_resources.store.manifests import read_manifest
+from patina_resources.store.manifests import StageRecord, read_manifest
+from patina_resources.store.paths import ProjectionPaths
 
 MEASURED = ("semantic", "temporal", "dependency", "syntactic", "architectural")
-ARMS = {"policy": "by_drift", "always": "always"}
-READ = "SELECT event_type, timestamp, source_id, source_file, data FROM eventlog ORDER BY seq"
-APPEND = "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) VALUES (?, ?, ?, ?, ?)"
+LINES = "replay.jsonl"
+NEIGHBOURS, ASKED_TEXTS = 10, 500
+FORK = multiprocessing.get_context("fork")
 
-Row = tuple[str, str, str, str | None, str]
-Figures = dict[str, float | None]
+Line = dict[str, Any]
+# The events of each step; processes that are forked have them, too.
+_BATCHES: list[list[Row]] = []
 
 
 def main() -> None:
-    """Replay, and print."""
+    """Replay, or report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("old", type=Path)
-    parser.add_argument("new", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--layers", type=int, nargs=2, default=[512, 128])
-    parser.add_argument("--only", nargs="+", default=list(MEASURED), choices=list(PROJECTIONS))
+    commands = parser.add_subparsers(dest="command", required=True)
+    replay = commands.add_parser("replay")
+    replay.add_argument("old", type=Path)
+    replay.add_argument("new", type=Path)
+    replay.add_argument("folder", type=Path)
+    replay.add_argument("--steps", type=int, default=50)
+    replay.add_argument("--layers", type=int, nargs=2, default=[512, 128])
+    replay.add_argument("--only", nargs="+", default=[*MEASURED, BASE], choices=[*PROJECTIONS, BASE])
+    replay.add_argument("--every", type=int, default=1, help="train anew at every so many steps only")
+    report = commands.add_parser("report")
+    report.add_argument("folders", nargs="+", type=Path)
+    report.add_argument("--plot", type=Path)
     options = parser.parse_args()
-    batches = list(_batches(options.old, options.new, options.steps))
-    arms = {arm: _project(options.folder / arm, word, options) for arm, word in ARMS.items()}
-    before: dict[str, HashSample] = {}
-    for step, rows in enumerate(batches):
-        for arm, root in arms.items():
-            _append(root, rows)
+    if options.command == "replay":
+        Replay(options).run()
+    else:
+        texts = [(folder / LINES).read_text() for folder in options.folders]
+        print_report([json.loads(line) for text in texts for line in text.splitlines()], options.plot)
+
+
+class Replay:
+    """The processes of a replay: one for each projection, and those that train anew."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Read the events; processes that are forked have them, too."""
+        self.folder, self.names, self.layers = options.folder, list(options.only), options.layers
+        self.every = options.every
+        _BATCHES[:] = batches_of(options.old, options.new, options.steps)
+        self.lines: multiprocessing.Queue[Line] = FORK.Queue()
+        self.begun = time.monotonic()
+
+    def run(self) -> None:
+        """Replay all of it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        chains = self.names
+        trainers = max(len(os.sched_getaffinity(0)) - len(chains), 1)
+        pool = FORK.Pool(trainers, initializer=_on_one_of, initargs=(len(chains),))
+        running = [FORK.Process(target=self.chain, args=(name, place)) for place, name in enumerate(chains)]
+        for process in running:
+            process.start()
+        waiting = len(chains)
+        with (self.folder / LINES).open("w") as file:
+            while waiting:
+                line = self.lines.get()
+                waiting -= line["what"] == "end"
+                if self._is_trained_anew(line):
+                    self._submit(pool, self.train_anew, line["projection"], line["step"] - 1)
+                    waiting += 1
+                if line["what"] == "build" and line["projection"] != BASE and line["step"] == self.last:
+                    self._submit(pool, self.teammate, line["projection"])
+                    waiting += 1
+                if line["what"] != "end" or "error" in line:
+                    print(json.dumps(line | {"at": round(time.monotonic() - self.begun, 1)}), file=file, flush=True)
+        for process in running:
+            process.join()
+        pool.close()
+
+    def _is_trained_anew(self, line: Line) -> bool:
+        """Return whether a build asks something of weights that are trained anew at the step before it."""
+        if line["what"] != "build" or line["projection"] == BASE or not line["step"]:
+            return False
+        return bool(line["step"] % self.every == 0 or line["step"] == self.last)
+
+    @property
+    def last(self) -> int:
+        """The number of the last step."""
+        return len(_BATCHES) - 1
+
+    def _submit(self, pool: Any, work: Any, *arguments: Any) -> None:
+        pool.apply_async(
+            work,
+            arguments,
+            callback=lambda line: (self.lines.put(line), self.lines.put({"what": "end"})),
+            error_callback=lambda error: self.lines.put({"what": "end", "error": repr(error), "of": arguments}),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "lines"}
+
+    def chain(self, name: str, place: int) -> None:
+        """Replay one projection, or `base` with the model."""
+        _on(place)
+        try:
+            for line in self._steps(name):
+                self.lines.put(line | {"projection": name})
+            self.lines.put({"what": "end"})
+        except BaseException as error:
+            self.lines.put({"what": "end", "error": repr(error), "of": name})
+            raise
+
+    def _steps(self, name: str) -> Iterator[Line]:
+        root = self._project(name, "by drift")
+        for step, rows in enumerate(_BATCHES):
+            append_rows(root, rows)
             workspace = open_workspace(find_project(root))
-            figures, spent = _next_figures(workspace, before)
-            if step:
-                _tell(step=step, arm=arm, next=figures)
-            _tell(step=step, arm=arm, events=len(rows), **_build(workspace, spent))
-        before = {name: _relations(workspace, name) for name in options.only}
+            spent: dict[str, float] = defaultdict(float)
+            if step and name != BASE:
+                for stage in ("pairs", "embeddings"):
+                    _timed_stage(workspace, name, stage, spent)
+                _keep(_on_disk(workspace, name), self._copy(name, "asked", step))
+                asked = self._copied(name, "asked", step)
+                before = self._copied(name, "trained", step - 1)
+                figures = _next(workspace, name, asked, before)
+                yield {"what": "next", "arm": "by drift", "step": step, **figures}
+            yield {"what": "build", "step": step, "events": len(rows), **_build(workspace, name, spent)}
+            if name != BASE:
+                _keep(_on_disk(workspace, name), self._copy(name, "trained", step))
+        if name != BASE:
+            run_model(workspace, lambda _: None, renew=True)
+            for stage in workspace.projection(name).stages:
+                run_stage(workspace, name, stage.name, lambda _: None, renew=True)
+            yield {"what": "clean", "arm": "by drift", "digests": _digests(workspace, name)}
 
+    def train_anew(self, name: str, step: int) -> Line:
+        """Train on what there was at a step, index it as a whole, and ask what is new at the next step."""
+        workspace = open_workspace(find_project(self.folder / name / "by drift"))
+        trained = self._copied(name, "trained", step)
+        projection = workspace.projection(name)
+        weights = _weights(workspace, name)
+        work = Work(workspace.project, workspace.spec, BaseFiles(()), workspace.eventlog, trained, lambda _: None)
+        begun = time.process_time()
+        with blas_on_one_thread():
+            made = weights.build(work)
+            record = StageRecord("", {}, made.digest, {}, made.facts)
+            trained = trained.replaced("weights", record, made.contents)
+            projection.last.build(
+                Work(workspace.project, workspace.spec, BaseFiles(()), workspace.eventlog, trained, lambda _: None)
+            )
+        spent = time.process_time() - begun
+        asked = self._copied(name, "asked", step + 1)
+        return {
+            "what": "next",
+            "arm": "always",
+            "projection": name,
+            "step": step + 1,
+            "cpu": round(spent, 2),
+            "epoch": made.facts["best_epoch"],
+            **_next(workspace, name, asked, trained),
+        }
 
-def _tell(**what: object) -> None:
-    print(json.dumps(what), flush=True)
+    def teammate(self, name: str) -> Line:
+        """Build from nothing before the last step, compare it there, and build from nothing after it."""
+        figures: Line = {"what": "teammate", "projection": name}
+        root = self._project(name, "before")
+        append_rows(root, [row for rows in _BATCHES[: self.last] for row in rows])
+        workspace = open_workspace(find_project(root))
+        begun = time.process_time()
+        _build_clean(workspace, name)
+        figures["cpu"] = round(time.process_time() - begun, 2)
+        _keep(_on_disk(workspace, name), self._copy(name, "fresh", self.last - 1))
+        fresh = self._copied(name, "fresh", self.last - 1)
+        append_rows(root, _BATCHES[self.last])
+        workspace = open_workspace(find_project(root))
+        _build_clean(workspace, name, ("pairs", "embeddings"))
+        asked = _on_disk(workspace, name)
+        figures |= _next(workspace, name, asked, fresh)
+        theirs = self._copied(name, "trained", self.last - 1)
+        figures["neighbours"] = common_neighbours(
+            _applied(workspace, name, fresh, asked),
+            _applied(workspace, name, theirs, self._copied(name, "asked", self.last)),
+        )
+        root = self._project(name, "after")
+        append_rows(root, [row for rows in _BATCHES for row in rows])
+        workspace = open_workspace(find_project(root))
+        _build_clean(workspace, name)
+        return figures | {"digests": _digests(workspace, name)}
 
-
-def _project(root: Path, refresh: str, options: argparse.Namespace) -> Path:
-    (root / ".patina" / "data").mkdir(parents=True)
-    lines = ["version: 2", f"embedding_model: {CORPUS_STATIC}", f"refresh: {refresh}", "projections:"]
-    for name in options.only:
-        source, pair_type = PROJECTIONS[name]
+    def _project(self, name: str, what: str) -> Path:
+        root = self.folder / name / what
+        (root / ".patina" / "data").mkdir(parents=True)
+        own = MEASURED[1] if name == BASE else name
+        source, pair_type = PROJECTIONS[own]
         training = f"{{source: {source}, pair_type: {pair_type}, epochs: 10}}"
-        lines.append(f"  {name}: {{layers: {options.layers}, training: {training}}}")
-    (root / ".patina" / "oxidize.yaml").write_text("\n".join(lines) + "\n")
-    with closing(sqlite3.connect(root / ".patina" / "data" / "patina.db")) as connection:
-        connection.executescript(EVENTLOG_SQL)
-    return root
+        lines = ["version: 2", f"embedding_model: {CORPUS_STATIC}", "projections:"]
+        lines.append(f"  {own}: {{layers: {self.layers}, training: {training}}}")
+        (root / ".patina" / "oxidize.yaml").write_text("\n".join(lines) + "\n")
+        with closing(sqlite3.connect(root / ".patina" / "data" / "patina.db")) as connection:
+            connection.executescript(EVENTLOG_SQL)
+        return root
+
+    def _copy(self, name: str, what: str, step: int) -> Path:
+        return self.folder / name / what / str(step)
+
+    def _copied(self, name: str, what: str, step: int) -> BuiltProjection:
+        paths = ProjectionPaths(self._copy(name, what, step), name)
+        return BuiltProjection(paths, read_manifest(paths.manifest))
 
 
-def _append(root: Path, rows: Sequence[Row]) -> None:
-    with closing(sqlite3.connect(root / ".patina" / "data" / "patina.db")) as connection, connection:
-        connection.executemany(APPEND, rows)
+def _on(place: int) -> None:
+    """Keep this process to one processor, where there are enough for all."""
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) > len(MEASURED) + 1:
+        os.sched_setaffinity(0, {processors[place % len(processors)]})
 
 
-def _batches(old: Path, new: Path, steps: int) -> Iterator[list[Row]]:
-    """Yield what is there at first, and then what is new in each step."""
-    start = max(_moment(row[1]) for row in _rows(old) if row[0] == "git.commit")
-    rows = list(_rows(new))
-    commits = sorted(_moment(row[1]) for row in rows if row[0] == "git.commit" and _moment(row[1]) > start)
-    ends = [commits[len(commits) * step // steps - 1] for step in range(1, steps + 1)]
-    scans = sorted({row[1] for row in rows if row[0].startswith("code.")})
-    times = _commit_times(rows, start)
-    dated = []
-    for row in rows:
-        moment = _moment(row[1])
-        if row[0].startswith("code."):
-            moment = start if row[1] == scans[0] else _scanned(row[3] or "", times, commits)
-        dated.append((moment, row))
-    yield [row for moment, row in dated if moment <= start]
-    for first, last in zip([start, *ends], ends, strict=False):
-        yield [row for moment, row in dated if first < moment <= last]
-
-
-def _commit_times(rows: Sequence[Row], start: float) -> dict[str, list[float]]:
-    """Return the times of each path's commits after `start`."""
-    times: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        if row[0] == "git.commit" and _moment(row[1]) > start:
-            for file in json.loads(row[4]).get("files") or ():
-                times[file["path"]].append(_moment(row[1]))
-    return times
-
-
-def _scanned(file: str, times: dict[str, list[float]], commits: Sequence[float]) -> float:
-    """Return when a file is taken to be scanned: at one of its commits, or at any where none touches it."""
-    moments = times.get(file.removeprefix("./")) or commits
-    return moments[int(hash_share(file) * len(moments))]
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        yield from connection.execute(READ)
-
-
-def _moment(timestamp: str) -> float:
-    """Return seconds since 1970; 0 for what is no time, which is there from the beginning."""
-    try:
-        return datetime.fromisoformat(timestamp).timestamp()
-    except ValueError:
-        return 0.0
+def _on_one_of(first: int) -> None:
+    """Keep a process of the pool to one of the processors that are left."""
+    number = multiprocessing.current_process()._identity[-1] - 1
+    count = len(os.sched_getaffinity(0))
+    if count > len(MEASURED) + 1:
+        _on(first + number % max(count - first, 1))
 
 
 def _on_disk(workspace: Workspace, name: str) -> BuiltProjection:
@@ -146,74 +270,178 @@ def _on_disk(workspace: Workspace, name: str) -> BuiltProjection:
     return BuiltProjection(paths, read_manifest(paths.manifest))
 
 
-def _relations(workspace: Workspace, name: str) -> HashSample:
-    """Return the relations that a projection's pairs have; both projects have the same."""
-    return _weights(workspace, name).pairs.known(_on_disk(workspace, name)).relations
+def _keep(built: BuiltProjection, folder: Path) -> None:
+    """Copy the files of a projection as they are now."""
+    folder.mkdir(parents=True)
+    for path in built.paths.folder.glob(f"{built.paths.name}.*"):
+        shutil.copyfile(path, folder / path.name)
 
 
 def _weights(workspace: Workspace, name: str) -> WeightsStage:
     return next(stage for stage in workspace.projection(name).stages if isinstance(stage, WeightsStage))
 
 
-def _next_figures(workspace: Workspace, before: dict[str, HashSample]) -> tuple[Figures, float]:
-    """Return the MRR of each projection's weights as they are, on the relations that have come since.
-
-    Pairs and embeddings are built for that, with the model as it is: the processor time of it belongs to the build.
-    """
-    found: Figures = {}
-    spent = 0.0
-    for name, seen in before.items():
-        weights = _weights(workspace, name)
-        trained = from_safetensors(_on_disk(workspace, name).stage("weights").read(WEIGHTS), name)
-        begun = time.process_time()
-        for stage in ("pairs", "embeddings"):
-            run_stage(workspace, name, stage, lambda _: None)
-        spent += time.process_time() - begun
-        built = _on_disk(workspace, name)
-        known, file = weights.pairs.known(built), weights.pairs.relations(built)
-        task = new_relations_task(
-            file.relations, lambda first, second, known=known, seen=seen: seen.lacks(known.hashes(first, second))
-        )
-        vectors = weights.embeddings.vectors(built)
-        found[name] = mean_reciprocal_rank(trained.apply(vectors), task)
-        found[f"{name} base"] = mean_reciprocal_rank(vectors, task)
-        found[f"{name} queries"] = int(np.size(task.queries))
-    return found, spent
+def _applied(workspace: Workspace, name: str, trained: BuiltProjection, asked: BuiltProjection) -> Any:
+    """Return the vectors, float32 [texts, output], that some weights give the texts of another build."""
+    projection = from_safetensors(trained.stage("weights").read(WEIGHTS), name)
+    return projection.apply(_weights(workspace, name).embeddings.vectors(asked))
 
 
-def _build(workspace: Workspace, spent: float) -> dict[str, object]:
-    """Build what is stale; return the processor time, what became of weights, and of the model.
-
-    Args:
-        workspace: The project.
-        spent: Processor time of what is built already.
-    """
-    started = time.process_time()
-    survey(workspace)
-    model = run_model(workspace, lambda _: None)
-    done: dict[str, str] = {}
-    seconds: dict[str, float] = defaultdict(float)
-    for projection in workspace.projections:
-        for stage in projection.stages:
-            begun = time.process_time()
-            outcome = run_stage(workspace, projection.name, stage.name, lambda _: None)
-            seconds[stage.name] += time.process_time() - begun
-            if stage.name == "weights":
-                kinds = [reason.kind.name.lower() for reason in outcome.reasons]
-                done[projection.name] = ("kept" if outcome.reused else "") or ", ".join(kinds)
-    publish_lock(workspace)
+def _next(workspace: Workspace, name: str, asked: BuiltProjection, trained: BuiltProjection) -> Line:
+    """Return the MRR of some weights, and of the base vectors, on the relations that have come since."""
+    weights = _weights(workspace, name)
+    seen = weights.pairs.known(trained).relations
+    known, file = weights.pairs.known(asked), weights.pairs.relations(asked)
+    task = new_relations_task(file.relations, lambda first, second: seen.lacks(known.hashes(first, second)))
     return {
-        "cpu": round(spent + time.process_time() - started, 2),
-        "stages": {name: round(value, 2) for name, value in seconds.items()},
-        "weights": done,
-        "drift": {name: _drift(workspace, name) for name in workspace.names() if name != BASE},
+        "mrr": mean_reciprocal_rank(_applied(workspace, name, trained, asked), task),
+        "base_mrr": mean_reciprocal_rank(weights.embeddings.vectors(asked), task),
+        "queries": int(np.size(task.queries)),
+    }
+
+
+def common_neighbours(first: Any, second: Any) -> float:
+    """Return which share of a text's nearest texts is the same in both, float32 [texts, dim] each, over some texts."""
+    rows = np.linspace(0, len(first) - 1, min(len(first), ASKED_TEXTS)).astype(int)
+    found = []
+    for vectors in (first, second):
+        cosines = vectors[rows] @ vectors.T
+        cosines[np.arange(len(rows)), rows] = -np.inf
+        found.append(np.argpartition(-cosines, NEIGHBOURS, axis=1)[:, :NEIGHBOURS])
+    pairs = zip(*found, strict=True)
+    return float(np.mean([len(set(one.tolist()) & set(other.tolist())) / NEIGHBOURS for one, other in pairs]))
+
+
+def _timed_stage(workspace: Workspace, name: str, stage: str, spent: dict[str, float]) -> Any:
+    begun = time.process_time()
+    outcome = run_stage(workspace, name, stage, lambda _: None)
+    spent[stage] += time.process_time() - begun
+    return outcome
+
+
+def _build(workspace: Workspace, name: str, spent: dict[str, float]) -> Line:
+    """Build a projection, or the model and `base`; return the processor time of each stage, and what became of it."""
+    begun = time.process_time()
+    if name == BASE:
+        survey(workspace)
+    model = run_model(workspace, lambda _: None)
+    if name == BASE:
+        spent["look and model"] += time.process_time() - begun
+    done = {}
+    for stage in workspace.projection(name).stages:
+        outcome = _timed_stage(workspace, name, stage.name, spent)
+        done[stage.name] = "kept" if outcome.reused else ", ".join(r.kind.name.lower() for r in outcome.reasons)
+    if name == BASE:
+        publish_lock(workspace)
+    return {
+        "cpu": {stage: round(seconds, 3) for stage, seconds in spent.items()},
+        "weights": done.get("weights"),
+        "drift": _drift(workspace, name),
         "model": "kept" if model.reused else "built",
     }
 
 
+def _build_clean(workspace: Workspace, name: str, stages: Sequence[str] = ()) -> None:
+    run_model(workspace, lambda _: None)
+    for stage in stages or [entry.name for entry in workspace.projection(name).stages]:
+        run_stage(workspace, name, stage, lambda _: None)
+
+
+def _digests(workspace: Workspace, name: str) -> Mapping[str, str]:
+    """Return the digests of what search reads."""
+    manifest = read_manifest(workspace.paths(name).manifest)
+    return {
+        f"{stage}.{role}": output.sha256
+        for stage in ("embeddings", "weights", "index")
+        for role, output in manifest[stage].outputs.items()
+    }
+
+
 def _drift(workspace: Workspace, name: str) -> list[float]:
-    lineage = read_manifest(workspace.paths(name).manifest)["weights"].lineage
-    return [] if lineage is None else [round(lineage.drift, 4), round(lineage.total_drift, 4), lineage.continued]
+    record = read_manifest(workspace.paths(name).manifest).get("weights")
+    if record is None or record.lineage is None:
+        return []
+    lineage = record.lineage
+    return [round(lineage.drift, 4), round(lineage.total_drift, 4), lineage.continued]
+
+
+def print_report(lines: Sequence[Line], plot: Path | None) -> None:
+    """Print tables of a replay, and draw it."""
+    builds = [line for line in lines if line["what"] == "build" and line["step"]]
+    asked = {(line["projection"], line["arm"], line["step"]): line for line in lines if line["what"] == "next"}
+    names = sorted({name for name, _, _ in asked}, key=MEASURED.index)
+    steps = sorted({step for _, _, step in asked})
+    anew = {key: line for key, line in asked.items() if key[1] == "always"}
+    print("| projection | kept | continued | anew | base | always | by drift | difference (standard error) | worst |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name in names:
+        done = [line["weights"] for line in builds if line["projection"] == name]
+        counts = [sum(test(entry) for entry in done) for test in (_is_kept, _is_continued, _is_anew)]
+        pairs = [(asked.get((name, "always", step)), asked.get((name, "by drift", step))) for step in steps]
+        both = [(one, other) for one, other in pairs if one and other and other["queries"]]
+        gains = np.array([other["mrr"] - one["mrr"] for one, other in both])
+        means = [
+            np.mean([line[key] for line in column])
+            for key, column in zip(
+                ("base_mrr", "mrr", "mrr"),
+                ([one for one, _ in both], [one for one, _ in both], [other for _, other in both]),
+                strict=True,
+            )
+        ]
+        error = gains.std(ddof=1) / np.sqrt(len(gains))
+        cells = [*map(str, counts), *(f"{mean:.3f}" for mean in means), f"{gains.mean():+.4f} ({error:.4f})"]
+        print(f"| {name} | {' | '.join(cells)} | {gains.min():+.3f} |")
+    policy, always = defaultdict(float), defaultdict(float)
+    for line in builds:
+        for stage, seconds in line["cpu"].items():
+            own = line["projection"] != BASE and stage in ("weights", "index")
+            policy[line["step"]] += seconds
+            always[line["step"]] += 0.0 if own else seconds
+    for name in names:  # between the steps at which it was trained anew, that costs as much as at the next of them
+        costs = {step: line["cpu"] for (own, _, step), line in anew.items() if own == name}
+        for step in range(1, max(steps)):
+            always[step] += costs[min(end for end in costs if end > step)]
+    ends = range(1, max(steps))  # what was trained at the last step was asked nothing
+    spent = [sum(arm[step] for step in ends) for arm in (policy, always)]
+    print()
+    print(f"CPU s of steps 1 to {max(ends)}: by drift {spent[0]:.1f}, always {spent[1]:.1f}: {spent[0] / spent[1]:.1%}")
+    for name in names:
+        found = {line["what"]: line for line in lines if line.get("projection") == name}
+        mate, clean = found.get("teammate"), found.get("clean")
+        if mate and clean:
+            mrr = asked[name, "by drift", max(steps)]["mrr"]
+            print(
+                f"{name}: MRR of a teammate who builds before the last step {mate['mrr']:.3f}, of the incremental "
+                f"one {mrr:.3f}; "
+                f"neighbours in common {mate['neighbours']:.2f}; equal bytes after a clean build: "
+                f"{mate['digests'] == clean['digests']}"
+            )
+    if plot is not None:
+        panels = {
+            name: {
+                arm: [(step, asked[name, arm, step]["mrr"]) for step in steps if (name, arm, step) in asked]
+                for arm in ("always", "by drift")
+            }
+            for name in names
+        }
+        totals = {"always": always, "by drift": policy}
+        panels["CPU s, in all"] = {
+            arm: [(end, sum(per_step[step] for step in range(1, end + 1))) for end in ends]
+            for arm, per_step in totals.items()
+        }
+        plot.write_text(line_plots(panels))
+
+
+def _is_kept(done: str) -> bool:
+    return done == "kept"
+
+
+def _is_continued(done: str) -> bool:
+    return "continued" in done
+
+
+def _is_anew(done: str) -> bool:
+    return not _is_kept(done) and not _is_continued(done)
 
 
 if __name__ == "__main__":

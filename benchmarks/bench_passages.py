@@ -1,24 +1,30 @@
 """Warm fused queries over many passages that are made up: time of each step, memory, bytes and recall.
 
     python benchmarks/bench_passages.py 50000
-    python benchmarks/bench_passages.py 1000000 --dims 256
+    python benchmarks/bench_passages.py 1000000 --dims 256 --mapped
 
 Words are drawn by Zipf's law, so that a question has common and rare ones; vectors lie around 1,000 centres. The
-base model is left out: a question's vector is made up, too. Times are processor time of all threads.
+base model is left out: a question's vector is made up, too. Times are processor time of all threads. The questions are
+asked by a process of its own, so that its memory is that of a search. `--mapped` leaves the index in its file, which
+`patina scry` does not do: what is mapped may change after its digest was checked.
 """
 
 import argparse
-import resource
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
+from build_stages import peak_mib
 from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group, Passage
-from patina_assets.search.index import IndexOptions, build_index, load_index, recall_at_10
+from patina_assets.search.index import EXPANSION_SEARCH, Index, IndexOptions, build_index, load_index, recall_at_10
 from patina_assets.search.indexes import OpenIndex
 from patina_assets.search.passage_file import NO_FILTERS, PassageFile, encode_passages
 from patina_assets.search.question_lists import evidence_of, hit, list_weights, merged, named, word_lists
@@ -30,6 +36,7 @@ VOCABULARY, BODY_WORDS, QUESTION_WORDS = 30_000, 60, 7
 QUERIES, CENTRES, NOISE = 200, 1_000, 0.6
 WANTED_P99, WANTED_RECALL = 15.0, 0.98
 KINDS = ("function", "function", "section", "commit", "commit")
+SEARCH, GRAPH, QUESTIONS = "base.search.db", "base.usearch", "questions.npy"
 T = TypeVar("T")
 
 
@@ -76,8 +83,10 @@ def made_vectors(count: int, dims: int) -> NDArray[np.float32]:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def ask(laps: Laps, file: PassageFile, index: OpenIndex, question: str, vector: NDArray[np.float32]) -> None:
+def ask(laps: Laps, index: OpenIndex, question: str, vector: NDArray[np.float32]) -> None:
     """Answer a question as `Searcher` does, step by step."""
+    file = index.file
+    assert isinstance(file, PassageFile)  # noqa: S101 - it is opened so
     started = time.process_time()
     words = laps.lap("words", lambda: word_lists(file, question, DEPTH, NO_FILTERS)) or {}
     nearest = laps.lap("nearest", lambda: dict(index.nearest(vector, len(Group) * DEPTH)))
@@ -97,30 +106,53 @@ def ask(laps: Laps, file: PassageFile, index: OpenIndex, question: str, vector: 
     laps.spent["all"].append(1000 * (time.process_time() - started))
 
 
+def build(folder: Path, count: int, dims: int) -> None:
+    """Write a search file, an index and the vectors of the questions, and print what that took."""
+    started = time.process_time()
+    written = encode_passages(made_passages(count), {})
+    (folder / SEARCH).write_bytes(written)
+    vectors = made_vectors(count, dims)
+    graph = build_index(vectors, IndexOptions())
+    (folder / GRAPH).write_bytes(graph)
+    print(f"built in {time.process_time() - started:.0f} s of processor time")
+    each = [len(part) / count for part in (written, graph)]
+    print(f"bytes per passage: {each[0]:.0f} in the search file, {each[1]:.0f} in the index")
+    print(f"recall@10 {recall_at_10(load_index(graph, GRAPH), vectors):.4f} (wanted {WANTED_RECALL})")
+    np.save(folder / QUESTIONS, vectors[np.arange(QUERIES) * count // QUERIES])
+
+
+def ask_all(folder: Path, *, mapped: bool) -> None:
+    """Ask all questions and print the table of times and the memory that it took."""
+    path = folder / GRAPH
+    index = (
+        Index.restore(path, view=True, expansion_search=EXPANSION_SEARCH)
+        if mapped
+        else load_index(path.read_bytes(), GRAPH)
+    )
+    opened = OpenIndex("base", index, PassageFile((folder / SEARCH).read_bytes(), SEARCH), None)
+    laps, source = Laps(), np.random.default_rng(1)
+    for vector in np.load(folder / QUESTIONS):
+        ask(laps, opened, " ".join(drawn_words(source, QUESTION_WORDS)), vector)
+    print("| step | p50, ms | p99, ms |\n|---|---|---|")
+    for step, spent in laps.spent.items():
+        print(f"| {step} | {np.quantile(spent, 0.5):.2f} | {np.quantile(spent, 0.99):.2f} |")
+    print(f"p99 wanted {WANTED_P99} ms, peak {peak_mib():.0f} MiB")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("passages", type=int)
     parser.add_argument("--dims", type=int, default=384)
+    parser.add_argument("--mapped", action="store_true", help="leave the index in its file")
+    parser.add_argument("--asked-in", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    started = time.process_time()
-    written = encode_passages(made_passages(options.passages), {})
-    vectors = made_vectors(options.passages, options.dims)
-    graph = build_index(vectors, IndexOptions())
-    print(f"built in {time.process_time() - started:.0f} s of processor time")
-    each = [len(part) / options.passages for part in (written, graph)]
-    print(f"bytes per passage: {each[0]:.0f} in the search file, {each[1]:.0f} in the index")
-    file, index = PassageFile(written, "base.search.db"), load_index(graph, "base.usearch")
-    recall = recall_at_10(index, vectors)
-    laps, source = Laps(), np.random.default_rng(1)
-    for row in range(QUERIES):
-        question = " ".join(drawn_words(source, QUESTION_WORDS))
-        ask(laps, file, OpenIndex("base", index, file, None), question, vectors[row * options.passages // QUERIES])
-    print("| step | p50, ms | p99, ms |\n|---|---|---|")
-    for step, spent in laps.spent.items():
-        print(f"| {step} | {np.quantile(spent, 0.5):.2f} | {np.quantile(spent, 0.99):.2f} |")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"recall@10 {recall:.4f} (wanted {WANTED_RECALL}), p99 wanted {WANTED_P99} ms, peak {peak:.0f} MiB")
+    if options.asked_in is not None:
+        ask_all(options.asked_in, mapped=options.mapped)
+        return
+    with TemporaryDirectory() as made:
+        build(Path(made), options.passages, options.dims)
+        subprocess.run([sys.executable, *sys.argv, "--asked-in", made], check=True)
 
 
 if __name__ == "__main__":

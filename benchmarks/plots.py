@@ -7,6 +7,7 @@ from html import escape
 from patina_assets.pictures.charts import COLOURS
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, LEGEND = 340, 260, 48, 28, 22, 130
+COLUMNS = 3
 Points = Sequence[Sequence[float]]
 
 
@@ -49,6 +50,48 @@ def log_plot(title: str, lines: Mapping[str, Points]) -> str:
         "font-family='sans-serif' font-size='11'>"
         f"<rect width='100%' height='100%' fill='#fff'/>{''.join(parts)}</svg>\n"
     )
+
+
+def line_plots(panels: Mapping[str, Mapping[str, Points]]) -> str:
+    """Return plots beside and below each other, both axes linear from 0 on, with one legend.
+
+    Args:
+        panels: Lines by name, by title; each line is points (x, y).
+    """
+    parts: list[str] = []
+    names = list(next(iter(panels.values())))
+    for number, (title, lines) in enumerate(panels.items()):
+        left, top = (number % COLUMNS) * WIDTH, (number // COLUMNS) * HEIGHT
+        parts.append(f"<g transform='translate({left} {top})'>{_panel(title, lines)}</g>")
+    rows = -(-len(panels) // COLUMNS)
+    for row, name in enumerate(names):
+        parts.append(
+            f"<text x='{LEFT + 90 * row}' y='{rows * HEIGHT + 14}' fill='{COLOURS[row]}'>{escape(name)}</text>"
+        )
+    size = COLUMNS * WIDTH, rows * HEIGHT + 22
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {size[0]} {size[1]}' width='{size[0]}' "
+        "font-family='sans-serif' font-size='11'>"
+        f"<rect width='100%' height='100%' fill='#fff'/>{''.join(parts)}</svg>\n"
+    )
+
+
+def _panel(title: str, lines: Mapping[str, Points]) -> str:
+    points = [point for line in lines.values() for point in line]
+    right, high = (max((point[axis] for point in points), default=1) or 1 for axis in (0, 1))
+    parts = [f"<text x='{LEFT}' y='14' font-weight='bold'>{escape(title)}</text>"]
+    for part in range(5):
+        x, y = LEFT + part / 4 * (WIDTH - LEFT - 10), HEIGHT - BOTTOM - part / 4 * (HEIGHT - BOTTOM - TOP)
+        parts.append(f"<path d='M{LEFT} {y:.0f}H{WIDTH - 10}' stroke='#ddd'/>")
+        parts.append(f"<text x='{LEFT - 5}' y='{y + 4:.0f}' text-anchor='end'>{part / 4 * high:.3g}</text>")
+        parts.append(f"<text x='{x:.0f}' y='{HEIGHT - 10}' text-anchor='middle'>{part / 4 * right:.0f}</text>")
+    for row, line in enumerate(lines.values()):
+        path = "L".join(
+            f"{LEFT + x / right * (WIDTH - LEFT - 10):.1f} {HEIGHT - BOTTOM - y / high * (HEIGHT - BOTTOM - TOP):.1f}"
+            for x, y in line
+        )
+        parts.append(f"<path d='M{path}' fill='none' stroke='{COLOURS[row]}' stroke-width='1.5'/>" if path else "")
+    return "".join(parts)
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:

@@ -29,6 +29,8 @@ def _home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterat
         environment.setenv("HOME", str(home))
         environment.setenv("PATINA_HOME", str(give_key(home / "mothership")))
         environment.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        # What a test changes in its process is not changed in another one.
+        environment.setenv("PATINA_WORKERS", "1")
         for name in CHOICES:
             environment.delenv(name, raising=False)
         yield

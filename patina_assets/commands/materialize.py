@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from patina_assets.commands.initialise import is_unedited, write_recipe
 from patina_assets.pairs.types import pair_types_by_source
 from patina_assets.pipeline.plain_text import json_text, one_line
 from patina_assets.pipeline.progress import scraper_progress
 from patina_assets.pipeline.tables import REPORT_HEADER, report_rows
 from patina_assets.recipe.reader import read_recipe
 from patina_assets.terminal.output import print_table, shown_progress
-from patina_assets.upkeep.suggestions import unused
 from patina_resources.errors import PatinaError
 from patina_resources.materialize.code.languages.languages import PROBLEMS
 from patina_resources.materialize.git.tracked import refuse_tracked
@@ -77,6 +75,10 @@ def materialize(
 
 def _follow_signal(project: Project) -> list[str]:
     """Write a recipe anew that nobody has edited; return what was done, or what an edited one could have."""
+    # Imported late: most runs bring no new kind of events, and must not wait for what downloads models.
+    from patina_assets.commands.initialise import is_unedited, write_recipe
+    from patina_assets.upkeep.suggestions import unused
+
     before = project.recipe.read_text("utf-8", "surrogateescape")
     if is_unedited(before):
         line = write_recipe(project)

@@ -29,6 +29,7 @@ from patina_resources.models.registry_files import load_registry
 from patina_resources.models.status import missing_shipped
 from patina_resources.project.project import PROJECT_VARIABLE, Project
 from patina_resources.store.artifacts import settle_interrupted
+from patina_resources.store.files import remove_leftovers
 from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
 from patina_resources.store.trust import TRUST_VARIABLE
@@ -73,6 +74,7 @@ def oxidize(
     failures: list[str] = []
     if not stale_stages(verdicts):
         settle_interrupted((workspace.paths(name) for name in names), project.mutex)
+        remove_leftovers(project.data)
         if not as_json:
             print("nothing is stale: everything is as the recipe and the events ask for")
     else:
@@ -145,10 +147,18 @@ def _planned(
 
 
 def prepare_model(project: Project, *, may_add: bool) -> None:
-    """Bring into the cache what comes with Patina, and what `--yes` is the word for."""
+    """Bring into the cache what comes with Patina, and what `--yes` is the word for.
+
+    Raises:
+        PatinaError: The recipe cannot be read, a model cannot be brought, or the device to embed on is not there.
+    """
     name = model_name(read_recipe(project.recipe, pair_types_by_source()), project)
     if name == CORPUS_STATIC:
         return
+    if project.config.embedding_device != "cpu":
+        from patina_resources.onnx.session import refuse_missing
+
+        refuse_missing(project.config.embedding_device)
     shipped = missing_shipped(mothership(), load_registry(mothership(), project), name)
     if shipped or may_add or (project.root / OLD_MODELS).is_dir():
         # Imported late: a build whose model is here must not wait for the network code.
@@ -187,6 +197,10 @@ def _forced(workspace: Workspace, found: Survey, names: Sequence[str]) -> list[S
 
 def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) -> list[str]:
     """Run the stale stages as one Dagster run; return a sentence for each step that failed."""
+    # Imported late, as Dagster is below.
+    from patina_assets.pipeline.workers.workers import most_at_once
+
+    most_at_once()  # a wrong number is refused before anything is built
     stale = stale_stages(verdicts)
     for line in _announced(stale):
         say_on_stderr(line)

@@ -1,12 +1,13 @@
 """Weights that are continued: from where they are, with what is new drawn more often than what they have seen."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.learning.evaluate import mean_reciprocal_rank, new_relations_task
+from patina_assets.learning.evaluate import new_relations_task, reciprocal_ranks
 from patina_assets.learning.negatives import near_negatives
 from patina_assets.learning.projection import Projection
 from patina_assets.learning.train import EpochRecord, TrainingOptions, train
@@ -29,6 +30,7 @@ class Continuation:
         projection: The continued one.
         next_mrr: MRR of the weights before, on relations that they had not seen; None where there are none.
         next_base_mrr: The same of the base vectors.
+        next_error: The standard error of the difference of the two; None for fewer than two queries.
         next_queries: How many queries that was asked of.
         loss: Mean loss of the last epoch.
     """
@@ -36,6 +38,7 @@ class Continuation:
     projection: Projection
     next_mrr: float | None
     next_base_mrr: float | None
+    next_error: float | None
     next_queries: int
     loss: float | None
 
@@ -67,14 +70,21 @@ def continue_projection(
         PatinaError: No usable triplets, or divergence.
     """
     task = new_relations_task(relations, is_new)
-    before = mean_reciprocal_rank(start.apply(vectors), task)
-    base = mean_reciprocal_rank(vectors, task)
+    ranks, base = reciprocal_ranks(start.apply(vectors), task), reciprocal_ranks(vectors, task)
+    queries = int(task.queries.size)
     related = related_texts(relations)
     triplets = favouring_new(relations, related, is_new, count, options.seed)
     if hard_negatives:
         triplets = near_negatives(vectors, triplets, related, options.seed)
     result = train(vectors, triplets, options, start=start, related=related.never_negative_mask, progress=progress)
-    return Continuation(result.projection, before, base, int(task.queries.size), result.history[-1].loss)
+    return Continuation(
+        projection=result.projection,
+        next_mrr=float(ranks.mean()) if queries else None,
+        next_base_mrr=float(base.mean()) if queries else None,
+        next_error=float((ranks - base).std(ddof=1)) / math.sqrt(queries) if queries > 1 else None,
+        next_queries=queries,
+        loss=result.history[-1].loss,
+    )
 
 
 def favouring_new(relations: Relations, related: RelatedTexts, is_new: IsNew, count: int, seed: int) -> Int32:

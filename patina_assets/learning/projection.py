@@ -70,16 +70,38 @@ class Projection:
         Raises:
             PatinaError: `vectors` has another width than the projection's input.
         """
-        if vectors.ndim != 2 or vectors.shape[1] != self.input_dims:
-            raise PatinaError(
-                f"this projection takes vectors [n, {self.input_dims}], got {list(vectors.shape)}: "
-                f"it was trained on another model's embeddings, run `patina oxidize`"
-            )
+        self._check_width(vectors)
         projected = np.empty((len(vectors), self.output_dims), dtype=np.float32)
         for start in range(0, len(vectors), ROWS_PER_BLOCK):
             block = slice(start, start + ROWS_PER_BLOCK)
             self._apply_block(vectors[block], projected[block])
         return projected
+
+    def apply_one(self, vector: Float32) -> Float32:
+        """Return one projected vector as `apply` does, float32 [output], but for rounding.
+
+        A product of one row is too small to share: the threads of BLAS would wait for each other ten times as long.
+
+        Args:
+            vector: float32 [input].
+
+        Raises:
+            PatinaError: `vector` has another length than the projection's input.
+        """
+        self._check_width(vector[None, :])
+        if not vector.any():
+            return np.zeros(self.output_dims, np.float32)
+        hidden = np.maximum(np.einsum("ij,j->i", self.w1, vector) + self.b1, 0)
+        out = np.einsum("ij,j->i", self.w2, hidden) + self.b2
+        projected: Float32 = out / max(float(np.linalg.norm(out)), SMALLEST_LENGTH)
+        return projected
+
+    def _check_width(self, vectors: Float32) -> None:
+        if vectors.ndim != 2 or vectors.shape[1] != self.input_dims:
+            raise PatinaError(
+                f"this projection takes vectors [n, {self.input_dims}], got {list(vectors.shape)}: "
+                f"it was trained on another model's embeddings, run `patina oxidize`"
+            )
 
     def _apply_block(self, vectors: Float32, out: Float32) -> None:
         hidden = vectors @ self.w1.T

@@ -20,6 +20,7 @@ from patina_assets.orchestration.metadata import (
     source_metadata,
     source_references,
 )
+from patina_assets.orchestration.run_workers import RunWorkers
 from patina_assets.pipeline.corpus import corpus_sources, model_sources
 from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import Progress, ProgressLines
@@ -111,13 +112,19 @@ def source_sql(workspace: Workspace) -> dict[str, str]:
 
 def project_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
     """Return the assets of a project: sources, model, caches, the stages of each projection and of base, the lock."""
+    built = {
+        stage_key(projection.name, stage.name): (projection.name, stage.name)
+        for projection in workspace.projections
+        for stage in projection.stages
+    }
+    workers = RunWorkers(workspace, model_asset_key(workspace.spec.name), built)
     stages = [
-        _stage_asset(workspace, projection, stage)
+        _stage_asset(workspace, workers, projection, stage)
         for projection in workspace.projections
         for stage in projection.stages
     ]
     sources = [_source_asset(workspace, name, sql) for name, sql in source_sql(workspace).items()]
-    return [*sources, _model_asset(workspace), *_cache_assets(workspace), *stages, _lock_asset(workspace)]
+    return [*sources, _model_asset(workspace, workers), *_cache_assets(workspace), *stages, _lock_asset(workspace)]
 
 
 def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinition:
@@ -149,14 +156,14 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
     return source
 
 
-def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
-    spec = workspace.spec
+def _model_asset(workspace: Workspace, workers: RunWorkers) -> dg.AssetsDefinition:
+    spec, key = workspace.spec, model_asset_key(workspace.spec.name)
     built_from = ", ".join(source.name for source in corpus_sources())
     names = " and ".join(f"`{part.name}`" for part in spec.parts)
     joined = f"A text's unit vectors of {names} are joined and scaled to unit length. " if len(spec.parts) > 1 else ""
 
     @dg.asset(
-        key=model_asset_key(spec.name),
+        key=key,
         deps=[source_key(source.name) for source in model_sources(spec)],
         group_name=MODEL,
         owners=owners(workspace),
@@ -169,7 +176,9 @@ def _model_asset(workspace: Workspace) -> dg.AssetsDefinition:
     )
     def model(context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]) -> dg.MaterializeResult:
         forced = stated(lambda: build.forced(MODEL, [*workspace.names(), MODEL]))
-        outcome = stated(lambda: run_model(workspace, logged(context.log), full=forced, renew=build.renew))
+        report = logged(context.log)
+        stated(lambda: workers.of(context, build, _prefix(context, key), report))
+        outcome = stated(lambda: workers.model or run_model(workspace, report, full=forced, renew=build.renew))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.state.digest or ""),
             metadata={
@@ -209,7 +218,9 @@ def _embedding_stages(workspace: Workspace) -> list[Stage]:
     return [stage for projection in workspace.projections for stage in projection.stages if stage.embeds]
 
 
-def _stage_asset(workspace: Workspace, projection: ProjectionStages, stage: Stage) -> dg.AssetsDefinition:
+def _stage_asset(
+    workspace: Workspace, workers: RunWorkers, projection: ProjectionStages, stage: Stage
+) -> dg.AssetsDefinition:
     dependencies = _dependencies(workspace, stage)
     key = stage_key(projection.name, stage.name)
 
@@ -227,12 +238,15 @@ def _stage_asset(workspace: Workspace, projection: ProjectionStages, stage: Stag
     )
     def built(context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]) -> dg.MaterializeResult:
         forced = stated(lambda: build.forced(projection.name, [*workspace.names(), MODEL]))
-        report = logged(context.log)
+        report, prefix = logged(context.log), _prefix(context, key)
+        at_once = stated(lambda: workers.of(context, build, prefix, report))
         outcome = stated(
-            lambda: run_stage(workspace, projection.name, stage.name, report, full=forced, renew=build.renew)
+            lambda: (
+                at_once.outcome(projection.name, stage.name, report)
+                or run_stage(workspace, projection.name, stage.name, report, full=forced, renew=build.renew)
+            )
         )
         if stage.embeds and not outcome.reused:
-            prefix = context.asset_key.path[: -len(key.path)]
             for event in _observed_caches(workspace, outcome.record, prefix):
                 context.log_event(event)
         return dg.MaterializeResult(
@@ -242,6 +256,12 @@ def _stage_asset(workspace: Workspace, projection: ProjectionStages, stage: Stag
         )
 
     return built
+
+
+def _prefix(context: dg.AssetExecutionContext, key: dg.AssetKey) -> Sequence[str]:
+    """Return what stands before a key of the project in this run."""
+    path: Sequence[str] = context.asset_key.path
+    return path[: -len(key.path)]
 
 
 def _observed_caches(

@@ -196,10 +196,11 @@ def _unseen(project: Project, eventlog: Eventlog, look: Look, record: StageRecor
     """Return what the frozen corpus model has not seen; remembered until the texts change."""
     sources = corpus_sources()
     digest = _texts_digest({source.name: look.digests[source.name].digest for source in sources})
-    if record.inputs["texts"].value == digest:
-        return Unseen()
     memory = project.corpus_model_folder() / "unseen.json"
     counts = {source.name: look.digests[source.name].rows for source in sources}
+    if record.inputs["texts"].value == digest:
+        _remember_unseen(memory, record, counts, look.last_seq, Unseen())
+        return Unseen()
     counted = _recalled_unseen(memory, record, counts, look.last_seq)
     if counted is not None:
         return counted
@@ -210,10 +211,17 @@ def _unseen(project: Project, eventlog: Eventlog, look: Look, record: StageRecor
     texts = None
     if TEXTS in record.outputs:
         texts = 1 - drift_between(decode_sample(read_output(paths, record, TEXTS)), sample_of(text_hashes(today))).known
+    unseen = Unseen(words, texts, exact=False)
+    _remember_unseen(memory, record, counts, look.last_seq, unseen)
+    return unseen
+
+
+def _remember_unseen(
+    memory: Path, record: StageRecord, rows: Mapping[str, int], last_seq: int | None, unseen: Unseen
+) -> None:
+    found = {"model": record.digest, "last_seq": last_seq, "rows": rows, "words": unseen.words, "texts": unseen.texts}
     with suppress(PatinaError):  # what cannot be remembered is counted again
-        found = {"model": record.digest, "last_seq": look.last_seq, "rows": counts, "words": words, "texts": texts}
         write_if_changed(memory, json.dumps(found).encode())
-    return Unseen(words, texts, exact=False)
 
 
 def _recalled_unseen(memory: Path, record: StageRecord, rows: Mapping[str, int], last_seq: int | None) -> Unseen | None:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from patina_assets.pipeline.stages import BASE
-from patina_assets.pipeline.stages.embeddings import MODEL_INPUT
+from patina_assets.pipeline.stages.embeddings import DEVICE, MODEL_INPUT
 from patina_assets.pipeline.stages.index import IndexStage
 from patina_assets.pipeline.stages.weights import TRAINED_ON, WeightsStage
 from patina_assets.pipeline.stages.weights_page import CONTINUATIONS, NEXT_MEASURES
@@ -43,8 +43,10 @@ def compose_lock(recipe: Recipe, model: str, manifests: Mapping[str, Manifest]) 
     records = [record for manifest in built.values() for record in manifest.values()]
     models = [record.inputs[MODEL_INPUT] for record in records if MODEL_INPUT in record.inputs]
     used = min(models, key=lambda entry: entry.value, default=StageInput(""))
+    devices = sorted({str(record.facts[DEVICE]) for record in records if DEVICE in record.facts})
     document: dict[str, Any] = {
         "embedding_model": model,
+        **({"embedding_device": devices[0]} if devices else {}),
         "model_hash": _named(used.value),
         **({"model_hashes": {name: _named(value) for name, value in used.parts.items()}} if used.parts else {}),
         "events_hash": _named(sha256(repr(sorted(events.items())).encode())),

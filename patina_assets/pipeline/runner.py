@@ -1,10 +1,17 @@
 """Builds one stage at a time, unless it is fresh. Dagster and the CLI both stand on it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from patina_assets.learning.parts import blas_on_one_thread
-from patina_assets.pipeline.corpus import base_model_state, build_model, damage_reasons, state_of_files
+from patina_assets.pipeline.corpus import (
+    base_model_state,
+    build_model,
+    damage_reasons,
+    state_of_files,
+)
 from patina_assets.pipeline.lock import compose_lock
 from patina_assets.pipeline.progress import Progress, Report
 from patina_assets.pipeline.reasons import FORCED, Reason, reasons_text
@@ -21,13 +28,14 @@ from patina_assets.pipeline.staleness import (
     stage_verdict,
 )
 from patina_assets.pipeline.workspace import Workspace, look_at_sources, manifest_state
-from patina_assets.search.base_model import base_files
+from patina_assets.search.base_model import base_files, corpus_model_paths
 from patina_resources.embedding.side_by_side import BaseFiles
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import CORPUS_STATIC
 from patina_resources.store.artifacts import MUTEX_WAIT_SECONDS, BuiltProjection, publish_stage, settle
-from patina_resources.store.files import exclusive, remove_leftovers, write_if_changed
+from patina_resources.store.files import exclusive, remove_leftovers, shared, write_if_changed
 from patina_resources.store.manifests import StageRecord, read_manifest
+from patina_resources.store.paths import ProjectionPaths
 
 NO_FILES = BaseFiles(())
 
@@ -83,7 +91,7 @@ def run_model(workspace: Workspace, report: Report, *, full: bool = False, renew
     state = _model(workspace, renew=renew)
     built_here = any(part.name == CORPUS_STATIC for part in workspace.spec.parts)
     if built_here and (state.reasons or full):
-        with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, "building the model"):
+        with _building(workspace, corpus_model_paths(workspace.project), "building the model"):
             latest = _model(workspace, renew=renew)
             if latest.reasons or full:
                 with blas_on_one_thread():
@@ -120,9 +128,10 @@ def run_stage(
     found, verdict = _decide(workspace, chosen, renew=renew)
     if verdict.status == "fresh" and not full and not lacks_lineage(chosen, found.manifest):
         return StageOutcome(chosen, found, True, verdict.reasons, time.monotonic() - started)
-    with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, f"building {chosen.place}"):
+    with _building(workspace, found.paths, f"building {chosen.place}"):
         settle(found.paths)
-        remove_leftovers(workspace.project.data)
+        for folder in (workspace.project.data, found.paths.folder):
+            remove_leftovers(folder)
         found, verdict = _decide(workspace, chosen, renew=renew)  # another process may have built it meanwhile
         if verdict.stays and not full:
             kept = _keep(chosen, found, verdict, report)
@@ -139,6 +148,16 @@ def run_stage(
     return StageOutcome(chosen, built, False, reasons, time.monotonic() - started)
 
 
+@contextmanager
+def _building(workspace: Workspace, paths: ProjectionPaths, doing: str) -> Iterator[None]:
+    """Let nobody else build these files meanwhile; other projections may be built at once."""
+    with (
+        shared(workspace.project.mutex, MUTEX_WAIT_SECONDS, doing),
+        exclusive(paths.mutex, MUTEX_WAIT_SECONDS, doing),
+    ):
+        yield
+
+
 def _ensure_model(workspace: Workspace, report: Report) -> None:
     """Build the corpus model where there is none: one group of assets may be asked for without the model's own.
 
@@ -153,8 +172,12 @@ def _ensure_model(workspace: Workspace, report: Report) -> None:
 
 def publish_lock(workspace: Workspace) -> bool:
     """Write oxidize.lock from the manifests, unless it says the same already; return whether it was written."""
-    manifests = {name: manifest_state(workspace.paths(name)).manifest for name in workspace.names()}
-    return write_if_changed(workspace.project.lock, compose_lock(workspace.recipe, workspace.spec.name, manifests))
+    lock = workspace.project.lock
+    # Of several builders, the last one to write has seen what all of them published.
+    with exclusive(lock.with_name(f"{lock.name}.mutex"), MUTEX_WAIT_SECONDS, "writing the lock"):
+        remove_leftovers(workspace.project.data)
+        manifests = {name: manifest_state(workspace.paths(name)).manifest for name in workspace.names()}
+        return write_if_changed(lock, compose_lock(workspace.recipe, workspace.spec.name, manifests))
 
 
 def _model(workspace: Workspace, *, renew: bool) -> BaseModelState:
@@ -185,6 +208,14 @@ def _keep(stage: Stage, before: BuiltProjection, verdict: StageVerdict, report: 
         return before
     report(Progress(stage.place, 0, 0, "", f"kept, {reasons_text(verdict.reasons)}"))
     return keep(stage, before)
+
+
+def model_on_disk(workspace: Workspace) -> BaseModelState:
+    """Return the model as it is on disk, without a digest where it is missing or damaged."""
+    try:
+        return _model_on_disk(workspace, base_files(workspace.project, workspace.home, workspace.spec))
+    except PatinaError:
+        return _model_on_disk(workspace, NO_FILES)
 
 
 def _model_files(workspace: Workspace, stage: Stage) -> BaseFiles:

@@ -1,7 +1,7 @@
 """Which base model a project uses, where its verified files are, and how texts become its vectors."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,17 +56,21 @@ def base_model(recipe: "Recipe", project: Project, registry: Registry) -> BaseSp
         PatinaError: It, or a part of it, is unknown or given twice; names the file and the key.
     """
     try:
-        return resolve_base(registry, model_name(recipe, project))
+        spec = resolve_base(registry, model_name(recipe, project))
     except PatinaError as error:
         if recipe.embedding_model is not None:
             raise recipe.model_error(str(error)) from error
         raise PatinaError(f"{project.config_file}: [embeddings] model: {error}") from error
+    device = project.config.embedding_device
+    # The model that is built here looks words up: there is nothing to compute.
+    return BaseSpec(tuple(part if part.name == CORPUS_STATIC else replace(part, device=device) for part in spec.parts))
 
 
 def settings_text(spec: ModelSpec) -> str:
     """Return what beside the model's bytes decides a vector, as it enters a fingerprint."""
     prefixes = f"query {spec.query_prefix!r} passage {spec.passage_prefix!r}"
-    return f"{spec.dims} dimensions, {spec.max_tokens} tokens, {spec.pooling} pooling, prefixes {prefixes}"
+    device = "" if spec.device == "cpu" else f", on {spec.device}"
+    return f"{spec.dims} dimensions, {spec.max_tokens} tokens, {spec.pooling} pooling, prefixes {prefixes}{device}"
 
 
 def base_settings(spec: BaseSpec) -> str:
@@ -106,7 +110,8 @@ def base_files(project: Project, mothership: Mothership, spec: BaseSpec) -> Base
 
 def embed_query(spec: BaseSpec, files: BaseFiles, query: str) -> NDArray[np.float32]:
     """Return the vector of a search query: float32 [dims], of unit length; zeros where no model knows a word of it."""
-    parts = zip(spec.parts, files.parts, strict=True)
+    # One text is done before a GPU has begun. Its last digits, which differ there, decide no result.
+    parts = zip((replace(part, device="cpu") for part in spec.parts), files.parts, strict=True)
     vectors = side_by_side([embedder(part, own).embed_query(query)[None, :] for part, own in parts])
     return vectors.reshape(spec.dims)
 

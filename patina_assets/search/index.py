@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-
-# The two native libraries share symbols: loading onnxruntime after usearch crashes the interpreter
-# (seen with onnxruntime 1.31.1 and usearch 2.26.6), so usearch is imported here only, and after it.
-import onnxruntime  # noqa: F401
 from numpy.typing import NDArray
-from usearch.index import Index
 
 from patina_resources.errors import PatinaError
+
+if TYPE_CHECKING:
+    from usearch.index import Index
 
 # The inner product: of unit vectors it is the cosine, without their lengths being taken in every comparison.
 METRIC = "ip"
@@ -40,6 +40,19 @@ class IndexOptions:
         return f"{METRIC} {self.dtype} M={self.connectivity} ef={self.expansion_add}/{self.expansion_search}"
 
 
+@cache
+def _index_class() -> "type[Index]":
+    """Return USearch's class; who only looks at what is stale need not wait for it.
+
+    The two native libraries share symbols: loading onnxruntime after usearch crashes the interpreter (seen with
+    onnxruntime 1.31.1 and usearch 2.26.6), so usearch is imported here only, and after it.
+    """
+    import onnxruntime  # noqa: F401
+    from usearch.index import Index
+
+    return Index
+
+
 def build_index(vectors: NDArray[np.float32], options: IndexOptions) -> bytes:
     """Return a serialised USearch index whose keys are the row numbers of `vectors`.
 
@@ -49,7 +62,7 @@ def build_index(vectors: NDArray[np.float32], options: IndexOptions) -> bytes:
         vectors: float32 [n, dim].
         options: How to build.
     """
-    index = Index(
+    index = _index_class()(
         ndim=vectors.shape[1],
         metric=METRIC,
         dtype=options.dtype,
@@ -62,7 +75,7 @@ def build_index(vectors: NDArray[np.float32], options: IndexOptions) -> bytes:
     return bytes(index.save() or b"")
 
 
-def extend_index(index: Index, kept: Mapping[int, int], added: Sequence[int], vectors: NDArray[np.float32]) -> bytes:
+def extend_index(index: "Index", kept: Mapping[int, int], added: Sequence[int], vectors: NDArray[np.float32]) -> bytes:
     """Return a serialised index with other vectors beside those that stay. Its bytes depend on what was there before.
 
     Args:
@@ -83,7 +96,7 @@ def extend_index(index: Index, kept: Mapping[int, int], added: Sequence[int], ve
     return bytes(index.save() or b"")
 
 
-def load_index(data: bytes, name: str) -> Index:
+def load_index(data: bytes, name: str) -> "Index":
     """Return a searchable index.
 
     Args:
@@ -95,7 +108,7 @@ def load_index(data: bytes, name: str) -> Index:
     """
     try:
         # The file keeps no effort.
-        index = Index.restore(data, expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH)
+        index = _index_class().restore(data, expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH)
     except (RuntimeError, ValueError, TypeError) as error:
         raise PatinaError(f"{name}: USearch cannot read it ({error}): run `patina oxidize --full`") from error
     if index is None:
@@ -103,7 +116,7 @@ def load_index(data: bytes, name: str) -> Index:
     return index
 
 
-def recall_at_10(index: Index, vectors: NDArray[np.float32]) -> float:
+def recall_at_10(index: "Index", vectors: NDArray[np.float32]) -> float:
     """Return the share of the exact 10 nearest neighbours that the index finds, over up to 200 of its own vectors.
 
     A neighbour as near as the tenth (to float16 precision) counts: equal texts are interchangeable.
@@ -125,14 +138,14 @@ def recall_at_10(index: Index, vectors: NDArray[np.float32]) -> float:
     return hits / (count * len(sample))
 
 
-def some_vectors(index: Index, keys: Sequence[int]) -> NDArray[np.float32]:
+def some_vectors(index: "Index", keys: Sequence[int]) -> NDArray[np.float32]:
     """Return float32 [len(keys), dim]: the vectors of some keys as the index keeps them, in float16."""
     if not len(keys):
         return np.zeros((0, index.ndim), np.float32)
     return np.asarray(index.get(np.asarray(keys, np.uint64)), np.float32).reshape(len(keys), index.ndim)
 
 
-def index_vectors(index: Index, count: int) -> NDArray[np.float32]:
+def index_vectors(index: "Index", count: int) -> NDArray[np.float32]:
     """Return float32 [count, dim]: the vectors of the keys 0 to count - 1 as the index keeps them, in float16.
 
     Args:

@@ -50,7 +50,7 @@ class OpenIndex:
             k: Number of items.
         """
         if self.projection is not None:
-            vector = self.projection.apply(vector[None, :])[0]
+            vector = self.projection.apply_one(vector)
         return self.around(vector, k)
 
     def around(self, vector: NDArray[np.float32], k: int) -> Iterable[tuple[int, float]]:
@@ -93,6 +93,8 @@ class Indexes:
                 f"{project.lock}: embedding_model: {error}; if the lock is damaged, {LOCK_REMEDY}"
             ) from error
         self._open: dict[str, OpenIndex] = {}
+        # Read once, as the indexes are: to read and check the manifests of eight projections takes milliseconds.
+        self._reasons: dict[str, str | None] = {}
 
     @property
     def is_static(self) -> bool:
@@ -138,6 +140,11 @@ class Indexes:
 
     def no_part(self, name: str) -> str | None:
         """Return why a projection is searched only where it is asked for by name; None where it always is."""
+        if name not in self._reasons:
+            self._reasons[name] = self._no_part(name)
+        return self._reasons[name]
+
+    def _no_part(self, name: str) -> str | None:
         paths = self._project.projection_paths(self.spec.name, name)
         try:
             weights = read_manifest(paths.manifest).get("weights")

@@ -42,7 +42,7 @@ SELECT symbol, doc, body, end_line, time, author, paths, url, status FROM passag
 WHERE passage.key = ?
 """
 WORDS_QUERY = """
-SELECT passage.key, score, thing, role, passage.state
+SELECT passage.key, score, thing, role, passage.state, symbol <> ''
 FROM (SELECT rowid AS row, -bm25(words, {weights}) AS score FROM words
       WHERE words MATCH ? AND rowid >= ? AND rowid < ? {conditions}
       ORDER BY score DESC, rowid
@@ -55,15 +55,15 @@ SELECT key FROM passage JOIN item USING (key) JOIN content USING (key)
 WHERE TRUE {conditions}
 """
 FOUND_QUERY = """
-SELECT key, "group", thing, role, state FROM passage WHERE key IN ({keys}) {conditions}
+SELECT key, "group", thing, role, state, symbol <> '' FROM passage WHERE key IN ({keys}) {conditions}
 """
 LIKE_QUERY = """
-SELECT passage.key, "group", thing, role, state
+SELECT passage.key, "group", thing, role, state, symbol <> ''
 FROM passage JOIN item USING (key)
 WHERE thing = ? ORDER BY item.text = ? DESC, symbol = ? DESC, passage.key LIMIT 1
 """
 NAMED_QUERY = """
-SELECT key, "group", thing, role, state
+SELECT key, "group", thing, role, state, symbol <> ''
 FROM passage
 WHERE lower(symbol) IN ({marks}) OR thing IN ({marks})
 ORDER BY role <> 'source', key
@@ -129,13 +129,17 @@ MOST_PATTERN_CHARACTERS = 4_096
 
 
 class Found(NamedTuple):
-    """A passage that a list found: its key, score (more is better), thing, role of its file, and state."""
+    """A passage that a list found: its key, score (more is better), thing, role of its file, and state.
+
+    What is left of a source file beside its definitions has no symbol.
+    """
 
     key: int
     score: float
     thing: str
     role: Role
     state: str | None
+    has_symbol: bool
 
 
 def encode_passages(passages: Sequence[Passage], facts: Mapping[str, str]) -> bytes:
@@ -241,7 +245,10 @@ class PassageFile(SearchFile):
             if str(error).startswith("no such"):  # table: words, or module: fts5
                 return None
             raise
-        return [Found(key, score, thing, ROLES[role], state) for key, score, thing, role, state in rows]
+        return [
+            Found(key, score, thing, ROLES[role], state, bool(symbol))
+            for key, score, thing, role, state, symbol in rows
+        ]
 
     def found(self, scores: Mapping[int, float], filters: Filters = NO_FILTERS) -> dict[Group, list[Found]]:
         """Return passages by group, in the order of the scores, without those that the filters exclude.
@@ -256,8 +263,8 @@ class PassageFile(SearchFile):
         groups: dict[Group, list[Found]] = {}
         for key, score in scores.items():
             if key in rows:
-                group, thing, role, state = rows[key]
-                groups.setdefault(Group(group), []).append(Found(key, score, thing, ROLES[role], state))
+                group, thing, role, state, symbol = rows[key]
+                groups.setdefault(Group(group), []).append(Found(key, score, thing, ROLES[role], state, bool(symbol)))
         return groups
 
     def named(self, names: Sequence[str], k: int) -> dict[Group, list[Found]]:
@@ -265,14 +272,15 @@ class PassageFile(SearchFile):
         query = NAMED_QUERY.format(marks=", ".join("?" * len(names)))
         values = (*(name.lower() for name in names), *(f"path {name}" for name in names), k)
         groups: dict[Group, list[Found]] = {}
-        for key, group, thing, role, state in self.rows(query, values):
-            groups.setdefault(Group(group), []).append(Found(key, 1.0, thing, ROLES[role], state))
+        for key, group, thing, role, state, symbol in self.rows(query, values):
+            groups.setdefault(Group(group), []).append(Found(key, 1.0, thing, ROLES[role], state, bool(symbol)))
         return groups
 
     def like(self, item: Item, score: float) -> tuple[Group, Found] | None:
         """Return the passage that an item of a projection stands for, with its group; None where there is none."""
-        for key, group, thing, role, state in self._stands_for(thing_of(item), item.text, told_name(item.text)):
-            return Group(group), Found(key, score, thing, ROLES[role], state)
+        of = (thing_of(item), item.text, told_name(item.text))
+        for key, group, thing, role, state, symbol in self._stands_for(*of):
+            return Group(group), Found(key, score, thing, ROLES[role], state, bool(symbol))
         return None
 
     def frequency(self, term: str) -> int:

@@ -3,13 +3,13 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Protocol
 
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.fusion import Hit, Place
-from patina_assets.search.lexical import match_expression, telling_terms
+from patina_assets.search.lexical import match_expression, telling_terms, terms
 from patina_assets.search.passage_file import NO_FILTERS, Filters, Found, PassageFile
 from patina_assets.search.questions import Evidence
 from patina_assets.search.ranking import (
@@ -28,8 +28,10 @@ from patina_assets.search.ranking import (
 # Of one file, as many other passages are told of beside the best.
 OTHERS_SHOWN = 2
 EVIDENCE_PASSAGES = 3
-# A word that stands in a larger share of the passages tells nothing apart, and looking for it takes longest.
-COMMON_SHARE = 0.2
+# A word that stands in a larger share of the passages tells nothing apart, and looking for it takes longest. The rarest
+# of the rest are looked for, until together they stand in this many passages: each costs a microsecond.
+COMMON_SHARE = 0.1
+MOST_HOLDERS = 5_000
 SHOWN_AS = {WORDS: LEXICAL, VECTORS: BASE, NAMES: "name"}
 MOST_NAMES = 8
 # What is written like a name in code, or a path: `read_recipe`, `Searcher.answer`, `src/main.rs`, `readRecipe`.
@@ -79,8 +81,7 @@ def list_weights(group: Group, found: Iterable[str], share: float, coverage: flo
 
 def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> dict[Group, list[Found]] | None:
     """Return the passages that hold words of the query, by group; None without FTS5."""
-    most = COMMON_SHARE * file.count
-    expression = match_expression(query, {term for term in telling_terms(query) if file.frequency(term) > most})
+    expression = match_expression(query, _too_common(file, telling_terms(query)))
     found: dict[Group, list[Found]] = {}
     for group in Group if expression else ():
         matches = file.words(expression or "", group, WORD_WEIGHTS[group], depth, filters)
@@ -91,12 +92,32 @@ def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> d
     return found
 
 
+def _too_common(file: PassageFile, wanted: Iterable[str]) -> set[str]:
+    """Return the words that are not looked for: those in a large share of the passages, and the commonest of many."""
+    holders = {term: file.frequency(term) for term in wanted}
+    rarest = sorted(holders, key=lambda term: holders[term])
+    together = accumulate(holders[term] for term in rarest)
+    few = {term for term, count in zip(rarest, together, strict=True) if count <= MOST_HOLDERS} or set(rarest[:1])
+    return {term for term in holders if term not in few or holders[term] > COMMON_SHARE * file.count}
+
+
 def named(file: ReadPassages, query: str, depth: int) -> dict[Group, list[Found]]:
     """Return passages whose symbol or path the query spells out."""
-    words = [word.strip(_QUOTES) for word in query.split()]
-    names = [word for word in words if word and (len(words) == 1 or (_NAME.fullmatch(word) and _JOINT.search(word)))]
-    kept = list(dict.fromkeys(names))[:MOST_NAMES]
+    kept = list(dict.fromkeys(_names(query)))[:MOST_NAMES]
     return file.named(kept, depth) if kept else {}
+
+
+def names_share(query: str) -> float:
+    """Return how many of the words that say something of the query's subject belong to names that it spells out."""
+    telling = telling_terms(query)
+    spelt_out = {term for name in _names(query) for term in terms(name)}
+    return sum(term in spelt_out for term in telling) / max(len(telling), 1)
+
+
+def _names(query: str) -> list[str]:
+    """Return what is written like a name in code or a path; a word that stands alone is one."""
+    words = [word.strip(_QUOTES) for word in query.split()]
+    return [word for word in words if word and (len(words) == 1 or (_NAME.fullmatch(word) and _JOINT.search(word)))]
 
 
 def merged(

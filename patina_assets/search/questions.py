@@ -60,24 +60,25 @@ class Weights:
     """How much each sign counts, in the exponent; chosen in docs/search.md."""
 
     prior: Mapping[Group, float]
-    history: float = 2.0
-    report: float = 1.5
+    history: float = 2.5
+    report: float = 1.0
     reason: float = 1.0
     place: float = 1.5
     guide: float = 1.6
     coverage: float = 3.0
-    cosine: float = 4.0
+    cosine: float = 6.0
     named: float = 4.0
     form: float = 1.0
 
 
-WEIGHTS = Weights({Group.CODE: 0.6, Group.DOCS: -0.6, Group.COMMITS: -0.9, Group.NOTES: 0.2})
+WEIGHTS = Weights({Group.CODE: 0.8, Group.DOCS: -0.6, Group.COMMITS: -1.2, Group.NOTES: 0.2})
+NOTHING_NAMED: Mapping[Group, float] = {}
 
 
 def asked_for(
     question: str,
     evidence: Mapping[Group, Evidence],
-    named: frozenset[Group] = frozenset(),
+    named: Mapping[Group, float] = NOTHING_NAMED,
     weights: Weights = WEIGHTS,
 ) -> dict[Group, float]:
     """Return how likely a question asks for each group that has an answer; the sum is 1.
@@ -85,12 +86,13 @@ def asked_for(
     Args:
         question: The question.
         evidence: How well each group answers.
-        named: Groups that have something of a name that the question spells out.
+        named: Of groups that have something of a name that the question spells out: the share of such names among the
+            question's words. A name alone asks for what is called so; a sentence may tell of something else.
         weights: How much each sign counts.
     """
     exponents = {
         group: weights.prior[group] + _rules(question, group, weights)
-        + weights.named * (group in named) + weights.coverage * seen.coverage + weights.cosine * seen.cosine
+        + weights.named * named.get(group, 0.0) + weights.coverage * seen.coverage + weights.cosine * seen.cosine
         for group, seen in evidence.items()
     }  # fmt: skip
     most = max(exponents.values(), default=0.0)

@@ -43,12 +43,16 @@ ROLE_FACTORS: Mapping[Group, Mapping[Role, float]] = {
 }  # fmt: skip
 STATE_FACTOR = 0.5
 # Cosines of unlike texts are far above zero, so a factor on them must be gentler than one on BM25.
-COSINE_POWER = 0.35
+COSINE_POWER = 0.6
 # Cormack, Clarke and Büttcher 2009: score = sum over lists of weight / (constant + rank).
 FUSION_CONSTANT = 10.0
 # A thing counts by its best passages: s1 + s2 / 2 + s3 / 3. A session counts by its best note: its notes tell of many
 # subjects, and a long session would win by their number.
 PASSAGES_COUNTED: Mapping[Group, int] = {Group.CODE: 3, Group.DOCS: 3, Group.COMMITS: 3, Group.NOTES: 1}
+# Which passage of a thing is shown: as lists are fused, with another constant. What is left of a source file beside its
+# definitions counts less: it holds words of many of them, and a person points at a definition.
+PASSAGE_CONSTANT = 5.0
+REST_FACTOR = 0.6
 # How much a group's hits count by their rank in the group: the best of each group comes before long blocks of one.
 SHARE_BY_RANK = (1.0, 0.34, 0.25, 0.2, 0.17, 0.14, 0.12, 0.11, 0.1)
 
@@ -110,11 +114,13 @@ def rank_group(
     scores: dict[str, float] = defaultdict(float)
     ranks: dict[str, dict[str, int]] = {}
     passages: dict[str, dict[str, list[Found]]] = {}
+    worth: dict[int, float] = defaultdict(float)
     for name, found in lists.items():
         weight = weights.get(name, 1.0)
         of_thing: dict[str, list[Found]] = defaultdict(list)
-        for entry in found:
+        for place, entry in enumerate(found, 1):
             of_thing[entry.thing].append(entry)
+            worth[entry.key] += weight * _definition_factor(group, entry) / (PASSAGE_CONSTANT + place)
         ranks[name], passages[name] = _ranks(group, of_thing, is_cosine=name == VECTORS), of_thing
         for thing, rank in ranks[name].items():
             scores[thing] += weight / (FUSION_CONSTANT + rank)
@@ -124,7 +130,7 @@ def rank_group(
             group,
             thing,
             scores[thing],
-            _passages_of(thing, passages, weights),
+            _best_first({entry.key for of_thing in passages.values() for entry in of_thing.get(thing, ())}, worth),
             {name: ranked[thing] for name, ranked in ranks.items() if thing in ranked},
             {name: of_thing[thing][0].score for name, of_thing in passages.items() if thing in of_thing},
         )
@@ -145,15 +151,12 @@ def _ranks(group: Group, of_thing: Mapping[str, Sequence[Found]], *, is_cosine: 
     return {thing: rank for rank, thing in enumerate(sorted(totals, key=lambda thing: (-totals[thing], thing)), 1)}
 
 
-def _passages_of(
-    thing: str, passages: Mapping[str, Mapping[str, Sequence[Found]]], weights: Mapping[str, float]
-) -> tuple[int, ...]:
-    """Return the keys of a thing's passages, best first."""
-    scores: dict[int, float] = defaultdict(float)
-    for name, of_thing in passages.items():
-        for place, entry in enumerate(of_thing.get(thing, ()), 1):
-            scores[entry.key] += weights.get(name, 1.0) / (1 + place)
-    return tuple(sorted(scores, key=lambda key: (-scores[key], key)))
+def _definition_factor(group: Group, entry: Found) -> float:
+    return 1.0 if entry.has_symbol or group is not Group.CODE else REST_FACTOR
+
+
+def _best_first(keys: Iterable[int], worth: Mapping[int, float]) -> tuple[int, ...]:
+    return tuple(sorted(keys, key=lambda key: (-worth[key], key)))
 
 
 def mixed(

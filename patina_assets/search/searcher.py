@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group, thing_of
 from patina_assets.passages.roles import Role
+from patina_assets.search.asking.reranker import RERANKED, RERANKER, reordered
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.freshness import AgeNote, age_notes
 from patina_assets.search.fusion import Hit, Place, distinct
@@ -22,6 +23,7 @@ from patina_assets.search.question_lists import (
     list_weights,
     merged,
     named,
+    names_share,
     word_lists,
 )
 from patina_assets.search.questions import Evidence, asked_for
@@ -56,6 +58,7 @@ class Answer:
         missing: By name of a list: why it cannot be searched at all.
         doubtful: Whether nothing that was found seems to answer the query.
         caution: Why the one projection that was asked for takes no part in other searches; empty where it does.
+        reranked: What a reranker did and how long that took; empty where none is set.
     """
 
     hits: list[Hit]
@@ -64,6 +67,7 @@ class Answer:
     missing: Mapping[str, str] = field(default_factory=dict)
     doubtful: bool = False
     caution: str = ""
+    reranked: str = ""
 
 
 class Searcher:
@@ -150,13 +154,28 @@ class Searcher:
         if not lists:
             return self._nothing(query, filters, left_out, missing)
         evidence = evidence_of(self._indexes.passages(), query, lists)
-        by_name = frozenset(group for group, found in lists.items() if NAMES in found)
-        hits = self._ranked(lists, evidence, asked_for(query, evidence, by_name), k)
+        by_name = dict.fromkeys((group for group, found in lists.items() if NAMES in found), names_share(query))
+        name = None if words_only else self._project.config.reranker
+        hits = self._ranked(
+            lists, evidence, asked_for(query, evidence, by_name), k if name is None else max(k, RERANKED)
+        )
+        reranked = ""
+        if name is not None:
+            hits, reranked = self._reranked(name, query, hits, missing)
         least = NO_COSINE if self._indexes.is_static else LEAST_COSINE
         doubtful = not by_name and all(
             seen.coverage < LEAST_COVERAGE and seen.cosine < least for seen in evidence.values()
         )
-        return Answer(hits, self._counts(lists), left_out, missing, doubtful)
+        return Answer(hits[:k], self._counts(lists), left_out, missing, doubtful, reranked=reranked)
+
+    def _reranked(self, name: str, query: str, hits: list[Hit], missing: dict[str, str]) -> tuple[list[Hit], str]:
+        """Return the hits in the order of a reranker and what it did; as they are, and why, where it cannot be used."""
+        try:
+            result = reordered(self._project, name, query, hits)
+        except PatinaError as error:
+            missing[RERANKER] = str(error)
+            return hits, ""
+        return result.hits, result.said
 
     def _lists(
         self,
@@ -271,7 +290,9 @@ class Searcher:
         items: list[Item] = []
         lists: dict[str, list[Found]] = {}
         for name, item, score in self._neighbours(vector, self.projections, k, left_out, missing):
-            lists.setdefault(name, []).append(Found(len(items), score, thing_of(item), Role.SOURCE, item.state))
+            lists.setdefault(name, []).append(
+                Found(len(items), score, thing_of(item), Role.SOURCE, item.state, has_symbol=True)
+            )
             items.append(item)
         if not lists:
             return self._nothing(query, NO_FILTERS, left_out, missing)

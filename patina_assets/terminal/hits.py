@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from patina_assets.search.searcher import Answer
 
 LINES_SHOWN = 2
-MEASURES = {"lexical": "BM25", "name": "exact"}
+MEASURES = {"lexical": "BM25", "name": "exact", "reranker": "score"}
 MOST_SHOWN = 500
 # Raised when a key of a hit changes its meaning or is gone.
 JSON_VERSION = 1
@@ -45,6 +45,7 @@ def answer_lines(answer: "Answer", query: str, *, explain: bool) -> list[Styled]
     if explain:
         said = [f"{name}: {count} found" for name, count in answer.found.items()]
         said += [f"{name}: left out, {reason}" for name, reason in answer.left_out.items()]
+        said += [f"reranker: {answer.reranked}"] if answer.reranked else []
         lines += [_plain(text) for text in ("", *said)]
     return lines
 
@@ -84,18 +85,18 @@ def hit_lines(rank: int, hit: "Hit", query: str = "", *, explain: bool = False, 
 
 
 def best_lines(passage: "Passage", wanted: Set[str]) -> list[str]:
-    """Return the lines of a passage that hold most of the wanted words, in their order; else its first lines.
+    """Return the lines of a passage with most of the wanted words, in their order, equal ones once; else its first.
 
     Where no words are wanted, the first lines of a definition are its signature and doc comment.
     """
     text = passage.symbol if passage.kind == "commit" else ""
     body = passage.body if wanted or not passage.doc else passage.doc
-    lines = [line for line in [text, *body.splitlines()] if _WORD.search(line)]
+    lines = list(dict.fromkeys(line.strip() for line in [text, *body.splitlines()] if _WORD.search(line)))
     if passage.kind == "commit":
-        return [shortened(line.strip()) for line in lines[:LINES_SHOWN]]
+        return [shortened(line) for line in lines[:LINES_SHOWN]]
     counts = [len(wanted & set(terms(line))) for line in lines]
     best = sorted(range(len(lines)), key=lambda row: (-counts[row], row))[:LINES_SHOWN]
-    return [shortened(lines[row].strip()) for row in sorted(best)] or _first_lines(passage.text)
+    return [shortened(lines[row]) for row in sorted(best)] or _first_lines(passage.text)
 
 
 def marked(line: str, wanted: Set[str]) -> Styled:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline.stages.ageing import ageing
 from patina_assets.pipeline.stages.passages import item_sources
+from patina_assets.pipeline.stages.weights_page import CONTINUATIONS
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.tables import size_text
 from patina_assets.pipeline.trust import foreign_in
-from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
+from patina_assets.pipeline.workers.workers import WORKERS_VARIABLE
+from patina_assets.pipeline.workspace import Workspace, manifest_state, open_workspace, survey
 from patina_assets.search.freshness import age_notes
 from patina_assets.upkeep.suggestions import unused
 from patina_assets.upkeep.unneeded import unneeded
@@ -51,6 +54,7 @@ VARIABLES = (
     EVENTLOG_VARIABLE,
     HOME_VARIABLE,
     TRUST_VARIABLE,
+    WORKERS_VARIABLE,
     URL_VARIABLE,
     KEYS_VARIABLE,
     "DAGSTER_HOME",
@@ -136,10 +140,16 @@ def examine() -> Examination:
 
 
 def _suggestions(project: Project, workspace: Workspace) -> list[Finding]:
-    """Return what the eventlog has signal for, and the recipe has not."""
-    return [
+    """Return what the eventlog has signal for, and the recipe has not, and which weights have fallen behind."""
+    more = [
         Finding(f"the recipe could have {entry.name}: {PAIR_TYPES[entry.pair_type].purpose}", "patina init --update")
         for entry in _tried(lambda: unused(project, workspace.recipe), []) or []
+    ]
+    return more + [
+        Finding(f"{name}/weights: {aged}", f"patina oxidize --full --only {name}")
+        for name in workspace.names()
+        for record in manifest_state(workspace.paths(name)).manifest.values()
+        if (aged := ageing(record.facts.get(CONTINUATIONS, ()))) is not None and aged.is_behind
     ]
 
 

@@ -185,7 +185,7 @@ def embed_with_cache(
     Args:
         cache: Looked into first, and given what is new, chunk by chunk.
         embedder: The model.
-        model_digest: Identity of its bytes. How the spec reads them (pooling, length limit) is added to it.
+        model_digest: Identity of its bytes. How the spec reads them (pooling, length limit, device) is added to it.
         texts: In any order, repeated or not, without the passage prefix.
         progress: Called with (new texts done, new texts in all) after each chunk.
 
@@ -193,7 +193,8 @@ def embed_with_cache(
         PatinaError: The cache is damaged or cannot be written, or the model fails.
     """
     spec = embedder.spec
-    model = hashlib.sha256(f"{model_digest} {spec.pooling} {spec.max_tokens}".encode()).hexdigest()
+    device = "" if spec.device == "cpu" else f" {spec.device}"  # its vectors differ in their last digits
+    model = hashlib.sha256(f"{model_digest} {spec.pooling} {spec.max_tokens}{device}".encode()).hexdigest()
     digests = [text_digest(spec.passage_prefix + text) for text in texts]
     text_of = dict(zip(digests, texts, strict=True))
     keys = list(text_of)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from patina_resources.devices import Device
 from patina_resources.documents.checks import SHA256, TEXT
 from patina_resources.errors import PatinaError, did_you_mean, shown
 
@@ -50,6 +51,7 @@ class ModelSpec:
         query_prefix: Put in front of a search query.
         passage_prefix: Put in front of everything else.
         scope: The project that defines it, as its folder in the mothership is named; empty where none does.
+        device: What runs it over passages; not the model's own, but the project's choice.
     """
 
     name: str
@@ -59,6 +61,7 @@ class ModelSpec:
     query_prefix: str = ""
     passage_prefix: str = ""
     scope: str = ""
+    device: Device = "cpu"
 
     @property
     def reference(self) -> str:

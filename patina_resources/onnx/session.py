@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from patina_resources.devices import Device
 from patina_resources.errors import PatinaError
 
 if TYPE_CHECKING:
@@ -18,28 +19,51 @@ PRODUCT_MODEL = (
 )
 # In the metadata of an int8 graph: activations have one scale per token.
 SCALED_BY_ROW = "patina.scaled_by_row"
-_PROVIDERS = ("CPUExecutionProvider",)
+_CPU = "CPUExecutionProvider"
+_PROVIDERS: dict[Device, str] = {"cpu": _CPU, "cuda": "CUDAExecutionProvider"}
+NO_DEVICE = (
+    'this onnxruntime finds no {device} device: set [embeddings] device = "cpu" in .patina/config.toml, or install '
+    "patina-assets[gpu] on a machine with an NVIDIA GPU and its driver (docs/models.md)"
+)
 
 
-def load_session(path: Path, *, int8: bool) -> "InferenceSession":
+def load_session(path: Path, *, int8: bool, device: Device = "cpu") -> "InferenceSession":
     """Return a session that runs on the caller's thread.
 
     Args:
         path: A self-contained ONNX file.
         int8: Whether it may compute in int8.
+        device: What runs it.
 
     Raises:
-        PatinaError: It cannot be loaded.
+        PatinaError: It cannot be loaded, or the device is not there.
     """
     import onnxruntime  # here, so that importing this module costs nothing
 
+    refuse_missing(device)
     options = _options()
     if int8 and not multiplies_int8_exactly():
         options.add_session_config_entry("session.x64quantprecision", "1")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=_PROVIDERS)
+        # What a GPU has no code for runs on the processor.
+        session = onnxruntime.InferenceSession(path, options, providers=list(dict.fromkeys((_PROVIDERS[device], _CPU))))
     except Exception as error:  # onnxruntime has no narrower base class
         raise PatinaError(f"{path}: not a usable ONNX model: {first_line(error)}") from error
+    if session.get_providers()[0] != _PROVIDERS[device]:  # without a driver it goes on with the processor alone
+        raise PatinaError(NO_DEVICE.format(device=device))
+    return session
+
+
+def refuse_missing(device: Device) -> None:
+    """Refuse a device that this onnxruntime was not built for.
+
+    Raises:
+        PatinaError: It was not.
+    """
+    import onnxruntime
+
+    if _PROVIDERS[device] not in onnxruntime.get_available_providers():
+        raise PatinaError(NO_DEVICE.format(device=device))
 
 
 @cache
@@ -51,7 +75,7 @@ def multiplies_int8_exactly() -> bool:
     """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(PRODUCT_MODEL, _options(), providers=_PROVIDERS)
+    session = onnxruntime.InferenceSession(PRODUCT_MODEL, _options(), providers=[_CPU])
     columns = np.full((64, 32), -127, np.int8)
     # One row and several are multiplied by different code.
     products = (session.run(None, {"a": np.full((rows, 64), 255, np.uint8), "b": columns})[0] for rows in (1, 8))

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from patina_resources.devices import DEVICES, Device
 from patina_resources.documents.checks import (
     ANYTHING,
     FILLED_TEXT,
     SHORT_TEXT,
     SWITCH,
+    one_of,
     read_document,
     record,
     short_list_of,
@@ -59,7 +61,9 @@ def _one_place(values: dict[str, Any]) -> dict[str, Any]:
 _FILE = table(
     {
         "project": table({"name": FILLED_TEXT}, foreign_keys=True),
-        "embeddings": table({"model": FILLED_TEXT}, foreign_keys=True),
+        "embeddings": table(
+            {"model": FILLED_TEXT, "reranker": FILLED_TEXT, "device": one_of(*DEVICES)}, foreign_keys=True
+        ),
         "eventlog": table({"path": FILLED_TEXT, "url": FILLED_TEXT}, then=_one_place),
         "sessions": table({"globs": short_list_of(SHORT_TEXT)}),
         "code": table({"include": short_list_of(SHORT_TEXT)}),
@@ -86,6 +90,8 @@ class ProjectConfig:
         automation: `[automation]`: sensor, schedule, notice of failures.
         cache_url: `[cache] url`: the team's cache that the project proposes; not used before the user confirms it.
         cache_keys: `[cache] keys`: the public keys that belong to it.
+        reranker: `[embeddings] reranker`: a model that puts the first results into another order, or None.
+        embedding_device: `[embeddings] device`: what runs the model over passages.
     """
 
     name: str | None = None
@@ -98,6 +104,8 @@ class ProjectConfig:
     automation: AutomationConfig = AutomationConfig()
     cache_url: str | None = None
     cache_keys: tuple[str, ...] = ()
+    reranker: str | None = None
+    embedding_device: Device = "cpu"
 
 
 def read_config(path: Path) -> ProjectConfig:
@@ -116,6 +124,7 @@ def read_config(path: Path) -> ProjectConfig:
     return ProjectConfig(
         name=values.get("project", {}).get("name"),
         embedding_model=values.get("embeddings", {}).get("model"),
+        embedding_device=values.get("embeddings", {}).get("device", "cpu"),
         eventlog_path=eventlog.get("path"),
         eventlog_url=eventlog.get("url"),
         session_globs=values.get("sessions", {}).get("globs", DEFAULT_SESSION_GLOBS),
@@ -124,4 +133,5 @@ def read_config(path: Path) -> ProjectConfig:
         automation=values.get("automation", AutomationConfig()),
         cache_url=cache.get("url"),
         cache_keys=cache.get("keys", ()),
+        reranker=values.get("embeddings", {}).get("reranker"),
     )

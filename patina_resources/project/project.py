@@ -66,7 +66,7 @@ class Project:
 
     @property
     def mutex(self) -> Path:
-        """File that a process holds while it writes artifacts."""
+        """File that builders share, and that a process holds alone while nobody may build."""
         return self.data / "oxidize.mutex"
 
     @property

@@ -154,7 +154,7 @@ def settle(paths: ProjectionPaths) -> Manifest:
     """Finish what an interrupted `publish_stage` left, and return the manifest (empty where it is damaged).
 
     Files that the manifest names move from their pending to their final names; other pending files go, and what
-    killed writers left half-written in the folder. The caller holds the project mutex.
+    killed writers of this projection left half-written. The caller holds the projection's mutex.
     """
     try:
         manifest = read_manifest(paths.manifest)
@@ -167,7 +167,7 @@ def settle(paths: ProjectionPaths) -> Manifest:
                 make_way(paths.folder / output.file)
                 move(pending, paths.folder / output.file)
     if paths.folder.exists():
-        for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}*"):
+        for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}{paths.name}.*"):
             for leftover in paths.folder.glob(pattern):
                 with suppress(IsADirectoryError, PermissionError):  # not made by us, and in nobody's way
                     leftover.unlink(missing_ok=True)

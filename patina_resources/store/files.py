@@ -12,13 +12,14 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
 
 TEMPORARY_PREFIX = ".tmp-"
+MOST_OF_NAME = 200  # characters; with what is added, a name stays below the 255 bytes of file systems
 # No single file takes this long to write.
 LEFTOVER_SECONDS = 3600.0
 MAX_LOG_BYTES = 1_000_000
@@ -66,7 +67,8 @@ def write_atomic(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        # The name tells whose it is: who tidies up for one projection must not take what another one writes.
+        temporary = path.parent / f"{TEMPORARY_PREFIX}{path.name[:MOST_OF_NAME]}.{secrets.token_hex(8)}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -237,21 +239,34 @@ def irregular(path: Path, kind: str) -> str:
     )
 
 
-@contextmanager
-def exclusive(path: Path, wait_seconds: float, doing: str) -> Iterator[int]:
-    """Hold the mutex file `path`; the kernel lets it go when this process ends, however it ends.
+def exclusive(path: Path, wait_seconds: float, doing: str) -> AbstractContextManager[int]:
+    """Hold the mutex file `path` alone; the kernel lets it go when this process ends, however it ends.
 
     Yields its descriptor: a child process that inherits it holds the mutex until it has ended, too.
 
     Raises:
         PatinaError: Another process still holds it after `wait_seconds`, or it is no plain file.
     """
+    return _held(path, fcntl.LOCK_EX, wait_seconds, doing)
+
+
+def shared(path: Path, wait_seconds: float, doing: str) -> AbstractContextManager[int]:
+    """Hold the mutex file `path` together with others who share it: who wants it alone waits for all of them.
+
+    Raises:
+        PatinaError: Another process still holds it alone after `wait_seconds`, or it is no plain file.
+    """
+    return _held(path, fcntl.LOCK_SH, wait_seconds, doing)
+
+
+@contextmanager
+def _held(path: Path, operation: int, wait_seconds: float, doing: str) -> Iterator[int]:
     descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
     try:
         deadline = time.monotonic() + wait_seconds
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
@@ -266,7 +281,7 @@ def exclusive(path: Path, wait_seconds: float, doing: str) -> Iterator[int]:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds the mutex file `path` now."""
+    """Return whether a process holds the mutex file `path` now, alone or shared."""
     if not path.exists():
         return False
     try:
@@ -274,7 +289,7 @@ def is_held(path: Path) -> bool:
     except (OSError, PatinaError):
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

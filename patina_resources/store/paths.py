@@ -55,3 +55,8 @@ class ProjectionPaths:
     def manifest(self) -> Path:
         """Per stage: fingerprint, inputs, output digests (JSON)."""
         return self.folder / f"{self.name}.manifest.json"
+
+    @property
+    def mutex(self) -> Path:
+        """File that a process holds while it builds a stage of this projection."""
+        return self.folder / f"{self.name}.mutex"

@@ -104,7 +104,8 @@ def test_nothing_is_printed_past_the_guard() -> None:
     """Held by reading the source: a stream is written to by `print` or by the guard, and replaced by the guard only."""
     for path in sorted((ROOT / "patina_assets").rglob("*.py")) + sorted((ROOT / "patina_resources").rglob("*.py")):
         source = path.read_text()
-        if path.name != "plain_text.py":
+        # entry.py writes one constant sentence, out of a signal handler.
+        if path.name not in {"plain_text.py", "entry.py"}:
             assert not re.search(r"sys\.__std|sys\.std(out|err)\.(write|buffer)|os\.write\([12],|\\x1b\[", source), path
 
 

@@ -37,7 +37,7 @@ from patina_assets.serving.running import Running
 from patina_resources.project.project import Project, find_project
 
 FIRST = 8
-ITEM_KEYS = ("kind", "text", "file", "session", "commit", "seq", "line", "state")
+ITEM_KEYS = ("kind", "text", "file", "session", "commit", "line", "state")
 # About the topics of the synthetic project.
 QUESTIONS = (
     "retry the network request",

@@ -1,13 +1,14 @@
 """Tiny seeded models of every kind that can be added, built in milliseconds."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 WORDS = "the lock waits for a database file commit recipe validate search index where do we query passage : fix"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS.split()]
@@ -71,6 +72,36 @@ def write_model(folder: Path, dims: int = 16, seed: int = 0, **options: bool) ->
     """Write `model.onnx` and `tokenizer.json` into a folder."""
     write_encoder(folder / "model.onnx", dims, seed, **options)
     write_tokenizer(folder / "tokenizer.json")
+    return folder
+
+
+def write_cross_encoder(folder: Path, worth: Mapping[str, float]) -> Path:
+    """Write a graph that scores a pair of texts by what the words of the second are worth, and its tokenizer."""
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *worth]
+    tokenizer = Tokenizer(models.WordLevel({word: row for row, word in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    table = np.array([0, 0, 0, 0, *worth.values()], np.float32)
+    inputs = ("input_ids", "token_type_ids")
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "input_ids"], ["told"]),
+            helper.make_node("Cast", ["token_type_ids"], ["second"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["told", "second"], ["counted"]),
+            helper.make_node("ReduceSum", ["counted", "axis"], ["output"], keepdims=1),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in inputs],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 1])],
+        [numpy_helper.from_array(table, "table"), numpy_helper.from_array(np.array([1], np.int64), "axis")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, folder / "model.onnx")
     return folder
 
 

@@ -1,7 +1,7 @@
 """One base-model vector for each unique text."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +20,8 @@ LENGTH_TOLERANCE = 1e-3
 EMBEDDINGS = "embeddings.safetensors"
 MODEL_INPUT = "model"
 SETTINGS_INPUT = "model settings"
+# The fact that says what the texts were embedded on, where that was not the processor.
+DEVICE = "device"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class EmbeddingsStage(VectorStage):
             progress,
             lambda note: work.report(Progress(self.place, 0, 0, "", note)),
         )
-        return build_embeddings(embedded.vectors, embedded.new, embedded.seconds)
+        built = build_embeddings(embedded.vectors, embedded.new, embedded.seconds)
+        devices = sorted({part.device for part in work.spec.parts if part.device != "cpu"})
+        return replace(built, facts={**built.facts, DEVICE: devices[0]}) if devices else built
 
     def vectors(self, built: BuiltProjection, rows: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
         """Return float32 [texts, dim], or of some rows."""

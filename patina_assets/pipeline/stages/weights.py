@@ -176,6 +176,7 @@ class WeightsStage(TrainedStage):
             "epochs": work.epochs,
             "next_mrr": made.next_mrr,
             "next_base_mrr": made.next_base_mrr,
+            "next_error": made.next_error,
             "next_queries": made.next_queries,
             "loss": made.loss,
             "seconds": round(time.monotonic() - started, 2),

@@ -5,6 +5,7 @@ from typing import Any
 
 from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part, validation_gain
 from patina_assets.pictures.charts import drift_chart, history_chart
+from patina_assets.pipeline.stages.ageing import ageing
 from patina_assets.pipeline.stages.stage import CheckResult, Picture, Table
 from patina_resources.store.artifacts import BuiltStage
 from patina_resources.store.lineage import Lineage
@@ -49,10 +50,16 @@ def weights_page(facts: Mapping[str, Any], lineage: Lineage | None) -> dict[str,
         "history": Table([_rounded(row) for row in history]),
         "continuations": Table([_rounded(row) for row in continuations]),
         **{name: continuations[-1][name] for name in NEXT_MEASURES if continuations},
+        **_ageing_facts(continuations),
         **metrics,
         **facts,
         **({} if lineage is None else _lineage_facts(lineage)),
     }
+
+
+def _ageing_facts(continuations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found = ageing(continuations)
+    return {} if found is None else {"next_gain": round(found.gain, 4), "ageing": str(found)}
 
 
 def _drift_picture(continuations: Sequence[Mapping[str, Any]]) -> Picture | None:

@@ -43,7 +43,7 @@ FROM patina.holding(%s::tsquery, %s::tsquery[], %s::real[], %s, %s::real[], %s::
 ORDER BY score DESC, id
 """
 # Apart from WORDS: joined with it, Postgres reads all passages, as it does not know how few the function gives.
-PLACES = "SELECT id, kind, project_id, thing, role, state FROM patina.passage WHERE id = ANY (%s)"
+PLACES = "SELECT id, kind, project_id, thing, role, state, symbol_key <> '' FROM patina.passage WHERE id = ANY (%s)"
 CONDITIONS = """
 kind = ANY (%(kinds)s) AND (%(projects)s::integer[] IS NULL OR project_id = ANY (%(projects)s))
 AND (%(path)s::text IS NULL OR path LIKE %(path)s)
@@ -53,13 +53,13 @@ AND (%(author)s::text IS NULL OR lower(author) LIKE %(author)s)
 """
 # Adding 0 keeps the index out of it.
 NEAR = """
-SELECT kind, id, -distance, project_id, thing, role, state
+SELECT kind, id, -distance, project_id, thing, role, state, symbol_key <> ''
 FROM (SELECT passage.*, (embedding <#> %(vector)s::halfvec){plus} AS distance FROM patina.passage
       WHERE {conditions} ORDER BY (embedding <#> %(vector)s::halfvec){plus} LIMIT %(most)s) AS nearest
 ORDER BY distance, id
 """
 NAMED = """
-SELECT kind, id, 1.0, project_id, thing, role, state FROM patina.passage
+SELECT kind, id, 1.0, project_id, thing, role, state, symbol_key <> '' FROM patina.passage
 WHERE (symbol_key = ANY (%s) OR thing = ANY (%s)) AND (%s::integer[] IS NULL OR project_id = ANY (%s))
 ORDER BY role <> 'source', id LIMIT %s
 """
@@ -199,7 +199,7 @@ class PublishedPassages:
             path, line, end_line, session, commit, state, time, author, url, status = rest
             self.projects[key] = project
             self._passages[key] = Passage(
-                kind, body, symbol, doc, body, path, line, end_line, session, commit, 0, state, time, author, (), url,
+                kind, body, symbol, doc, body, path, line, end_line, session, commit, state, time, author, (), url,
                 status,
             )  # fmt: skip
 
@@ -225,9 +225,9 @@ class PublishedPassages:
     def _found(self, rows: Iterable[tuple[Any, ...]]) -> dict[Group, list[Found]]:
         """Return rows by group; a file of one project is another thing than that of the next."""
         groups: dict[Group, list[Found]] = {}
-        for kind, key, score, project, thing, role, state in rows:
+        for kind, key, score, project, thing, role, state, has_symbol in rows:
             groups.setdefault(Group(kind), []).append(
-                Found(key, float(score), f"{project} {thing}", ROLES[role], state)
+                Found(key, float(score), f"{project} {thing}", ROLES[role], state, has_symbol)
             )
         return groups
 

@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
-from markdown_it.token import Token
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.token import Token
 
 # markdown-it-py leaves out all that follows a deeper block; its own limit of 20 is ten lists in each other. The time
 # for a text that is nothing but nested blocks grows with it: 8 s for 1 MiB.
@@ -121,7 +123,9 @@ def is_comment(body: Markdown, block: Block) -> bool:
 
 
 @cache
-def _parser(labels: bool) -> MarkdownIt:
+def _parser(labels: bool) -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # here, since most runs find no new document
+
     parser = MarkdownIt("commonmark", {"maxNesting": DEEPEST})
     parser.core.ruler.enableOnly(["normalize", "block"])
     # A definition such as `[1]: https://...` is text like any other here.
@@ -132,7 +136,7 @@ def _parser(labels: bool) -> MarkdownIt:
     return parser
 
 
-def _leave_out(state: StateBlock, _line: int, end: int, silent: bool) -> bool:
+def _leave_out(state: "StateBlock", _line: int, end: int, silent: bool) -> bool:
     """Take all that is left, where there are too many blocks already; what is open is closed."""
     if silent or len(state.tokens) <= MOST_TOKENS:
         return False
@@ -140,7 +144,7 @@ def _leave_out(state: StateBlock, _line: int, end: int, silent: bool) -> bool:
     return True
 
 
-def _label(state: StateBlock, line: int, _end: int, silent: bool) -> bool:
+def _label(state: "StateBlock", line: int, _end: int, silent: bool) -> bool:
     """Take a line that begins with `**Title:**`, unless it belongs to a list item or a quote."""
     if state.is_code_block(line) or (state.level and state.sCount[line] >= state.blkIndent):
         return False
@@ -154,7 +158,7 @@ def _label(state: StateBlock, line: int, _end: int, silent: bool) -> bool:
     return True
 
 
-def _tree(tokens: Sequence[Token]) -> list[Block]:
+def _tree(tokens: "Sequence[Token]") -> list[Block]:
     """Return the blocks that a flat sequence of tokens stands for."""
     open_blocks = [Block("root", 0, 0)]
     for place, token in enumerate(tokens):

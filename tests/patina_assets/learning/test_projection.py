@@ -62,6 +62,16 @@ class TestApply:
         np.testing.assert_array_equal(projected[1], 0)
         np.testing.assert_allclose(np.linalg.norm(projected[[0, 2]], axis=1), 1, atol=1e-6)
 
+    def test_one_vector_comes_out_as_its_row(self) -> None:
+        projection, vectors = random_projection(5, 7, 3), random_vectors(4, 5)
+        vectors[2] = 0
+        for row, expected in enumerate(projection.apply(vectors)):
+            one = projection.apply_one(vectors[row])
+            assert one.dtype == np.float32
+            np.testing.assert_allclose(one, expected, atol=1e-6)
+        with pytest.raises(PatinaError, match=r"\[n, 5\], got \[1, 6\]"):
+            projection.apply_one(random_vectors(1, 6)[0])
+
     def test_no_rows(self) -> None:
         assert random_projection(5, 7, 3).apply(np.empty((0, 5), np.float32)).shape == (0, 3)
 

@@ -8,12 +8,12 @@ from patina_assets.pairs.types import PAIR_TYPES
 
 # By pair type: its version, and the figures that were in force when it got this version, by their places.
 FIGURES: dict[str, tuple[int, dict[str, float]]] = {
-    "ast_similar": (2, {}),
-    "caller_callee": (3, {"types.caller_callee.MOST_FILES_OF_A_GUESS": 10}),
-    "co_changed": (3, {}),
-    "commit_touches": (2, {"commits.MOST_FILES": 50, "commits.MODULE_LEVELS": 3}),
+    "ast_similar": (3, {}),
+    "caller_callee": (4, {"types.caller_callee.MOST_FILES_OF_A_GUESS": 10}),
+    "co_changed": (4, {}),
+    "commit_touches": (3, {"commits.MOST_FILES": 50, "commits.MODULE_LEVELS": 3}),
     "effect_similarity": (
-        2,
+        3,
         {
             "commits.MODULE_LEVELS": 3,
             "types.effect_similarity.LEAST_SIMILAR": 0.7,
@@ -22,11 +22,11 @@ FIGURES: dict[str, tuple[int, dict[str, float]]] = {
             "types.effect_similarity.SIZE_RANGE": 6.0,
         },
     ),
-    "same_author": (3, {"types.same_author.LEAST_COMMITS": 5}),
-    "same_module": (2, {"types.same_module.MOST_LEVELS": 64}),
-    "same_session": (2, {}),
+    "same_author": (4, {"types.same_author.LEAST_COMMITS": 5}),
+    "same_module": (3, {"types.same_module.MOST_LEVELS": 64}),
+    "same_session": (3, {}),
     "state_similarity": (
-        2,
+        3,
         {
             "types.state_similarity.WINDOW": 10,
             "types.state_similarity.MOST_LISTED": 12,

@@ -11,6 +11,7 @@ from searched_project import without_module
 from patina_assets.pairs.items import Item
 from patina_assets.passages.encoding import decode_passages, encode_passages_lines
 from patina_assets.passages.passage import Group, Passage
+from patina_assets.search import question_lists
 from patina_assets.search.fusion import Place, Ranked, distinct, identity
 from patina_assets.search.lexical import MAX_QUERY_TERMS, index_text, match_expression, terms
 from patina_assets.search.passage_file import Filters, PassageFile, encode_passages
@@ -86,6 +87,22 @@ def test_a_word_of_nearly_every_passage_is_not_looked_for() -> None:
     common = word_lists(file, "cache", 10, Filters())
     assert common is not None
     assert len(common[Group.NOTES]) == 10
+
+
+@pytest.mark.parametrize(
+    ("most", "found"),
+    [
+        (5, {0, 1, 2, 3, 4}),  # rare 1, some 4
+        (4, {0}),
+        (0, {0}),  # the rarest word is always looked for
+    ],
+)
+def test_the_rarest_words_are_looked_for(monkeypatch: pytest.MonkeyPatch, most: int, found: set[int]) -> None:
+    file = PassageFile(passage_file("rare", *["some"] * 4, *["filler"] * 45), "name")
+    monkeypatch.setattr(question_lists, "MOST_HOLDERS", most)
+    lists = word_lists(file, "some rare", 10, Filters())
+    assert lists is not None
+    assert {entry.key for entry in lists[Group.NOTES]} == found
 
 
 def test_equal_passages_give_equal_bytes() -> None:

@@ -8,7 +8,7 @@ from root import ROOT
 from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
 from patina_assets.search.passage_file import Found
-from patina_assets.search.question_lists import list_weights
+from patina_assets.search.question_lists import list_weights, names_share
 from patina_assets.search.questions import Evidence, asked_for
 from patina_assets.search.ranking import (
     COSINE_POWER,
@@ -31,8 +31,16 @@ from patina_assets.search.ranking import (
 )
 
 
-def found(key: int, score: float, thing: str = "", role: Role = Role.SOURCE, state: str | None = None) -> Found:
-    return Found(key, score, thing or f"path {key}", role, state)
+def found(
+    key: int,
+    score: float,
+    thing: str = "",
+    role: Role = Role.SOURCE,
+    state: str | None = None,
+    *,
+    has_symbol: bool = True,
+) -> Found:
+    return Found(key, score, thing or f"path {key}", role, state, has_symbol)
 
 
 def test_tests_and_removed_files_stand_below() -> None:
@@ -95,11 +103,21 @@ def test_three_passages_of_a_file_count_each_less_than_the_one_before(other: lis
 def test_a_list_of_more_weight_decides_which_passage_is_shown() -> None:
     words, vectors = [found(0, 9, "a"), found(1, 8, "a")], [found(2, 0.9, "a"), found(1, 0.8, "a")]
     (even,) = rank_group(Group.CODE, {WORDS: words, VECTORS: vectors}, {})
-    assert even.keys == (1, 0, 2)  # 1/3 + 1/3, 1/2, 1/2
+    assert even.keys == (1, 0, 2)  # 1/7 + 1/7, 1/6, 1/6
     (heavy,) = rank_group(Group.CODE, {WORDS: words, VECTORS: vectors}, {VECTORS: 3.0})
-    assert heavy.keys == (2, 1, 0)  # 3/2, 1/3 + 3/3, 1/2
+    assert heavy.keys == (1, 2, 0)  # 1/7 + 3/7, 3/6, 1/6
     assert heavy.score == pytest.approx(1 / 11 + 3 / 11)
     assert (heavy.ranks, heavy.scores) == ({WORDS: 1, VECTORS: 1}, {WORDS: 9, VECTORS: 0.9})
+
+
+def test_a_definition_is_shown_rather_than_what_is_left_of_its_file() -> None:
+    def shown(others: int, group: Group = Group.CODE) -> int:
+        between = [found(9 + row, 7) for row in range(others)]
+        listed = [found(0, 9, "a", has_symbol=False), *between, found(1, 6, "a")]
+        return rank_group(group, {WORDS: listed}, {})[0].keys[0]
+
+    assert (shown(2), shown(4)) == (1, 0)  # 0.6/6 is less than 1/9, and more than 1/11
+    assert shown(0, Group.NOTES) == 0
 
 
 def test_a_session_counts_by_its_best_note() -> None:
@@ -206,24 +224,24 @@ def test_what_answers_better_is_asked_for_rather() -> None:
     evidence = {Group.CODE: Evidence(0.1, 0.2), Group.NOTES: Evidence(0.9, 0.6)}
     asked = asked_for("cache eviction", evidence)
     assert asked[Group.NOTES] > asked[Group.CODE]
-    named = asked_for("cache eviction", evidence, frozenset({Group.CODE}))
+    named = asked_for("cache eviction", evidence, {Group.CODE: 1.0})
     assert named[Group.CODE] > asked[Group.CODE]
     assert asked_for("anything", {}) == {}
 
 
 # What a question adds to the odds of its group, beside what each group has without a question.
-WITHOUT = {Group.CODE: 1.2, Group.DOCS: 0.0, Group.COMMITS: -0.3, Group.NOTES: 0.8}
+WITHOUT = {Group.CODE: 1.4, Group.DOCS: 0.0, Group.COMMITS: -0.6, Group.NOTES: 0.8}
 
 
 @pytest.mark.parametrize(
     ("question", "added"),
     [
         ("cache", {}),
-        ("WHEN was the cache removed", {Group.COMMITS: 2.0}),
-        ("the cache crashed", {Group.COMMITS: 1.5}),
+        ("WHEN was the cache removed", {Group.COMMITS: 2.5}),
+        ("the cache crashed", {Group.COMMITS: 1.0}),
         ("what crashed", {Group.COMMITS: -1.0}),
         ("it crashed?", {Group.COMMITS: -1.0}),
-        ("Add a cache", {Group.COMMITS: 1.5}),
+        ("Add a cache", {Group.COMMITS: 1.0}),
         ("why a cache", {Group.NOTES: 1.0, Group.COMMITS: -1.0}),
         ("where is the cache", {Group.CODE: 1.5, Group.COMMITS: -1.0}),
         ("how to fill it", {Group.DOCS: 1.6, Group.COMMITS: -1.0}),
@@ -237,12 +255,27 @@ def test_a_question_moves_the_odds_of_its_group(question: str, added: dict[Group
 
 
 def test_evidence_moves_the_odds() -> None:
-    def odds(coverage: float, cosine: float, named: frozenset[Group] = frozenset()) -> float:
+    def odds(coverage: float, cosine: float, share: float = 0.0) -> float:
         evidence = {Group.CODE: Evidence(coverage, cosine), Group.DOCS: Evidence(0.5, 0.4)}
-        asked = asked_for("cache", evidence, named)
+        asked = asked_for("cache", evidence, {Group.CODE: share})
         return math.log(asked[Group.CODE] / asked[Group.DOCS])
 
-    assert odds(0.5, 0.4) == pytest.approx(1.2)
-    assert odds(0.6, 0.4) == pytest.approx(1.2 + 0.1 * 3.0)
-    assert odds(0.5, 0.5) == pytest.approx(1.2 + 0.1 * 4.0)
-    assert odds(0.5, 0.4, frozenset({Group.CODE})) == pytest.approx(1.2 + 4.0)
+    assert odds(0.5, 0.4) == pytest.approx(1.4)
+    assert odds(0.6, 0.4) == pytest.approx(1.4 + 0.1 * 3.0)
+    assert odds(0.5, 0.5) == pytest.approx(1.4 + 0.1 * 6.0)
+    assert odds(0.5, 0.4, 1.0) == pytest.approx(1.4 + 4.0)
+    assert odds(0.5, 0.4, 0.25) == pytest.approx(1.4 + 1.0)
+
+
+@pytest.mark.parametrize(
+    ("query", "share"),
+    [
+        ("retry", 1.0),
+        ("read_recipe", 1.0),
+        ("where is read_recipe", 1.0),
+        ("since when are null options allowed in app.render", 1 / 3),
+        ("the cache crashed", 0.0),
+    ],
+)
+def test_a_name_counts_by_its_share_of_the_question(query: str, share: float) -> None:
+    assert names_share(query) == pytest.approx(share)

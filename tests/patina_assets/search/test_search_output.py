@@ -13,7 +13,7 @@ from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Passage
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.fusion import Hit, Place
-from patina_assets.terminal.hits import age, hit_document, hit_lines
+from patina_assets.terminal.hits import age, best_lines, hit_document, hit_lines
 
 
 def test_the_command_explains_each_list(built_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +73,12 @@ def test_a_hit_shows_the_lines_that_match_and_marks_their_words() -> None:
     ]  # fmt: skip
     assert [text for text, style in lines[0] if style == "match"] == ["retry_policy", "limits"]
     assert hit_document(2, hit)["also"][0] == {"symbol": "A.g", "line": 40, "end_line": 6}
+
+
+def test_equal_lines_are_shown_once() -> None:
+    body = "raise Expired(\n    age)\nif late:\n        raise Expired(\nreturn expired"
+    passage = Passage("function", "unsign", "unsign", "unsign(value)", body, "timed.py", 1)
+    assert best_lines(passage, {"expired"}) == ["raise Expired(", "return expired"]
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,11 @@ def test_no_file_and_an_empty_file_give_defaults(root: Path) -> None:
             "1: unknown section [embedings] (did you mean 'embeddings'?): expected project, embeddings, eventlog, "
             "sessions, code, automation, cache, models",
         ),
-        ('[embeddings]\nmodle = "x"', "2: [embeddings] unknown key 'modle' (did you mean 'model'?): expected model"),
+        (
+            '[embeddings]\nmodle = "x"',
+            "2: [embeddings] unknown key 'modle' (did you mean 'model'?): expected model, reranker, device",
+        ),
+        ('[embeddings]\ndevice = "rocm"', "2: [embeddings] device: expected cpu or cuda, got 'rocm'"),
         ('[eventlog]\nfile = "x"', "2: [eventlog] unknown key 'file': expected path, url"),
         ('\n[sessions]\nglobs = "x"', "3: [sessions] globs: expected a list of at most 100 strings, got 'x'"),
         (

@@ -20,9 +20,11 @@ from patina_resources.store.files import (
     append_line,
     exclusive,
     file_sha256,
+    is_held,
     open_regular,
     remove_leftovers,
     sha256,
+    shared,
     sync_folder,
     write_atomic,
     write_if_changed,
@@ -236,6 +238,21 @@ def test_only_one_process_holds_the_mutex(tmp_path: Path, holder: "subprocess.Po
     )
     holder.communicate("\n")
     enter(tmp_path / "mutex")
+
+
+def test_who_shares_a_mutex_waits_for_whoever_holds_it_alone(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    path = tmp_path / "mutex"
+
+    def enter_shared() -> None:
+        with shared(path, 0.1, "building temporal/index"), shared(path, 0, "building another/index"):
+            assert is_held(path)
+            assert f"pid {os.getpid()}" in refusal(lambda: enter(path))
+
+    assert f"pid {holder.pid}" in refusal(enter_shared)
+    holder.communicate("\n")
+    enter_shared()
+    assert not is_held(path)
+    enter(path)
 
 
 def test_a_waiting_process_goes_on_when_the_other_is_done(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:

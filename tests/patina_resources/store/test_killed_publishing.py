@@ -79,8 +79,10 @@ def test_a_killed_writer_leaves_the_old_or_the_new_build(killed: list[Projection
 def test_what_a_killed_writer_leaves_is_settled(killed: list[ProjectionPaths]) -> None:
     for paths in killed:
         before = contents_of(paths)
-        (paths.folder / ".tmp-half").write_bytes(b"half")
+        (paths.folder / ".tmp-temporal.usearch.half").write_bytes(b"half")
+        (paths.folder / ".tmp-another.usearch.half").write_bytes(b"it may be written just now")
         settle(paths)
+        (paths.folder / ".tmp-another.usearch.half").unlink()
         assert names(paths.folder) == ["temporal.manifest.json", "temporal.search.db", "temporal.usearch"]
         assert contents_of(paths) == before
         assert {role: (paths.folder / f"temporal.{role}").read_bytes() for role in ROLES} == before

@@ -1,0 +1,1 @@
+"""Projections that are trained at once, each in a process of its own."""
