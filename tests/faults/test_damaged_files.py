@@ -15,7 +15,7 @@ from small_project import make_project
 from patina_resources.project.project import find_project
 
 # The eventlog is nobody's artifact, and the rest is not a build's.
-NOT_ARTIFACTS = ("patina.db", "oxidize.mutex", "cache.db.mutex", "cache.db-wal", "cache.db-shm")
+NOT_ARTIFACTS = ("patina.db", "cache.db-wal", "cache.db-shm")
 DRY_RUN = ["oxidize", "--dry-run"]
 REMEDIES = ("run `patina oxidize", "`patina oxidize` builds", "then `patina oxidize`")
 
@@ -32,7 +32,7 @@ def artifact_files(folder: Path) -> list[Path]:
     """Return every file of a build, relative to `.patina/data`."""
     data = find_project(folder).data
     files = (path.relative_to(data) for path in sorted(data.rglob("*")) if path.is_file())
-    return [path for path in files if path.parts[0] not in NOT_ARTIFACTS and path.name not in NOT_ARTIFACTS]
+    return [path for path in files if path.name not in NOT_ARTIFACTS and path.suffix != ".mutex"]
 
 
 def damages_of(content: bytes, others: Sequence[bytes], rng: random.Random) -> Iterator[Damage]:
