@@ -16,6 +16,8 @@ from patina_resources.project.project import find_project
 
 # The eventlog is nobody's artifact, and the rest is not a build's.
 NOT_ARTIFACTS = ("patina.db", "cache.db-wal", "cache.db-shm")
+# What is remembered beside the artifacts.
+MEMORIES = {"cache.db", "cache.db.seal", "source-digests.json", "unseen.json"}
 DRY_RUN = ["oxidize", "--dry-run"]
 REMEDIES = ("run `patina oxidize", "`patina oxidize` builds", "then `patina oxidize`")
 
@@ -114,8 +116,8 @@ def test_damages_are_found_and_said(
             shutil.rmtree(folder / f"exported-{place}", ignore_errors=True)
             for result in results:
                 check_said(result, f"{file}: {damage.name}")
-            # The cache is looked into only when something is embedded; the memory of digests is taken again at once.
-            if file.name not in {"cache.db", "cache.db.seal", "source-digests.json"} and damage.content != original:
+            # The cache is looked into only when something is embedded; the others are taken again at once.
+            if file.name not in MEMORIES and damage.content != original:
                 assert found_stale(results[1]), (file, damage.name, results[1])
         (data / file).write_bytes(original)
 
