@@ -9,6 +9,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.fleet.address import checked_address, host_of, last_part
 from patina_resources.fleet.model import Fleet, settings_key
 from patina_resources.fleet.reader import fleet_file, read_fleet
+from patina_resources.postgres.address import checked_groups
 from patina_resources.store.mothership import mothership
 
 
@@ -62,6 +63,12 @@ path = "here/tools"
     assert web.recipe == tmp_path / "recipes" / "web.yaml"
     assert web.root == tmp_path / "kept" / "projects" / "shop+web"
     assert tools.address == str(tmp_path / "here" / "tools")
+
+
+def test_groups_have_the_names_that_a_question_may_have(tmp_path: Path) -> None:
+    groups = ("Domain Users", "team+a@corp.example", "/dev/team:a")
+    fleet = read(tmp_path, f'[[repositories]]\npath = "/a"\ngroups = {json.dumps(groups)}\n')
+    assert fleet.projects[0].groups == checked_groups(groups, "") == groups
 
 
 def test_a_folder_and_lists_of_code_hosts(tmp_path: Path) -> None:
@@ -118,7 +125,8 @@ file = "plain.txt"
         ),
         ('[[repositories]]\npath = "/a"\nname = "../a"\n', "3: [repositories] name: expected a name of letters"),
         ('[[repositories]]\npath = "/a"\nname = "a//b"\n', "3: [repositories] name: expected a name of letters"),
-        ('[[repositories]]\npath = "/a"\ngroups = ["a b"]\n', "3: [repositories] groups: expected names of groups"),
+        ('[[repositories]]\npath = "/a"\ngroups = ["a,b"]\n', "3: [repositories] groups: expected names of groups"),
+        ('[[repositories]]\npath = "/a"\ngroups = ["_a"]\n', "3: [repositories] groups: expected names of groups"),
         (
             '[[repositories]]\nurl = "https://me:hunter2@h/a"\n',
             "2: [repositories.url] holds a name or a password for the host: leave it out",
