@@ -176,14 +176,17 @@ def test_which_file_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         read_fleet(tmp_path / "gone.toml", mothership())
 
 
-def test_another_recipe_model_or_version_is_another_build(tmp_path: Path) -> None:
+def test_another_recipe_model_version_or_group_is_another_build(tmp_path: Path) -> None:
     text = '[[repositories]]\npath = "/a"\nrecipe = "r.yaml"\n'
     (tmp_path / "r.yaml").write_text("version: 2\n")
     project = read(tmp_path, text).projects[0]
     keys = [settings_key(project, "1"), settings_key(project, "2")]
     (tmp_path / "r.yaml").write_text("version: 3\n")
     keys += [settings_key(project, "1"), settings_key(read(tmp_path, f'{text}model = "m"\n').projects[0], "1")]
-    assert len(set(keys)) == 4
+    keys += [
+        settings_key(read(tmp_path, f"{text}groups = {groups}\n").projects[0], "1") for groups in ('["a"]', '["b"]')
+    ]
+    assert len(set(keys)) == 6
     (tmp_path / "r.yaml").unlink()
     with pytest.raises(PatinaError, match=r"r\.yaml: cannot be read"):
         settings_key(project, "1")
