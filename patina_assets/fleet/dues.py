@@ -1,4 +1,4 @@
-"""Which repositories are to be built: those whose head, recipe, model or program is not that of their last build."""
+"""Which repositories are to be built: what decides a build is not what it was at the last one (`settings_key`)."""
 
 from collections.abc import Callable, Mapping, Sequence
 

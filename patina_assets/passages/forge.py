@@ -14,9 +14,9 @@ FORGE = Source(
     "forge.threads",
     f"""
 WITH event AS MATERIALIZED (
-    SELECT timestamp, substr(event_type, 7) AS kind, CAST(source_id AS TEXT) AS name, data
+    SELECT timestamp, substr(event_type, 7) AS kind, source_id AS name, data
     FROM eventlog
-    WHERE event_type IN ('forge.issue', 'forge.pr', 'forge.comment') AND {LIVE}
+    WHERE event_type IN ('forge.issue', 'forge.pr', 'forge.comment') AND typeof(source_id) = 'text' AND {LIVE}
 ), ranked AS (
     SELECT kind, name, data, ROW_NUMBER() OVER (PARTITION BY name ORDER BY {FULLEST_FIRST}, kind) AS place FROM event
 )

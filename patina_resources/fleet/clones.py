@@ -149,7 +149,8 @@ def _remove_settings(project: FleetProject) -> None:
 
 def _prepare(project: FleetProject, held: int) -> None:
     folder = _git_folder(project)
-    if not (folder / "HEAD").exists():
+    # `git init` that was killed has made HEAD, and not what it makes last.
+    if not ((folder / "HEAD").exists() and (folder / "objects").is_dir()):
         done = run_git(["init", "--quiet", "--template=", str(project.root)], project.root, {}, inherits=(held,))
         if done.returncode:
             raise PatinaError(f"{project.root}: no clone can be made here ({_reason(done.stderr)})")
@@ -200,8 +201,11 @@ def _run(project: FleetProject, command: list[str], folder: Path, seconds: float
     if process.returncode:
         if b"couldn't find remote ref HEAD" in errors:
             raise FetchError(f"{project.address}: has no commits yet")
+        # It holds the mutex of a clone: it writes to one.
+        damaged = f"; if that works, the clone is damaged: delete {project.root}, to fetch and build it anew"
         raise FetchError(
             f"{project.address}: cannot be fetched ({_reason(errors)}): try `git ls-remote {project.address}`"
+            f"{damaged if inherits else ''}"
         )
     return printed
 

@@ -84,7 +84,9 @@ def folder_name(name: str) -> str:
 
 
 def settings_key(project: FleetProject, version: str) -> str:
-    """Return what decides a build beside the repository: who builds, by which recipe and model; 16 of 0-9a-f.
+    """Return what decides a build beside the repository: who builds, by which recipe and model, and for whom.
+
+    It is 16 of 0-9a-f.
 
     Raises:
         PatinaError: The recipe cannot be read.
@@ -93,5 +95,5 @@ def settings_key(project: FleetProject, version: str) -> str:
         recipe = b"" if project.recipe is None else project.recipe.read_bytes()
     except OSError as error:
         raise PatinaError(f"{project.recipe}: cannot be read ({error.strerror or error})") from error
-    parts = (version.encode(), recipe, (project.model or "").encode())
+    parts = (version.encode(), recipe, (project.model or "").encode(), ",".join(sorted(project.groups)).encode())
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]

@@ -27,6 +27,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.fleet.address import checked_address, last_part
 from patina_resources.fleet.listing import Listed, listed_in_file, listed_in_folder
 from patina_resources.fleet.model import FETCH_SECONDS, FETCHES, Fleet, FleetProject, folder_name
+from patina_resources.postgres.address import GROUP_CHARACTERS, is_group
 from patina_resources.store.mothership import Mothership, expanded
 
 FILE_VARIABLE = "PATINA_FLEET"
@@ -37,10 +38,7 @@ _NAME = Check(
     "a name of letters, digits and . _ - (words may be joined by /), at most 100 characters",
     lambda value: isinstance(value, str) and len(value) <= 100 and _is_name(value),
 )
-_GROUP = Check(
-    "names of groups (letters, digits and . _ - : /)",
-    lambda value: isinstance(value, str) and re.fullmatch(r"[\w.:/-]{1,100}", value, re.ASCII) is not None,
-)
+_GROUP = Check(f"names of groups ({GROUP_CHARACTERS})", lambda value: isinstance(value, str) and is_group(value))
 _PRIORITY = Check(
     f"a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}",
     lambda value: type(value) is int and -MOST_PRIORITY <= value <= MOST_PRIORITY,
@@ -175,8 +173,11 @@ def _refuse_equal_names(document: Document, entries: Sequence[_Entry]) -> None:
         other = before.setdefault(name.casefold(), entry)
         if other is not entry:
             line = document.line_of(other.location)
+            way_out = "add name" if entry.location[0] == "repositories" else "name one of them by [[repositories]]"
             raise document.error(
-                Fault("rule", entry.location, expected=f"{name!r} is the name of the one of line {line}, too: add name")
+                Fault(
+                    "rule", entry.location, expected=f"{name!r} is the name of the one of line {line}, too: {way_out}"
+                )
             )
 
 

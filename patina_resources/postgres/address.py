@@ -12,6 +12,7 @@ DSN_VARIABLE = "PATINA_FLEET_DSN"
 MOST_GROUPS = 200
 _GROUP = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._:/@+-]*+(?: [A-Za-z0-9._:/@+-]++)*+")
 MOST_GROUP_CHARACTERS = 200
+GROUP_CHARACTERS = "letters, digits, spaces within, and ._:/@+-"
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,11 @@ def checked_groups(groups: tuple[str, ...], where: str) -> tuple[str, ...]:
     if len(groups) > MOST_GROUPS:
         raise PatinaError(f"{where}: {len(groups)} groups: expected at most {MOST_GROUPS}")
     for group in groups:
-        if len(group) > MOST_GROUP_CHARACTERS or not _GROUP.fullmatch(group):
-            raise PatinaError(
-                f"{where}: {shown(group)}: expected the name of a group: letters, digits, spaces within, and ._:/@+-"
-            )
+        if not is_group(group):
+            raise PatinaError(f"{where}: {shown(group)}: expected the name of a group: {GROUP_CHARACTERS}")
     return tuple(dict.fromkeys(groups))
+
+
+def is_group(text: str) -> bool:
+    """Return whether a text is the name of a group."""
+    return len(text) <= MOST_GROUP_CHARACTERS and _GROUP.fullmatch(text) is not None

@@ -109,6 +109,25 @@ def test_the_function_of_words_gives_visible_passages_alone(server: PostgresServ
     assert asked_raw(server, query.format("NULL"), "strangers") == []
 
 
+@pytest.mark.parametrize("pattern", ["'src/merger%\\', NULL", "NULL, ARRAY['src/merger%\\']"])
+def test_a_pattern_that_fails_on_hidden_rows_does_not_fail(server: PostgresServer, pattern: str) -> None:
+    query = (
+        "SELECT id FROM patina.holding('merger', '{merger}', '{1}', '{code,docs,commits,notes}', "
+        f"array_fill(1::real, '{{16}}'), NULL, {pattern}, NULL, NULL, 100, 100)"
+    )
+    # With many visible projects, no index of projects is asked before the other conditions.
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO patina.project (name, groups) SELECT 'empty' || n, '{many}' FROM generate_series(1, 30) AS n"
+        )
+        try:
+            with pytest.raises(psycopg.errors.InvalidEscapeSequence):
+                asked_raw(server, query, "board")
+            assert asked_raw(server, query, "many") == []
+        finally:
+            connection.execute("DELETE FROM patina.project WHERE name LIKE 'empty%'")
+
+
 def test_a_function_of_the_attacker_sees_no_hidden_row(server: PostgresServer) -> None:
     heard: list[str] = []
     with psycopg.connect(server.dsn("reader", READER_PASSWORD), autocommit=True) as connection:

@@ -35,6 +35,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "code.function": {"file": "a.py", "name": "f", "parameters": ["x: int"], "return_type": "int"},
     "code.call": {"file": "a.py", "caller": "f", "callee": "g"},
     "code.struct": {"file_path": "a.py", "name": "S"},
+    "forge.issue": {"title": "A hostile issue", "body": "Text of it", "created_at": "2025-01-01T00:00:00Z",
+                    "author": "eve", "labels": ["x"], "files": ["a.py"], "url": "https://h.example/1", "state": "open"},
     "git.removed": {"seqs": [10**15]},
     "session.removed": {"seqs": [10**15]},
 }  # fmt: skip

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LIMITS = "SET lock_timeout = '300s'; SET client_connection_check_interval = '5s'; SET statement_timeout = '1h'"
 PUT_PROJECT = "INSERT INTO patina.project (name, groups) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
 HELD_PROJECT = "SELECT id, digest FROM patina.project WHERE name = %s FOR UPDATE"
+KEEP_GROUPS = "UPDATE patina.project SET groups = %s WHERE name = %s AND groups <> %s"
 KEEP_PROJECT = "UPDATE patina.project SET groups = %s, passages = %s, digest = %s, published = now() WHERE id = %s"
 ARRIVED = """
 CREATE TEMP TABLE arrived (id bigint, digest bytea, place bytea, kind text, thing text, role text, symbol_key text,
@@ -116,7 +117,7 @@ class Publishable:
 
 
 def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: Project) -> Published:
-    """Publish what is built of a project: all of it, or, where anything fails, nothing.
+    """Publish what is built of a project: all of it, or, where anything fails, nothing but who may see what is there.
 
     A second publisher of the project waits for the first. Both read what is built once they may write.
 
@@ -132,11 +133,16 @@ def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: 
     if not groups:
         raise PatinaError(f"{name}: no group may see it: name its groups in fleet.toml")
     groups = checked_groups(groups, f"{name}: groups")
-    model = publishable_model(name, Indexes(project))
     with connected(address) as connection:
         connection.execute(LIMITS)
-        made_for(connection, model)
-        return publish_built(connection, name, groups, lambda: publishable(name, project))
+        try:
+            made_for(connection, publishable_model(name, Indexes(project)))
+            return publish_built(connection, name, groups, lambda: publishable(name, project))
+        except PatinaError:
+            # Who may not see it any more does not wait for what cannot be built.
+            if is_made(connection):
+                connection.execute(KEEP_GROUPS, (list(groups), clean(name), list(groups)))
+            raise
 
 
 def withdraw(address: FleetAddress, names: Iterable[str]) -> int:

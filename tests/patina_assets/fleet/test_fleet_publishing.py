@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,19 @@ def test_what_is_built_is_published_asked_and_withdrawn(fleet: tuple[Path, str],
     pruned = patina("fleet", "publish", "--file", str(file), "--prune", "alpha")
     assert "1 projects withdrawn" in pruned.out, pruned
     assert [name for name, _ in all_rows(server, NAMES, database)] == ["alpha"]
+
+
+def test_groups_hold_though_nothing_can_be_built(fleet: tuple[Path, str], server: PostgresServer) -> None:
+    file, database = fleet
+    assert patina("fleet", "run", "alpha", "beta", "--file", str(file)).code == 0
+    file.write_text(file.read_text().replace('["staff"]', '["board"]'))
+    again = patina("fleet", "run", "alpha", "--no-fetch", "--file", str(file))
+    assert "1 to be built, 1 done" in again.out, again
+    assert all_rows(server, NAMES, database) == [("alpha", ["board"]), ("beta", ["staff"])]
+    shutil.rmtree(file.parent / "kept" / "projects" / "beta" / ".patina" / "data" / "embeddings")
+    failed = patina("fleet", "publish", "beta", "--file", str(file))
+    assert (failed.code, "beta: not published" in failed.err) == (1, True), failed
+    assert all_rows(server, NAMES, database) == [("alpha", ["board"]), ("beta", ["board"])]
 
 
 def test_a_model_of_one_project_is_refused_and_the_others_are_published(

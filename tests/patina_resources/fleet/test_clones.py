@@ -3,6 +3,7 @@
 import base64
 import http.server
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -76,6 +77,24 @@ def test_a_git_that_was_killed_holds_nothing_up(origin: GitFolder, tmp_path: Pat
     (project.root / "src" / "a.py").unlink()
     assert check_out(project) == head
     assert (project.root / "src" / "a.py").exists()
+
+
+def test_a_clone_whose_making_was_killed_is_made(origin: GitFolder, tmp_path: Path) -> None:
+    project = entry(tmp_path / "kept" / "one", origin.path)
+    (project.root / ".git").mkdir(parents=True)
+    (project.root / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    assert fetch(project, SECONDS) == (origin.head(), True)
+    assert check_out(project) == origin.head()
+
+
+def test_a_damaged_clone_says_how_it_is_mended(origin: GitFolder, tmp_path: Path) -> None:
+    project = entry(tmp_path / "kept" / "one", origin.path)
+    fetch(project, SECONDS)
+    (project.root / ".git" / "refs" / "fleet" / "head").write_text("")  # as a power failure leaves it
+    with pytest.raises(FetchError, match=f"the clone is damaged: delete {project.root},"):
+        fetch(project, SECONDS)
+    shutil.rmtree(project.root)
+    assert fetch(project, SECONDS) == (origin.head(), True)
 
 
 def test_what_cannot_be_fetched_says_why(origin: GitFolder, tmp_path: Path) -> None:

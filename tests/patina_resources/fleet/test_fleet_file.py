@@ -9,6 +9,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.fleet.address import checked_address, host_of, last_part
 from patina_resources.fleet.model import Fleet, settings_key
 from patina_resources.fleet.reader import fleet_file, read_fleet
+from patina_resources.postgres.address import checked_groups
 from patina_resources.store.mothership import mothership
 
 
@@ -62,6 +63,12 @@ path = "here/tools"
     assert web.recipe == tmp_path / "recipes" / "web.yaml"
     assert web.root == tmp_path / "kept" / "projects" / "shop+web"
     assert tools.address == str(tmp_path / "here" / "tools")
+
+
+def test_groups_have_the_names_that_a_question_may_have(tmp_path: Path) -> None:
+    groups = ("Domain Users", "team+a@corp.example", "/dev/team:a")
+    fleet = read(tmp_path, f'[[repositories]]\npath = "/a"\ngroups = {json.dumps(groups)}\n')
+    assert fleet.projects[0].groups == checked_groups(groups, "") == groups
 
 
 def test_a_folder_and_lists_of_code_hosts(tmp_path: Path) -> None:
@@ -118,7 +125,8 @@ file = "plain.txt"
         ),
         ('[[repositories]]\npath = "/a"\nname = "../a"\n', "3: [repositories] name: expected a name of letters"),
         ('[[repositories]]\npath = "/a"\nname = "a//b"\n', "3: [repositories] name: expected a name of letters"),
-        ('[[repositories]]\npath = "/a"\ngroups = ["a b"]\n', "3: [repositories] groups: expected names of groups"),
+        ('[[repositories]]\npath = "/a"\ngroups = ["a,b"]\n', "3: [repositories] groups: expected names of groups"),
+        ('[[repositories]]\npath = "/a"\ngroups = ["_a"]\n', "3: [repositories] groups: expected names of groups"),
         (
             '[[repositories]]\nurl = "https://me:hunter2@h/a"\n',
             "2: [repositories.url] holds a name or a password for the host: leave it out",
@@ -168,14 +176,17 @@ def test_which_file_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         read_fleet(tmp_path / "gone.toml", mothership())
 
 
-def test_another_recipe_model_or_version_is_another_build(tmp_path: Path) -> None:
+def test_another_recipe_model_version_or_group_is_another_build(tmp_path: Path) -> None:
     text = '[[repositories]]\npath = "/a"\nrecipe = "r.yaml"\n'
     (tmp_path / "r.yaml").write_text("version: 2\n")
     project = read(tmp_path, text).projects[0]
     keys = [settings_key(project, "1"), settings_key(project, "2")]
     (tmp_path / "r.yaml").write_text("version: 3\n")
     keys += [settings_key(project, "1"), settings_key(read(tmp_path, f'{text}model = "m"\n').projects[0], "1")]
-    assert len(set(keys)) == 4
+    keys += [
+        settings_key(read(tmp_path, f"{text}groups = {groups}\n").projects[0], "1") for groups in ('["a"]', '["b"]')
+    ]
+    assert len(set(keys)) == 6
     (tmp_path / "r.yaml").unlink()
     with pytest.raises(PatinaError, match=r"r\.yaml: cannot be read"):
         settings_key(project, "1")
