@@ -313,9 +313,7 @@ def bench_workers(count: int, workers: int, kills: int) -> None:
             commit_broken(folder, origins[0])
         services = Services(folder / "services", {"PATINA_FLEET": str(file), "PATINA_HOME": str(folder / "home")})
         settings = folder / "services" / "dagster_home" / "dagster.yaml"
-        settings.write_text(
-            settings.read_text().replace("max_concurrent_runs: 4", f"max_concurrent_runs: {2 * workers}")
-        )
+        settings.write_text(settings.read_text().replace("max_concurrent_runs: 2", f"max_concurrent_runs: {workers}"))
         (folder / "services").chmod(0o755)
         os.environ |= services.environment
         try:

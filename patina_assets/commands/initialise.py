@@ -13,7 +13,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.project.known_projects import register_project
 from patina_resources.project.project import Project, project_at
 from patina_resources.store.files import write_atomic
-from patina_resources.store.mothership import mothership
+from patina_resources.store.mothership import HOME_VARIABLE, mothership
 
 GITIGNORE_LINES = (".patina/data/", ".patina/local/")
 CONFIG = """# Settings of Patina for this repository; shared through git.
@@ -62,11 +62,17 @@ def open_repository(path: Path) -> Project:
     """Return the project of the repository at or above `path`, whether or not it is prepared.
 
     Raises:
-        PatinaError: The folder does not exist.
+        PatinaError: The folder does not exist, or its settings would take the place of the user's own.
     """
     if not path.is_dir():
         raise PatinaError(f"{path}: not a folder: expected a repository")
-    return project_at(repository_root(path.absolute()))
+    root = repository_root(path.absolute())
+    if mothership().is_at(root / ".patina"):
+        raise PatinaError(
+            f"{root}: its folder .patina holds your own settings and models: run `patina init` in another folder, "
+            f"or set {HOME_VARIABLE} to another place"
+        )
+    return project_at(root)
 
 
 def prepare_repository(project: Project) -> list[str]:

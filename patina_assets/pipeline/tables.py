@@ -7,12 +7,10 @@ from patina_resources.materialize.report import KINDS_OF_TYPES, ScraperReport
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return an aligned text table; numbers stand to the right, and no cell can break a line or steer the terminal."""
-    cells = [[one_line(str(cell)) for cell in row] for row in [header, *rows]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(_aligned(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
+    """Return aligned text; columns of numbers stand to the right, and no cell breaks a line or steers the terminal."""
+    cells = [[one_line(str(cell)) for cell in row] for row in rows]
+    columns = [_aligned(name, column) for name, *column in zip(header, *cells, strict=True)]
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
 REPORT_HEADER = ("event", "new", "known", "retracted")
@@ -49,10 +47,13 @@ def size_text(count: int) -> str:
     return f"{value:.1f} GB"
 
 
-def is_number(cell: str) -> bool:
-    """Return whether a cell holds a number, which stands to the right."""
-    return cell.replace(".", "", 1).replace("-", "", 1).isdecimal()
+def is_numeric(column: Iterable[str]) -> bool:
+    """Return whether all that a column tells is numbers; `-` tells nothing. Such a column stands to the right."""
+    told = [cell for cell in column if cell != "-"]
+    return bool(told) and all(cell.replace(".", "", 1).lstrip("+-").isdecimal() for cell in told)
 
 
-def _aligned(cell: str, width: int) -> str:
-    return cell.rjust(width) if is_number(cell) else cell.ljust(width)
+def _aligned(name: str, column: Sequence[str]) -> list[str]:
+    cells = [name, *column]
+    width = max(map(len, cells))
+    return [cell.rjust(width) if is_numeric(column) else cell.ljust(width) for cell in cells]

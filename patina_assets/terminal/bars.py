@@ -1,7 +1,7 @@
 """Bars and tables on a terminal, drawn by rich. Imported only where a person watches: it takes 60 ms."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, TextIO
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from patina_assets.pipeline.plain_text import guarded_console, one_line
 from patina_assets.pipeline.progress import Pace, Progress, line
-from patina_assets.pipeline.tables import is_number
+from patina_assets.pipeline.tables import is_numeric
 
 REDRAW_SECONDS = 0.1
 BAR_CELLS = 20
@@ -64,19 +64,14 @@ def draw_table(stream: TextIO, header: Sequence[str], rows: Sequence[Sequence[ob
     folds = before + widths[-1] > console.width >= before + LEAST_FOLDED
     drawn = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
     for place, name in enumerate(header):
-        column = [row[place] for row in cells]
+        justify: Literal["left", "right"] = "right" if is_numeric(row[place] for row in cells) else "left"
         last = place == len(header) - 1
-        drawn.add_column(Text(name), justify=_justified(column), no_wrap=not (folds and last), overflow="fold")
+        drawn.add_column(Text(name), justify=justify, no_wrap=not (folds and last), overflow="fold")
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))
     if not folds:
         console.width = max(console.width, before + widths[-1] + len(GAP))
     console.print(drawn)
-
-
-def _justified(cells: Iterable[str]) -> Literal["left", "right"]:
-    told = [cell for cell in cells if cell != "-"]
-    return "right" if told and all(is_number(cell) for cell in told) else "left"
 
 
 def _bar(progress: Progress, speed: str) -> Table:

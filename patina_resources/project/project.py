@@ -208,7 +208,7 @@ def find_root(start: Path | None = None) -> Path:
     home = mothership()
     for folder in (chosen, *chosen.parents):
         marker = folder / ".patina"
-        if marker.is_dir() and marker not in (home.home, home.own):
+        if marker.is_dir() and not home.is_at(marker):
             return folder
     raise PatinaError(f"no .patina folder in {chosen} or above it: run `patina init` in your repository")
 

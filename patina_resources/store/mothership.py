@@ -30,6 +30,14 @@ class Mothership:
         """
         return own_folder(self.home)
 
+    def is_at(self, folder: Path) -> bool:
+        """Return whether a folder is the user's, and so not the `.patina` of a project.
+
+        Raises:
+            PatinaError: There is no folder of this user alone.
+        """
+        return folder.resolve() in {self.home.resolve(), self.own.resolve()}
+
     @property
     def models_lock(self) -> Path:
         """Provenance of every downloaded model (TOML)."""

@@ -15,7 +15,9 @@ from small_project import make_project
 from patina_resources.project.project import find_project
 
 # The eventlog is nobody's artifact, and the rest is not a build's.
-NOT_ARTIFACTS = ("patina.db", "oxidize.mutex", "cache.db.mutex", "cache.db-wal", "cache.db-shm")
+NOT_ARTIFACTS = ("patina.db", "cache.db-wal", "cache.db-shm")
+# What is remembered beside the artifacts.
+MEMORIES = {"cache.db", "cache.db.seal", "source-digests.json", "unseen.json"}
 DRY_RUN = ["oxidize", "--dry-run"]
 REMEDIES = ("run `patina oxidize", "`patina oxidize` builds", "then `patina oxidize`")
 
@@ -32,7 +34,7 @@ def artifact_files(folder: Path) -> list[Path]:
     """Return every file of a build, relative to `.patina/data`."""
     data = find_project(folder).data
     files = (path.relative_to(data) for path in sorted(data.rglob("*")) if path.is_file())
-    return [path for path in files if path.parts[0] not in NOT_ARTIFACTS and path.name not in NOT_ARTIFACTS]
+    return [path for path in files if path.name not in NOT_ARTIFACTS and path.suffix != ".mutex"]
 
 
 def damages_of(content: bytes, others: Sequence[bytes], rng: random.Random) -> Iterator[Damage]:
@@ -114,8 +116,8 @@ def test_damages_are_found_and_said(
             shutil.rmtree(folder / f"exported-{place}", ignore_errors=True)
             for result in results:
                 check_said(result, f"{file}: {damage.name}")
-            # The cache is looked into only when something is embedded; the memory of digests is taken again at once.
-            if file.name not in {"cache.db", "cache.db.seal", "source-digests.json"} and damage.content != original:
+            # The cache is looked into only when something is embedded; the others are taken again at once.
+            if file.name not in MEMORIES and damage.content != original:
                 assert found_stale(results[1]), (file, damage.name, results[1])
         (data / file).write_bytes(original)
 

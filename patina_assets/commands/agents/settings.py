@@ -63,9 +63,7 @@ def print_settings(project: Project, name: str, *, write: bool) -> int:
     entry = server_entry(project, program)
     if not write:
         print(_added(program, "", entry), end="")
-        say_on_stderr(
-            f"patina: it belongs into {program.file}: `patina mcp --print-config {name} --write` adds it there"
-        )
+        say_on_stderr(f"patina: it belongs in {program.file}: `patina mcp --print-config {name} --write` adds it there")
         return 0
     path = project.root / program.file
     if leads_out(path, project.root) or path.is_symlink():

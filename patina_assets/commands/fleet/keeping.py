@@ -64,7 +64,7 @@ def initialise_fleet(file: Path | None) -> int:
     """
     path = fleet_file(file, mothership())
     if not write_new(path, TEMPLATE.encode()):
-        raise PatinaError(f"{path}: is there already: nothing was written")
+        raise PatinaError(f"{path}: exists already: nothing was written")
     print(f"written  {path}\nnext: add repositories to it, then `patina fleet run`")
     return 0
 

@@ -26,7 +26,7 @@ def install_hooks(project: Project) -> int:
     folder = install(project.root, home, starter_here())
     print(f"installed in {folder}: {', '.join(HOOKS)}")
     print("after each of them the repository is read and rebuilt in the background; git does not wait for that")
-    print(f"what was done: {hook_files(project).log}")
+    print(f"log: {hook_files(project).log}")
     print("next: commit something, then run `patina hook status`")
     return 0
 
@@ -60,7 +60,7 @@ def print_hooks(project: Project, *, as_json: bool) -> int:
         return 0
     print(f"hooks: {hooks.folder}")
     print_table(HEADER, [(hook.name, hook.state, "kept" if hook.has_others else "-") for hook in hooks.hooks])
-    print("\n".join([*_remarks(hooks), *(["last:", *last] if last else [])]))
+    print("\n".join([*_remarks(hooks), *(["end of the log:", *last] if last else [])]))
     return 0
 
 

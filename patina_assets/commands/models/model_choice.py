@@ -34,12 +34,12 @@ class Offer:
 
 
 OFFERS = (
-    Offer(EMBEDDED, 0.001, "has an answer in the first ten results for 61 % of the questions in plain words"),
-    Offer("all-minilm-l6-v2", 0.005, "for 69 % of them"),
+    Offer(EMBEDDED, 0.001, "61 % of the questions in plain words had an answer in the first ten"),
+    Offer("all-minilm-l6-v2", 0.005, "69 % had one"),
     Offer(
         f"all-minilm-l6-v2+{CORPUS_STATIC}",
         0.006,
-        "as 2; projections: better than one alone in 15 of 24 comparisons, worse in none",
+        "search not measured; projections better than with one model in 15 of 24 comparisons, worse in none",
     ),
 )
 RECOMMENDED = OFFERS[-1].name
@@ -86,8 +86,8 @@ def offer_lines(project: Project, offers: list[Offer]) -> list[str]:
     """Return what each offer costs and gains on this repository, a line each, below a heading."""
     path = project.eventlog()
     passages = expected_passages(Eventlog(path)) if path.exists() else None
-    size = f", for about {passages:,} passages" if passages else ""
-    lines = [f"what a base model costs{size}, and what it gained where that was measured (docs/models.md):"]
+    size = f" for about {passages:,} passages" if passages else ""
+    lines = [f"base models: the cost{size}, and what was measured on other repositories (docs/models.md)"]
     width = max(len(offer.name) for offer in offers)
     for number, offer in enumerate(offers, 1):
         costs = [_download_text(project, offer), *([_time_text(passages * offer.seconds)] if passages else [])]

@@ -32,10 +32,11 @@ from patina_resources.project.project import Project
 from patina_resources.store.artifacts import MUTEX_WAIT_SECONDS, BuiltProjection
 from patina_resources.store.files import exclusive
 from patina_resources.store.manifests import StageRecord, record_document
+from patina_resources.store.mothership import mothership
 from patina_resources.store.paths import ProjectionPaths
 
 COMMITS_LOOKED_AT = 50
-NO_CACHE = "no cache is set: write [cache] with url and keys into config.toml in your ~/.patina (docs/team.md)"
+NO_CACHE = "no cache is set: write [cache] with url and keys into {settings} (docs/team.md)"
 PROPOSED = "the project proposes the cache {url}, which you have not confirmed: run `patina cache confirm` to use it"
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -81,7 +82,9 @@ def cache_for(project: Project) -> TeamCache:
     cache = team_cache(project)
     if cache is None:
         proposed = proposal(project)
-        raise PatinaError(NO_CACHE if proposed is None else PROPOSED.format(url=proposed.url))
+        if proposed is None:
+            raise PatinaError(NO_CACHE.format(settings=mothership().settings))
+        raise PatinaError(PROPOSED.format(url=proposed.url))
     return cache
 
 

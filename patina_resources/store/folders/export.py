@@ -17,7 +17,7 @@ def check_new_folder(folder: Path) -> None:
         PatinaError: There is something at that place already.
     """
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise PatinaError(f"{folder}: there is something already: expected a new or an empty folder")
+        raise PatinaError(f"{folder}: is not empty, or not a folder: expected a new or an empty folder")
 
 
 @contextmanager

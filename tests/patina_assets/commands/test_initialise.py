@@ -168,6 +168,16 @@ def test_a_repository_without_commits_is_told_what_to_do(tmp_path: Path, monkeyp
     assert ran.err.endswith("nothing is committed yet: make a first commit, then run `patina init`\n")
 
 
+def test_the_users_own_folder_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = GitFolder(tmp_path / "folder").path
+    monkeypatch.setenv("PATINA_HOME", str(folder / ".patina"))
+    done = patina("init", str(folder))
+    assert (done.code, done.err.count("\n")) == (2, 1), done
+    assert "holds your own settings and models" in done.err
+    assert not (folder / ".gitignore").exists()
+    assert not (folder / ".patina" / "config.toml").exists()
+
+
 def test_outside_of_git_the_next_step_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ran = patina("init")

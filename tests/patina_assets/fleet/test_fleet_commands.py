@@ -129,7 +129,7 @@ def test_init_writes_a_file_that_can_be_read(tmp_path: Path) -> None:
     file = tmp_path / "new" / "fleet.toml"
     assert patina("fleet", "init", "--file", str(file)).code == 0
     again = patina("fleet", "init", "--file", str(file))
-    assert (again.code, "is there already" in again.err) == (2, True)
+    assert (again.code, "exists already" in again.err) == (2, True)
     done = patina("fleet", "status", "--file", str(file))
     assert (done.code, "names no repository" in done.err) == (2, True)
     # What is commented out is right, too.

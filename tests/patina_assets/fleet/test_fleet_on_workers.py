@@ -27,6 +27,8 @@ if not REASON:
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 # Of a busy machine: it is waited for a condition, never for a time.
 LONG = 300.0
+# What is shipped, and what holds here: a run is given up sooner whose worker was killed before it began.
+SOONER = {"start_timeout_seconds": (300, 60), "poll_interval_seconds": (15, 5)}
 
 
 @pytest.fixture
@@ -35,6 +37,12 @@ def services() -> Iterator[Services]:
     folder.chmod(0o755)
     home = os.environ["PATINA_HOME"]
     started = Services(folder, {"PATINA_FLEET": str(folder / "fleet.toml"), "PATINA_HOME": home})
+    settings = folder / "dagster_home" / "dagster.yaml"
+    told = settings.read_text()
+    for name, (shipped, here) in SOONER.items():
+        assert f"{name}: {shipped}\n" in told
+        told = told.replace(f"{name}: {shipped}\n", f"{name}: {here}\n")
+    settings.write_text(told)
     try:
         yield started
     finally:

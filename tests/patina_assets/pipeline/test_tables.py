@@ -21,13 +21,15 @@ def test_rows_stand_in_the_order_of_the_readers() -> None:
     assert [row[0] for row in report_rows(reports)] == ["git.commit", "git.removed", "doc.file"]
 
 
-def test_numbers_stand_to_the_right_and_no_cell_breaks_a_line() -> None:
-    assert text_table(("name", "count"), [("a", 5), ("long", 12_000), ("x\ny\x1b[2J", "-")]).splitlines() == [
-        "name         count",
-        "a                5",
-        "long         12000",
-        r"x\ny\x1b[2J  -",
+def test_columns_of_numbers_stand_to_the_right_and_no_cell_breaks_a_line() -> None:
+    rows = [("a", 5, "-0.5", 1), ("long", 12_000, "+12", "many"), ("x\ny\x1b[2J", "-", "-", "-")]
+    assert text_table(("name", "count", "change", "mixed"), rows).splitlines() == [
+        "name         count  change  mixed",
+        "a                5    -0.5  1",
+        "long         12000     +12  many",
+        r"x\ny\x1b[2J      -       -  -",
     ]
+    assert text_table(("name", "count"), []) == "name  count"
 
 
 def test_sizes() -> None:

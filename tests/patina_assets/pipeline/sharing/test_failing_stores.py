@@ -22,7 +22,7 @@ def test_without_a_cache_pull_says_how_to_get_one(tmp_path: Path) -> None:
     for command in ("pull", "push"):
         done = alone.runs(command)
         assert (done.code, done.err.count("\n")) == (2, 1), done
-    assert "no cache is set" in alone.runs("pull").err
+    assert f"write [cache] with url and keys into {alone.home / 'config.toml'}" in alone.runs("pull").err
     assert json.loads(alone.runs("cache", "status", "--json").out)["url"] is None
 
 
