@@ -66,7 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     invocation = Invocation()
     try:
-        return _run(words, invocation)
+        try:
+            return _run(words, invocation)
+        finally:
+            sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
     except (PatinaError, click.UsageError) as error:

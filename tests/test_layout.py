@@ -95,6 +95,8 @@ MAY_USE_SQLITE = {
     "patina_assets.search.search_file",
 }
 MAY_WRITE_FILES = {
+    # /dev/null, in the place of an output that takes nothing.
+    "patina_assets.pipeline.plain_text",
     "patina_resources.store.artifacts",
     "patina_resources.store.files",
     "patina_resources.store.folders.own",

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from patina_resources.errors import PatinaError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -77,7 +79,8 @@ def print_styled(stream: TextIO, lines: Iterable[Styled], *, coloured: bool) -> 
     bare = _bare(stream)
     for line in lines:
         parts = ((harmless(text), SGR[style] if coloured else "") for text, style in line)
-        bare.write("".join(f"\x1b[{code}m{text}\x1b[0m" if code else text for text, code in parts) + "\n")
+        with _told(bare):
+            bare.write("".join(f"\x1b[{code}m{text}\x1b[0m" if code else text for text, code in parts) + "\n")
 
 
 def guarded_console(stream: TextIO) -> "Console":
@@ -101,9 +104,20 @@ class GuardedStream:
         self.bare = bare
 
     def write(self, text: str) -> int:
-        """Write a text, made harmless; return how much of it was taken."""
-        self.bare.write(harmless(text))
+        """Write a text, made harmless; return how much of it was taken.
+
+        Raises:
+            PatinaError: It cannot be written, as on a full disk.
+        """
+        if text != "":  # click writes nothing to see what a stream takes, and hides what that brings about
+            with _told(self.bare):
+                self.bare.write(harmless(text))
         return len(text)
+
+    def flush(self) -> None:
+        """Write what was kept back; raise as `write` does."""
+        with _told(self.bare):
+            self.bare.flush()
 
     def writelines(self, lines: Any) -> None:  # noqa: ANN401 - as TextIO has it
         """Write texts."""
@@ -112,6 +126,17 @@ class GuardedStream:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         return getattr(self.bare, name)
+
+
+@contextmanager
+def _told(bare: TextIO) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), bare.fileno())  # Python would try again at its end
+        raise PatinaError(f"the output cannot be written ({error.strerror}): choose another place for it") from error
 
 
 def _bare(stream: TextIO) -> TextIO:

@@ -40,3 +40,18 @@ def test_it_runs_commands_and_ends_with_their_code(tmp_path: Path) -> None:
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path, argument: str, unbuffered: str) -> None:
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT), "PATINA_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": unbuffered
+    }  # fmt: skip
+    command = [sys.executable, "-c", SCRIPT, argument]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    sentence = "patina: the output cannot be written (No space left on device): choose another place for it\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
