@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,29 @@ SCRIPT = "import sys; from patina_assets.entry import run; sys.exit(run())"
 SLOW = "import time\nprint('importing', flush=True)\ntime.sleep(300)\n"
 
 
+@pytest.fixture
+def signals_are_heeded() -> Iterator[None]:
+    """Let children of this process heed signals: a shell that runs the tests in the background has them ignored."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals_are_heeded")
 @pytest.mark.parametrize("is_ignored", [False, True])
 def test_ctrl_c_while_the_program_is_imported_is_one_line(tmp_path: Path, is_ignored: bool) -> None:
     (tmp_path / "click.py").write_text(SLOW)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_ignored else None
+    if is_ignored:  # as a shell in the background has it
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
         assert process.stdout is not None
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
-        if is_ignored:  # as a shell in the background has it
+        if is_ignored:
             process.terminate()
         _, err = process.communicate()
     assert (process.returncode, err) == ((-signal.SIGTERM, "") if is_ignored else (130, "patina: interrupted\n"))

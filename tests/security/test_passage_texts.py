@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -44,18 +45,18 @@ def at_most_bytes(count: int) -> Iterator[None]:
 def test_definitions_in_definitions_take_room_in_proportion(event: str, is_function: bool) -> None:
     lines = [f"struct a{number} {{" for number in range(DEPTH)] + ["};"] * DEPTH
     places = {f"a{number}": [[number + 1, 2 * DEPTH - number, DIGEST]] for number in range(DEPTH)}
-    told = [(number, "a.h", is_function, f"a{number}", DIGEST, "", None, None) for number in range(DEPTH)]
+    told = [("a.h", is_function, f"a{number}", DIGEST, "", None, None) for number in range(DEPTH)]
     with at_most(5):
-        found = list(code_passages([(1, "a.h", "", json.dumps({event: places}))], told, {"a.h": "\n".join(lines)}))
+        found = list(code_passages([("a.h", "", json.dumps({event: places}))], told, {"a.h": "\n".join(lines)}))
     assert {passage.symbol for passage in found} >= {f"a{number}" for number in range(DEPTH)}
     assert sum(len(passage.body) for passage in found) < 20 * len("\n".join(lines))
 
 
 def test_a_place_that_an_eventlog_repeats_is_read_once() -> None:
     text = "def f():\n" + "    pass\n" * 2_000
-    rows = [(1, "a.py", "", json.dumps({"code.function": {"f": [[1, 2_001, DIGEST]] * 20_000}}))]
+    rows = [("a.py", "", json.dumps({"code.function": {"f": [[1, 2_001, DIGEST]] * 20_000}}))]
     with at_most(5):
-        found = list(code_passages(rows, [(1, "a.py", True, "f", DIGEST, "", None, None)], {"a.py": text}))
+        found = list(code_passages(rows, [("a.py", True, "f", DIGEST, "", None, None)], {"a.py": text}))
     assert len(found) < 100
 
 
@@ -63,7 +64,7 @@ def test_sections_that_overlap_are_read_once() -> None:
     text = "# a\n" + "words of a section\n" * 2_000
     entries = [[first, 2_001, hashlib.sha256().hexdigest()] for first in range(1, 1_900)]
     with at_most(5):
-        found = list(document_passages([(1, "a.md", "", json.dumps({"doc.section": {"a": entries}}))], {"a.md": text}))
+        found = list(document_passages([("a.md", "", json.dumps({"doc.section": {"a": entries}}))], {"a.md": text}))
     assert len(found) < 100
 
 
@@ -92,6 +93,7 @@ def test_no_two_texts_are_in_memory_at_once(tmp_path: Path) -> None:
         folder.write(path, f"# {number}\n" + ("word " * 20 + "\n") * (size // 101))
     folder.commit("documents")
     eventlog = tmp_path / "patina.db"
+    import_module("markdown_it")  # loaded when it is first needed, and no text
     with at_most_bytes(20 * size):
         materialize(folder.path, eventlog, only=["docs"])
     rows = Eventlog(eventlog).read([DOCUMENTS])[DOCUMENTS.name].rows

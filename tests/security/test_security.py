@@ -44,6 +44,7 @@ SQL_PARTS = {
     ("patina_resources.store.database", "table"),
     ("patina_assets.search.passage_file", "rows"),  # whole numbers
     ("patina_assets.passages.files", "event_type"),  # one of two constants
+    ("patina_assets.search.published.store", "version"),  # of pgvector, in a sentence
     *(("patina_resources.eventlog.derived_views", name) for name in ("table", "names", "values", "rows")),
 }
 COLUMN = r"['\"](?:[a-z_.]*|json_extract\(data, '\$\.file'\))['\"]"

@@ -214,8 +214,8 @@ def test_wrong_names_and_places(corpus: Workspace, tmp_path: Path) -> None:
     refused(patina("export", "semantic", "--to", "out"), "semantic", "not built", "patina oxidize")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
-    refused(patina("export", PROJECTION, "--to", "full"), "full", "something already")
-    refused(patina("export", PROJECTION, "--to", "full/mine.txt"), "mine.txt", "something already")
+    refused(patina("export", PROJECTION, "--to", "full"), "full", "expected a new or an empty folder")
+    refused(patina("export", PROJECTION, "--to", "full/mine.txt"), "mine.txt", "expected a new or an empty folder")
     refused(patina("export", PROJECTION, "--to", "full/mine.txt/out"), "cannot be written")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "project"]
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]

@@ -19,7 +19,7 @@ from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.manifests import StageRecord
 
 # Those that the recipe names, and those that the corpus model learns from beside them.
-SOURCES = 15
+SOURCES = 16
 BUILT = {
     "model/corpus_static",
     *(

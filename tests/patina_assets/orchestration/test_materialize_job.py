@@ -23,6 +23,7 @@ SOURCES = {
     # What the corpus model learns from beside them.
     *("source/code_definitions", "source/git_authors", "source/git_commits", "source/git_messages", "source/git_paths"),
     "source/code_types",
+    "source/sessions_places",
     # What search reads.
     *(
         "source/code_definitions_with_docs",

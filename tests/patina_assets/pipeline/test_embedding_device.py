@@ -48,6 +48,8 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_built(
 
 def test_the_processor_is_always_there() -> None:
     refuse_missing("cpu")
+    with pytest.raises(PatinaError, match="finds no cuda device"):
+        refuse_missing("cuda")
 
 
 def test_vectors_of_another_device_are_other_vectors(tmp_path: Path) -> None:

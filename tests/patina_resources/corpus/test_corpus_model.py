@@ -115,10 +115,10 @@ def test_a_vector_is_the_weighted_sum_of_its_pieces(tmp_path: Path) -> None:
     (weights,) = [entry for entry in onnx.load_from_string(model.onnx).graph.initializer if entry.name == "table"]
     table = numpy_helper.to_array(weights).astype(np.float32)
     built = embedder(model, tmp_path, 16)
-    ids = built._tokenizer.encode("sqlite table of sqlite").ids
+    ids = built._graph.encode(["sqlite table of sqlite"])[0].ids
     total = table[ids].sum(axis=0)
     np.testing.assert_allclose(built.embed_query("sqlite table of sqlite"), total / np.linalg.norm(total), atol=1e-5)
-    vocabulary = built._tokenizer.get_vocab()
+    vocabulary = built._graph._tokenizer.get_vocab()
     assert len(table) == len(vocabulary) == model.pieces
     norms = np.linalg.norm(table, axis=1)
     assert norms[[vocabulary["[PAD]"], vocabulary["[UNK]"], vocabulary["[LEFT-OVER]"]]].tolist() == [0, 0, 0]

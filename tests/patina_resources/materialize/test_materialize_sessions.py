@@ -1,6 +1,7 @@
 """Session notes and decision records -> eventlog: every note once, and only what changed."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from materialize_helpers import GitFolder, after, last_seq, live, rows, scrape
 from note_texts import SESSION
 
 from patina_assets.pairs.items import Item
-from patina_assets.pairs.types.same_session import SAME_SESSION
+from patina_assets.pairs.types.same_session import NOTE_PLACES, SAME_SESSION, note_key, of_notes
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Eventlog
 from patina_resources.materialize.run import materialize
@@ -149,9 +150,11 @@ def test_an_undated_file_has_the_time_of_its_last_commit(folder: GitFolder) -> N
 
 
 def items_of(folder: GitFolder) -> list[Item]:
-    """Return the items that the notes of an eventlog give."""
-    read = Eventlog(folder.eventlog).read(SAME_SESSION.sources)
-    return list(SAME_SESSION.derive({name: source.rows for name, source in read.items()}).items)
+    """Return the items that the notes of an eventlog give, each with its line."""
+    read = Eventlog(folder.eventlog).read([*SAME_SESSION.sources, NOTE_PLACES])
+    rows = {name: source.rows for name, source in read.items()}
+    lines = of_notes(rows.pop(NOTE_PLACES.name))
+    return [replace(item, line=lines.get(note_key(item))) for item in SAME_SESSION.derive(rows).items]
 
 
 def lines_of(folder: GitFolder) -> dict[str, dict[str, int]]:
