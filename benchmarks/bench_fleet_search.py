@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.base_model import embedder
-from patina_assets.search.passage_file import NO_FILTERS, Found
+from patina_assets.search.passage_file import Found
 from patina_assets.search.published.answers import DEPTH, FleetQuestion, ranked_answer
 from patina_assets.search.published.passages import PublishedPassages, Scope
 from patina_assets.search.published.publishing import Publishable, publish_built

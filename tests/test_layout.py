@@ -91,6 +91,7 @@ MAY_USE_SQLITE = {
     "patina_resources.eventlog.writer",
     "patina_resources.eventlog.known_schema",
     "patina_resources.store.database",
+    "patina_assets.search.asking.filters",
     "patina_assets.search.passage_file",
     "patina_assets.search.search_file",
 }

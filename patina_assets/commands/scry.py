@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from patina_assets.pipeline.plain_text import json_text, print_styled
 from patina_assets.search.asking.chosen import nothing_text
-from patina_assets.search.passage_file import NO_FILTERS, Filters
+from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.searcher import Searcher
 from patina_assets.terminal.hits import answer_lines, hit_document, missing_notes
 from patina_assets.terminal.output import is_interactive

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from patina_assets.commands.scry import NOTHING_MATCHES, question_of
 from patina_assets.pipeline.plain_text import json_text, print_styled
 from patina_assets.search.asking.chosen import nothing_text
-from patina_assets.search.passage_file import Filters
+from patina_assets.search.asking.filters import Filters
 from patina_assets.search.projects.answers import ProjectHit, answer_of_projects
 from patina_assets.search.projects.chosen import chosen_projects
 from patina_assets.terminal.hits import hit_document, hit_lines

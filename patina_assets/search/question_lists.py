@@ -7,10 +7,11 @@ from itertools import accumulate, islice
 from typing import Protocol
 
 from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.fusion import Hit, Place
 from patina_assets.search.lexical import match_expression, telling_terms, terms
-from patina_assets.search.passage_file import NO_FILTERS, Filters, Found, PassageFile
+from patina_assets.search.passage_file import Found, PassageFile
 from patina_assets.search.questions import Evidence
 from patina_assets.search.ranking import (
     COSINE_POWER,

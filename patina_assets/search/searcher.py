@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group, thing_of
 from patina_assets.passages.roles import Role
+from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.asking.reranker import RERANKED, RERANKER, reordered
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.freshness import AgeNote, age_notes
 from patina_assets.search.fusion import Hit, Place, distinct
 from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
-from patina_assets.search.passage_file import NO_FILTERS, Filters, Found
+from patina_assets.search.passage_file import Found
 from patina_assets.search.question_lists import (
     GroupLists,
     evidence_of,

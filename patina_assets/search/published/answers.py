@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_assets.search.asking.filters import MOST_PATTERN_CHARACTERS, NO_FILTERS, Filters
 from patina_assets.search.base_model import base_settings, embed_query
 from patina_assets.search.fusion import Hit
-from patina_assets.search.passage_file import MOST_PATTERN_CHARACTERS, NO_FILTERS, Filters
 from patina_assets.search.published.passages import PublishedPassages, Scope
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, stored_model
