@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 
 from patina_assets.fleet.memory import FleetMemory, wanted_build
 from patina_assets.fleet.published import publish_project
@@ -24,6 +23,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.fleet.checkouts import checked_out
 from patina_resources.fleet.clones import fetch, fetched_head
 from patina_resources.fleet.model import Fleet, FleetProject, settings_key
+from patina_resources.installed import installed_version
 from patina_resources.materialize.git.tracked import refuse_tracked
 from patina_resources.materialize.run import materialize
 from patina_resources.models.add.add import add_model
@@ -54,10 +54,7 @@ class Brought:
 @lru_cache(maxsize=1)
 def builder_version() -> str:
     """Return the version of this program; another one makes every repository due once."""
-    try:
-        return version("patina-assets")
-    except PackageNotFoundError:  # run from its sources
-        return ""
+    return installed_version() or ""
 
 
 def wanted_of(entry: FleetProject, head: str) -> str:
