@@ -87,10 +87,14 @@ def bring_up_to_date(fleet: Fleet, memory: FleetMemory, name: str, report: Repor
             wanted = wanted_of(entry, head)
             yield from _assets(fleet, entry, report)
         except Exception as error:
-            told = str(error) if isinstance(error, PatinaError) else f"{type(error).__name__}: {error}"
-            memory.note_failed(name, wanted, one_line(told), _processor_seconds() - started)
+            memory.note_failed(name, wanted, failure_text(error), _processor_seconds() - started)
             raise
         memory.note_built(name, wanted, _processor_seconds() - started)
+
+
+def failure_text(error: Exception) -> str:
+    """Return in one line why a build failed; what nobody expected is told with its class."""
+    return one_line(str(error) if isinstance(error, PatinaError) else f"{type(error).__name__}: {error}")
 
 
 def _fetched(fleet: Fleet, memory: FleetMemory, entry: FleetProject) -> str:
