@@ -37,10 +37,10 @@ from patina_assets.learning.evaluate import mean_reciprocal_rank, new_relations_
 from patina_assets.learning.parts import blas_on_one_thread
 from patina_assets.learning.projection import from_safetensors
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
-from patina_assets.pipeline.stages import BASE
 from patina_assets.pipeline.stages.stage import Work
 from patina_assets.pipeline.stages.weights import WEIGHTS, WeightsStage
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
+from patina_assets.search.built import BASE
 from patina_resources.embedding.side_by_side import BaseFiles
 from patina_resources.eventlog.schema import EVENTLOG_SQL
 from patina_resources.models.registry import CORPUS_STATIC

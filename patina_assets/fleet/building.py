@@ -15,9 +15,9 @@ from patina_assets.pipeline.progress import Progress, Report, scraper_progress
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
 from patina_assets.pipeline.sharing.snapshots import pull, push
 from patina_assets.pipeline.sharing.stage_cache import team_cache
-from patina_assets.pipeline.stages import BASE
 from patina_assets.pipeline.stages.pairs import NoSignalError
 from patina_assets.pipeline.workspace import Workspace, open_workspace
+from patina_assets.search.built import BASE
 from patina_resources.cache.remote import CacheError
 from patina_resources.errors import PatinaError
 from patina_resources.fleet.checkouts import checked_out

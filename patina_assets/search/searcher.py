@@ -71,6 +71,12 @@ class Answer:
     reranked: str = ""
 
 
+def refuse_empty(query: str) -> None:
+    """Raise a PatinaError where a question has no words."""
+    if not query.strip():
+        raise PatinaError("the query is empty: expected some words to search for")
+
+
 class Searcher:
     """Answers queries over what the last build published; indexes are opened when first asked."""
 
@@ -116,8 +122,7 @@ class Searcher:
             PatinaError: The projection is unknown, not built or damaged, or stands beside filters; nothing is whole;
                 the query is empty, or no word of it is known.
         """
-        if not query.strip():
-            raise PatinaError("the query is empty: expected some words to search for")
+        refuse_empty(query)
         if projection is not None and self._indexes.known(projection) != LEXICAL:
             if filters != NO_FILTERS:
                 raise PatinaError(

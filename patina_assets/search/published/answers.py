@@ -17,7 +17,7 @@ from patina_assets.search.published.store import SharedModel, stored_model
 from patina_assets.search.question_lists import OTHERS_SHOWN, evidence_of, hit, list_weights, merged, named, names_share
 from patina_assets.search.questions import asked_for
 from patina_assets.search.ranking import NAMES, RankedThing, mixed, rank_group
-from patina_assets.search.searcher import LEAST_COSINE, LEAST_COVERAGE, NO_COSINE
+from patina_assets.search.searcher import LEAST_COSINE, LEAST_COVERAGE, NO_COSINE, refuse_empty
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, resolve_base
 from patina_resources.errors import PatinaError
 from patina_resources.models.cache import cached_model
@@ -91,8 +91,7 @@ def answer_of_fleet(
     Raises:
         PatinaError: The question is empty, or the store or the model cannot be used.
     """
-    if not question.text.strip():
-        raise PatinaError("the query is empty: expected some words to search for")
+    refuse_empty(question.text)
     if question.projects is not None and len(question.projects) > MOST_PATTERN_CHARACTERS:
         raise PatinaError(f"--project: expected at most {MOST_PATTERN_CHARACTERS} characters")
     own = [group for group in groups if question.group in (None, group)]
