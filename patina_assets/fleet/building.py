@@ -30,8 +30,8 @@ from patina_resources.models.add.add import add_model
 from patina_resources.models.registry_files import load_registry
 from patina_resources.models.status import missing_shipped
 from patina_resources.project.project import Project
-from patina_resources.store.files import exclusive
 from patina_resources.store.folders.own import make_private_folder
+from patina_resources.store.mutex import exclusive
 
 # A second worker on one repository waits for the first, and finds everything fresh.
 WAIT_SECONDS = 3600.0

@@ -31,7 +31,8 @@ from patina_resources.eventlog.reader import Eventlog
 from patina_resources.materialize.git.commit_diff import commit_diff
 from patina_resources.materialize.git.repository import find_repository
 from patina_resources.project.project import Project
-from patina_resources.store.files import file_sha256, is_held
+from patina_resources.store.files import file_sha256
+from patina_resources.store.mutex import is_held
 
 CHARACTERS = 400
 PASSAGE_CHARACTERS = 8_000
