@@ -33,6 +33,7 @@ PROVENANCE = "provenance"
 # The longest word of a value decides how wide the column is: a whole digest would push the others out of sight.
 SHOWN_DIGITS = 16
 _LONG_WORD = re.compile(r"(\S{20})(?=\S)")
+SAMPLE_ROWS = 10
 SAMPLE_CHARACTERS = 160
 
 
@@ -121,7 +122,7 @@ def source_metadata(eventlog: Eventlog, source: Source, digest: SourceDigest) ->
     sample = _table(
         [
             {"row": number, "values": _shortened(json.dumps(row, ensure_ascii=False))}
-            for number, row in enumerate(eventlog.first_rows(source, digest.digest), 1)
+            for number, row in enumerate(eventlog.first_rows(source, SAMPLE_ROWS), 1)
         ]
     )
     return {

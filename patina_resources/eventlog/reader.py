@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,10 @@ ORDER BY seq
 _TYPE = re.compile(r"'((?:git|session|code|doc|forge)\.[a-z_]+)'")
 # So many events are read at each look: about a second.
 MOST_READ = 100_000
-# So many rows of each source are kept when it is looked at, for a page that shows them; by digest, which says what they
-# are, and of so many sources.
-FIRST_ROWS, SOURCES_KEPT = 10, 64
 # How the digest of a source begins of which only is known that its rows may have changed.
 PRESUMED = "not read since "
 
 Row = tuple[Any, ...]
-_first_rows: dict[str, list[Row]] = {}
 # A BLOB where text belongs is told by its repr. One encoder for all rows: `json.dumps` would make one for each.
 _encode = json.JSONEncoder(default=repr).encode
 
@@ -154,21 +149,14 @@ class Eventlog:
         with self.connect() as connection:
             return {source.name: connection.execute(source.sql).fetchall() for source in sources}
 
-    def first_rows(self, source: Source, digest: str) -> list[Row]:
-        """Return the first FIRST_ROWS rows of a source.
-
-        Args:
-            source: The source.
-            digest: Of its rows, from a look. Where this process took it, nothing is read again.
+    def first_rows(self, source: Source, count: int) -> list[Row]:
+        """Return the first rows of a source.
 
         Raises:
             PatinaError: See `connect`.
         """
-        kept = _first_rows.get(digest)
-        if kept is not None:
-            return kept
         with self.connect() as connection:
-            return connection.execute(source.sql).fetchmany(FIRST_ROWS)
+            return list(connection.execute(source.sql).fetchmany(count))
 
     def look(self, sources: Sequence[Source], remembered: bytes = b"", *, may_presume: bool = False) -> Look:
         """Return each source's digest and a warning about unreadable rows. Only what changed since is read.
@@ -270,14 +258,8 @@ def _read(connection: sqlite3.Connection, source: Source) -> SourceRows:
 
 
 def _digest(connection: sqlite3.Connection, source: Source) -> SourceDigest:
-    """Return a source's digest; of its rows only the first are kept: an eventlog may be larger than memory."""
-    rows = connection.execute(source.sql)
-    first = rows.fetchmany(FIRST_ROWS)
-    found = _digest_of(chain(first, rows))
-    _first_rows[found.digest] = first
-    for oldest in list(_first_rows)[:-SOURCES_KEPT]:
-        _first_rows.pop(oldest, None)  # another thread may have done so
-    return found
+    """Return a source's digest without keeping its rows: an eventlog may be larger than memory."""
+    return _digest_of(connection.execute(source.sql))
 
 
 def _is_presumed(entry: SourceDigest) -> bool:

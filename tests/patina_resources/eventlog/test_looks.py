@@ -11,7 +11,6 @@ from random_history import FILES, History
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pipeline.corpus import COMMIT_MESSAGES
 from patina_assets.pipeline.stages.passages import SOURCES as PASSAGE_SOURCES
-from patina_resources.errors import PatinaError
 from patina_resources.eventlog import reader
 from patina_resources.eventlog.looks.memory import decode_memory
 from patina_resources.eventlog.reader import PRESUMED, Eventlog, Source
@@ -43,27 +42,6 @@ def test_a_look_at_what_is_new_says_what_a_fresh_look_says(tmp_path: Path, seed:
         look = log.look(SOURCES, document)
         assert digests(look) == digests(log.look(SOURCES))
         document = look.document
-
-
-def test_the_first_rows_of_what_was_looked_at_are_not_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "SOURCES_KEPT", 2)
-    path = build_eventlog(tmp_path / "patina.db", [note(f"note number {number}") for number in range(20)])
-    sources = [Source(name, f"SELECT {name} FROM eventlog ORDER BY seq") for name in ("seq", "source_id", "data")]
-    found = Eventlog(path).look(sources).digests
-    rows = {source.name: Eventlog(path).read([source])[source.name].rows[: reader.FIRST_ROWS] for source in sources}
-
-    def first(source: Source) -> list[reader.Row]:
-        return Eventlog(path).first_rows(source, found[source.name].digest)
-
-    assert {source.name: first(source) for source in sources} == rows
-    path.unlink()
-    assert {source.name: first(source) for source in sources[1:]} == {
-        name: rows[name] for name in ("source_id", "data")
-    }
-    with pytest.raises(PatinaError):
-        first(sources[0])
 
 
 def test_sources_that_are_not_read_are_those_that_may_have_changed(
