@@ -10,7 +10,8 @@ def _in(folder: str, names: str) -> tuple[str, ...]:
 
 
 _STORE = _in(
-    "tests/patina_resources/store", "files installation_key manifests artifacts killed_publishing damaged_artifacts"
+    "tests/patina_resources/store",
+    "files mutex installation_key manifests artifacts killed_publishing damaged_artifacts",
 )
 _RECIPES = _in("tests/patina_assets/recipe", "recipe recipe_faults")
 
@@ -24,6 +25,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_resources/store/files.py": _STORE,
     "patina_resources/store/known_files.py": _STORE,
     "patina_resources/store/manifests.py": _STORE,
+    "patina_resources/store/mutex.py": _STORE,
     "patina_resources/store/trust.py": _in("tests/patina_resources/store", "installation_key"),
     "patina_resources/eventlog/live.py": _in("tests/patina_resources/eventlog", "eventlog"),
     "patina_resources/eventlog/writer.py": (
