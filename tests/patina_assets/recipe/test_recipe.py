@@ -120,6 +120,11 @@ def test_input_dimension_must_be_the_models(tmp_path: Path) -> None:
     )
 
 
+def test_a_model_that_cannot_be_used_is_named_with_its_line(tmp_path: Path) -> None:
+    recipe = read(tmp_path, "# first\n" + VERSION_1)
+    assert str(recipe.model_error("too old")) == f"{tmp_path}/oxidize.yaml:3: embedding_model: too old"
+
+
 def test_input_dimension_that_is_left_out_fits_every_model(tmp_path: Path) -> None:
     recipe = read(tmp_path, VERSION_2)
     assert recipe.projections[0].input is None

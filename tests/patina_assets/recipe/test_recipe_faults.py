@@ -36,7 +36,10 @@ def test_projection_names_that_are_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["base", "lexical", "model", "source", "lock", "oxidize_lock", "oxidize-lock"])
 def test_reserved_projection_names(tmp_path: Path, name: str) -> None:
-    assert f"3: projections.{name}: the name is reserved" in error_of(tmp_path, VERSION_2.replace("temporal", name))
+    assert error_of(tmp_path, VERSION_2.replace("temporal", name)) == (
+        f"3: projections.{name}: the name is reserved: expected another than base, lexical, lock, model, oxidize_lock, "
+        "source"
+    )
 
 
 def test_names_that_become_the_same_asset_key(tmp_path: Path) -> None:
