@@ -173,4 +173,19 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return CommitTime(LATEST if seconds > 0 else EARLIEST, as_written=False, seconds=seconds)",
         "seconds >= 0",
     ): _FAR,
+    (
+        f"{_TYPES}/caller_callee.py",
+        "if len(self.qualified[name, qualifier]) < 2:",
+        "len(self.qualified[name, qualifier]) <= 2",
+    ): "a name in three files says no more than one in two",
+    (
+        f"{_TYPES}/caller_callee.py",
+        'return (next(iter(named.values())), bool(before)) if len(named) == 1 and not of_another else ("", False)',
+        "True",
+    ): "of what means nothing, nobody asks whether it is a guess",
+    (
+        "patina_resources/eventlog/file_names.py",
+        "while name not in passed and name not in found and name not in there:",
+        "((name not in passed) and (name not in there))",
+    ): "the same end is found again, by a longer way",
 }
