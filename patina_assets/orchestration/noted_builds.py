@@ -10,15 +10,16 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.events import EventSpecificData, StepMaterializationData
 
-from patina_assets.orchestration.assets import stage_key
 from patina_assets.orchestration.badges import input_keys, version_tags
 from patina_assets.orchestration.checks import result
+from patina_assets.orchestration.keys import stage_key
 from patina_assets.orchestration.metadata import Metadata, stage_metadata
 from patina_assets.pipeline.direct_build import NotedBuild, NotedStage, noted_files, read_noted
 from patina_assets.pipeline.workspace import Workspace, manifest_state
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection
-from patina_resources.store.files import delete_file, exclusive
+from patina_resources.store.files import delete_file
+from patina_resources.store.mutex import exclusive
 
 WAIT_SECONDS = 60.0
 MUTEX = "telling.mutex"
