@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -23,7 +24,7 @@ COMPARED_AT_ONCE = 1 << 16
 Likeness = Callable[[Int64, Int64], NDArray[np.float64]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Relations:
     """Contexts as row numbers of unique texts.
 
@@ -43,6 +44,20 @@ class Relations:
 
     def only(self, *splits: Split) -> "Relations":
         """Return the relations of some splits."""
+        if splits not in self._parts:
+            self._parts[splits] = self._only(splits)
+        return self._parts[splits]
+
+    @cached_property
+    def _parts(self) -> "dict[tuple[Split, ...], Relations]":
+        return {}
+
+    @cached_property
+    def related(self) -> "RelatedTexts":
+        """Which texts share a context."""
+        return _related_texts(self)
+
+    def _only(self, splits: Sequence[Split]) -> "Relations":
         keep = np.isin(self.split, [int(split) for split in splits])
         sizes = np.diff(self.offsets)
         members = self.members[np.repeat(keep, sizes)]
@@ -151,7 +166,11 @@ def relate(
 
 
 def related_texts(relations: Relations) -> RelatedTexts:
-    """Return which texts share a context."""
+    """Return which texts share a context; of one value it is counted once."""
+    return relations.related
+
+
+def _related_texts(relations: Relations) -> RelatedTexts:
     sizes = np.diff(relations.offsets)
     keys = [np.array([], np.int64)]
     for size in sorted_unique(sizes):
