@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from patina_assets.learning.parts import blas_on_one_thread
+from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import Report
 from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_stage
@@ -105,15 +107,18 @@ def build_directly(
     """
     started, stages, failures = time.time(), list[NotedStage](), list[str]()
     wanted = _by_projection(stale)
-    for projection in workspace.projections:
-        try:
-            for name in wanted[projection.name]:
-                outcome = run_stage(workspace, projection.name, name, report)
-                checks = of_one_build(outcome.built, outcome.stage.checks)
-                stages.append(_noted(outcome, checks))
-                _refuse_failed(outcome, checks)
-        except PatinaError as error:
-            failures.append(str(error))
+    with blas_on_one_thread():  # checks are small products
+        for projection in workspace.projections:
+            try:
+                for name in wanted[projection.name]:
+                    outcome = run_stage(workspace, projection.name, name, report, writes_lock=False)
+                    checks = of_one_build(outcome.built, outcome.stage.checks)
+                    stages.append(_noted(outcome, checks))
+                    _refuse_failed(outcome, checks)
+            except PatinaError as error:
+                failures.append(str(error))
+            except Exception as error:  # such as that of a plugin: the other projections go on
+                failures.append(f"{projection.name}: {one_line(str(error)) or type(error).__name__}")
     publish_lock(workspace)
     build = NotedBuild(str(uuid.uuid4()), started, time.time(), tags, tuple(stages), tuple(failures))
     with suppress(PatinaError):  # what is built is told by its files, too

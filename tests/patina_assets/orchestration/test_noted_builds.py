@@ -69,6 +69,22 @@ def test_a_small_build_is_a_run_with_its_reason_pages_and_checks(sensor: Sensor)
     assert noted_files(sensor.project) == []
 
 
+def test_a_sensor_of_its_own_tells_where_that_of_rebuilding_is_off(sensor: Sensor) -> None:
+    notice = sensor.definitions.resolve_sensor_def("build_notice")
+
+    def tick() -> str:
+        with dg.build_sensor_context(sensor.instance, repository_def=sensor.repository) as context:
+            found = notice(context)
+        assert isinstance(found, dg.SkipReason)
+        return str(found.skip_message)
+
+    assert tick() == "nothing was built without Dagster"
+    build = build_small(sensor)
+    assert tick() == "made runs of 1 builds"
+    assert sensor.instance.has_run(build.run)
+    assert noted_files(sensor.project) == []
+
+
 def test_who_was_killed_while_telling_tells_once_more(sensor: Sensor) -> None:
     build = build_small(sensor)
     (path,) = noted_files(sensor.project)
@@ -122,6 +138,18 @@ def test_a_stage_that_fails_is_told_and_the_others_go_on(sensor: Sensor) -> None
     run = sensor.instance.get_run_by_id(build.run)
     assert run is not None
     assert run.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_an_unexpected_error_is_one_line_and_the_others_go_on(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    add_events(sensor.project, SMALL)
+    monkeypatch.setattr("patina_assets.pipeline.stages.pairs.build_pairs", fail)
+    done = patina("oxidize")
+    assert done.code == 1
+    assert "patina: temporal: ZeroDivisionError\n" in done.err
+    assert "base" in done.out
 
 
 def test_the_oldest_of_many_notes_are_forgotten(sensor: Sensor) -> None:
