@@ -16,8 +16,10 @@ LONGEST_TITLE = 1_000
 FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 SESSION_TITLE = "Session: "
 # Where white space may stand, it is that of one line: a search from every line over all that follow takes its square.
-PLAIN_DATE = re.compile(r"^[*-]?[ \t]*\**(?:Date|Initialized on)\**:\**\s*(\S.*)$", re.MULTILINE | re.IGNORECASE)
-PLAIN_STATUS = re.compile(r"^[*-]?[ \t]*\**Status\**:\**[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+# `Date: ...`, `- **Date**: ...`, or the row `| Date | ... |` of a table.
+PLAIN_FIELD = r"^(?:[*-]?[ \t]*\**(?:{0})\**:\**|\|[ \t]*\**(?:{0})\**:?\**[ \t]*\|)[ \t]*(\S.*)$"
+PLAIN_DATE = re.compile(PLAIN_FIELD.format("Date|Initialized on"), re.MULTILINE | re.IGNORECASE)
+PLAIN_STATUS = re.compile(PLAIN_FIELD.format("Status"), re.MULTILINE | re.IGNORECASE)
 WORK_TYPE = re.compile(r"Work Type:\s*([\w-]+)")
 TIME_IN_NAME = re.compile(r"(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})")
 DATE_IN_NAME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
@@ -88,7 +90,9 @@ def _title(body: Markdown) -> str:
 
 
 def _value(found: re.Match[str] | None) -> str | None:
-    return found[1].strip() if found else None
+    if found is None:
+        return None
+    return (found[1].partition("|")[0] if found[0].startswith("|") else found[1]).strip()
 
 
 def field(body: str, name: str) -> str | None:
