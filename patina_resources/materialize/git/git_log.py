@@ -159,6 +159,11 @@ def _change(path: bytes, kind: str, old: bytes | None, lines: tuple[int | None, 
     return FileChange(path_text(path), kind, *lines, old_path=None if old is None else path_text(old))
 
 
+def person(name: str, email: str) -> tuple[str, str]:
+    """Return an author as git prints `%aN` and `%aE`; of a commit without one, it prints what it was asked."""
+    return ("", "") if (name, email) == ("%aN", "%aE") else (name, email)
+
+
 def path_text(path: bytes) -> str:
     r"""Return a path as text. Bytes that are not UTF-8 become `\xNN`, so that different paths stay different."""
     return path.decode("utf-8", "backslashreplace")
@@ -168,6 +173,7 @@ def _commit(header: list[bytes], files: tuple[FileChange, ...], raw_commit: Call
     sha, *times, name, email, own_name, own_email, subject, body, message = (
         field.decode("utf-8", "replace") for field in header
     )
+    name, email = person(name, email)
     return Commit(
         sha=sha.strip(),
         time=commit_time(times, lambda: raw_commit(sha.strip())),
@@ -175,7 +181,7 @@ def _commit(header: list[bytes], files: tuple[FileChange, ...], raw_commit: Call
         author_email=email,
         recorded_author=f"{own_name} <{own_email}>",
         subject=subject,
-        body=body.strip("\n"),
+        body=body.replace("\r\n", "\n").strip("\r\n"),
         message=message,
         files=files,
     )
