@@ -12,7 +12,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.materialize.git.command import split_at_nul
 from patina_resources.materialize.git.times import CommitTime, commit_time
 
-HEADER = "%x00".join(("tformat:%H", "%at", "%aI", "%ct", "%cI", "%aN", "%aE", "%an", "%ae", "%s", "%b", "%B"))
+HEADER = "%x00".join(("tformat:%H", "%P", "%at", "%aI", "%ct", "%cI", "%aN", "%aE", "%an", "%ae", "%s", "%b", "%B"))
 LOG_OPTIONS = (
     "log",
     "-z",
@@ -77,6 +77,7 @@ class Commit:
         subject: The first paragraph of the message, on one line.
         body: The rest of the message, trailers included.
         message: The whole message.
+        parents: How many parents it has; a merge has several.
         files: What it changed.
     """
 
@@ -88,6 +89,7 @@ class Commit:
     subject: str
     body: str
     message: str
+    parents: int
     files: tuple[FileChange, ...]
 
 
@@ -170,7 +172,7 @@ def path_text(path: bytes) -> str:
 
 
 def _commit(header: list[bytes], files: tuple[FileChange, ...], raw_commit: Callable[[str], bytes]) -> Commit:
-    sha, *times, name, email, own_name, own_email, subject, body, message = (
+    sha, parents, *times, name, email, own_name, own_email, subject, body, message = (
         field.decode("utf-8", "replace") for field in header
     )
     name, email = person(name, email)
@@ -183,5 +185,6 @@ def _commit(header: list[bytes], files: tuple[FileChange, ...], raw_commit: Call
         subject=subject,
         body=body.replace("\r\n", "\n").strip("\r\n"),
         message=message,
+        parents=len(parents.split()),
         files=files,
     )
