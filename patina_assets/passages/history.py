@@ -20,7 +20,8 @@ WHERE message IS NOT NULL
 ORDER BY sha
 """,
 )
-# Commits of one second are shown in the order in which they were read; merges are known by their parents. Nothing that is built depends on it.
+# Commits of one second are shown in the order in which they were read; merges are known by their parents. Nothing
+# that is built depends on it.
 READ_ORDER = Source(
     "git.read_order",
     f"""
