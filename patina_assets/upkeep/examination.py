@@ -166,10 +166,9 @@ def _project_findings(project: Project, workspace: Workspace, findings: list[Fin
     if foreign:
         size = size_text(sum(entry.bytes for entry in foreign))
         findings.append(Finding(f"{len(foreign)} artifacts or caches ({size}) were built elsewhere", "patina trust"))
-    removable = unneeded(workspace)
-    if removable:
-        size = size_text(sum(entry.bytes for entry in removable))
-        findings.append(Finding(f"{size} are not needed by the recipe", "patina clean"))
+    unneeded_bytes = sum(entry.bytes for entry in unneeded(workspace))
+    if unneeded_bytes:  # an empty folder is nothing to do something about
+        findings.append(Finding(f"{size_text(unneeded_bytes)} are not needed by the recipe", "patina clean"))
     notes = age_notes(project, workspace.spec.name)
     findings += [Finding(note.text, note.command) for note in notes if note.older == "eventlog"]
     return verdicts

@@ -155,6 +155,11 @@ def test_only_what_lies_below_is_removed(tmp_path: Path) -> None:
 # Doctor
 
 
+def test_an_empty_folder_of_an_older_model_is_nothing_wrong(project: Project) -> None:
+    (project.data / "embeddings/bge-small-en-v1-5").mkdir(parents=True)
+    assert "patina clean" not in {finding.command for finding in examine().findings}
+
+
 def test_doctor_names_what_is_wrong_and_what_mends_it(project: Project) -> None:
     write(project, "embeddings/corpus-static/cache.db.damaged")
     ran = patina("doctor")

@@ -38,6 +38,11 @@ def test_a_template_is_skipped_and_said(file: str, text: str, is_template: bool)
         ("# T\n## Status\nAccepted. Supersedes [1](1.md)\n", "Accepted. Supersedes [1](1.md)", None),
         ("---\nstatus: accepted\n---\n# T\n", "accepted", None),
         ("# T\n```\nStatus: rejected\n```\n", None, None),
+        ("# T\n## Status: Rejected\n", "Rejected", "rejected"),
+        ("# T\n| Status | superseded by 3 |\n|---|---|\n", "superseded by 3", "superseded"),
+        ("# T\n| Field | Value |\n|--|--|\n| **Status** | Deprecated | x |\n", "Deprecated", "deprecated"),
+        ("# T\n## Status\n~~Superseded by 3~~ Accepted\n", "~~Superseded by 3~~ Accepted", None),
+        ("# T\nStatus: accepted, not superseded\n", "accepted, not superseded", None),
     ],
 )
 def test_the_status_of_a_record_is_kept(text: str, status: str | None, state: str | None) -> None:
