@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from patina_assets.pairs.items import Item
+from patina_assets.passages.roles import Role, role_of, role_of_commit
 
 # A part of a long text: about what a reader sees at once, and what a model of 256 tokens reads.
 PART_LINES = 40
@@ -97,6 +98,13 @@ class Passage:
     def name(self) -> str:
         """What it is called itself: nothing for a comment, whose symbol is the title of what it is about."""
         return "" if self.kind == "comment" else self.symbol
+
+    @property
+    def role(self) -> Role:
+        """What its file is there for, or how much its commit says and does."""
+        if self.group is Group.COMMITS:
+            return role_of_commit(self.text, self.paths)
+        return Role.SOURCE if self.path is None else role_of(self.path)
 
     def order(self) -> tuple[str, str, int, str, str, str]:
         """Return the sort key: content and place, so that the order of events does not matter."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from patina_assets.pairs.code_text import told_name
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group, Passage, thing_of
-from patina_assets.passages.roles import Role, role_of
+from patina_assets.passages.roles import Role
 from patina_assets.search.lexical import index_text
 from patina_assets.search.search_file import SearchFile, as_utf8, write_items
 from patina_resources.errors import PatinaError
@@ -177,8 +177,7 @@ def has_fts5(connection: sqlite3.Connection) -> bool:
 
 
 def _place(key: int, passage: Passage) -> tuple[object, ...]:
-    role = role_of(passage.path) if passage.path is not None else Role.SOURCE
-    return (key, passage.group, passage.thing, role, passage.symbol, passage.state)
+    return (key, passage.group, passage.thing, passage.role, passage.symbol, passage.state)
 
 
 def _content(key: int, passage: Passage) -> tuple[object, ...]:

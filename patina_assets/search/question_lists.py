@@ -107,11 +107,10 @@ def named(file: ReadPassages, query: str, depth: int) -> dict[Group, list[Found]
     return file.named(kept, depth) if kept else {}
 
 
-def names_share(query: str) -> float:
-    """Return how many of the words that say something of the query's subject belong to names that it spells out."""
-    telling = telling_terms(query)
+def only_names(query: str) -> bool:
+    """Return whether each word that says something of the query's subject belongs to a name that it spells out."""
     spelt_out = {term for name in _names(query) for term in terms(name)}
-    return sum(term in spelt_out for term in telling) / max(len(telling), 1)
+    return bool(spelt_out) and spelt_out.issuperset(telling_terms(query))
 
 
 def _names(query: str) -> list[str]:

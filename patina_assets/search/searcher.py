@@ -23,7 +23,7 @@ from patina_assets.search.question_lists import (
     list_weights,
     merged,
     named,
-    names_share,
+    only_names,
     word_lists,
 )
 from patina_assets.search.questions import Evidence, asked_for
@@ -154,11 +154,10 @@ class Searcher:
         if not lists:
             return self._nothing(query, filters, left_out, missing)
         evidence = evidence_of(self._indexes.passages(), query, lists)
-        by_name = dict.fromkeys((group for group, found in lists.items() if NAMES in found), names_share(query))
+        by_name = {group for group, found in lists.items() if NAMES in found}
         name = None if words_only else self._project.config.reranker
-        hits = self._ranked(
-            lists, evidence, asked_for(query, evidence, by_name), k if name is None else max(k, RERANKED)
-        )
+        asked = asked_for(query, evidence, by_name if only_names(query) else ())
+        hits = self._ranked(lists, evidence, asked, k if name is None else max(k, RERANKED))
         reranked = ""
         if name is not None:
             hits, reranked = self._reranked(name, query, hits, missing)

@@ -14,7 +14,7 @@ from patina_assets.search.passage_file import MOST_PATTERN_CHARACTERS, NO_FILTER
 from patina_assets.search.published.passages import PublishedPassages, Scope
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, stored_model
-from patina_assets.search.question_lists import OTHERS_SHOWN, evidence_of, hit, list_weights, merged, named, names_share
+from patina_assets.search.question_lists import OTHERS_SHOWN, evidence_of, hit, list_weights, merged, named, only_names
 from patina_assets.search.questions import asked_for
 from patina_assets.search.ranking import NAMES, RankedThing, mixed, rank_group
 from patina_assets.search.searcher import LEAST_COSINE, LEAST_COVERAGE, NO_COSINE
@@ -124,12 +124,12 @@ def ranked_answer(
     if not lists:
         return FleetAnswer([], doubtful=True)
     evidence = evidence_of(passages, text, lists)
-    by_name = dict.fromkeys((group for group, found in lists.items() if NAMES in found), names_share(text))
+    by_name = {group for group, found in lists.items() if NAMES in found}
     coverage = max(seen.coverage for seen in evidence.values())
     things = {
         group: rank_group(group, found, list_weights(group, found, 1.0, coverage), k) for group, found in lists.items()
     }
-    best = mixed(things, asked_for(text, evidence, by_name), k)
+    best = mixed(things, asked_for(text, evidence, by_name if only_names(text) else ()), k)
     passages.read({key for thing, _ in best for key in _read_of(thing)})
     hits = [FleetHit(names[passages.projects[thing.keys[0]]], hit(passages, thing, score)) for thing, score in best]
     least = NO_COSINE if all(part.name == ENGLISH_STATIC for part in spec.parts) else LEAST_COSINE
