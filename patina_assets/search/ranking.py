@@ -45,14 +45,14 @@ ROLE_FACTORS: Mapping[Group, Mapping[Role, float]] = {
 STATE_FACTOR = 0.5
 # Cosines of unlike texts are far above zero, so a factor on them must be gentler than one on BM25.
 COSINE_POWER = 0.6
-# Cormack, Clarke and Büttcher 2009: score = sum over lists of weight / (constant + rank).
-FUSION_CONSTANT = 10.0
+# Cormack, Clarke and Büttcher 2009: score = sum over lists of weight / (constant + rank), of things, and of passages
+# of a thing.
+FUSION_CONSTANT = 5.0
 # A thing counts by its best passages: s1 + s2 / 2 + s3 / 3. A session counts by its best note: its notes tell of many
 # subjects, and a long session would win by their number.
 PASSAGES_COUNTED: Mapping[Group, int] = {Group.CODE: 3, Group.DOCS: 3, Group.COMMITS: 3, Group.NOTES: 1}
-# Which passage of a thing is shown: as lists are fused, with another constant. What is left of a source file beside its
-# definitions counts less: it holds words of many of them, and a person points at a definition.
-PASSAGE_CONSTANT = 5.0
+# Which passage of a thing is shown: what is left of a source file beside its definitions counts less. It holds words of
+# many of them, and a person points at a definition.
 REST_FACTOR = 0.6
 
 
@@ -119,7 +119,7 @@ def rank_group(
         of_thing: dict[str, list[Found]] = defaultdict(list)
         for place, entry in enumerate(found, 1):
             of_thing[entry.thing].append(entry)
-            worth[entry.key] += weight * _definition_factor(group, entry) / (PASSAGE_CONSTANT + place)
+            worth[entry.key] += weight * _definition_factor(group, entry) / (FUSION_CONSTANT + place)
         ranks[name], passages[name] = _ranks(group, of_thing, is_cosine=name == VECTORS), of_thing
         for thing, rank in ranks[name].items():
             scores[thing] += weight / (FUSION_CONSTANT + rank)

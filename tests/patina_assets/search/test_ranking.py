@@ -110,7 +110,7 @@ def test_a_list_of_more_weight_decides_which_passage_is_shown() -> None:
     assert even.keys == (1, 0, 2)  # 1/7 + 1/7, 1/6, 1/6
     (heavy,) = rank_group(Group.CODE, {WORDS: words, VECTORS: vectors}, {VECTORS: 3.0})
     assert heavy.keys == (1, 2, 0)  # 1/7 + 3/7, 3/6, 1/6
-    assert heavy.score == pytest.approx(1 / 11 + 3 / 11)
+    assert heavy.score == pytest.approx(1 / 6 + 3 / 6)
     assert (heavy.ranks, heavy.scores) == ({WORDS: 1, VECTORS: 1}, {WORDS: 9, VECTORS: 0.9})
 
 
@@ -149,7 +149,7 @@ def test_vectors_weigh_more_where_no_passage_holds_the_words(coverage: float, co
 def test_lists_are_fused_by_rank_and_weight() -> None:
     first, second = [found(0, 9, "a"), found(1, 8, "b")], [found(2, 0.9, "b"), found(0, 0.8, "a")]
     even = rank_group(Group.CODE, {"words": first, "vectors": second}, {})
-    assert even[0].score == even[1].score == pytest.approx(1 / 11 + 1 / 12)
+    assert even[0].score == even[1].score == pytest.approx(1 / 6 + 1 / 7)
     assert [thing.name for thing in even] == ["a", "b"]
     uneven = rank_group(Group.CODE, {"words": first, "vectors": second}, {"vectors": 2})
     assert uneven[0].name == "b"
