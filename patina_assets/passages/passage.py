@@ -101,10 +101,10 @@ class Passage:
 
     @property
     def role(self) -> Role:
-        """What its file is there for, or how much its commit says and does."""
+        """The part that its file plays, or how much its commit says and does; of what has no file, that of source."""
         if self.group is Group.COMMITS:
             return role_of_commit(self.text, self.paths)
-        return Role.SOURCE if self.path is None else role_of(self.path)
+        return role_of(self.path) if self.path is not None else Role.SOURCE
 
     def order(self) -> tuple[str, str, int, str, str, str]:
         """Return the sort key: content and place, so that the order of events does not matter."""
