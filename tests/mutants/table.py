@@ -82,6 +82,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 _WRITER, _RECIPE = "patina_resources/eventlog/writer.py", "patina_assets/recipe"
 _FILES = "patina_resources/store/files.py"
 _TIMES = "patina_resources/materialize/git/times.py"
+_NOTES = "patina_resources/materialize/notes/session_notes.py"
 _FAR = "what datetime cannot hold is never near zero"
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
@@ -188,4 +189,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "while name not in passed and name not in found and name not in there:",
         "((name not in passed) and (name not in there))",
     ): "the same end is found again, by a longer way",
+    (_NOTES, "line: int = 0", "(0 + 1)"): "what stands before all headings and labels is no note",
+    (_NOTES, "first: int = 0", "(0 + 1)"): "what stands before all headings and labels is no note",
+    (_NOTES, "begun = at = 0", "(0 + 1)"): "both are set before they are read",
 }
