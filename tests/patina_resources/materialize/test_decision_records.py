@@ -5,6 +5,8 @@ import json
 import pytest
 from note_texts import events_of
 
+from patina_resources.materialize.notes.decision_records import is_template_name
+
 
 @pytest.mark.parametrize(
     ("file", "text", "is_template"),
@@ -25,6 +27,17 @@ from note_texts import events_of
 def test_a_template_is_skipped_and_said(file: str, text: str, is_template: bool) -> None:
     events, problem = events_of(f"docs/adr/{file}", text, is_record=True)
     assert (events == [], problem) == ((True, "a template of decision records") if is_template else (False, ""))
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["adr", "adrs", "architectural", "architecture", "bare", "basic", "decision", "default", "full", "long", "madr",
+     "minimal", "nnn", "nnnn", "nygard", "record", "records", "short", "simple", "xxx", "xxxx", "0000"],
+)  # fmt: skip
+def test_each_word_of_a_templates_name(word: str) -> None:
+    assert is_template_name(f"{word}-template")
+    assert not is_template_name(word)
+    assert not is_template_name(f"{word}-template-engine")
 
 
 @pytest.mark.parametrize(
