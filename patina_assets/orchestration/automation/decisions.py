@@ -243,7 +243,7 @@ def _waiting_words(attempts: Mapping[str, Attempt], now: float) -> str:
         if attempt.retry_at == LEFT_ALONE:
             words.append(f"{name} failed {attempt.count} times and is left alone until one of its inputs changes")
         elif attempt.retry_at is not None:
-            words.append(f"{name} failed and is tried again in {max(0, attempt.retry_at - now):.0f} s")
+            words.append(f"{name} failed and is tried again in {attempt.retry_at - now:.0f} s")
     return "; ".join(words)
 
 
