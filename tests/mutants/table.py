@@ -10,7 +10,8 @@ def _in(folder: str, names: str) -> tuple[str, ...]:
 
 
 _STORE = _in(
-    "tests/patina_resources/store", "files installation_key manifests artifacts killed_publishing damaged_artifacts"
+    "tests/patina_resources/store",
+    "files mutex installation_key manifests artifacts killed_publishing damaged_artifacts",
 )
 _RECIPES = _in("tests/patina_assets/recipe", "recipe recipe_faults")
 
@@ -24,6 +25,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_resources/store/files.py": _STORE,
     "patina_resources/store/known_files.py": _STORE,
     "patina_resources/store/manifests.py": _STORE,
+    "patina_resources/store/mutex.py": _STORE,
     "patina_resources/store/trust.py": _in("tests/patina_resources/store", "installation_key"),
     "patina_resources/eventlog/live.py": _in("tests/patina_resources/eventlog", "eventlog"),
     "patina_resources/eventlog/writer.py": (
@@ -81,6 +83,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 # (path, line, what stands there instead) -> why nobody could notice it.
 _WRITER, _RECIPE = "patina_resources/eventlog/writer.py", "patina_assets/recipe"
 _FILES = "patina_resources/store/files.py"
+_MUTEX = "patina_resources/store/mutex.py"
 _TIMES = "patina_resources/materialize/git/times.py"
 _NOTES = "patina_resources/materialize/notes/session_notes.py"
 _FAR = "what datetime cannot hold is never near zero"
@@ -188,14 +191,14 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_NOTES, "begun = at = 0", "(0 + 1)"): "both are set before they are read",
     (_FILES, "file.flush()", "pass"): "closing does it, too; only a power cut would show the difference",
     (_FILES, "sync_folder(path.parent)", "pass"): "only a power cut would show it",
-    (_FILES, "MUTEX_POLL_SECONDS = 0.05", "(0.05 + 1)"): "seconds of a wait: no test measures time",
+    (_MUTEX, "POLL_SECONDS = 0.05", "(0.05 + 1)"): "seconds of a wait: no test measures time",
     (
         _FILES,
         "MOST_OF_NAME = 200  # characters; with what is added, a name stays below the 255 bytes of file systems",
         "(200 + 1)",
     ): "with one character more a name is short enough, too",
     (
-        _FILES,
+        _MUTEX,
         'holder = os.pread(descriptor, 20, 0).decode("ascii", "replace")',
         "(20 + 1)",
     ): "no number of a process has so many digits",
