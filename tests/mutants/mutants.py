@@ -244,6 +244,8 @@ def main() -> int:
     counts: Counter[str] = Counter()
     for path, mutants in sample.items():
         start = time.monotonic()
+        if start - begun > chosen.seconds:
+            break
         outcomes = outcomes_of(path, mutants, begun + chosen.seconds)
         if outcomes is None:
             print(f"{path}: its tests fail without any change: mend that first")
