@@ -202,4 +202,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'holder = os.pread(descriptor, 20, 0).decode("ascii", "replace")',
         "(20 + 1)",
     ): "no number of a process has so many digits",
+    (
+        _FILES,
+        'temporary = path.parent / f"{TEMPORARY_PREFIX}{path.name[:MOST_OF_NAME]}.{secrets.token_hex(8)}"',
+        "(8 + 1)",
+    ): "more random bits tell a name apart, too",
 }
