@@ -43,6 +43,19 @@ document.addEventListener("securitypolicyviolation", e => told.push(`${e.violate
 window.addEventListener("error", e => told.push(e.message));
 window.addEventListener("unhandledrejection", e => told.push(String(e.reason)));
 """
+# Searches wait until they are let go, as on a slow server; other questions are answered.
+HELD_SEARCHES = """
+window.asked = []; window.polls = 0;
+const held = new Promise(done => { window.letGo = done; }), answered = window.fetch;
+window.fetch = async (address, options) => {
+  const asks = new URL(address, location.href), isSearch = asks.pathname.endsWith("/search");
+  if (isSearch) { asked.push(asks.searchParams.get("q")); await held; }
+  const answer = await answered(address, options);
+  if (!isSearch) polls += 1;
+  return answer;
+};
+0
+"""
 
 
 def module(topic: str, turn: int) -> str:
@@ -225,6 +238,24 @@ def test_results_come_as_they_are_typed(page: Page, ui: Ui) -> None:
     assert page.value("document.querySelector('#said').textContent").endswith("results.")
     page.value("document.activeElement.blur()")  # a caret that blinks never rests
     page.screenshot(SCREENSHOTS / "search-light.png")
+
+
+def test_no_letter_is_lost_and_one_question_is_under_way_at_a_time(page: Page, ui: Ui) -> None:
+    show(page, ui)
+    wait(page, "document.querySelector('#results [aria-label=Newest] .entries')")
+    page.value(HELD_SEARCHES)
+    page.value("document.querySelector('#q').focus()")
+    for key in "check the cookie":
+        page.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
+        page.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+    polls = page.value("polls")
+    wait(page, f"polls > {polls + 1}")  # the age of the index was asked for, and shown
+    assert page.value("document.querySelector('#q').value") == "check the cookie"
+    assert page.value("asked") == ["c"]
+    page.value("letGo()")
+    assert any(place.startswith("src/cookie.py") for place in results_of(page, "check the cookie"))
+    assert page.value("asked") == ["c", "check the cookie"]
+    assert page.value("document.querySelector('#q').value") == "check the cookie"
 
 
 def test_filters_are_in_the_address_which_can_be_shared(page: Page, ui: Ui) -> None:
