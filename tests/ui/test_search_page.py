@@ -33,6 +33,17 @@ status: {status}
 
 We keep all pickles in {place}.
 """
+# As `gh issue list --json ...` prints it.
+ISSUE = {
+    "author": {"login": "mary"},
+    "body": "Only with a worn reader.",
+    "comments": [{"id": "IC_1", "author": {"login": "ada"}, "body": "Seen here.", "createdAt": "2024-03-02T10:00:00Z"}],
+    "createdAt": "2024-02-28T09:30:00Z",
+    "number": 12,
+    "state": "CLOSED",
+    "title": f"Cards are read twice {HOSTILE}",
+    "url": "https://github.com/ada/engine/issues/12",
+}
 TOPICS = ("timeout", "redirect", "cookie", "proxy", "header", "stream")
 ODD_FILE = "src/<b onmouseover=hurt()> &amp;.py"
 # Told by the page itself: scripts of texts that ran, what the policy refused, and errors.
@@ -86,11 +97,11 @@ def make_repository(path: Path) -> GitFolder:
     return made
 
 
-def update(repository: GitFolder) -> None:
+def update(repository: GitFolder, *options: str) -> None:
     """Read the repository and build what is stale."""
     with pytest.MonkeyPatch.context() as place:
         place.chdir(repository.path)
-        done = patina("materialize", "--oxidize")
+        done = patina("materialize", "--oxidize", *options)
         assert done.code == 0, done.err
 
 
@@ -114,7 +125,8 @@ def _same_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def repository(home: Path) -> GitFolder:
     made = make_repository(home / "garden")
-    update(made)
+    (home / "issues.json").write_text(json.dumps([ISSUE]))
+    update(made, "--forge", str(home / "issues.json"))
     return made
 
 
@@ -367,6 +379,16 @@ def test_recent_shows_what_happened_last(page: Page, ui: Ui) -> None:
     show(page, ui, view="recent")
     assert "docs: decisions" in wait(page, "document.querySelector('#results .entries')?.innerText")
     assert page.value("document.querySelector('nav [aria-current]').textContent") == "Recent"
+
+
+def test_an_issue_that_is_opened_from_recent_is_marked_among_its_comments(page: Page, ui: Ui) -> None:
+    show(page, ui, view="recent")
+    entry = "[...document.querySelectorAll('#results .hit')].find(e => e.innerText.includes('Cards are read twice'))"
+    wait(page, entry)
+    page.value(f"{entry}.querySelector('a.place').click()")
+    wait(page, "document.querySelectorAll('#details .passage').length === 2")
+    (chosen,) = page.value("[...document.querySelectorAll('#details .passage.chosen')].map(e => e.innerText)")
+    assert "Only with a worn reader." in chosen
 
 
 # What a repository tries
