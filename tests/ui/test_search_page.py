@@ -383,7 +383,7 @@ def test_recent_shows_what_happened_last(page: Page, ui: Ui) -> None:
 
 def test_an_issue_that_is_opened_from_recent_is_marked_among_its_comments(page: Page, ui: Ui) -> None:
     show(page, ui, view="recent")
-    entry = "[...document.querySelectorAll('#results .hit')].find(e => e.innerText.includes('Cards are read twice'))"
+    entry = "[...document.querySelectorAll('#results .hit')].find(e => e.innerText.includes('worn reader'))"
     wait(page, entry)
     page.value(f"{entry}.querySelector('a.place').click()")
     wait(page, "document.querySelectorAll('#details .passage').length === 2")

@@ -82,7 +82,7 @@ function textsOf(found, context) {
 }
 
 function numbered(passage) {
-  const lines = passage.text.split("\n");
+  const lines = passage.text.trimEnd().split("\n");
   return element("pre", { class: "code", tabindex: 0, "aria-label": "text" }, lines.map((line, row) => [
     element("span", { class: "number", "data-line": passage.line + row }), line, "\n",
   ]));
