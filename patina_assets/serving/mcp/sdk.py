@@ -5,7 +5,6 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import MCPServer
@@ -23,6 +22,7 @@ from patina_assets.serving.mcp.tools import (
     Tools,
 )
 from patina_resources.errors import PatinaError
+from patina_resources.installed import installed_version
 
 NAME = "patina"
 INSTRUCTIONS = (
@@ -43,7 +43,7 @@ def agent_server(tools: Tools) -> MCPServer[Any]:
     """Return the server. The SDK sets up logging for the whole process; that is taken back."""
     with _root_logging_kept():
         server: MCPServer[Any] = MCPServer(
-            NAME, title="Patina", instructions=INSTRUCTIONS, version=_version(), subscriptions=False
+            NAME, title="Patina", instructions=INSTRUCTIONS, version=installed_version() or "0", subscriptions=False
         )
     for function in _functions(tools):
         server.add_tool(
@@ -158,10 +158,3 @@ def _root_logging_kept() -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
-
-
-def _version() -> str:
-    try:
-        return version("patina-assets")
-    except PackageNotFoundError:  # run from its sources
-        return "0"
