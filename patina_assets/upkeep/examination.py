@@ -33,9 +33,9 @@ from patina_resources.plugins import GROUPS, plugins
 from patina_resources.project.project import PROJECT_VARIABLE, Project, find_project
 from patina_resources.project.user_settings import DATA_VARIABLE, EVENTLOG_VARIABLE
 from patina_resources.store.database import SQLITE_VERSION
-from patina_resources.store.files import is_held
 from patina_resources.store.folders.removal import bytes_of
 from patina_resources.store.mothership import HOME_VARIABLE, mothership
+from patina_resources.store.mutex import is_held
 from patina_resources.store.trust import TRUST_VARIABLE
 
 PACKAGES = (

@@ -9,8 +9,8 @@ from patina_resources.hooks.installation import Hooks, install, starter_here, st
 from patina_resources.hooks.script import HOOKS
 from patina_resources.project.known_projects import register_project
 from patina_resources.project.project import Project
-from patina_resources.store.files import is_held
 from patina_resources.store.mothership import mothership
+from patina_resources.store.mutex import is_held
 
 LAST_LINES = 5
 HEADER = ("hook", "state", "lines of yours")

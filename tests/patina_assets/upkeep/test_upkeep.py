@@ -12,8 +12,8 @@ from patina_assets.upkeep.examination import SECRET_VARIABLES, Finding, examine
 from patina_assets.upkeep.unneeded import orphans, unneeded
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project
-from patina_resources.store.files import exclusive
 from patina_resources.store.folders.removal import bytes_of, remove
+from patina_resources.store.mutex import exclusive
 
 
 @pytest.fixture
