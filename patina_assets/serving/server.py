@@ -1,6 +1,5 @@
 """`patina ui`: takes the port, prints the address, and serves until it is interrupted."""
 
-import ctypes
 import errno
 import os
 import secrets
@@ -9,7 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -37,8 +36,6 @@ ADDRESS = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 20
 CLOSING_SECONDS = 1
 TICK_SECONDS = "1800"
-# glibc's number of the setting, and how many heaps all threads share.
-M_ARENA_MAX, HEAPS = -8, 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,7 +55,6 @@ def serve(projects: Sequence[Project], port: int, *, opens_browser: bool = False
     """
     if len(projects) > 1 and os.environ.get(EVENTLOG_VARIABLE):
         raise PatinaError(f"{EVENTLOG_VARIABLE}: names the eventlog of one project: unset it to serve several")
-    _share_heaps()
     with _listener(port) as listener:
         doors = doors_of(projects)
         home = prepare_workspace(projects)
@@ -74,15 +70,6 @@ def serve(projects: Sequence[Project], port: int, *, opens_browser: bool = False
                 if opens_browser:
                     open_page(folder, site.login_url)
                 return _run(listener, site, doors, instance, home / WORKSPACE_FILE)
-
-
-def _share_heaps() -> None:
-    """Have the threads of this process share their heaps.
-
-    glibc gives a thread a heap of its own. Answers are made in many threads: what each leaves free, no other takes.
-    """
-    with suppress(OSError, AttributeError):  # another library of C
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
 
 
 def _listener(port: int) -> socket.socket:
