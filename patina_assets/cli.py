@@ -29,7 +29,7 @@ patina = CommandGroup(
             "evaluate", "Build", "build", "Measure how well each projection ranks data it was not trained on."
         ),
         CommandEntry("metrics", "Build", "build", "Compare measures before and after the last change."),
-        CommandEntry("note", "Build", "notes", "Keep why something is as it is, as a Markdown file."),
+        CommandEntry("note", "Build", "notes", "Write down why something is as it is, in a Markdown file."),
         CommandEntry("hook", "Build", "hooks", "Read and rebuild after each commit, in the background."),
         CommandEntry("scry", "Search", "find", "Search with a question in your own words."),
         CommandEntry("like", "Search", "places", "Show what is like a file, a symbol, a commit or a session."),
@@ -44,7 +44,7 @@ patina = CommandGroup(
         CommandEntry("trust", "Look after", "care", "Accept what another installation built in this project."),
         CommandEntry("pull", "Share", "team", "Fetch what recipe and events ask for; nothing is trained."),
         CommandEntry("push", "Share", "team", "Sign what is built, and put it into the team's cache."),
-        CommandEntry("cache", "Share", "team", "Look after the cache that a team shares."),
+        CommandEntry("cache", "Share", "team", "Manage the cache that a team shares."),
         CommandEntry("fleet", "Share", "fleet.keeping", "Keep many repositories built."),
         CommandEntry("completion", "Look after", "completion", "Print the script that completes words in your shell."),
         CommandEntry("model", "Models", "models", "List, add, remove, check base models."),

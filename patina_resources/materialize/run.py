@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, check_known
 from patina_resources.eventlog.derived_views import rebuild_views
 from patina_resources.eventlog.writer import EventlogWriter, open_eventlog
 from patina_resources.materialize.code.scraper import scrape_code
@@ -90,8 +90,5 @@ def materialize(
 def _chosen(only: Collection[str] | None) -> Collection[str]:
     if only is not None and not only:
         raise PatinaError(f"no scraper is named: expected some of {', '.join(SCRAPERS)}")
-    for name in only or ():
-        if name not in SCRAPERS:
-            hint = did_you_mean(name, SCRAPERS)
-            raise PatinaError(f"unknown scraper {name!r}{hint}: expected some of {', '.join(SCRAPERS)}")
+    check_known(only or (), SCRAPERS, "scraper")
     return SCRAPERS if only is None else only

@@ -84,10 +84,11 @@ def oxidize_sensor(location: CodeLocation, automation: AutomationConfig, broken:
         target=dg.AssetSelection.all(),
         minimum_interval_seconds=automation.interval_seconds,
         default_status=sensor_status(automation.sensor),
-        description="Rebuilds what went stale: looks at the eventlog, the recipe and the model every "
-        f"{automation.interval_seconds} s, waits until nothing was written for {automation.settle_seconds} s, asks for "
-        "the stale stages and what follows them in one run, and tries a failed projection again after 30 s, 2 min, "
-        "10 min and 1 h. Off: the switch on this page, or `sensor = false` under [automation] of config.toml.",
+        description="Rebuilds what became stale. It looks at the eventlog, the recipe and the model every "
+        f"{automation.interval_seconds} s. It waits until nothing was written for {automation.settle_seconds} s. Then "
+        "it asks for the stale stages, and those that follow them, in one run. It tries a failed projection again "
+        "after 30 s, 2 min, 10 min and 1 h. Off: the switch on this page, or `sensor = false` under [automation] of "
+        "config.toml.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         edited = definitions_digest(location.root, mothership()) != location.definitions
@@ -157,9 +158,9 @@ def nightly_schedule(location: CodeLocation, automation: AutomationConfig, confi
             execution_timezone=automation.timezone,
             execution_fn=evaluate,
             default_status=dg.DefaultScheduleStatus.RUNNING if automation.nightly else dg.DefaultScheduleStatus.STOPPED,
-            description="Builds once a night everything stale, also what the sensor tries no more, trains anew "
-            "what was kept or continued, and deletes runs that are older than 30 days. When: `cron` and `timezone` "
-            "under [automation] of config.toml. Off: the switch on this page, or `nightly = false` there.",
+            description="Builds once a night what is stale, also what the sensor has stopped trying. It trains anew "
+            "the weights that were kept or continued. It deletes runs that are older than 30 days. When: `cron` and "
+            "`timezone` under [automation] of config.toml. Off: the switch on this page, or `nightly = false` there.",
         )
     except (dg.DagsterInvalidDefinitionError, dg.DagsterInvariantViolationError) as error:
         raise PatinaError(
