@@ -16,6 +16,8 @@ from patina_resources.project.project import Project
 from patina_resources.store.mothership import Mothership
 
 # A failed projection is tried again after these waits, then left alone until one of its inputs changes.
+# Between what is said of one stage and of the next.
+BETWEEN_REASONS = " | "
 RETRY_SECONDS = (30.0, 120.0, 600.0, 3600.0)
 LEFT_ALONE = float("inf")
 # An eventlog that cannot be read now may be readable soon.
@@ -254,4 +256,4 @@ def _reason(verdicts: Iterable[StageVerdict]) -> str:
         if reasons:
             place = verdict.stage if verdict.projection == LOCK else f"{verdict.projection}/{verdict.stage}"
             words.append(f"{place}: {reasons_text(reasons)}")
-    return " | ".join(words)
+    return BETWEEN_REASONS.join(words)
