@@ -36,7 +36,6 @@ from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
 from patina_resources.store.trust import TRUST_VARIABLE
 
-COMMAND_TAG, REASON_TAG = "patina/command", "patina/reason"
 MOST_REASON_CHARACTERS = 200
 ELSEWHERE = (
     "some of it was built elsewhere, so it is built again here: stop with Ctrl-C and run `patina trust` to see and "
@@ -235,6 +234,8 @@ def _run_dagster(workspace: Workspace, stale: Sequence[StageVerdict], report: Re
 
 def run_tags(stale: Sequence[StageVerdict]) -> dict[str, str]:
     """Return what Dagster's list of runs tells of a build: who asked for it, and why."""
+    from patina_assets.pipeline.direct_build import COMMAND_TAG, REASON_TAG
+
     first, more = stale[0], len(stale) - 1
     reason = f"{first.projection}/{first.stage}: {reasons_text(first.reasons) or first.status}"
     return {

@@ -28,6 +28,8 @@ from patina_resources.project.project import Project
 from patina_resources.store.artifacts import of_one_build
 from patina_resources.store.files import delete_file, write_atomic
 
+# What a list of runs tells of a build: who asked for it, and why.
+COMMAND_TAG, REASON_TAG = "patina/command", "patina/reason"
 # The oldest of more are forgotten: their dots are missing in Dagster's plots, and nothing else.
 MOST_NOTES = 100
 

@@ -24,6 +24,7 @@ from patina_assets.orchestration.automation.ticks import instance_of, location_n
 from patina_assets.orchestration.badges import report_what_is_on_disk
 from patina_assets.orchestration.keys import keys_to_build
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
+from patina_assets.pipeline.direct_build import REASON_TAG
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
 from patina_resources.errors import PatinaError
@@ -191,6 +192,6 @@ def _result(
     selection = _selection(location, workspace, decision.verdicts, known)
     if not selection:
         return dg.SensorResult(skip_reason=dg.SkipReason(decision.reason), cursor=cursor)
-    tags = {"patina/reason": decision.reason[:1000]}
+    tags = {REASON_TAG: decision.reason[:1000]}
     request = dg.RunRequest(run_key=decision.memory.run_key, asset_selection=selection, tags=tags)
     return dg.SensorResult(run_requests=[request], cursor=cursor)
