@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from patina_assets.orchestration.assets import project_assets
+from patina_assets.orchestration.automation.build_notice import build_notice
 from patina_assets.orchestration.automation.decisions import definitions_digest
 from patina_assets.orchestration.automation.failures import failure_notice
 from patina_assets.orchestration.automation.sensors import (
@@ -136,6 +137,7 @@ def _automation(workspace: Workspace, location: CodeLocation) -> dg.Definitions:
         sensors=[
             oxidize_sensor(location, automation),
             failure_notice(project),
+            build_notice(project, location.prefix),
         ],
     )
 

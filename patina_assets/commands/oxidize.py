@@ -3,13 +3,14 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part
 from patina_assets.orchestration.instance import prepare_home
 from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
-from patina_assets.pipeline.plain_text import json_text
+from patina_assets.pipeline.plain_text import json_text, one_line
+from patina_assets.pipeline.progress import Report
 from patina_assets.pipeline.reasons import FORCED, ReasonKind, has_own_reason, reason_texts, reasons_text
 from patina_assets.pipeline.sharing.stage_cache import passed_text
 from patina_assets.pipeline.stages import ProjectionStages, summary_columns
@@ -35,6 +36,7 @@ from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
 from patina_resources.store.trust import TRUST_VARIABLE
 
+MOST_REASON_CHARACTERS = 200
 ELSEWHERE = (
     "some of it was built elsewhere, so it is built again here: stop with Ctrl-C and run `patina trust` to see and "
     "accept it instead"
@@ -132,6 +134,7 @@ def _planned(
     The arguments are those of `oxidize`; with `ahead` drift is counted before pairs are built.
     """
     workspace = open_workspace(project)
+    workspace = replace(workspace, eventlog=workspace.eventlog.keeping_rows())
     names = _chosen(workspace, only)
     found = survey(workspace, ahead=ahead and not full, anew=full)
     verdicts = _forced(workspace, found, names) if full else _wanted(workspace, found, names)
@@ -194,31 +197,51 @@ def _forced(workspace: Workspace, found: Survey, names: Sequence[str]) -> list[S
 
 
 def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) -> list[str]:
-    """Run the stale stages as one Dagster run; return a sentence for each step that failed."""
-    # Imported late, as Dagster is below.
+    """Build the stale stages; return a sentence for each that failed. All but small builds are runs of Dagster."""
+    # Imported late: a build with nothing to do must not wait for them.
+    from patina_assets.pipeline.direct_build import build_directly, is_small
     from patina_assets.pipeline.workers.workers import most_at_once
 
     most_at_once()  # a wrong number is refused before anything is built
     stale = stale_stages(verdicts)
     for line in _announced(stale):
         say_on_stderr(line)
+    started = time.monotonic()
+    with shown_progress() as report:
+        if not full and is_small(workspace, stale):
+            failures = build_directly(workspace, stale, report, run_tags(stale))
+        else:
+            failures = _run_dagster(workspace, stale, report, full=full)
+    for failure in failures:
+        say_on_stderr(f"patina: {failure}")
+    passed = passed_text(workspace.project)
+    say_on_stderr(f"built in {time.monotonic() - started:.1f} s{f'; cache: {passed}' if passed else ''}")
+    return failures
+
+
+def _run_dagster(workspace: Workspace, stale: Sequence[StageVerdict], report: Report, *, full: bool) -> list[str]:
     home = prepare_home(workspace.project)
     os.environ |= {
         "DAGSTER_HOME": str(home),
         PROJECT_VARIABLE: str(workspace.project.root),
         "DAGSTER_DISABLE_TELEMETRY": "1",
     }
-    # Imported late: a build with nothing to do must not wait for Dagster.
+    # Imported late: a small build, and one with nothing to do, must not wait for Dagster.
     from patina_assets.commands.run import run_stages
 
-    started = time.monotonic()
-    with shown_progress() as report:
-        failures = run_stages(workspace, home, stale, report, full=full)
-    for failure in failures:
-        say_on_stderr(f"patina: {failure}")
-    passed = passed_text(workspace.project)
-    say_on_stderr(f"built in {time.monotonic() - started:.1f} s{f'; cache: {passed}' if passed else ''}")
-    return failures
+    return run_stages(workspace, home, stale, report, run_tags(stale), full=full)
+
+
+def run_tags(stale: Sequence[StageVerdict]) -> dict[str, str]:
+    """Return what Dagster's list of runs tells of a build: who asked for it, and why."""
+    from patina_assets.pipeline.direct_build import COMMAND_TAG, REASON_TAG
+
+    first, more = stale[0], len(stale) - 1
+    reason = f"{first.projection}/{first.stage}: {reasons_text(first.reasons) or first.status}"
+    return {
+        COMMAND_TAG: "patina oxidize",
+        REASON_TAG: one_line(reason)[:MOST_REASON_CHARACTERS] + (f" (and {more} more)" if more else ""),
+    }
 
 
 def _announced(stale: Sequence[StageVerdict]) -> list[str]:

@@ -1,7 +1,7 @@
 """Runs stale stages as one Dagster run in this process, on the project's own instance."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -12,15 +12,13 @@ from patina_assets.learning.parts import blas_on_one_thread
 from patina_assets.orchestration.assets import PROGRESS
 from patina_assets.orchestration.automation.failures import step_sentence
 from patina_assets.orchestration.keys import keys_to_build
-from patina_assets.orchestration.records import COMMAND_TAG, REASON_TAG, no_records, opened_instance
-from patina_assets.pipeline.plain_text import one_line
+from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
+from patina_assets.orchestration.records import no_records, opened_instance
 from patina_assets.pipeline.progress import Progress, Report
-from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.staleness import StageVerdict
 from patina_assets.pipeline.workspace import Workspace
 from patina_resources.errors import PatinaError
 
-MOST_REASON_CHARACTERS = 200
 # Dagster's name for Ctrl-C in a step.
 INTERRUPTED = "DagsterExecutionInterruptedError"
 
@@ -52,7 +50,13 @@ def _progress_logger(report: Report) -> dg.LoggerDefinition:
 
 
 def run_stages(
-    workspace: Workspace, home: Path, stale: Sequence[StageVerdict], report: Report, *, full: bool
+    workspace: Workspace,
+    home: Path,
+    stale: Sequence[StageVerdict],
+    report: Report,
+    tags: Mapping[str, str],
+    *,
+    full: bool,
 ) -> list[str]:
     """Materialize stages and the sources they are made from; return a sentence for each failed step.
 
@@ -61,6 +65,7 @@ def run_stages(
         home: Its Dagster home.
         stale: The stages to build.
         report: Told how far each is.
+        tags: What the list of runs tells of this one.
         full: Build each even if it turns out fresh.
 
     Raises:
@@ -73,11 +78,12 @@ def run_stages(
     try:
         # Pictures and checks are small products: threads that wait for each other cost ten times what they save.
         with blas_on_one_thread(), opened_instance(home, keeps_output=False) as instance:
+            tell_noted_builds(instance, workspace, code_versions(definitions.resolve_asset_graph()))
             result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
                 asset_selection=keys_to_build(workspace, stale),
                 # A logger is used only where the run names it.
-                tags=_tags(stale),
+                tags=tags,
                 run_config={"resources": {"build": {"config": {"full": full}}}, "loggers": {"console": {}}},
                 raise_on_error=False,
             )
@@ -87,16 +93,6 @@ def run_stages(
     if any(_is_interruption(event) for event in failures):
         raise KeyboardInterrupt
     return [step_sentence(event) for event in failures]
-
-
-def _tags(stale: Sequence[StageVerdict]) -> dict[str, str]:
-    """Return what the list of runs tells of this one: who asked for it, and why."""
-    first, more = stale[0], len(stale) - 1
-    reason = f"{first.projection}/{first.stage}: {reasons_text(first.reasons) or first.status}"
-    return {
-        COMMAND_TAG: "patina oxidize",
-        REASON_TAG: one_line(reason)[:MOST_REASON_CHARACTERS] + (f" (and {more} more)" if more else ""),
-    }
 
 
 def _is_interruption(event: dg.DagsterEvent) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from patina_assets.pairs.relations import RelatedTexts, Relations, evenly, related_texts
 from patina_assets.pairs.splits import Split
-from patina_resources.arrays import Int32, Mask
+from patina_resources.arrays import Int32, Mask, sorted_unique
 
 MAX_QUERIES = 2000
 MAX_CANDIDATES = 20000
@@ -60,7 +60,7 @@ def ranking_task(held_out: Relations, known: RelatedTexts) -> RankingTask:
     new = ~known.contains(related.keys // texts, related.keys % texts) & np.isin(related.keys % texts, candidates)
     keys = related.keys[new]
     return RankingTask(
-        queries=evenly(np.unique(keys // texts).astype(np.int32), MAX_QUERIES),
+        queries=evenly(sorted_unique(keys // texts).astype(np.int32), MAX_QUERIES),
         candidates=candidates,
         relevant=RelatedTexts(keys, held_out.texts, held_out.apart),
         known=known,
@@ -81,7 +81,7 @@ def new_relations_task(relations: Relations, is_new: Callable[[Int32, Int32], Ma
     candidates = evenly(relations.member_rows(), MAX_CANDIDATES)
     asked = new & np.isin(second, candidates)
     return RankingTask(
-        queries=evenly(np.unique(first[asked]), MAX_QUERIES),
+        queries=evenly(sorted_unique(first[asked]), MAX_QUERIES),
         candidates=candidates,
         relevant=RelatedTexts(related.keys[asked], relations.texts, relations.apart),
         known=RelatedTexts(related.keys[~new], relations.texts, relations.apart),
@@ -102,8 +102,9 @@ def leaked_pairs(relations: Relations, training_triplets: Int32) -> int:
     """
     anchors, positives, _ = training_triplets.T
     asked = held_out_task(relations).relevant
-    told = np.unique(np.sort(np.stack([anchors, positives]), axis=0), axis=1)
-    return int((asked.contains(told[0], told[1]) | asked.contains(told[1], told[0])).sum())
+    one, other = np.minimum(anchors, positives).astype(np.int64), np.maximum(anchors, positives)
+    first, second = np.divmod(sorted_unique(one * relations.texts + other), max(relations.texts, 1))
+    return int((asked.contains(first, second) | asked.contains(second, first)).sum())
 
 
 def query_scores(vectors: NDArray[np.float32], task: RankingTask) -> Scores:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.pairs.relations import RelatedTexts, evenly
-from patina_resources.arrays import Int32
+from patina_resources.arrays import Int32, sorted_unique
 
 # Each negative is one of so many: the very nearest may belong to the anchor without anybody having noted it.
 NEAREST = 20
@@ -26,7 +26,7 @@ def near_negatives(vectors: NDArray[np.float32], triplets: Int32, related: Relat
         related: What may not become a negative.
         seed: Same seed, vectors and triplets, same negatives.
     """
-    named = np.unique(triplets)
+    named = sorted_unique(triplets)
     candidates = evenly(named[vectors[named].any(axis=1)], MOST_CANDIDATES)
     anchors, place = np.unique(triplets[:, 0], return_inverse=True)
     draws = np.random.default_rng(seed).random(len(triplets))

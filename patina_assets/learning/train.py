@@ -13,7 +13,7 @@ from patina_assets.learning.losses import hinge, infonce
 from patina_assets.learning.network import Activations, Buffers, Parameters, backward, forward
 from patina_assets.learning.parts import Each, at_once, one_by_one
 from patina_assets.learning.projection import Projection, pca_identity
-from patina_resources.arrays import Floats, Integers, Mask
+from patina_resources.arrays import Floats, Integers, Mask, sorted_unique
 from patina_resources.errors import PatinaError
 
 RelatedMask = Callable[[Integers, Integers], Mask]
@@ -217,7 +217,7 @@ def _contrast(
     that belong to the anchor are no evidence against it, nor is its own text: they are excluded.
     """
     anchors, positives, negatives = positions.T
-    candidates = np.unique(positions[:, 1:])
+    candidates = sorted_unique(positions[:, 1:])
     positive_columns, negative_columns = np.searchsorted(candidates, [positives, negatives])
     anchor_units, candidate_units = activations.outputs[anchors], activations.outputs[candidates]
     dtype = activations.outputs.dtype

@@ -98,14 +98,33 @@ def _news(
         key = dg.AssetKey([*prefix, *bare.path])
         if key not in code_versions:
             continue
-        tags = {DATA_VERSION: state.version, CODE_VERSION: code_versions[key] or "" if state.current else OLDER_RECIPE}
-        for name, value in state.inputs.items():
-            tags[INPUT_PREFIX + dg.AssetKey([*prefix, *name.path]).to_user_string()] = value
+        code_version = code_versions[key] or "" if state.current else OLDER_RECIPE
+        tags = version_tags(state.version, code_version, state.inputs, prefix)
         if not _known(instance, key, tags, code_versions[key]):
-            pointers = {
-                name.replace(INPUT_PREFIX, POINTER_PREFIX): NO_POINTER for name in tags if name.startswith(INPUT_PREFIX)
-            }
-            yield AssetMaterialization(key, metadata=state.details() | {"found": OUTSIDE}, tags=tags | pointers)
+            yield AssetMaterialization(key, metadata=state.details() | {"found": OUTSIDE}, tags=tags)
+
+
+def version_tags(version: str, code_version: str, inputs: Mapping[dg.AssetKey, str], prefix: Sequence[str]) -> Tags:
+    """Return the tags of a materialization from which Dagster computes staleness.
+
+    Args:
+        version: The asset's data version.
+        code_version: Its code version.
+        inputs: The data versions of what it was made from, by bare key.
+        prefix: What stands before each key.
+    """
+    tags = {DATA_VERSION: version, CODE_VERSION: code_version}
+    for bare, value in inputs.items():
+        name = dg.AssetKey([*prefix, *bare.path]).to_user_string()
+        tags |= {INPUT_PREFIX + name: value, POINTER_PREFIX + name: NO_POINTER}
+    return tags
+
+
+def input_keys(workspace: Workspace, stage: Stage) -> dict[str, dg.AssetKey]:
+    """Return the bare keys of what a stage is made from, by the name of the input."""
+    keys = {upstream.name: stage_key(stage.projection, upstream.name) for upstream in stage.upstream}
+    keys |= {source.name: source_key(source.name) for source in stage.sources}
+    return keys | ({MODEL_INPUT: model_asset_key(workspace.spec.name)} if stage.embeds else {})
 
 
 def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags, present: str | None) -> bool:
@@ -116,8 +135,9 @@ def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags, present: 
     if tags[CODE_VERSION] == OLDER_RECIPE and believed.get(CODE_VERSION) != present:
         # Dagster knows that it is an older one: which one does not matter.
         tags = {**tags, CODE_VERSION: believed.get(CODE_VERSION, "")}
-    relevant = {name: value for name, value in believed.items() if name in tags or name.startswith(INPUT_PREFIX)}
-    return relevant == tags
+    # Of which event an input is does not matter.
+    wanted = {name: value for name, value in tags.items() if not name.startswith(POINTER_PREFIX)}
+    return {name: believed[name] for name in believed if name in wanted or name.startswith(INPUT_PREFIX)} == wanted
 
 
 def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
@@ -161,10 +181,8 @@ def _stage_state(workspace: Workspace, stage: Stage, projection: BuiltProjection
     wanted = recipe_inputs(stage)
     used = {key: entry.value for key, entry in record.inputs.items() if key in wanted}
     current = used == {key: entry.value for key, entry in wanted.items()}
-    keys = {upstream.name: stage_key(stage.projection, upstream.name) for upstream in stage.upstream}
-    keys |= {source.name: source_key(source.name) for source in stage.sources}
+    keys = input_keys(workspace, stage)
     if stage.embeds:
-        keys[MODEL_INPUT] = model_asset_key(workspace.spec.name)
         settings = record.inputs.get(SETTINGS_INPUT)
         current = current and settings is not None and settings.value == workspace.model_settings
     inputs = {key: record.inputs[name].value for name, key in keys.items() if name in record.inputs}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_resources.arrays import UInt64
+from patina_resources.arrays import UInt64, sorted_unique
 
 # A mebibyte. Of a larger set the smallest hashes are kept: at a drift of 5 % the standard error is then 0.06 %.
 MOST_HASHES = 2**17
@@ -78,7 +78,7 @@ def sample_of(hashes: UInt64, most: int = MOST_HASHES) -> HashSample:
         hashes: uint64, of all members, in any order; repeated ones count once.
         most: How many are kept.
     """
-    found = np.unique(hashes)
+    found = sorted_unique(hashes)
     return HashSample(found[:most], len(found))
 
 

@@ -1,23 +1,30 @@
 """Which texts belong together, as row numbers: the relation that follows from contexts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.pairs.items import Context, Item
 from patina_assets.pairs.splits import Split
-from patina_resources.arrays import Int32, Int64, UInt64
+from patina_resources.arrays import Int32, Int64, UInt64, sorted_unique
 
 # One context relates every pair of its members, so a session of a million notes must not ask for 10^12 pairs.
 MAX_CONTEXT_MEMBERS = 256
 # Keys of `PairData.apart` are bits. Where there are more keys some share a bit, which only costs negatives.
 MAX_APART_BITS = 1024
 BITS_PER_WORD = 64
+# Places that are compared at once: arrays of a few mebibytes.
+COMPARED_AT_ONCE = 1 << 16
+
+# float64 [n] for int64 [n] and int64 [n]: how alike each place and its candidate are.
+Likeness = Callable[[Int64, Int64], NDArray[np.float64]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Relations:
     """Contexts as row numbers of unique texts.
 
@@ -37,6 +44,20 @@ class Relations:
 
     def only(self, *splits: Split) -> "Relations":
         """Return the relations of some splits."""
+        if splits not in self._parts:
+            self._parts[splits] = self._only(splits)
+        return self._parts[splits]
+
+    @cached_property
+    def _parts(self) -> "dict[tuple[Split, ...], Relations]":
+        return {}
+
+    @cached_property
+    def related(self) -> "RelatedTexts":
+        """Which texts share a context."""
+        return _related_texts(self)
+
+    def _only(self, splits: Sequence[Split]) -> "Relations":
         keep = np.isin(self.split, [int(split) for split in splits])
         sizes = np.diff(self.offsets)
         members = self.members[np.repeat(keep, sizes)]
@@ -45,7 +66,7 @@ class Relations:
 
     def member_rows(self) -> Int32:
         """Return the rows of all texts that stand in a context, ascending, each once."""
-        return np.unique(self.members).astype(np.int32)
+        return sorted_unique(self.members)
 
 
 @dataclass(frozen=True)
@@ -145,16 +166,58 @@ def relate(
 
 
 def related_texts(relations: Relations) -> RelatedTexts:
-    """Return which texts share a context."""
+    """Return which texts share a context; of one value it is counted once."""
+    return relations.related
+
+
+def _related_texts(relations: Relations) -> RelatedTexts:
     sizes = np.diff(relations.offsets)
     keys = [np.array([], np.int64)]
-    for size in np.unique(sizes):
+    for size in sorted_unique(sizes):
         starts = relations.offsets[:-1][sizes == size]
         members = relations.members[starts[:, None] + np.arange(size)].astype(np.int64)
         keys.append((members[:, :, None] * relations.texts + members[:, None, :]).ravel())
-    merged = np.unique(np.concatenate(keys))
+    merged = sorted_unique(np.concatenate(keys))
     itself = merged // max(relations.texts, 1) == merged % max(relations.texts, 1)
     return RelatedTexts(merged[~itself], relations.texts, relations.apart)
+
+
+def nearest_earlier(
+    candidates: Iterable[Collection[int]], likeness: Likeness, least: float, most: int
+) -> list[tuple[int, int]]:
+    """Return (place, candidate) for the candidates that are most alike of each place: the best first, then the latest.
+
+    Args:
+        candidates: Of each place in turn, earlier places to compare it with, each once.
+        likeness: How alike some places and their candidates are.
+        least: Those that are less alike are left out.
+        most: Of each place, so many at most.
+    """
+    found: list[tuple[int, int]] = []
+    earlier: list[int] = []
+    counts: list[int] = []
+    first = 0
+    for own in chain(candidates, [None]):
+        if own is None or len(earlier) > COMPARED_AT_ONCE:
+            found += _nearest(first, counts, np.array(earlier, np.int64), likeness, least, most)
+            first, counts, earlier = first + len(counts), [], []
+        if own is not None:
+            earlier += own
+            counts.append(len(own))
+    return found
+
+
+def _nearest(
+    first: int, counts: Sequence[int], earlier: Int64, likeness: Likeness, least: float, most: int
+) -> list[tuple[int, int]]:
+    """Return what `nearest_earlier` does for a few places, the first of which is given, and their candidates."""
+    sizes = np.array(counts, np.int64)
+    later = np.repeat(np.arange(first, first + len(counts)), sizes)
+    alike = likeness(later, earlier)
+    order = np.lexsort((-earlier, -alike, later))
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    chosen = order[(rank < most) & (alike[order] >= least)]
+    return list(zip(later[chosen].tolist(), earlier[chosen].tolist(), strict=True))
 
 
 def evenly(rows: Int32, most: int) -> Int32:

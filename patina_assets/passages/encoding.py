@@ -4,9 +4,12 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from functools import lru_cache
 
 from patina_assets.passages.passage import Passage
 
+# More would fill memory: they are decoded each time.
+MOST_KEPT_BYTES = 16 << 20
 _DEFAULTS = {field.name: field.default for field in fields(Passage)}
 
 
@@ -18,8 +21,18 @@ def encode_passages_lines(passages: Iterable[Passage]) -> bytes:
     return file.getvalue()
 
 
-def decode_passages(data: bytes) -> Iterator[Passage]:
-    """Yield the passages of `encode_passages_lines`; their order is their row."""
+def decode_passages(data: bytes) -> Iterable[Passage]:
+    """Return the passages of `encode_passages_lines`; their order is their row."""
+    return _kept(data) if len(data) <= MOST_KEPT_BYTES else _decoded(data)
+
+
+# A stage, its checks and the next stages ask for the same passages one after the other.
+@lru_cache(maxsize=1)
+def _kept(data: bytes) -> tuple[Passage, ...]:
+    return tuple(_decoded(data))
+
+
+def _decoded(data: bytes) -> Iterator[Passage]:
     for line in io.BytesIO(data):
         # Those of older builds have more.
         values = {name: value for name, value in json.loads(line).items() if name in _DEFAULTS}

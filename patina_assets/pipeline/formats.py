@@ -93,6 +93,8 @@ def encode_relations(file: RelationsFile) -> bytes:
     )
 
 
+# A stage's checks, its page and the next stages ask for the same relations one after the other.
+@lru_cache(maxsize=1)
 def decode_relations(data: bytes) -> RelationsFile:
     """Return what `encode_relations` was given."""
     tensors = load(data)

@@ -105,7 +105,14 @@ def run_model(workspace: Workspace, report: Report, *, full: bool = False, renew
 
 
 def run_stage(
-    workspace: Workspace, name: str, stage: str, report: Report, *, full: bool = False, renew: bool = False
+    workspace: Workspace,
+    name: str,
+    stage: str,
+    report: Report,
+    *,
+    full: bool = False,
+    renew: bool = False,
+    writes_lock: bool = True,
 ) -> StageOutcome:
     """Build one stage of a projection (or of `base`) unless it is fresh; what is fresh or kept returns at once.
 
@@ -116,6 +123,7 @@ def run_stage(
         report: Told how far it is.
         full: Build it even if it is fresh.
         renew: Train anew what was not trained from the start on exactly what there is.
+        writes_lock: Write the lock after the last stage of a projection; else the caller does, at the end.
 
     Raises:
         PatinaError: An input is missing or damaged, or the eventlog holds no signal. What was built before stays.
@@ -143,7 +151,7 @@ def run_stage(
                 epochs = 0 if full else verdict.epochs
                 built = _build(workspace, chosen, found, report, epochs, clean=full or renew)
             offer(workspace, chosen, built, report)
-        if chosen is projection.last:
+        if writes_lock and chosen is projection.last:
             publish_lock(workspace)
     reasons = FORCED if verdict.stays else verdict.reasons
     return StageOutcome(chosen, built, False, reasons, time.monotonic() - started)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 # An expression of thousands of terms overflows SQLite's parser stack; nobody writes so many on purpose.
 MAX_QUERY_TERMS = 64
@@ -16,6 +17,7 @@ QUESTION_WORDS = frozenset({
 })  # fmt: skip
 MAX_PHRASES = 8
 _PHRASE = re.compile(r'"([^"]+)"')
+KNOWN_CHARACTERS = 64
 _RUN = re.compile(r"\w+")
 # readRecipe -> read Recipe, HTTPServer -> HTTP Server, read_recipe -> read recipe
 _PART_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
@@ -40,7 +42,16 @@ def terms(text: str) -> list[str]:
 
 def index_text(texts: Iterable[str | None]) -> str:
     """Return the words of some texts as FTS5 is to see them, separated by spaces."""
-    return " ".join(term for text in texts if text for term in terms(text))
+    runs = (run for text in texts if text for run in _RUN.findall(text))
+    return " ".join(filter(None, (_known_run(run) if len(run) <= KNOWN_CHARACTERS else _run_text(run) for run in runs)))
+
+
+def _run_text(run: str) -> str:
+    return " ".join(terms(run))
+
+
+# Most words of a text stand in others, too.
+_known_run = lru_cache(maxsize=65_536)(_run_text)
 
 
 def telling_terms(query: str) -> list[str]:

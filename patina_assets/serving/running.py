@@ -9,7 +9,7 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES, IN_PROGRESS_RUN
 from patina_assets.orchestration.automation.decisions import BETWEEN_REASONS
 from patina_assets.orchestration.automation.failures import failure_sentence
 from patina_assets.orchestration.automation.orphans import location_of
-from patina_assets.orchestration.records import REASON_TAG
+from patina_assets.pipeline.direct_build import REASON_TAG
 from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import duration
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_resources.arrays import Float32, Int64
+from patina_resources.arrays import Float32, Int64, sorted_unique
 
 # Pieces co-occur within a text; in a long one, within as many consecutive pieces.
 WINDOW_PIECES = 128
@@ -66,7 +66,7 @@ def contexts_of(encodings: Iterable[tuple[Int64, Int64]], pieces: int, special: 
         windows = -(-lengths // WINDOW_PIECES)
         context = np.repeat(count + np.cumsum(windows) - windows, lengths) + within // WINDOW_PIECES
         known = ids >= special
-        entries.append(np.unique(context[known] * pieces + ids[known]))
+        entries.append(sorted_unique(context[known] * pieces + ids[known]))
         count += int(windows.sum())
     context, piece = np.divmod(np.concatenate(entries), pieces)
     return Contexts(context, piece, count)

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ _TYPE = re.compile(r"'((?:git|session|code|doc|forge)\.[a-z_]+)'")
 MOST_READ = 100_000
 # How the digest of a source begins of which only is known that its rows may have changed.
 PRESUMED = "not read since "
+# Rows of a larger eventlog are not kept: they take a few times as much memory as the file does.
+MOST_KEPT_BYTES = 64 << 20
 
 Row = tuple[Any, ...]
 # A BLOB where text belongs is told by its repr. One encoder for all rows: `json.dumps` would make one for each.
@@ -76,11 +78,45 @@ class SourceRows:
     digest: str
 
 
+class KeptRows:
+    """Rows that one process has read of an eventlog, for as long as the eventlog does not change.
+
+    Copies are empty: what another process reads may be newer.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._probe = ""
+        self._rows: dict[str, SourceRows] = {}
+
+    def __reduce__(self) -> tuple[type["KeptRows"], tuple[()]]:
+        return KeptRows, ()
+
+    def of(self, probe: str) -> dict[str, SourceRows]:
+        """Return what was read in the state of the eventlog that has this probe, by hash of the SQL; add to it."""
+        if probe != self._probe:
+            self._probe, self._rows = probe, {}
+        return self._rows
+
+
 @dataclass(frozen=True)
 class Eventlog:
-    """An append-only SQLite eventlog that another process may be writing to."""
+    """An append-only SQLite eventlog that another process may be writing to.
+
+    Attributes:
+        path: The file.
+        kept: Rows that were read already; None where nothing is kept.
+    """
 
     path: Path
+    kept: KeptRows | None = field(default=None, compare=False, repr=False)
+
+    def keeping_rows(self) -> "Eventlog":
+        """Return it so that a source is read once, however often it is asked for; a large one stays as it is."""
+        with suppress(OSError):
+            if self.path.stat().st_size <= MOST_KEPT_BYTES:
+                return Eventlog(self.path, KeptRows())
+        return self
 
     @contextmanager
     def connect(self, *, whole: bool = True) -> Iterator[sqlite3.Connection]:
@@ -137,8 +173,15 @@ class Eventlog:
         Raises:
             PatinaError: See `connect`.
         """
-        with self.connect() as connection:
-            return {source.name: _read(connection, source) for source in sources}
+        probe = self.probe()
+        kept = {} if self.kept is None else self.kept.of(probe)
+        missing = [source for source in sources if _cache_key(source) not in kept]
+        if missing:
+            with self.connect() as connection:
+                kept |= {_cache_key(source): _read(connection, source) for source in missing}
+                if len(missing) < len(sources) and self.probe() != probe:  # what was kept is of an earlier moment
+                    return {source.name: _read(connection, source) for source in sources}
+        return {source.name: kept[_cache_key(source)] for source in sources}
 
     def rows(self, sources: Sequence[Source]) -> dict[str, Sequence[Row]]:
         """Return the rows of each source by its name, all from one read transaction, without their digests.
@@ -198,10 +241,17 @@ class Eventlog:
             warning = memory.warning
             if unread:
                 refuse_damaged(connection, self.path, memory.probe)
-                known |= {_cache_key(source): _digest(connection, source) for source in unread}
+                known |= {_cache_key(source): self._digest(connection, source, memory.probe) for source in unread}
             if touched is None:
                 _, warning = self._unreadable(connection)
         return LookMemory(memory.probe, extent, known, warning)
+
+    def _digest(self, connection: sqlite3.Connection, source: Source, probe: str) -> SourceDigest:
+        """Return a source's digest; its rows are kept where that is wanted: an eventlog may be larger than memory."""
+        if self.kept is None:
+            return _digest_of(connection.execute(source.sql))
+        read = self.kept.of(probe)[_cache_key(source)] = _read(connection, source)
+        return SourceDigest(read.digest, len(read.rows))
 
     def _identity(self) -> str:
         status = self.path.stat()
@@ -255,11 +305,6 @@ def _last_seq(connection: sqlite3.Connection) -> int:
 def _read(connection: sqlite3.Connection, source: Source) -> SourceRows:
     rows = connection.execute(source.sql).fetchall()
     return SourceRows(rows, rows_digest(rows))
-
-
-def _digest(connection: sqlite3.Connection, source: Source) -> SourceDigest:
-    """Return a source's digest without keeping its rows: an eventlog may be larger than memory."""
-    return _digest_of(connection.execute(source.sql))
 
 
 def _is_presumed(entry: SourceDigest) -> bool:

@@ -80,6 +80,11 @@ class Project:
         return mothership().project_folder(self.root) / "dagster_home"
 
     @property
+    def noted_builds(self) -> Path:
+        """Folder with the builds that Dagster has not been told of."""
+        return mothership().project_folder(self.root) / "noted_builds"
+
+    @property
     def older_dagster_home(self) -> Path:
         """Where versions up to 0.1 kept the Dagster instance; it is not read any more."""
         return self.data / "dagster_home"

@@ -178,6 +178,18 @@ def remove_leftovers(folder: Path) -> None:
                 leftover.unlink()
 
 
+def delete_file(path: Path) -> None:
+    """Delete a file of ours, if it is there.
+
+    Raises:
+        PatinaError: It cannot be deleted.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def append_line(path: Path, text: str) -> None:
     """Append one line to a log, in one write; of a log of more than 1 MB the newer half is kept.
 

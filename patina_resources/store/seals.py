@@ -4,10 +4,10 @@ By it this installation knows the bytes that it wrote itself, before native code
 """
 
 import json
-from functools import lru_cache
 from pathlib import Path
 
-from patina_resources.store.files import file_sha256, make_way, write_atomic
+from patina_resources.store.files import make_way, write_atomic
+from patina_resources.store.known_files import known_sha256
 from patina_resources.store.trust import installation, is_keyed_digest, keyed_digest
 
 SUFFIX = ".seal"
@@ -21,7 +21,7 @@ def seal(path: Path) -> None:
     Raises:
         PatinaError: The seal cannot be written.
     """
-    digest = file_sha256(path)
+    digest = known_sha256(path)
     document = {
         "sha256": digest,
         "built_by": installation(),
@@ -39,11 +39,10 @@ def is_sealed(path: Path) -> bool:
     try:
         document = json.loads(path.with_name(f"{path.name}{SUFFIX}").read_bytes())
         digest, keyed = str(document["sha256"]), str(document["keyed_sha256"])
-        status = path.stat()
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     ours = is_keyed_digest(_purpose(path), digest.encode("utf-8", "replace"), keyed)
-    return ours and _sha256_of_state(path, status.st_size, status.st_mtime_ns, status.st_ino) == digest
+    return ours and _is_of(path, digest)
 
 
 def _purpose(path: Path) -> str:
@@ -58,6 +57,8 @@ def has_content(path: Path) -> bool:
         return False
 
 
-@lru_cache(maxsize=16)
-def _sha256_of_state(path: Path, _size: int, _mtime_ns: int, _inode: int) -> str:
-    return file_sha256(path)
+def _is_of(path: Path, digest: str) -> bool:
+    try:
+        return known_sha256(path) == digest
+    except OSError:
+        return False

@@ -23,7 +23,8 @@ from patina_assets.orchestration.automation.reload import ask_for_reload
 from patina_assets.orchestration.automation.ticks import instance_of, location_name
 from patina_assets.orchestration.badges import report_what_is_on_disk
 from patina_assets.orchestration.keys import keys_to_build
-from patina_assets.orchestration.records import REASON_TAG
+from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
+from patina_assets.pipeline.direct_build import REASON_TAG
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
 from patina_resources.errors import PatinaError
@@ -124,6 +125,7 @@ def tick(
     known = _code_versions(context)
     try:
         found = survey(workspace)
+        tell_noted_builds(instance_of(context), workspace, known, location.prefix)
         report_what_is_on_disk(instance_of(context), workspace, found, known, location.prefix)
         decision = decide(memory, probe, found.verdicts, inputs_of(workspace, found), now)
     except PatinaError as error:
@@ -172,8 +174,7 @@ def nightly_schedule(location: CodeLocation, automation: AutomationConfig, confi
 def _code_versions(context: dg.SensorEvaluationContext) -> dict[dg.AssetKey, str | None]:
     if context.repository_def is None:
         raise AssertionError("Dagster gives every sensor its repository")
-    graph = context.repository_def.asset_graph
-    return {key: graph.get(key).code_version for key in graph.get_all_asset_keys()}
+    return code_versions(context.repository_def.asset_graph)
 
 
 def _selection(

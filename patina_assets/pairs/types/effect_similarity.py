@@ -2,8 +2,11 @@
 
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from patina_assets.pairs.commits import (
     GIT_COMMITS,
@@ -18,6 +21,8 @@ from patina_assets.pairs.commits import (
 from patina_assets.pairs.files import FILE_HISTORY, read_files
 from patina_assets.pairs.items import Context
 from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
+from patina_assets.pairs.relations import Likeness, nearest_earlier
+from patina_resources.arrays import Int64
 from patina_resources.eventlog.reader import Row
 
 LEAST_SIMILAR = 0.7
@@ -61,14 +66,6 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     return PairData(items, contexts, {text: sorted(modules) for text, modules in apart.items()})
 
 
-def similarity(first: Effect, second: Effect) -> float:
-    """Return how alike two effects are, 0 to 1: see `derive`."""
-    modules = len(first.modules & second.modules) / len(first.modules | second.modules)
-    changes = sum(min(share, second.changes.get(kind, 0.0)) for kind, share in first.changes.items())
-    size = max(0.0, 1 - abs(first.size - second.size) / SIZE_RANGE)
-    return (modules + changes + size + (first.kind == second.kind)) / 4
-
-
 def _effect(commit: ChangeSet, kind: str) -> Effect:
     counts = Counter(change.kind for change in commit.changes)
     return Effect(
@@ -82,16 +79,63 @@ def _effect(commit: ChangeSet, kind: str) -> Effect:
 
 def _similar(effects: Sequence[Effect]) -> list[tuple[int, int]]:
     """Return (later, earlier) places of commits of similar effect."""
+    return nearest_earlier(_candidates(effects), similarity(effects), LEAST_SIMILAR, NEAREST)
+
+
+def _candidates(effects: Sequence[Effect]) -> Iterator[set[int]]:
+    """Yield for each commit the earlier ones that it is compared with."""
     commits_of: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=LOOKED_AT))
-    found = []
     for later, effect in enumerate(effects):
-        candidates = {earlier for module in effect.modules for earlier in commits_of[module]}
-        likeness = {earlier: similarity(effect, effects[earlier]) for earlier in candidates}
-        nearest = sorted(candidates, key=lambda earlier: (-likeness[earlier], -earlier))[:NEAREST]
-        found += [(later, earlier) for earlier in nearest if likeness[earlier] >= LEAST_SIMILAR]
+        yield {earlier for module in effect.modules for earlier in commits_of[module]}
         for module in effect.modules:
             commits_of[module].append(later)
-    return found
+
+
+def similarity(effects: Sequence[Effect]) -> Likeness:
+    """Return what tells how alike effects are, 0 to 1: see `derive`."""
+    modules = [effect.modules for effect in effects]
+    counts = np.fromiter(map(len, modules), np.int64, len(modules))
+    sizes = np.fromiter((effect.size for effect in effects), np.float64, len(effects))
+    kinds = {kind: place for place, kind in enumerate({effect.kind for effect in effects})}
+    kind = np.fromiter((kinds[effect.kind] for effect in effects), np.int64, len(effects))
+    overlap = _overlap(effects)
+
+    def likeness(first: Int64, second: Int64) -> NDArray[np.float64]:
+        shared = _shared(modules, first, second)
+        alike: NDArray[np.float64] = shared / (counts[first] + counts[second] - shared)
+        alike += overlap(first, second)
+        alike += np.maximum(0.0, 1 - np.abs(sizes[first] - sizes[second]) / SIZE_RANGE)
+        alike += kind[first] == kind[second]
+        return alike / 4
+
+    return likeness
+
+
+def _shared(sets: Sequence[frozenset[str]], first: Int64, second: Int64) -> Int64:
+    """Return int64 [n]: how many members the sets at n pairs of places share."""
+    chosen = map(sets.__getitem__, first.tolist()), map(sets.__getitem__, second.tolist())
+    return np.fromiter(map(len, map(frozenset.intersection, *chosen)), np.int64, len(first))
+
+
+def _overlap(effects: Sequence[Effect]) -> Likeness:
+    """Return what tells the overlap of shares of change types, summed in the order of the first effect's types."""
+    number = {name: place for place, name in enumerate({name for effect in effects for name in effect.changes})}
+    most = max((len(effect.changes) for effect in effects), default=0)
+    types = np.full((len(effects), most), -1)
+    shares = np.zeros((len(effects), most))  # what fills up a row has no share
+    for row, effect in enumerate(effects):
+        types[row, : len(effect.changes)] = [number[name] for name in effect.changes]
+        shares[row, : len(effect.changes)] = list(effect.changes.values())
+
+    def likeness(first: Int64, second: Int64) -> NDArray[np.float64]:
+        found = np.zeros(len(first))
+        others = list(zip(types[second].T, shares[second].T, strict=True))
+        for own_type, own_share in zip(types[first].T, shares[first].T, strict=True):
+            for other_type, other_share in others:
+                found += np.where(own_type == other_type, np.minimum(own_share, other_share), 0.0)
+        return found
+
+    return likeness
 
 
 EFFECT_SIMILARITY = PairType(

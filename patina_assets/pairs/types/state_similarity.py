@@ -1,14 +1,19 @@
 """`state_similarity`: two states of the repository with a similar working set belong together; disjoint ones do not."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
 
 from patina_assets.pairs.commits import LIVE_COMMITS, MOST_FILES, ChangeSet, read_commit
 from patina_assets.pairs.files import FILE_HISTORY, read_files
 from patina_assets.pairs.items import Context, Item
 from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
+from patina_assets.pairs.relations import Likeness, nearest_earlier
+from patina_resources.arrays import Int64
 from patina_resources.eventlog.reader import Row, Source
 
 TRANSITIONS_SQL = f"""{LIVE_COMMITS}
@@ -84,23 +89,38 @@ def _working_sets(commits: Sequence[ChangeSet]) -> list[tuple[str, ...]]:
 
 def _similar(sets: Sequence[tuple[str, ...]]) -> list[tuple[int, int]]:
     """Return (later, earlier) places of similar states."""
+    return nearest_earlier(_candidates(sets), jaccard(sets), LEAST_SIMILAR, NEAREST)
+
+
+def _candidates(sets: Sequence[tuple[str, ...]]) -> Iterator[set[int]]:
+    """Yield for each state the earlier ones that it is compared with."""
     states_of: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=LOOKED_AT))
-    files = [frozenset(working_set) for working_set in sets]
-    found = []
     for later, working_set in enumerate(sets):
         if later >= WINDOW:
             for path in sets[later - WINDOW]:
                 states_of[path].append(later - WINDOW)
-        candidates = {earlier for path in working_set for earlier in states_of.get(path, ())}
-        likeness = {earlier: _jaccard(files[later], files[earlier]) for earlier in candidates}
-        nearest = sorted(candidates, key=lambda earlier: (-likeness[earlier], -earlier))[:NEAREST]
-        found += [(later, earlier) for earlier in nearest if likeness[earlier] >= LEAST_SIMILAR]
-    return found
+        yield set().union(*(states_of[path] for path in working_set if path in states_of))
 
 
-def _jaccard(first: frozenset[str], second: frozenset[str]) -> float:
-    shared = len(first & second)
-    return shared / (len(first) + len(second) - shared)
+def jaccard(sets: Sequence[Collection[str]]) -> Likeness:
+    """Return what compares working sets, which are small, by their Jaccard index."""
+    number = {path: place for place, path in enumerate({path for working_set in sets for path in working_set})}
+    sizes = np.fromiter(map(len, sets), np.int64, len(sets))
+    # A column of numbers for each place in a set. What fills it up is equal to nothing in another set.
+    columns = np.tile(-1 - np.arange(len(sets), dtype=np.int32), (int(sizes.max(initial=0)), 1))
+    for row, working_set in enumerate(sets):
+        columns[: len(working_set), row] = [number[path] for path in working_set]
+
+    def likeness(first: Int64, second: Int64) -> NDArray[np.float64]:
+        others, shared = [column[second] for column in columns], np.zeros(len(first), np.uint16)
+        for column in columns:
+            own = column[first]
+            for other in others:
+                shared += own == other
+        found: NDArray[np.float64] = shared / (sizes[first] + sizes[second] - shared)
+        return found
+
+    return likeness
 
 
 TRANSITIONS = Source("git.transitions", TRANSITIONS_SQL)

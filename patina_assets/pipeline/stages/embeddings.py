@@ -1,6 +1,7 @@
 """One base-model vector for each unique text."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -11,13 +12,17 @@ from numpy.typing import NDArray
 from patina_assets.pipeline.formats import decode_embeddings, encode_embeddings
 from patina_assets.pipeline.progress import Progress
 from patina_assets.pipeline.stages.stage import Built, CheckResult, Column, ItemStage, Stage, VectorStage, Work, hashed
-from patina_assets.search.base_model import embed_texts
+from patina_assets.search.base_model import EmbeddedTexts, base_settings, embed_texts
+from patina_resources.embedding.side_by_side import joint_digest
+from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection
 
 ONE_VECTOR_PER_TEXT = "one_vector_per_text"
 UNIT_LENGTH = "unit_length"
 LENGTH_TOLERANCE = 1e-3
 EMBEDDINGS = "embeddings.safetensors"
+TEXTS = "texts.sha256"
+DIGEST_BYTES = 32
 MODEL_INPUT = "model"
 SETTINGS_INPUT = "model settings"
 # The fact that says what the texts were embedded on, where that was not the processor.
@@ -61,24 +66,58 @@ class EmbeddingsStage(VectorStage):
         return {}
 
     def build(self, work: Work) -> Built:
-        """Embed the texts that the model's cache does not hold."""
+        """Take the vectors of the last build; of other texts, embed those that the model's cache does not hold."""
+        # Imported late: who only looks at what is stale must not wait for the cache.
+        from patina_resources.embedding.cache import text_digest
+
+        texts = self.of.texts(work.built)
+        digests = [text_digest(text) for text in texts]
+        before, row_of = self._before(work)
+        rows = np.array([row_of.get(digest, -1) for digest in digests], np.int64)
+        missing = np.flatnonzero(rows < 0)
+        embedded = self._embedded(work, [texts[row] for row in missing.tolist()])
+        vectors = np.empty((len(texts), work.spec.dims), np.float32)
+        vectors[rows >= 0], vectors[missing] = before[rows[rows >= 0]], embedded.vectors
+        built = build_embeddings(vectors, digests, embedded.new, embedded.seconds)
+        devices = sorted({part.device for part in work.spec.parts if part.device != "cpu"})
+        return replace(built, facts={**built.facts, DEVICE: devices[0]}) if devices else built
+
+    def _before(self, work: Work) -> tuple[NDArray[np.float32], dict[bytes, int]]:
+        """Return the vectors of the last build by this model, and their rows by digest of the text; else nothing."""
+        if not work.clean:
+            with suppress(PatinaError):  # never built, damaged, or of a version that kept no digests
+                before = work.built.stage(self.name)
+                wanted = {
+                    "stage version": str(self.version),
+                    MODEL_INPUT: joint_digest([part.digest for part in work.files.parts]),
+                    SETTINGS_INPUT: base_settings(work.spec),
+                }
+                inputs = before.record.inputs
+                if all(name in inputs and inputs[name].value == value for name, value in wanted.items()):
+                    told, vectors = before.read(TEXTS), decode_embeddings(before.read(EMBEDDINGS))
+                    starts = range(0, len(told), DIGEST_BYTES)
+                    return vectors, {told[start : start + DIGEST_BYTES]: start // DIGEST_BYTES for start in starts}
+        return np.zeros((0, work.spec.dims), np.float32), {}
+
+    def _embedded(self, work: Work, texts: Sequence[str]) -> EmbeddedTexts:
+        """Return the vectors of texts: those that the cache does not hold are embedded."""
+        if not texts:
+            none = np.zeros((0, work.spec.dims), np.float32)
+            return EmbeddedTexts(none, {part.name: 0 for part in work.spec.parts}, 0.0)
         several = len(work.spec.parts) > 1
 
         def progress(model: str) -> Callable[[int, int], None]:
             unit = f"new texts of {model}" if several else "new texts"
             return lambda done, total: work.report(Progress(self.place, done, total, unit))
 
-        embedded = embed_texts(
+        return embed_texts(
             work.project,
             work.spec,
             work.files,
-            self.of.texts(work.built),
+            texts,
             progress,
             lambda note: work.report(Progress(self.place, 0, 0, "", note)),
         )
-        built = build_embeddings(embedded.vectors, embedded.new, embedded.seconds)
-        devices = sorted({part.device for part in work.spec.parts if part.device != "cpu"})
-        return replace(built, facts={**built.facts, DEVICE: devices[0]}) if devices else built
 
     def vectors(self, built: BuiltProjection, rows: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
         """Return float32 [texts, dim], or of some rows."""
@@ -124,15 +163,18 @@ class EmbeddingsStage(VectorStage):
         return {**facts, "cache_hit_rate": round(reused / texts, 4) if texts else None}
 
 
-def build_embeddings(vectors: NDArray[np.float32], new_by_model: Mapping[str, int], seconds: float) -> Built:
-    """Return the embeddings file.
+def build_embeddings(
+    vectors: NDArray[np.float32], texts: Sequence[bytes], new_by_model: Mapping[str, int], seconds: float
+) -> Built:
+    """Return the embeddings file, and beside it the digests of the texts, by which the next build finds its rows.
 
     Args:
         vectors: float32 [texts, dim], in the order of the sorted unique texts.
+        texts: SHA-256 of each text.
         new_by_model: How many of them were not in the cache of each model; `new_texts` is the most of these.
         seconds: What that took.
     """
-    contents = {EMBEDDINGS: encode_embeddings(vectors)}
+    contents = {EMBEDDINGS: encode_embeddings(vectors), TEXTS: b"".join(texts)}
     digests = hashed(contents)
     new = max(new_by_model.values())
     facts: dict[str, Any] = {

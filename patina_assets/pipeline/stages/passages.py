@@ -1,7 +1,7 @@
 """What search reads: passages of code, documents, commits, notes and issues, and the index over them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
@@ -106,7 +106,7 @@ class PassagesStage(ItemStage):
         """Return the passages as items."""
         return [passage.item for passage in self._passages(built)]
 
-    def _passages(self, built: BuiltProjection) -> Iterator[Passage]:
+    def _passages(self, built: BuiltProjection) -> Iterable[Passage]:
         return decode_passages(built.stage(self.name).read(ITEMS))
 
 

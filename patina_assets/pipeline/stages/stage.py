@@ -22,9 +22,14 @@ from patina_resources.eventlog.reader import Eventlog, Row, Source
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.files import sha256
+from patina_resources.store.known_files import KnownFiles
 from patina_resources.store.manifests import StageRecord
 
 ITEMS = "items.jsonl"
+# More would fill memory: their texts are told apart each time.
+MOST_KEPT_BYTES = 16 << 20
+# A stage, its checks and the next stages ask for the texts of the same items one after the other.
+_TEXTS: KnownFiles[list[str]] = KnownFiles(most=1)
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,13 @@ class ItemStage(Stage):
 
     def texts(self, built: BuiltProjection) -> list[str]:
         """Return the unique texts that are embedded, sorted."""
-        return unique_texts(self.items(built))[0]
+        output = built.stage(self.name).record.outputs[ITEMS]
+        texts = _TEXTS.get(output.sha256)
+        if texts is None:
+            texts = unique_texts(self.items(built))[0]
+            if output.bytes <= MOST_KEPT_BYTES:
+                _TEXTS.put(output.sha256, texts)
+        return texts
 
 
 class VectorStage(Stage):

@@ -69,7 +69,7 @@ def assignments(
         for projection in workspace.projections
         if is_forced(projection.name)
         or model_is_stale
-        or _is_trained_from_the_start(workspace, projection, wanted.get(projection.name, ()), renew=renew)
+        or trains_from_the_start(workspace, projection, wanted.get(projection.name, ()), renew=renew)
     ]
     trained = [name for name in found if name != BASE and wanted.get(name)]
     if len(trained) < 2:
@@ -82,9 +82,17 @@ def assignments(
     ]
 
 
-def _is_trained_from_the_start(
+def trains_from_the_start(
     workspace: Workspace, projection: ProjectionStages, wanted: Sequence[str], *, renew: bool
 ) -> bool:
+    """Return whether a projection's weights are trained from the start, as far as that is known before its pairs are.
+
+    Args:
+        workspace: The project.
+        projection: The projection.
+        wanted: Names of its stages to bring up to date.
+        renew: Train anew what was not trained from the start on exactly what there is.
+    """
     weights = next((stage for stage in projection.stages if isinstance(stage, TrainedStage)), None)
     if weights is None or weights.name not in wanted:
         return False

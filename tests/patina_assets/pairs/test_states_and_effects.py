@@ -1,21 +1,32 @@
 """`state_similarity` and `effect_similarity`: what was worked on, and what a commit did."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commit_events import commits_of_the_history, named, negatives_of
 from deriver import Derived, Deriver
 from eventlog_builder import build_eventlog, commit, project_history
 
+from patina_assets.pairs import relations
 from patina_assets.pairs.commits import module_of
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.pair_type import PairData
+from patina_assets.pairs.relations import nearest_earlier
 from patina_assets.pairs.splits import Split
-from patina_assets.pairs.types.effect_similarity import Effect, similarity
-from patina_assets.pairs.types.state_similarity import LEAST_SIMILAR, MOST_LISTED, NEAREST, WINDOW, state_text
+from patina_assets.pairs.types.effect_similarity import SIZE_RANGE, Effect, similarity
+from patina_assets.pairs.types.state_similarity import (
+    LEAST_SIMILAR,
+    MOST_LISTED,
+    NEAREST,
+    WINDOW,
+    jaccard,
+    state_text,
+)
 from patina_assets.pipeline.corpus import corpus_sources, corpus_texts
 from patina_resources.eventlog.reader import Eventlog
 
@@ -105,10 +116,60 @@ def test_words_are_not_learned_from_states(tmp_path: Path) -> None:
 
 def test_the_similarity_of_two_effects_is_the_mean_of_four_parts() -> None:
     first = Effect("feat", frozenset({"a", "b"}), {"added": 0.5, "modified": 0.5}, 6.0)
-    assert similarity(first, first) == 1.0
     second = Effect("fix", frozenset({"b", "c"}), {"modified": 1.0}, 3.0)
-    assert similarity(first, second) == pytest.approx((1 / 3 + 0.5 + 0.5 + 0) / 4)
-    assert similarity(first, replace(first, kind="fix", modules=frozenset({"z"}), size=99.0)) == 0.25
+    unlike = replace(first, kind="fix", modules=frozenset({"z"}), size=99.0)
+    alike = similarity([first, second, unlike])(np.zeros(3, np.int64), np.arange(3))
+    assert alike.tolist() == [1.0, pytest.approx((1 / 3 + 0.5 + 0.5 + 0) / 4), 0.25]
+
+
+def naive_nearest(candidates: list[set[int]], likeness: Callable[[int, int], float]) -> list[tuple[int, int]]:
+    found = []
+    for later, own in enumerate(candidates):
+        ranked = sorted(own, key=lambda earlier: (-likeness(later, earlier), -earlier))[:NEAREST]
+        found += [(later, earlier) for earlier in ranked if likeness(later, earlier) >= LEAST_SIMILAR]
+    return found
+
+
+def some_candidates(source: random.Random, places: int) -> list[set[int]]:
+    return [set(source.sample(range(place), min(place, source.randrange(12)))) for place in range(places)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_states_are_compared_as_sets_are(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relations, "COMPARED_AT_ONCE", 100)
+    source = random.Random(seed)
+    sets = [tuple(source.sample("abcdefghijklmnop", source.randint(1, MOST_LISTED))) for _ in range(200)]
+    candidates = some_candidates(source, len(sets))
+
+    def plain(first: int, second: int) -> float:
+        return len({*sets[first]} & {*sets[second]}) / len({*sets[first]} | {*sets[second]})
+
+    assert nearest_earlier(candidates, jaccard(sets), LEAST_SIMILAR, NEAREST) == naive_nearest(candidates, plain)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_effects_are_compared_part_by_part(seed: int) -> None:
+    source = random.Random(seed)
+
+    def effect() -> Effect:
+        kinds = Counter(source.choices(["added", "modified", "deleted", "renamed", "odd"], k=source.randint(1, 7)))
+        modules = frozenset(source.sample("abcde", source.randint(1, 3)))
+        changes = {kind: count / kinds.total() for kind, count in kinds.items()}
+        return Effect(source.choice(["fix", "feat"]), modules, changes, source.random() * 12)
+
+    effects = [effect() for _ in range(200)]
+    candidates = some_candidates(source, len(effects))
+
+    def plain(first: int, second: int) -> float:
+        one, other = effects[first], effects[second]
+        shared = len(one.modules & other.modules) / len(one.modules | other.modules)
+        changes = 0.0
+        for kind, share in one.changes.items():
+            changes += min(share, other.changes.get(kind, 0.0))
+        size = max(0.0, 1 - abs(one.size - other.size) / SIZE_RANGE)
+        return (shared + changes + size + (one.kind == other.kind)) / 4
+
+    assert nearest_earlier(candidates, similarity(effects), LEAST_SIMILAR, NEAREST) == naive_nearest(candidates, plain)
 
 
 def test_commits_of_like_effect_belong_together(derive: Deriver) -> None:

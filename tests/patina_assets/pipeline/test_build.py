@@ -160,9 +160,9 @@ def test_commits_of_one_moment_can_be_built(tmp_path: Path) -> None:
 
 def test_embeddings_say_how_many_texts_were_new() -> None:
     vectors = embed(["one text", "another text", "a third"])
-    built = build_embeddings(vectors, {"a": 2}, seconds=0.5)
+    built = build_embeddings(vectors, [b"", b""], {"a": 2}, seconds=0.5)
     assert np.array_equal(decode_embeddings(built.contents["embeddings.safetensors"]), vectors)
-    assert built.digests == {"embeddings.safetensors": sha256(built.contents["embeddings.safetensors"])}
+    assert built.digest == built.digests["embeddings.safetensors"] == sha256(built.contents["embeddings.safetensors"])
     assert built.facts == {
         "texts": 3,
         "new_texts": 2,
@@ -170,13 +170,13 @@ def test_embeddings_say_how_many_texts_were_new() -> None:
         "dimensions": 24,
         "texts_per_second": 4.0,
     }
-    again = build_embeddings(vectors, {"a": 0}, seconds=0.0)
+    again = build_embeddings(vectors, [b"", b""], {"a": 0}, seconds=0.0)
     assert again.facts["texts_per_second"] == 0.0
     assert again.digest == built.digest
 
 
 def test_of_models_side_by_side_each_one_counts_its_new_texts() -> None:
-    facts = build_embeddings(embed(["one text", "another text"]), {"a": 0, "b": 2}, seconds=0.5).facts
+    facts = build_embeddings(embed(["one text", "another text"]), [b"", b""], {"a": 0, "b": 2}, seconds=0.5).facts
     assert (facts["new_texts"], facts["new_texts_by_model"]) == (2, {"a": 0, "b": 2})
 
 

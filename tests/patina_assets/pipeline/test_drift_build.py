@@ -132,6 +132,27 @@ def test_kept_weights_stay_and_the_index_follows(project: Project) -> None:
     assert {name for (_, name), outcome in build(project).items() if not outcome.reused} == set()
 
 
+def test_vectors_of_texts_that_stay_are_those_of_the_last_build(project: Project, tmp_path: Path) -> None:
+    fresh = make_project(tmp_path / "fresh", RECIPE, [*project_history(), *SMALL])
+    shutil.copytree(project.corpus_model_folder(), fresh.corpus_model_folder())
+    build(fresh)
+    add_events(project, SMALL)
+    facts = build(project)["temporal", "embeddings"].record.facts
+    assert 0 < facts["new_texts"] < facts["reused_texts"]
+    for role in ("embeddings.safetensors", "texts.sha256"):
+        made, wanted = (workspace_of(entry).paths("temporal").folder / f"temporal.{role}" for entry in (project, fresh))
+        assert made.read_bytes() == wanted.read_bytes()
+    # Where no text is new, nothing is looked up.
+    project.embedding_cache("corpus-static").unlink()
+    workspace = workspace_of(project)
+    add_events(project, [removal("git", workspace.eventlog.last_seq())])
+    run_stage(workspace, "temporal", "pairs", lambda _: None)
+    outcome = run_stage(workspace, "temporal", "embeddings", lambda _: None)
+    assert not outcome.reused
+    assert outcome.record.facts["new_texts"] == 0
+    assert not project.embedding_cache("corpus-static").exists()
+
+
 def test_what_is_taken_back_goes_at_once_and_weights_are_clean_again(project: Project) -> None:
     clean = weights(project)
     add_events(project, SMALL)

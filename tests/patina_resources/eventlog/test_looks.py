@@ -1,5 +1,6 @@
 """A look that reads what is new says what a fresh look says, whatever was appended, taken back, renamed or undone."""
 
+import pickle
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -123,3 +124,55 @@ def test_each_source_names_the_types_that_it_reads() -> None:
         assert source.event_types, source.name
         assert source.sql.count("FROM eventlog") > source.sql.count("FROM eventlog AS removal"), source.name
     assert Source("all", "SELECT seq FROM eventlog").event_types == frozenset()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kept_rows_are_those_that_a_fresh_read_returns(tmp_path: Path, seed: int) -> None:
+    history = History(tmp_path / "patina.db", seed)
+    log = Eventlog(history.path).keeping_rows()
+    for step in range(8):
+        history.step()
+        fresh = Eventlog(history.path)
+        if step % 2:
+            assert digests(log.look(SOURCES)) == digests(fresh.look(SOURCES))
+        assert log.read(SOURCES[:3]) == fresh.read(SOURCES[:3])
+        assert log.read(SOURCES) == fresh.read(SOURCES)
+
+
+def test_kept_rows_are_read_once_and_not_handed_to_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Eventlog(History(tmp_path / "patina.db", 1).path).keeping_rows()
+    log.look(SOURCES)
+    copied = pickle.loads(pickle.dumps(log))
+    monkeypatch.setattr(reader, "_read", None)
+    assert set(log.read(SOURCES)) == {source.name for source in SOURCES}
+    with pytest.raises(TypeError):
+        copied.read(SOURCES)
+
+
+def test_what_another_process_appends_meanwhile_is_not_mixed_with_what_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(tmp_path / "patina.db", 2)
+    log, probe = Eventlog(history.path).keeping_rows(), Eventlog.probe
+    before = Eventlog(history.path).read(SOURCES)
+    log.read(SOURCES[:1])
+
+    def probe_too_early(self: Eventlog) -> str:
+        found = probe(self)
+        monkeypatch.setattr(Eventlog, "probe", probe)
+        append(history.path, [commit("c" * 40, *FILES[:2], hour=900)])
+        return found
+
+    monkeypatch.setattr(Eventlog, "probe", probe_too_early)
+    found, after = log.read(SOURCES), Eventlog(history.path).read(SOURCES)
+    assert before != after
+    assert found in (before, after)
+    assert log.read(SOURCES) == after
+
+
+def test_rows_of_a_large_eventlog_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = History(tmp_path / "patina.db", 1).path
+    monkeypatch.setattr(reader, "MOST_KEPT_BYTES", path.stat().st_size - 1)
+    assert Eventlog(path).keeping_rows().kept is None

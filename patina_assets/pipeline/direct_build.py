@@ -1,0 +1,189 @@
+"""Builds what is stale without Dagster: to load it, and to run its steps, takes longer than a small build.
+
+What was done is noted in a file beside Dagster's records. Whoever opens these records next tells Dagster of it, so that
+its pages show this build, too (`orchestration/noted_builds.py`).
+"""
+
+import json
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from patina_assets.learning.parts import blas_on_one_thread
+from patina_assets.pipeline.plain_text import one_line
+from patina_assets.pipeline.progress import Report
+from patina_assets.pipeline.reasons import reasons_text
+from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_stage
+from patina_assets.pipeline.stages.stage import CheckResult
+from patina_assets.pipeline.staleness import MODEL, StageVerdict
+from patina_assets.pipeline.workers.workers import trains_from_the_start
+from patina_assets.pipeline.workspace import Workspace
+from patina_resources.errors import PatinaError
+from patina_resources.project.project import Project
+from patina_resources.store.artifacts import of_one_build
+from patina_resources.store.files import delete_file, write_atomic
+
+# What a list of runs tells of a build: who asked for it, and why.
+COMMAND_TAG, REASON_TAG = "patina/command", "patina/reason"
+# The oldest of more are forgotten: their dots are missing in Dagster's plots, and nothing else.
+MOST_NOTES = 100
+
+
+@dataclass(frozen=True)
+class NotedStage:
+    """A stage of a build that Dagster has not been told of.
+
+    Attributes:
+        projection: Its projection.
+        stage: Its name.
+        digest: Of what it gave.
+        inputs: What it was made from: digests by name.
+        facts: What was counted and measured: numbers by name.
+        reused: Nothing had changed, nothing was built.
+        reasons: Why it was built, in words.
+        seconds: How long that took.
+        checks: The results of its checks.
+    """
+
+    projection: str
+    stage: str
+    digest: str
+    inputs: Mapping[str, str]
+    facts: Mapping[str, float]
+    reused: bool
+    reasons: str
+    seconds: float
+    checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True)
+class NotedBuild:
+    """A build that Dagster has not been told of.
+
+    Attributes:
+        run: Identity of the run that it is to Dagster.
+        started: When it began (seconds since 1970).
+        ended: When it ended.
+        tags: What the list of runs tells of it.
+        stages: What became of its stages, in the order of building.
+        failures: A sentence for each stage that could not be built.
+    """
+
+    run: str
+    started: float
+    ended: float
+    tags: Mapping[str, str]
+    stages: tuple[NotedStage, ...]
+    failures: tuple[str, ...]
+
+
+def is_small(workspace: Workspace, stale: Sequence[StageVerdict]) -> bool:
+    """Return whether neither a model nor weights are made from nothing, as far as that is known before the build."""
+    if any(verdict.projection == MODEL or verdict.status == "missing" for verdict in stale):
+        return False
+    wanted = _by_projection(stale)
+    return not any(
+        trains_from_the_start(workspace, projection, wanted[projection.name], renew=False)
+        for projection in workspace.projections
+    )
+
+
+def build_directly(
+    workspace: Workspace, stale: Sequence[StageVerdict], report: Report, tags: Mapping[str, str]
+) -> list[str]:
+    """Build stages one after another, and note it for Dagster; return a sentence for each that failed.
+
+    Args:
+        workspace: The project.
+        stale: The stages to build.
+        report: Told how far each is.
+        tags: What Dagster's list of runs is to tell of it.
+
+    Raises:
+        PatinaError: The lock cannot be written. Stages that were built until then stay.
+    """
+    started, stages, failures = time.time(), list[NotedStage](), list[str]()
+    wanted = _by_projection(stale)
+    with blas_on_one_thread():  # checks are small products
+        for projection in workspace.projections:
+            try:
+                for name in wanted[projection.name]:
+                    outcome = run_stage(workspace, projection.name, name, report, writes_lock=False)
+                    checks = of_one_build(outcome.built, outcome.stage.checks)
+                    stages.append(_noted(outcome, checks))
+                    _refuse_failed(outcome, checks)
+            except PatinaError as error:
+                failures.append(str(error))
+            except Exception as error:  # such as that of a plugin: the other projections go on
+                failures.append(f"{projection.name}: {one_line(str(error)) or type(error).__name__}")
+    publish_lock(workspace)
+    build = NotedBuild(str(uuid.uuid4()), started, time.time(), tags, tuple(stages), tuple(failures))
+    with suppress(PatinaError):  # what is built is told by its files, too
+        note_build(workspace.project, build)
+    return failures
+
+
+def _by_projection(stale: Sequence[StageVerdict]) -> dict[str, list[str]]:
+    """Return the names of the stages to build by projection, in the order of building."""
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for verdict in stale:
+        wanted[verdict.projection].append(verdict.stage)
+    return wanted
+
+
+def _refuse_failed(outcome: StageOutcome, checks: Sequence[CheckResult]) -> None:
+    """Raise PatinaError where a check failed that holds back what follows."""
+    for check in checks:
+        if check.blocking and not check.passed:
+            raise PatinaError(f"{outcome.stage.place}: the check {check.name} failed: {check.reason}")
+
+
+def _noted(outcome: StageOutcome, checks: Sequence[CheckResult]) -> NotedStage:
+    record = outcome.record
+    return NotedStage(
+        projection=outcome.stage.projection,
+        stage=outcome.stage.name,
+        digest=record.digest,
+        inputs={name: entry.value for name, entry in record.inputs.items()},
+        facts={name: value for name, value in record.facts.items() if isinstance(value, int | float)},
+        reused=outcome.reused,
+        reasons=reasons_text(outcome.reasons),
+        seconds=round(outcome.seconds, 3),
+        checks=tuple(checks),
+    )
+
+
+def note_build(project: Project, build: NotedBuild) -> None:
+    """Keep what Dagster is to be told of.
+
+    Raises:
+        PatinaError: It cannot be written.
+    """
+    folder = project.noted_builds
+    # The time first: names tell the order.
+    write_atomic(folder / f"{build.started:.3f}-{build.run}.json", json.dumps(asdict(build)).encode())
+    for path in noted_files(project)[:-MOST_NOTES]:
+        delete_file(path)
+
+
+def noted_files(project: Project) -> list[Path]:
+    """Return the files with the builds that Dagster has not been told of, the oldest first."""
+    return sorted(project.noted_builds.glob("*.json"))
+
+
+def read_noted(path: Path) -> NotedBuild | None:
+    """Return the build in a file; None where it holds none."""
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        stages = tuple(
+            NotedStage(**{**entry, "checks": tuple(CheckResult(**check) for check in entry["checks"])})
+            for entry in document["stages"]
+        )
+        return NotedBuild(**{**document, "stages": stages, "failures": tuple(document["failures"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,170 @@
+"""Small builds that go on without Dagster, and what Dagster is told of them afterwards."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from eventlog_builder import commit
+from sensor_helpers import Sensor, badges, copied
+from small_project import add_events, delete_events, edit_recipe, patina
+
+from patina_assets.pipeline.direct_build import MOST_NOTES, NotedBuild, note_build, noted_files, read_noted
+from patina_resources.errors import PatinaError
+
+WEIGHTS, BASE = dg.AssetKey(["temporal", "weights"]), dg.AssetKey(["base", "index"])
+SMALL = [commit("a" * 40, "src/parser/alone.py", "src/parser/grammar.py", hour=600)]
+
+
+@pytest.fixture
+def sensor(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sensor]:
+    """Return the sensor of a project that is built, in whose folder commands run."""
+    with copied(template, tmp_path / "copy") as made:
+        monkeypatch.chdir(made.project.root)
+        yield made
+
+
+def materialization(sensor: Sensor, key: dg.AssetKey) -> dg.EventLogEntry:
+    entry = sensor.instance.get_latest_materialization_event(key)
+    assert entry is not None
+    return entry
+
+
+def build_small(sensor: Sensor) -> NotedBuild:
+    add_events(sensor.project, SMALL)
+    done = patina("oxidize")
+    assert done.code == 0, done.err
+    (path,) = noted_files(sensor.project)
+    build = read_noted(path)
+    assert build is not None
+    return build
+
+
+def test_a_small_build_is_a_run_with_its_reason_pages_and_checks(sensor: Sensor) -> None:
+    build = build_small(sensor)
+    assert not sensor.instance.has_run(build.run)
+    assert sensor.requested() == set(), "it is built"
+    run = sensor.instance.get_run_record_by_id(build.run)
+    assert run is not None
+    assert run.dagster_run.status is dg.DagsterRunStatus.SUCCESS
+    assert run.dagster_run.tags["patina/command"] == "patina oxidize"
+    assert "git.co_changes" in run.dagster_run.tags["patina/reason"]
+    assert (run.start_time, run.end_time) == pytest.approx((build.started, build.ended), abs=1e-3)
+    entry = materialization(sensor, WEIGHTS)
+    assert entry.run_id == build.run
+    assert entry.timestamp == pytest.approx(build.ended)
+    shown = entry.asset_materialization
+    assert shown is not None
+    assert shown.metadata["reused"].value is True
+    assert shown.metadata["reasons"].value == "trained on 99.6% of today's pairs"
+    assert shown.metadata["drift"].value == pytest.approx(1 / 277, abs=1e-4)
+    assert "map" in (materialization(sensor, BASE).asset_materialization or shown).metadata
+    check = dg.AssetCheckKey(BASE, "every_item_is_indexed")
+    (record,) = sensor.instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+    assert record.run_id == build.run
+    assert record.event is not None
+    assert {node["staleStatus"] for node in badges(sensor).values()} == {"FRESH"}
+    assert noted_files(sensor.project) == []
+
+
+def test_a_sensor_of_its_own_tells_where_that_of_rebuilding_is_off(sensor: Sensor) -> None:
+    notice = sensor.definitions.resolve_sensor_def("build_notice")
+
+    def tick() -> str:
+        with dg.build_sensor_context(sensor.instance, repository_def=sensor.repository) as context:
+            found = notice(context)
+        assert isinstance(found, dg.SkipReason)
+        return str(found.skip_message)
+
+    assert tick() == "nothing was built without Dagster"
+    build = build_small(sensor)
+    assert tick() == "made runs of 1 builds"
+    assert sensor.instance.has_run(build.run)
+    assert noted_files(sensor.project) == []
+
+
+def test_who_was_killed_while_telling_tells_once_more(sensor: Sensor) -> None:
+    build = build_small(sensor)
+    (path,) = noted_files(sensor.project)
+    note = path.read_bytes()
+    assert sensor.requested() == set()
+    told = len(sensor.instance.fetch_materializations(WEIGHTS, limit=100).records)
+    path.write_bytes(note)
+    add_events(sensor.project, [commit("b" * 40, "src/parser/alone.py", hour=601)])
+    assert sensor.requested()
+    assert len(sensor.instance.fetch_materializations(WEIGHTS, limit=100).records) == told
+    run = sensor.instance.get_run_by_id(build.run)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+
+
+def test_a_note_of_a_projection_that_is_gone_or_that_is_no_note_is_left_out(sensor: Sensor) -> None:
+    build = build_small(sensor)
+    (path,) = noted_files(sensor.project)
+    path.with_name("0.json").write_text("{}")
+    gone = replace(build, run="gone", stages=tuple(replace(stage, projection="gone") for stage in build.stages))
+    note_build(sensor.project, gone)
+    assert sensor.requested() == set()
+    assert noted_files(sensor.project) == []
+    assert materialization(sensor, WEIGHTS).run_id == build.run
+
+
+def test_what_is_built_from_the_start_is_a_run_of_dagster_which_tells_of_earlier_builds(sensor: Sensor) -> None:
+    build_small(sensor)
+    edit_recipe(sensor.project, "co_changed, epochs: 2", "co_changed, epochs: 1")
+    done = patina("oxidize")
+    assert done.code == 0, done.err
+    assert noted_files(sensor.project) == []
+    with dg.DagsterInstance.from_config(str(sensor.project.dagster_home)) as instance:
+        assert instance.get_runs_count() == 2
+
+
+def test_a_stage_that_fails_is_told_and_the_others_go_on(sensor: Sensor) -> None:
+    delete_events(sensor.project, "session.%")
+    add_events(sensor.project, SMALL)
+    done = patina("oxidize")
+    assert done.code == 1
+    assert "semantic: the eventlog holds 0 related pairs" in done.err
+    (path,) = noted_files(sensor.project)
+    build = read_noted(path)
+    assert build is not None
+    (failure,) = build.failures
+    assert failure.startswith("semantic: the eventlog holds 0 related pairs")
+    assert {stage.stage for stage in build.stages if stage.projection == "base"} == {"items", "embeddings", "index"}
+    assert not any(stage.projection == "semantic" for stage in build.stages)
+    sensor.settled_tick()
+    run = sensor.instance.get_run_by_id(build.run)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_an_unexpected_error_is_one_line_and_the_others_go_on(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    add_events(sensor.project, SMALL)
+    monkeypatch.setattr("patina_assets.pipeline.stages.pairs.build_pairs", fail)
+    done = patina("oxidize")
+    assert done.code == 1
+    assert "patina: temporal: ZeroDivisionError\n" in done.err
+    assert "base" in done.out
+
+
+def test_the_oldest_of_many_notes_are_forgotten(sensor: Sensor) -> None:
+    empty = NotedBuild("run", 0.0, 1.0, {}, (), ())
+    for number in range(MOST_NOTES + 2):
+        note_build(sensor.project, replace(empty, started=1e9 + number, run=str(number)))
+    kept = [json.loads(path.read_bytes())["run"] for path in noted_files(sensor.project)]
+    assert kept == [str(number) for number in range(2, MOST_NOTES + 2)]
+
+
+def test_a_note_that_cannot_be_written_stops_no_build(sensor: Sensor) -> None:
+    folder = sensor.project.noted_builds
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("in the way")
+    add_events(sensor.project, SMALL)
+    assert patina("oxidize").code == 0
+    with pytest.raises(PatinaError, match="cannot be written"):
+        note_build(sensor.project, NotedBuild("run", 0.0, 1.0, {}, (), ()))
