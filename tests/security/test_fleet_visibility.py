@@ -69,7 +69,7 @@ def shown(server: PostgresServer, groups: Sequence[str], question: FleetQuestion
     with connected(address) as connection:
         answer = answer_of_fleet(connection, address, groups, question)
     hits = [{"project": one.project, **hit_document(rank, one.hit)} for rank, one in enumerate(answer.hits, 1)]
-    return json.dumps([hits, answer.doubtful])
+    return json.dumps([hits, answer.doubtful, answer.projects])
 
 
 def asked_raw(server: PostgresServer, query: str, groups: str | None, login: str = "reader") -> list[tuple[Any, ...]]:
@@ -217,12 +217,12 @@ def test_an_answer_is_the_same_as_if_the_hidden_project_did_not_exist(server: Po
     "name", ["hidden", "nowhere", "h*", "hidde?", "hidden' OR true --", "%", "h%", "[h]idden", "\\", "\0", "\udcff"]
 )
 def test_a_hidden_project_cannot_be_told_from_none(server: PostgresServer, name: str) -> None:
-    assert shown(server, ("staff",), FleetQuestion("merger", projects=name)) == "[[], true]"
+    assert shown(server, ("staff",), FleetQuestion("merger", projects=name)) == "[[], true, []]"
 
 
 @pytest.mark.parametrize("group", ["board", "nobody", "staff' OR true --", "staff,board", "*", ""])
 def test_a_group_that_is_not_the_askers_gives_nothing(server: PostgresServer, group: str) -> None:
-    assert shown(server, ("staff",), FleetQuestion("merger limit", group=group)) == "[[], true]"
+    assert shown(server, ("staff",), FleetQuestion("merger limit", group=group)) == "[[], true, []]"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from patina_assets.commands.scry import NOTHING_MATCHES, question_of
-from patina_assets.pipeline.plain_text import json_text, print_styled
+from patina_assets.pipeline.plain_text import json_text, one_line, print_styled
 from patina_assets.search.asking.chosen import nothing_text
 from patina_assets.search.passage_file import Filters
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
@@ -64,6 +64,8 @@ def print_fleet_answer(
             for line in hit_lines(rank, found.hit, query, explain=explain, project=found.project)
         ]
         print_styled(sys.stdout, lines, coloured=is_interactive(sys.stdout))
+    if answer.projects:
+        say_on_stderr(f"patina: likeliest projects: {one_line(', '.join(answer.projects))}: name one by --project")
     if answer.doubtful:
         say_on_stderr(f"patina: {NOTHING_MATCHES if answer.hits else nothing_text(filters)}")
     return 0

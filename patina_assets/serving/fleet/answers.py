@@ -57,7 +57,7 @@ class FleetAnswers:
             {"project": one.project, **hit_of(rank, one.hit, values["q"], values["characters"])}
             for rank, one in enumerate(answer.hits, 1)
         ]
-        return {"version": 1, "hits": hits, "doubtful": answer.doubtful}
+        return {"version": 1, "hits": hits, "doubtful": answer.doubtful, "projects": list(answer.projects)}
 
     def projects(self, groups: Sequence[str], pattern: str | None) -> AnswerDocument:
         """Return the projects that some groups may see, with how many passages each has.

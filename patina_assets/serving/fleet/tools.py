@@ -47,7 +47,8 @@ class FleetTools:
             hits = [{"project": hit["project"], **hit_of(hit, room)} for hit in found["hits"][: room.results]]
             left_out = len(found["hits"]) - len(hits)
             notes = [NOTHING_MATCHES] if found["doubtful"] else []
-            return {"hits": hits} | without_nothing({"left_out": left_out, "notes": notes})
+            told = {"projects": found["projects"], "left_out": left_out, "notes": notes}
+            return {"hits": hits} | without_nothing(told)
 
         return fitted(made, bytes_for(k))
 

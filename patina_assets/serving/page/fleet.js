@@ -5,7 +5,7 @@ import { place, hitItem } from "./results.js";
 
 const FIELDS = ["q", "project", "group", "kind", "path", "language"], MOST_OFFERED = 500;
 const at = id => document.getElementById(id);
-const [form, results, said] = ["search", "results", "said"].map(at);
+const [form, results, said, likeliest] = ["search", "results", "said", "likeliest"].map(at);
 let asked = new AbortController();
 
 async function ask(operation, values, signal) {
@@ -55,11 +55,14 @@ async function show() {
   document.title = [wanted.q, "Patina"].filter(Boolean).join(" - ");
   if (!wanted.q) {
     results.replaceChildren();
+    likeliest.replaceChildren();
     said.textContent = "";
     return;
   }
   try {
     const answer = await ask("search", { ...wanted, limit: 20, characters: 300 }, asked.signal);
+    likeliest.replaceChildren();
+    if (answer.projects.length) append(likeliest, "Likeliest: ", answer.projects.map(name => [projectLink(name), " "]));
     results.replaceChildren(element("ol", { "aria-label": "Results" }, answer.hits.map(hit => {
       const item = hitItem(hit, () => ({ title: place(hit) }));
       item.querySelector(".head").prepend(projectLink(hit.project), " ");
@@ -70,6 +73,7 @@ async function show() {
   } catch (error) {
     if (error.name === "AbortError") return;
     results.replaceChildren();
+    likeliest.replaceChildren();
     said.textContent = error.message;
   }
 }
