@@ -5,6 +5,7 @@ Dagster's runs and `patina fleet run` both stand on it. It may be run twice at o
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -91,7 +92,9 @@ def bring_up_to_date(fleet: Fleet, memory: FleetMemory, name: str, report: Repor
             yield from _assets(fleet, entry, report)
         except Exception as error:
             told = str(error) if isinstance(error, PatinaError) else f"{type(error).__name__}: {error}"
-            memory.note_failed(name, wanted, one_line(told), _processor_seconds() - started)
+            # On a full disk nothing can be noted, either: the first reason is what is to be said.
+            with suppress(PatinaError):
+                memory.note_failed(name, wanted, one_line(told), _processor_seconds() - started)
             raise
         memory.note_built(name, wanted, _processor_seconds() - started)
 
