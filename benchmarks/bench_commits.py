@@ -16,7 +16,7 @@ from pathlib import Path
 from bench_questions import DEPTH, Question, measures
 
 from patina_assets.passages.passage import Group
-from patina_assets.search.passage_file import NO_FILTERS, Filters
+from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.searcher import Searcher
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import find_project

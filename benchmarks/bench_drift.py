@@ -29,18 +29,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from drift_report import MEASURED, Line, print_report
 from history_steps import Row, append_rows, batches_of
-from plots import line_plots
 from projects import PROJECTIONS
 
 from patina_assets.learning.evaluate import mean_reciprocal_rank, new_relations_task
 from patina_assets.learning.parts import blas_on_one_thread
 from patina_assets.learning.projection import from_safetensors
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
-from patina_assets.pipeline.stages import BASE
 from patina_assets.pipeline.stages.stage import Work
 from patina_assets.pipeline.stages.weights import WEIGHTS, WeightsStage
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
+from patina_assets.search.built import BASE
 from patina_resources.embedding.side_by_side import BaseFiles
 from patina_resources.eventlog.schema import EVENTLOG_SQL
 from patina_resources.models.registry import CORPUS_STATIC
@@ -49,12 +49,10 @@ from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.manifests import StageRecord, read_manifest
 from patina_resources.store.paths import ProjectionPaths
 
-MEASURED = ("semantic", "temporal", "dependency", "syntactic", "architectural")
 LINES = "replay.jsonl"
 NEIGHBOURS, ASKED_TEXTS = 10, 500
 FORK = multiprocessing.get_context("fork")
 
-Line = dict[str, Any]
 # The events of each step; processes that are forked have them, too.
 _BATCHES: list[list[Row]] = []
 
@@ -363,85 +361,6 @@ def _drift(workspace: Workspace, name: str) -> list[float]:
         return []
     lineage = record.lineage
     return [round(lineage.drift, 4), round(lineage.total_drift, 4), lineage.continued]
-
-
-def print_report(lines: Sequence[Line], plot: Path | None) -> None:
-    """Print tables of a replay, and draw it."""
-    builds = [line for line in lines if line["what"] == "build" and line["step"]]
-    asked = {(line["projection"], line["arm"], line["step"]): line for line in lines if line["what"] == "next"}
-    names = sorted({name for name, _, _ in asked}, key=MEASURED.index)
-    steps = sorted({step for _, _, step in asked})
-    anew = {key: line for key, line in asked.items() if key[1] == "always"}
-    print("| projection | kept | continued | anew | base | always | by drift | difference (standard error) | worst |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name in names:
-        done = [line["weights"] for line in builds if line["projection"] == name]
-        counts = [sum(test(entry) for entry in done) for test in (_is_kept, _is_continued, _is_anew)]
-        pairs = [(asked.get((name, "always", step)), asked.get((name, "by drift", step))) for step in steps]
-        both = [(one, other) for one, other in pairs if one and other and other["queries"]]
-        gains = np.array([other["mrr"] - one["mrr"] for one, other in both])
-        means = [
-            np.mean([line[key] for line in column])
-            for key, column in zip(
-                ("base_mrr", "mrr", "mrr"),
-                ([one for one, _ in both], [one for one, _ in both], [other for _, other in both]),
-                strict=True,
-            )
-        ]
-        error = gains.std(ddof=1) / np.sqrt(len(gains))
-        cells = [*map(str, counts), *(f"{mean:.3f}" for mean in means), f"{gains.mean():+.4f} ({error:.4f})"]
-        print(f"| {name} | {' | '.join(cells)} | {gains.min():+.3f} |")
-    policy, always = defaultdict(float), defaultdict(float)
-    for line in builds:
-        for stage, seconds in line["cpu"].items():
-            own = line["projection"] != BASE and stage in ("weights", "index")
-            policy[line["step"]] += seconds
-            always[line["step"]] += 0.0 if own else seconds
-    for name in names:  # between the steps at which it was trained anew, that costs as much as at the next of them
-        costs = {step: line["cpu"] for (own, _, step), line in anew.items() if own == name}
-        for step in range(1, max(steps)):
-            always[step] += costs[min(end for end in costs if end > step)]
-    ends = range(1, max(steps))  # what was trained at the last step was asked nothing
-    spent = [sum(arm[step] for step in ends) for arm in (policy, always)]
-    print()
-    print(f"CPU s of steps 1 to {max(ends)}: by drift {spent[0]:.1f}, always {spent[1]:.1f}: {spent[0] / spent[1]:.1%}")
-    for name in names:
-        found = {line["what"]: line for line in lines if line.get("projection") == name}
-        mate, clean = found.get("teammate"), found.get("clean")
-        if mate and clean:
-            mrr = asked[name, "by drift", max(steps)]["mrr"]
-            print(
-                f"{name}: MRR of a teammate who builds before the last step {mate['mrr']:.3f}, of the incremental "
-                f"one {mrr:.3f}; "
-                f"neighbours in common {mate['neighbours']:.2f}; equal bytes after a clean build: "
-                f"{mate['digests'] == clean['digests']}"
-            )
-    if plot is not None:
-        panels = {
-            name: {
-                arm: [(step, asked[name, arm, step]["mrr"]) for step in steps if (name, arm, step) in asked]
-                for arm in ("always", "by drift")
-            }
-            for name in names
-        }
-        totals = {"always": always, "by drift": policy}
-        panels["CPU s, in all"] = {
-            arm: [(end, sum(per_step[step] for step in range(1, end + 1))) for end in ends]
-            for arm, per_step in totals.items()
-        }
-        plot.write_text(line_plots(panels))
-
-
-def _is_kept(done: str) -> bool:
-    return done == "kept"
-
-
-def _is_continued(done: str) -> bool:
-    return "continued" in done
-
-
-def _is_anew(done: str) -> bool:
-    return not _is_kept(done) and not _is_continued(done)
 
 
 if __name__ == "__main__":

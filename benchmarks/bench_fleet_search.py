@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.base_model import embedder
-from patina_assets.search.passage_file import NO_FILTERS, Found
-from patina_assets.search.published.answers import DEPTH, FleetQuestion, ranked_answer
+from patina_assets.search.passage_file import Found
+from patina_assets.search.published.answers import DEPTH, FleetQuestion, answer_of_passages
 from patina_assets.search.published.passages import PublishedPassages, Scope
 from patina_assets.search.published.publishing import Publishable, publish_built
 from patina_assets.search.published.session import asking, seen_projects
@@ -227,7 +228,7 @@ def one_question(
         projects = seen_projects(seen, project)
         scope = Scope(NO_FILTERS, projects, project is None)
         names = {entry.number: entry.name for entry in projects}
-        ranked_answer(PublishedPassages(seen, scope, text), names, FleetQuestion(text), vector, spec)
+        answer_of_passages(PublishedPassages(seen, scope, text), names, FleetQuestion(text), vector, spec)
     measured.clock.append(time.perf_counter() - started)
     measured.processor.append(processor_seconds(backend) - used)
     with asking(connection, address, (group,)) as seen:

@@ -24,9 +24,10 @@ from build_stages import peak_mib
 from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.index import EXPANSION_SEARCH, Index, IndexOptions, build_index, load_index, recall_at_10
 from patina_assets.search.indexes import OpenIndex
-from patina_assets.search.passage_file import NO_FILTERS, PassageFile, encode_passages
+from patina_assets.search.passage_file import PassageFile, encode_passages
 from patina_assets.search.question_lists import evidence_of, hit, list_weights, merged, named, word_lists
 from patina_assets.search.questions import asked_for
 from patina_assets.search.ranking import mixed, rank_group

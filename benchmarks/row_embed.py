@@ -51,9 +51,9 @@ def measure(setting: Setting) -> Section:
                 found = ratio(spent[name], spent[mine])
                 section.verdicts.append((f"{precision} >= {wanted}x {name}", f"{found:.2f}x", found >= wanted))
     section.notes.append(
-        f"Notes and messages of {origin}, mixed so that none repeats; {thread_count()} threads; each round is a "
-        "tenth of them. fastembed is given our fp32 graph, and in int8 the same weights by onnxruntime's dynamic "
-        "quantization, as published models are."
+        f"The texts are notes and messages of {origin}, mixed so that none repeats. Each round embeds a tenth of "
+        f"them. {thread_count()} threads. fastembed runs our fp32 graph. Its int8 graph has the same weights by "
+        "onnxruntime's dynamic quantization, like published models."
     )
     return section
 

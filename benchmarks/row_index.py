@@ -65,11 +65,11 @@ def measure(setting: Setting) -> Section:
     _judge(section, builds, asks, recalls, sizes)
     section.notes.append(
         "Vectors are those of the eventlog's texts (mixed so that none repeats), corpus-static, reduced to 256 "
-        f"dimensions by PCA. All are built with connectivity {OPTIONS.connectivity} and effort {OPTIONS.expansion_add} "
-        f"and searched with the least effort of {', '.join(map(str, EFFORTS))} that reaches the recall; the product "
-        f"searches with {OPTIONS.expansion_search}, for vectors that are harder. Ours builds on one thread, because "
-        f"only so the same events give the same file; peers are shown with one thread and with all {thread_count()}. "
-        "A query is asked alone, on one thread; seconds of a query include Python's part."
+        f"dimensions by PCA. All indexes are built with connectivity {OPTIONS.connectivity} and effort "
+        f"{OPTIONS.expansion_add}. Each is searched with the least effort of {', '.join(map(str, EFFORTS))} that "
+        f"reaches the recall. The product searches with {OPTIONS.expansion_search}, since real vectors can be harder. "
+        "Patina builds on one thread, so that the same events give the same file. Peers are shown with one thread and "
+        f"with all {thread_count()}. Each query is asked alone, on one thread. Its time includes Python."
     )
     return section
 

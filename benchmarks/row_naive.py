@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from measure import Section, Setting, ratio, take_turns, turns_table
-from row_train import BATCH, EPOCHS, HIDDEN, INPUT, LEARNING_RATE, OUTPUT, Triplets, epochs_of, training_set
+from row_train import BATCH, HIDDEN, INPUT, LEARNING_RATE, OUTPUT, Triplets, epochs_of, training_set
 
 from patina_assets.learning.train import TrainingOptions
 from patina_resources.arrays import Vectors
@@ -34,10 +34,10 @@ def measure(setting: Setting) -> Section:
         table=turns_table(per_triplet, OURS, "triplets", ours),
         verdicts=[(f">= {WANTED:.0f}x", f"{found:.0f}x", found >= WANTED)],
         notes=[
-            f"The loop is numpy, too: three forward passes of one text, triplet loss, gradients as outer products, and "
-            f"an Adam step, for one triplet after another. It is timed on {loop} triplets and scaled to {ours:,}; one "
-            f"epoch each, of {EPOCHS}. Both use the triplet loss. What it does per triplet is bound by memory: the "
-            "3 MiB of the first layer's weights, gradients and moments are read and written for every triplet."
+            "The loop is numpy, too. It takes one triplet after another: three forward passes of one text, triplet "
+            f"loss, gradients as outer products, and an Adam step. It is timed on {loop} triplets and scaled to "
+            f"{ours:,}. Both contenders run one epoch and use the triplet loss. Memory limits the loop: it reads and "
+            "writes the 3 MiB of the first layer's weights, gradients and moments for every triplet."
         ],
     )
 

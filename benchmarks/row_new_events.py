@@ -33,8 +33,8 @@ def measure(setting: Setting) -> Section:
     section.verdicts.append((f"<= {WANTED:.0%} of a full build", f"{share:.0%}", share <= WANTED))
     embedding = totals[1] - again["weights"]
     section.notes.append(
-        f"{added} events of another project were appended: they touch every source. Weights are kept or continued by "
-        f"their drift. Without training the second build takes {embedding / (totals[0] - full['weights']):.0%} of the "
+        f"{added} events of another project were appended. They change every source. Weights are kept or continued by "
+        f"their drift. Without training, the second build takes {embedding / (totals[0] - full['weights']):.0%} of the "
         "first."
     )
     return section

@@ -35,7 +35,7 @@ def measure(setting: Setting) -> Section:
     section.notes.append(
         "In one process, without Dagster. *weights* grows until there are 10,000 pairs to train on and, in each "
         "projection, 2,000 queries of 20,000 candidates to validate on. *index* grows a little faster than the events, "
-        "since a longer graph takes longer to search; it is built on one thread, so that the same events give the same "
+        "since a longer graph takes longer to search. It is built on one thread, so that the same events give the same "
         "file."
     )
     return section

@@ -29,7 +29,7 @@ def measure(setting: Setting) -> Section:
         _measure(section, model, root, rounds, queries)
     section.notes.append(
         "*Cold* is a new process whose files are in the operating system's cache. A query goes to all eight "
-        "projections, base and words, and is embedded anew; each asks for three to eight other words of an item."
+        "projections, to base and to words, and is embedded each time. It consists of three to eight words of an item."
     )
     return section
 

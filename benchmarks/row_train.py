@@ -37,10 +37,10 @@ def measure(setting: Setting) -> Section:
         vectors, triplets = training_set(setting, count)
         _measure(section, vectors, triplets, 2 if setting.quick else EPOCHS)
     section.notes.append(
-        f"Triplets are those of `{PAIR_TYPE}` on the eventlog; vectors are random unit vectors, since their values do "
-        f"not change the work. Each round is one epoch, contenders take turns; {thread_count()} threads. *torch* puts "
-        "the three texts of each triplet through the network, as sentence-transformers' losses do; *torch, unique "
-        "rows* is taught our trick of putting each different text of a batch through once. Adam is torch's fused one. "
+        f"Triplets are those of `{PAIR_TYPE}` on the eventlog. Vectors are random unit vectors: their values do not "
+        f"change the work. Each round is one epoch. {thread_count()} threads. *torch* puts the three texts of each "
+        "triplet through the network, as the losses of sentence-transformers do. *torch, unique rows* puts each "
+        "different text of a batch through the network once, as Patina does. Adam is torch's fused one. "
         "*sgemm* is the larger of two rates of numpy's float32 product: of the first layer's shape and of 2048 x 2048."
     )
     return section

@@ -51,9 +51,9 @@ def measure(setting: Setting) -> Section:
             times = min(entry.seconds for entry in spent[name]) / best
             section.verdicts.append((f"faster than {name}", f"{times:.2f}x (best)", times > 1 if name == DVC else None))
     section.notes.append(
-        "Whole processes, Python's start included. DVC has one stage for each of ours, with the same files as "
-        "dependencies and outputs, `cache: false`. The loop hashes every file and nothing else: the least that "
-        "noticing a damaged file can cost."
+        "Whole processes, with Python's start. DVC has one stage for each stage of Patina, with the same files as "
+        "dependencies and outputs, and `cache: false`. The loop only hashes every file: that is the least cost of "
+        "noticing a damaged file."
     )
     return section
 

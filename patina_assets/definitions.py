@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from patina_assets.orchestration.assets import eventlog_key, project_assets
+from patina_assets.orchestration.assets import project_assets
 from patina_assets.orchestration.automation.decisions import definitions_digest
 from patina_assets.orchestration.automation.failures import failure_notice
 from patina_assets.orchestration.automation.sensors import (
@@ -17,6 +17,7 @@ from patina_assets.orchestration.automation.sensors import (
     oxidize_sensor,
 )
 from patina_assets.orchestration.jobs import MATERIALIZE_JOB, evaluate_job, eventlog_asset, materialize_selection
+from patina_assets.orchestration.keys import eventlog_key
 from patina_assets.orchestration.last_recipe import assets_of_last_recipe, keep_recipe
 from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_resources.errors import PatinaError

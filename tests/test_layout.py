@@ -16,7 +16,7 @@ PACKAGES = ("patina_resources", "patina_assets")
 # Each line of rooms may import the lines above it. Rooms of one line do not know each other.
 ROOMS = {
     "patina_resources": (
-        ("arrays", "devices", "errors"),
+        ("arrays", "devices", "errors", "installed"),
         ("documents", "plugins"),
         ("store", "onnx", "resources"),
         ("eventlog", "project"),
@@ -93,6 +93,7 @@ MAY_USE_SQLITE = {
     "patina_resources.eventlog.writer",
     "patina_resources.eventlog.known_schema",
     "patina_resources.store.database",
+    "patina_assets.search.asking.filters",
     "patina_assets.search.passage_file",
     "patina_assets.search.search_file",
 }

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from patina_resources.errors import did_you_mean
+from patina_resources.installed import installed_version
 
 PATH_OPTION = "--path"
 
@@ -162,12 +163,7 @@ def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            print(f"patina {version('patina-assets')}")
-        except PackageNotFoundError:  # run from its sources
-            print("patina (not installed)")
+        print(f"patina {installed_version() or '(not installed)'}")
         ctx.exit()
 
 

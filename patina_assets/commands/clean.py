@@ -11,8 +11,8 @@ from patina_assets.upkeep.unneeded import Unneeded, unneeded
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import MUTEX_WAIT_SECONDS
-from patina_resources.store.files import exclusive
 from patina_resources.store.folders.removal import remove
+from patina_resources.store.mutex import exclusive
 
 HEADER = ("what", "name", "files", "size")
 

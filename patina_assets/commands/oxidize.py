@@ -12,7 +12,7 @@ from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 from patina_assets.pipeline.plain_text import json_text
 from patina_assets.pipeline.reasons import FORCED, ReasonKind, has_own_reason, reason_texts, reasons_text
 from patina_assets.pipeline.sharing.stage_cache import passed_text
-from patina_assets.pipeline.stages import BASE, ProjectionStages, summary_columns
+from patina_assets.pipeline.stages import ProjectionStages, summary_columns
 from patina_assets.pipeline.stages.passages import item_sources
 from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict, stale_stages
 from patina_assets.pipeline.tables import size_text
@@ -20,6 +20,7 @@ from patina_assets.pipeline.trust import admit, of_older_version
 from patina_assets.pipeline.workspace import Survey, Workspace, lock_verdict, manifest_state, open_workspace, survey
 from patina_assets.recipe.reader import read_recipe
 from patina_assets.search.base_model import OLD_MODELS, model_name
+from patina_assets.search.built import BASE
 from patina_assets.terminal.output import print_table, shown_progress
 from patina_assets.terminal.questions import say_on_stderr
 from patina_assets.upkeep.unneeded import orphans

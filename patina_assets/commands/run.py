@@ -9,8 +9,9 @@ from sqlalchemy.exc import DBAPIError
 
 from patina_assets.definitions import workspace_definitions
 from patina_assets.learning.parts import blas_on_one_thread
-from patina_assets.orchestration.assets import PROGRESS, keys_to_build
+from patina_assets.orchestration.assets import PROGRESS
 from patina_assets.orchestration.automation.failures import step_sentence
+from patina_assets.orchestration.keys import keys_to_build
 from patina_assets.orchestration.records import no_records, opened_instance
 from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import Progress, Report

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from patina_assets.pipeline.plain_text import json_text, print_styled
 from patina_assets.search.asking.chosen import nothing_text
-from patina_assets.search.passage_file import NO_FILTERS, Filters
+from patina_assets.search.asking.filters import NO_FILTERS, Filters
+from patina_assets.search.fusion import Hit
 from patina_assets.search.searcher import Searcher
-from patina_assets.terminal.hits import answer_lines, hit_document, missing_notes
+from patina_assets.terminal.hits import answer_lines, hit_document, hit_lines, missing_notes
 from patina_assets.terminal.output import is_interactive
 from patina_assets.terminal.questions import read_standard_input, say_on_stderr
 from patina_resources.project.project import Project
@@ -53,13 +54,34 @@ def print_answer(
     else:
         print_styled(sys.stdout, answer_lines(answer, query, explain=explain), coloured=is_interactive(sys.stdout))
     if answer.doubtful:
-        say_on_stderr(f"patina: {NOTHING_MATCHES if answer.hits else nothing_text(filters)}")
+        say_doubt(filters, found_some=bool(answer.hits))
     if answer.caution:
         say_on_stderr(f"patina: {projection} is searched only where it is named: {answer.caution}")
     ages = [f"{note.text}: run `{note.command}`" for note in searcher.age_notes()]
     for sentence in [*missing_notes(answer.missing), *ages]:
         say_on_stderr(f"patina: {sentence}")
     return 0
+
+
+def print_hits_of_projects(hits: Sequence[tuple[str, Hit]], query: str, *, explain: bool) -> None:
+    """Print results of several projects as one list.
+
+    Args:
+        hits: Each with the name of its project, best first.
+        query: The question.
+        explain: Show what each list gave.
+    """
+    lines = [
+        line
+        for rank, (project, hit) in enumerate(hits, 1)
+        for line in hit_lines(rank, hit, query, explain=explain, project=project)
+    ]
+    print_styled(sys.stdout, lines, coloured=is_interactive(sys.stdout))
+
+
+def say_doubt(filters: Filters, *, found_some: bool) -> None:
+    """Say on stderr that nothing seems to answer."""
+    say_on_stderr(f"patina: {NOTHING_MATCHES if found_some else nothing_text(filters)}")
 
 
 def question_of(words: Sequence[str]) -> str:

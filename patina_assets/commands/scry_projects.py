@@ -1,16 +1,13 @@
 """`patina scry --projects`: a question to several projects, one list of results."""
 
-import sys
 from collections.abc import Sequence
 
-from patina_assets.commands.scry import NOTHING_MATCHES, question_of
-from patina_assets.pipeline.plain_text import json_text, print_styled
-from patina_assets.search.asking.chosen import nothing_text
-from patina_assets.search.passage_file import Filters
+from patina_assets.commands.scry import print_hits_of_projects, question_of, say_doubt
+from patina_assets.pipeline.plain_text import json_text
+from patina_assets.search.asking.filters import Filters
 from patina_assets.search.projects.answers import ProjectHit, answer_of_projects
 from patina_assets.search.projects.chosen import chosen_projects
-from patina_assets.terminal.hits import hit_document, hit_lines
-from patina_assets.terminal.output import is_interactive
+from patina_assets.terminal.hits import hit_document
 from patina_assets.terminal.questions import say_on_stderr
 from patina_resources.store.mothership import mothership
 
@@ -39,14 +36,10 @@ def print_projects_answer(
     if as_json:
         print(json_text([_document(rank, found) for rank, found in enumerate(answer.hits, 1)]))
     else:
-        lines = [
-            line
-            for rank, found in enumerate(answer.hits, 1)
-            for line in hit_lines(rank, found.hit, query, explain=explain, project=found.project)
-        ]
-        print_styled(sys.stdout, lines, coloured=is_interactive(sys.stdout))
+        hits = [(found.project, found.hit) for found in answer.hits]
+        print_hits_of_projects(hits, query, explain=explain)
     if answer.doubtful:
-        say_on_stderr(f"patina: {NOTHING_MATCHES if answer.hits else nothing_text(filters)}")
+        say_doubt(filters, found_some=bool(answer.hits))
     if answer.missing:
         reasons = "; ".join(f"{name} ({reason})" for name, reason in answer.missing.items())
         say_on_stderr(f"patina: not searched: {' '.join(reasons.split())}")

@@ -13,7 +13,7 @@ from patina_assets.commands.materialize import materialize
 from patina_assets.commands.models.model_choice import choose_model, settled_model
 from patina_assets.commands.oxidize import NEXT, oxidize
 from patina_assets.commands.scry import print_answer
-from patina_assets.pipeline.stages import BASE
+from patina_assets.search.built import BASE
 from patina_assets.terminal.questions import ask, somebody_there
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Eventlog

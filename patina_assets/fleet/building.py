@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 
 from patina_assets.fleet.memory import FleetMemory, wanted_build
 from patina_assets.fleet.published import publish_project
@@ -17,22 +16,23 @@ from patina_assets.pipeline.progress import Progress, Report, scraper_progress
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
 from patina_assets.pipeline.sharing.snapshots import pull, push
 from patina_assets.pipeline.sharing.stage_cache import team_cache
-from patina_assets.pipeline.stages import BASE
 from patina_assets.pipeline.stages.pairs import NoSignalError
 from patina_assets.pipeline.workspace import Workspace, open_workspace
+from patina_assets.search.built import BASE
 from patina_resources.cache.remote import CacheError
 from patina_resources.errors import PatinaError
 from patina_resources.fleet.checkouts import checked_out
 from patina_resources.fleet.clones import fetch, fetched_head
 from patina_resources.fleet.model import Fleet, FleetProject, settings_key
+from patina_resources.installed import installed_version
 from patina_resources.materialize.git.tracked import refuse_tracked
 from patina_resources.materialize.run import materialize
 from patina_resources.models.add.add import add_model
 from patina_resources.models.registry_files import load_registry
 from patina_resources.models.status import missing_shipped
 from patina_resources.project.project import Project
-from patina_resources.store.files import exclusive
 from patina_resources.store.folders.own import make_private_folder
+from patina_resources.store.mutex import exclusive
 
 # A second worker on one repository waits for the first, and finds everything fresh.
 WAIT_SECONDS = 3600.0
@@ -55,10 +55,7 @@ class Brought:
 @lru_cache(maxsize=1)
 def builder_version() -> str:
     """Return the version of this program; another one makes every repository due once."""
-    try:
-        return version("patina-assets")
-    except PackageNotFoundError:  # run from its sources
-        return ""
+    return installed_version() or ""
 
 
 def wanted_of(entry: FleetProject, head: str) -> str:
@@ -91,12 +88,16 @@ def bring_up_to_date(fleet: Fleet, memory: FleetMemory, name: str, report: Repor
             wanted = wanted_of(entry, head)
             yield from _assets(fleet, entry, report)
         except Exception as error:
-            told = str(error) if isinstance(error, PatinaError) else f"{type(error).__name__}: {error}"
             # On a full disk nothing can be noted, either: the first reason is what is to be said.
             with suppress(PatinaError):
-                memory.note_failed(name, wanted, one_line(told), _processor_seconds() - started)
+                memory.note_failed(name, wanted, failure_text(error), _processor_seconds() - started)
             raise
         memory.note_built(name, wanted, _processor_seconds() - started)
+
+
+def failure_text(error: Exception) -> str:
+    """Return in one line why a build failed; what nobody expected is told with its class."""
+    return one_line(str(error) if isinstance(error, PatinaError) else f"{type(error).__name__}: {error}")
 
 
 def _fetched(fleet: Fleet, memory: FleetMemory, entry: FleetProject) -> str:

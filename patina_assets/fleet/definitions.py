@@ -19,7 +19,7 @@ from patina_assets.fleet.dues import requests
 from patina_assets.fleet.fetching import look_at_heads
 from patina_assets.fleet.memory import FleetMemory, fleet_memory
 from patina_assets.orchestration.assets import logged, stated
-from patina_assets.pipeline.stages import BASE
+from patina_assets.search.built import BASE
 from patina_resources.fleet.address import host_of
 from patina_resources.fleet.model import Fleet, FleetProject
 from patina_resources.fleet.reader import fleet_file, read_fleet

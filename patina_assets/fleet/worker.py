@@ -12,11 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from patina_assets.fleet.building import bring_up_to_date
+from patina_assets.fleet.building import bring_up_to_date, failure_text
 from patina_assets.fleet.memory import fleet_memory
-from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import Progress
-from patina_resources.errors import PatinaError
 from patina_resources.fleet.reader import read_fleet
 from patina_resources.store.mothership import mothership
 
@@ -33,10 +31,8 @@ def main(file: Path) -> None:
             try:
                 for brought in bring_up_to_date(fleet, memory, line.strip(), _silent):
                     built += brought.facts.get("built", 0)
-            except PatinaError as error:
-                failure = one_line(str(error))
             except Exception as error:  # whatever one repository brings about, the others are built
-                failure = one_line(f"{type(error).__name__}: {error}")
+                failure = failure_text(error)
             answer = {"built": built, "seconds": round(time.monotonic() - started, 2), "failure": failure}
             print(json.dumps(answer), file=answers, flush=True)
 

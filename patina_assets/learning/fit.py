@@ -37,8 +37,8 @@ class Fit:
         projection: Trained on all pairs for `best_epoch` epochs.
         measured: Trained on the training part alone: what the metrics are of.
         start: What epoch 0 is: the `pca` of the embeddings or the `whitened pca`, whichever validates better.
-        best_epoch: The epoch with the highest validation MRR, 0 included; 0 where even that is no clear gain, neither
-            over the embeddings nor over epoch 0.
+        best_epoch: The epoch with the highest validation MRR, 0 included; 0 unless that is a clear gain over the
+            embeddings or over epoch 0.
         history: Loss and validation MRR of each epoch of the first fit.
         metrics: On the test part `mrr`, `recall_at_10` and `triplet_accuracy`, and the same of `base_` and `random_`
             vectors; of the validation part the MRRs, the gain and its interval; None without queries.
@@ -127,9 +127,9 @@ def measured_fit(
 ) -> MeasuredFit:
     """Return the fit on the training part, its start and its epoch chosen on the validation part.
 
-    Without validation queries there is no evidence that training helps, and epoch 0 is kept; so it is where training is
-    clearly better (`is_clear_gain`) neither than the embeddings nor than epoch 0, which has fewer dimensions than they.
-    The arguments are those of `fit_projection`.
+    What was trained is taken if it is clearly better (`is_clear_gain`) than the embeddings or than epoch 0, which has
+    fewer dimensions than they. Otherwise, and without validation queries, epoch 0 is taken. The arguments are those of
+    `fit_projection`.
     """
     trained_on = related_texts(relations.only(Split.TRAIN))
     if hard_negatives:

@@ -11,14 +11,8 @@ from functools import partial
 import dagster as dg
 from dagster import AssetMaterialization
 
-from patina_assets.orchestration.assets import (
-    eventlog_key,
-    lock_key,
-    model_asset_key,
-    source_key,
-    source_sql,
-    stage_key,
-)
+from patina_assets.orchestration.assets import source_sql
+from patina_assets.orchestration.keys import eventlog_key, lock_key, model_asset_key, source_key, stage_key
 from patina_assets.orchestration.metadata import (
     Metadata,
     eventlog_metadata,

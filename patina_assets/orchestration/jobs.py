@@ -4,16 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from patina_assets.orchestration.assets import (
-    SOURCE_GROUP,
-    eventlog_key,
-    logged,
-    owners,
-    source_key,
-    source_sql,
-    stated,
-)
+from patina_assets.orchestration.assets import SOURCE_GROUP, logged, owners, source_sql, stated
 from patina_assets.orchestration.checks import REPOSITORY_IS_READ, result
+from patina_assets.orchestration.keys import eventlog_key, source_key
 from patina_assets.orchestration.metadata import eventlog_metadata
 from patina_assets.pipeline.measures.evaluation import evaluate
 from patina_assets.pipeline.progress import scraper_progress

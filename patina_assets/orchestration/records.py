@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from patina_resources.errors import PatinaError
-from patina_resources.store.files import exclusive
+from patina_resources.store.mutex import exclusive
 
 SHOWN_REASON = 200
 MUTEX = "opening.mutex"

@@ -1,7 +1,7 @@
 """Which texts belong together, as row numbers: the relation that follows from contexts."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class RelatedTexts:
 
     keys: Int64
     texts: int
-    apart: UInt64 = field(default_factory=lambda: np.zeros((0, 0), np.uint64))
+    apart: UInt64
 
     def contains(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return bool, broadcast over `first` and `second`: do the two texts share a context?"""
@@ -85,9 +85,9 @@ class RelatedTexts:
         row = np.repeat(np.arange(len(starts)), counts)
         key = np.arange(counts.sum()) + np.repeat(low - np.cumsum(counts) + counts, counts)
         neighbours = self.keys[key] - starts[row]
-        place = np.searchsorted(distinct, neighbours)
-        place[place == distinct.size] = 0
-        found = distinct[place] == neighbours if distinct.size else np.zeros(0, np.bool_)
+        # What is smaller than all columns is compared with the last one, which is larger.
+        place = np.searchsorted(distinct, neighbours, "right") - 1
+        found = distinct[place] == neighbours
         related = np.zeros((len(starts), distinct.size), np.bool_)
         related[row[found], place[found]] = True
         return related if np.array_equal(distinct, columns) else related[:, place_of]
@@ -105,9 +105,8 @@ class RelatedTexts:
         for word in self.apart.T:
             # A text has few keys, so most have no bit in a word.
             its_rows, its_columns = np.flatnonzero(word[rows]), np.flatnonzero(word[columns])
-            if its_rows.size and its_columns.size:
-                shared = (word[rows[its_rows], None] & word[columns[its_columns]]) != 0
-                found[its_rows[:, None], its_columns] |= shared
+            shared = (word[rows[its_rows], None] & word[columns[its_columns]]) != 0
+            found[its_rows[:, None], its_columns] |= shared
         return found
 
 
@@ -148,12 +147,12 @@ def relate(
 def related_texts(relations: Relations) -> RelatedTexts:
     """Return which texts share a context."""
     sizes = np.diff(relations.offsets)
-    keys = []
+    keys = [np.array([], np.int64)]
     for size in np.unique(sizes):
         starts = relations.offsets[:-1][sizes == size]
         members = relations.members[starts[:, None] + np.arange(size)].astype(np.int64)
         keys.append((members[:, :, None] * relations.texts + members[:, None, :]).ravel())
-    merged = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+    merged = np.unique(np.concatenate(keys))
     itself = merged // max(relations.texts, 1) == merged % max(relations.texts, 1)
     return RelatedTexts(merged[~itself], relations.texts, relations.apart)
 
@@ -180,7 +179,5 @@ def _apart_bits(texts: Sequence[str], apart: Mapping[str, Collection[str]]) -> U
 
 def _thin(members: list[int]) -> list[int]:
     """Return at most MAX_CONTEXT_MEMBERS of the rows, evenly spread over the sorted texts."""
-    if len(members) <= MAX_CONTEXT_MEMBERS:
-        return members
-    step = len(members) / MAX_CONTEXT_MEMBERS
-    return [members[int(place * step)] for place in range(MAX_CONTEXT_MEMBERS)]
+    step = max(len(members) / MAX_CONTEXT_MEMBERS, 1)
+    return [members[int(place * step)] for place in range(min(len(members), MAX_CONTEXT_MEMBERS))]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from patina_assets.pairs.items import Item
+from patina_assets.passages.roles import Role, role_of
 
 # A part of a long text: about what a reader sees at once, and what a model of 256 tokens reads.
 PART_LINES = 40
@@ -77,6 +78,11 @@ class Passage:
     paths: tuple[str, ...] = ()
     url: str | None = None
     status: str | None = None
+
+    @property
+    def role(self) -> Role:
+        """The part that its file plays; of what has no file, that of source."""
+        return role_of(self.path) if self.path is not None else Role.SOURCE
 
     @property
     def item(self) -> Item:

@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-from patina_assets.pipeline.stages import BASE
 from patina_assets.pipeline.stages.embeddings import DEVICE, MODEL_INPUT
 from patina_assets.pipeline.stages.index import IndexStage
 from patina_assets.pipeline.stages.weights import TRAINED_ON, WeightsStage
 from patina_assets.pipeline.stages.weights_page import CONTINUATIONS, NEXT_MEASURES
 from patina_assets.recipe.model import Recipe
+from patina_assets.search.built import BASE
 from patina_resources.store.files import sha256
 from patina_resources.store.manifests import EXTENDED, Manifest, StageInput, StageRecord
 

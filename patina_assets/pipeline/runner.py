@@ -33,8 +33,9 @@ from patina_resources.embedding.side_by_side import BaseFiles
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import CORPUS_STATIC
 from patina_resources.store.artifacts import MUTEX_WAIT_SECONDS, BuiltProjection, publish_stage, settle
-from patina_resources.store.files import exclusive, remove_leftovers, shared, write_if_changed
+from patina_resources.store.files import remove_leftovers, write_if_changed
 from patina_resources.store.manifests import StageRecord, read_manifest
+from patina_resources.store.mutex import exclusive, shared
 from patina_resources.store.paths import ProjectionPaths
 
 NO_FILES = BaseFiles(())

@@ -11,9 +11,10 @@ from patina_resources.materialize.git.tracked import refuse_tracked
 from patina_resources.project.known_projects import known_projects, register_project
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import damages
-from patina_resources.store.files import exclusive, write_atomic
+from patina_resources.store.files import write_atomic
 from patina_resources.store.manifests import SUFFIX, find_manifest, manifest_document
 from patina_resources.store.mothership import mothership
+from patina_resources.store.mutex import exclusive
 from patina_resources.store.paths import ProjectionPaths
 from patina_resources.store.seals import is_sealed
 

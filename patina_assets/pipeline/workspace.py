@@ -10,7 +10,7 @@ from patina_assets.pairs.types import pair_types_by_source
 from patina_assets.pipeline.corpus import base_model_state, corpus_sources, damage_reasons
 from patina_assets.pipeline.lock import compose_lock
 from patina_assets.pipeline.reasons import Reason, ReasonKind
-from patina_assets.pipeline.stages import BASE, ProjectionStages, projections_of
+from patina_assets.pipeline.stages import ProjectionStages, projections_of
 from patina_assets.pipeline.stages.lineage import NO_MODEL, drift_on_disk
 from patina_assets.pipeline.stages.pairs import PairsStage
 from patina_assets.pipeline.stages.stage import TrainedStage
@@ -26,6 +26,7 @@ from patina_assets.pipeline.staleness import (
 from patina_assets.recipe.model import Recipe, check_input_dimensions
 from patina_assets.recipe.reader import read_recipe
 from patina_assets.search.base_model import base_model, base_settings
+from patina_assets.search.built import BASE
 from patina_resources.embedding.side_by_side import BaseSpec
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.looks.memory import Look

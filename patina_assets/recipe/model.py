@@ -26,7 +26,7 @@ from patina_resources.documents.checks import (
     table_of,
     whole,
 )
-from patina_resources.documents.document import Fault, Location, fault_error
+from patina_resources.documents.document import Location
 from patina_resources.embedding.side_by_side import part_names
 from patina_resources.errors import PatinaError
 
@@ -193,7 +193,7 @@ class ProjectionRecipe:
     output: int
     training: Training
     line: int = field(compare=False)
-    layers_line: int = field(default=1, compare=False)
+    layers_line: int = field(compare=False)
     refresh: Refresh = Refresh()
 
 
@@ -213,12 +213,11 @@ class Recipe:
     embedding_model: str | None
     projections: tuple[ProjectionRecipe, ...]
     path: Path
-    model_line: int = field(default=1, compare=False)
+    model_line: int = field(compare=False)
 
     def model_error(self, reason: str) -> PatinaError:
         """Return why `embedding_model` cannot be used, with its line."""
-        fault = Fault("rule", ("embedding_model",), expected=reason)
-        return fault_error(self.path, self.model_line, fault, "YAML")
+        return PatinaError(f"{self.path}:{self.model_line}: embedding_model: {reason}")
 
 
 def check_input_dimensions(recipe: Recipe, model: str, dims: int) -> None:
@@ -234,9 +233,8 @@ def check_input_dimensions(recipe: Recipe, model: str, dims: int) -> None:
     """
     for projection in recipe.projections:
         if projection.input not in (None, dims):
-            text = (
-                f"the input is {projection.input}, but the vectors of {model} have {dims} dimensions: "
+            raise PatinaError(
+                f"{recipe.path}:{projection.layers_line}: projections.{projection.name}.layers: the input is "
+                f"{projection.input}, but the vectors of {model} have {dims} dimensions: "
                 f"write [{dims}, {projection.hidden}, {projection.output}]"
             )
-            fault = Fault("rule", ("projections", projection.name, "layers"), expected=text)
-            raise fault_error(recipe.path, projection.layers_line, fault, "YAML")

@@ -106,10 +106,9 @@ class _RecipeReader:
             return None
         training: Training | None
         training = self._implied_training(name, values, location) if flat else values["training"]
-        if training is not None:
-            self._check_training(training, location if flat else (*location, "training"))
-        if training is None or self.faults:
+        if training is None:
             return None
+        self._check_training(training, location if flat else (*location, "training"))
         layers = values["layers"]
         return ProjectionRecipe(
             name=name,
@@ -159,7 +158,7 @@ def _is_flat(table: Mapping[str, object]) -> bool:
     others = [key for key in table if key not in SHAPE]
     if did_you_mean("training", others):
         return False
-    return any(key in table or did_you_mean(key, others) for key in OPTIONS)
+    return any(did_you_mean(key, others) for key in OPTIONS)
 
 
 def _asset_name(name: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, joint_settings, resolve_base, side_by_side
 from patina_resources.errors import PatinaError
 from patina_resources.models.cache import cached_model
-from patina_resources.models.registry import CORPUS_STATIC, ModelFiles, ModelSpec, Registry
+from patina_resources.models.registry import CORPUS_STATIC, ENGLISH_STATIC, ModelFiles, ModelSpec, Registry
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import verified_path
 from patina_resources.store.manifests import read_manifest
@@ -47,6 +47,11 @@ class EmbeddedTexts:
 def model_name(recipe: "Recipe", project: Project) -> str:
     """Return the model that a build uses: the recipe's, else config.toml's, else the embedded default."""
     return recipe.embedding_model or project.config.embedding_model or CORPUS_STATIC
+
+
+def is_static(spec: BaseSpec) -> bool:
+    """Return whether a base model knows words alone, and not what they mean together."""
+    return all(part.name in {CORPUS_STATIC, ENGLISH_STATIC} for part in spec.parts)
 
 
 def base_model(recipe: "Recipe", project: Project, registry: Registry) -> BaseSpec:

@@ -18,7 +18,7 @@ from patina_assets.search.passage_file import PassageFile
 from patina_assets.search.search_file import SearchFile
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, resolve_base
 from patina_resources.errors import PatinaError, did_you_mean, shown
-from patina_resources.models.registry import CORPUS_STATIC, ENGLISH_STATIC
+from patina_resources.models.registry import CORPUS_STATIC
 from patina_resources.models.registry_files import load_registry
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import read_outputs
@@ -95,11 +95,6 @@ class Indexes:
         self._open: dict[str, OpenIndex] = {}
         # Read once, as the indexes are: to read and check the manifests of eight projections takes milliseconds.
         self._reasons: dict[str, str | None] = {}
-
-    @property
-    def is_static(self) -> bool:
-        """Whether the base model knows words alone, and not what they mean together."""
-        return all(part.name in {CORPUS_STATIC, ENGLISH_STATIC} for part in self.spec.parts)
 
     @property
     def knows_own_words_alone(self) -> bool:

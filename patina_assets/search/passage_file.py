@@ -3,17 +3,17 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from patina_assets.pairs.code_text import told_name
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group, Passage, thing_of
-from patina_assets.passages.roles import Role, role_of
+from patina_assets.passages.roles import Role
+from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.lexical import index_text
-from patina_assets.search.search_file import SearchFile, as_utf8, write_items
+from patina_assets.search.search_file import SearchFile, write_items
 from patina_resources.errors import PatinaError
 
 # What every query reads stands apart from the texts, so that a page holds many rows of it.
@@ -69,50 +69,6 @@ WHERE lower(symbol) IN ({marks}) OR thing IN ({marks})
 ORDER BY role <> 'source', key
 LIMIT ?
 """
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What a person limits results to; None and empty for no limit.
-
-    Attributes:
-        groups: Groups of results.
-        path: A glob over paths, such as `src/*.rs`.
-        suffixes: Endings of file names, such as `.py`.
-        since: Earliest time of a commit, ISO 8601.
-        author: A part of the author's name.
-    """
-
-    groups: tuple[Group, ...] = ()
-    path: str | None = None
-    suffixes: tuple[str, ...] = ()
-    since: str | None = None
-    author: str | None = None
-
-    def conditions(self) -> tuple[str, list[str]]:
-        """Return SQL that follows a condition, and its parameters."""
-        parts: list[str] = []
-        values: list[str] = []
-        if self.path is not None:
-            parts.append("AND (item.file GLOB ? OR EXISTS (SELECT 1 FROM json_each(paths) WHERE value GLOB ?))")
-            values += [self.path, self.path]
-        if self.suffixes:
-            parts.append(f"AND ({' OR '.join('lower(item.file) LIKE ?' for _ in self.suffixes)})")
-            values += [f"%{suffix}" for suffix in self.suffixes]
-        if self.since is not None:
-            parts.append("AND time >= ?")
-            values.append(self.since)
-        if self.author is not None:
-            parts.append("AND instr(lower(author), lower(?)) > 0")
-            values.append(self.author)
-        return " ".join(parts), values
-
-    def allows(self, group: Group) -> bool:
-        """Return whether results of a group are wanted."""
-        return not self.groups or group in self.groups
-
-
-NO_FILTERS = Filters()
 COUNTS_QUERY = """
 SELECT "group", count(*) FROM passage JOIN item USING (key) JOIN content USING (key) WHERE TRUE {conditions}
 GROUP BY "group"
@@ -124,8 +80,6 @@ SELECT key FROM (SELECT key, time, role, row_number() OVER (ORDER BY key) AS num
 WHERE number % ? = 0 OR time IS NOT NULL
 ORDER BY time DESC, role <> 'source', key LIMIT ?
 """
-# As long as a path may be; SQLite takes no more than 50,000.
-MOST_PATTERN_CHARACTERS = 4_096
 
 
 class Found(NamedTuple):
@@ -177,8 +131,7 @@ def has_fts5(connection: sqlite3.Connection) -> bool:
 
 
 def _place(key: int, passage: Passage) -> tuple[object, ...]:
-    role = role_of(passage.path) if passage.path is not None else Role.SOURCE
-    return (key, passage.group, passage.thing, role, passage.symbol, passage.state)
+    return (key, passage.group, passage.thing, passage.role, passage.symbol, passage.state)
 
 
 def _content(key: int, passage: Passage) -> tuple[object, ...]:
@@ -330,24 +283,6 @@ class PassageFile(SearchFile):
     def count(self) -> int:
         """The number of passages."""
         return int(self.rows("SELECT count(*) FROM passage")[0][0])
-
-
-def checked_pattern(path: str | None, name: str = "--path") -> str | None:
-    """Return a glob of paths as it was written as the option of a name.
-
-    Raises:
-        PatinaError: It is longer than any path.
-    """
-    if path is not None and len(path) > MOST_PATTERN_CHARACTERS:
-        raise PatinaError(f"{name}: expected at most {MOST_PATTERN_CHARACTERS} characters, got {len(path)}")
-    return path
-
-
-def paths_like(paths: Iterable[str], pattern: str) -> set[str]:
-    """Return those paths that fit a glob such as `src/*.rs`, as `Filters.path` does."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        values = (json.dumps(list(paths)), as_utf8(pattern))
-        return {row[0] for row in connection.execute("SELECT value FROM json_each(?) WHERE value GLOB ?", values)}
 
 
 def _limited(key: str, filters: Filters) -> tuple[str, list[str]]:

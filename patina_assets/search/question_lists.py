@@ -3,15 +3,17 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Protocol
 
 from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.fusion import Hit, Place
 from patina_assets.search.lexical import match_expression, telling_terms, terms
-from patina_assets.search.passage_file import NO_FILTERS, Filters, Found, PassageFile
-from patina_assets.search.questions import Evidence
+from patina_assets.search.passage_file import Found, PassageFile
+from patina_assets.search.questions import Evidence, asked_for
 from patina_assets.search.ranking import (
     COSINE_POWER,
     LIST_WEIGHTS,
@@ -22,12 +24,19 @@ from patina_assets.search.ranking import (
     WORDS,
     RankedThing,
     demoted,
+    mixed,
+    rank_group,
     vectors_weight,
 )
 
 # Of one file, as many other passages are told of beside the best.
 OTHERS_SHOWN = 2
 EVIDENCE_PASSAGES = 3
+# What covers less of the question's rare words than this, and is no nearer than that, is no answer: docs/search.md.
+LEAST_COVERAGE = 0.3
+LEAST_COSINE = 0.48
+# Static vectors of unlike texts are near each other: they say nothing of that.
+NO_COSINE = 2.0
 # A word that stands in a larger share of the passages tells nothing apart, and looking for it takes longest. The rarest
 # of the rest are looked for, until together they stand in this many passages: each costs a microsecond.
 COMMON_SHARE = 0.1
@@ -62,6 +71,44 @@ class ReadPassages(Protocol):
 
 # Passages, best first, by group and by name of a list.
 GroupLists = dict[Group, dict[str, list[Found]]]
+
+
+@dataclass(frozen=True)
+class RankedAnswer:
+    """What the lists of a question say.
+
+    Attributes:
+        things: The best things of all groups with their scores, best first.
+        doubtful: Whether nothing that was found seems to answer.
+    """
+
+    things: list[tuple[RankedThing, float]]
+    doubtful: bool
+
+
+def ranked_answer(
+    file: ReadPassages, query: str, lists: GroupLists, k: int, *, is_static: bool, share: float = 1.0
+) -> RankedAnswer:
+    """Rank the things of each group, and mix the groups by what the question asks for.
+
+    Args:
+        file: The passages.
+        query: The question.
+        lists: From `merged`; not empty.
+        k: Number of things.
+        is_static: Whether the base model knows words alone.
+        share: How much of their weight vectors keep.
+    """
+    evidence = evidence_of(file, query, lists)
+    by_name = dict.fromkeys((group for group, found in lists.items() if NAMES in found), names_share(query))
+    coverage = max(seen.coverage for seen in evidence.values())
+    things = {
+        group: rank_group(group, found, list_weights(group, found, share, coverage), k)
+        for group, found in lists.items()
+    }
+    least = NO_COSINE if is_static else LEAST_COSINE
+    doubtful = not by_name and all(seen.coverage < LEAST_COVERAGE and seen.cosine < least for seen in evidence.values())
+    return RankedAnswer(list(mixed(things, asked_for(query, evidence, by_name), k)), doubtful)
 
 
 def list_weights(group: Group, found: Iterable[str], share: float, coverage: float = 1.0) -> dict[str, float]:

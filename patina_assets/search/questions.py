@@ -95,8 +95,7 @@ def asked_for(
         + weights.named * named.get(group, 0.0) + weights.coverage * seen.coverage + weights.cosine * seen.cosine
         for group, seen in evidence.items()
     }  # fmt: skip
-    most = max(exponents.values(), default=0.0)
-    raised = {group: math.exp(value - most) for group, value in exponents.items()}
+    raised = {group: math.exp(value) for group, value in exponents.items()}
     total = sum(raised.values())
     return {group: value / total for group, value in raised.items()}
 

@@ -9,8 +9,8 @@ from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
 from patina_assets.search.passage_file import Found
 
-# The lists that find passages.
-WORDS, VECTORS, NAMES = "words", "vectors", "names"
+# The lists that find passages. No projection can be called so: its list stands beside these.
+WORDS, VECTORS, NAMES = "<words>", "<vectors>", "<names>"
 # How much a word counts in the columns place, name, doc and body; all figures here were chosen in docs/search.md.
 WORD_WEIGHTS: Mapping[Group, tuple[float, float, float, float]] = {
     Group.CODE: (3, 8, 3, 1),
@@ -140,13 +140,12 @@ def rank_group(
 
 def _ranks(group: Group, of_thing: Mapping[str, Sequence[Found]], *, is_cosine: bool) -> dict[str, int]:
     """Return the rank of each thing in one list, from 1."""
-    top = max((entries[0].score for entries in of_thing.values()), default=0.0)
     most = PASSAGES_COUNTED[group]
     totals = {}
     for thing, entries in of_thing.items():
         # Best first: what follows counts less.
         told = (entry.score for entry in entries[:most])
-        worth = (math.exp((score - top) / COSINE_SCALE) for score in told) if is_cosine else told
+        worth = (math.exp(score / COSINE_SCALE) for score in told) if is_cosine else told
         totals[thing] = sum(score / place for place, score in enumerate(worth, 1))
     return {thing: rank for rank, thing in enumerate(sorted(totals, key=lambda thing: (-totals[thing], thing)), 1)}
 

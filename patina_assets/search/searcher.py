@@ -10,34 +10,21 @@ from numpy.typing import NDArray
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group, thing_of
 from patina_assets.passages.roles import Role
+from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.asking.reranker import RERANKED, RERANKER, reordered
+from patina_assets.search.base_model import is_static
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.freshness import AgeNote, age_notes
 from patina_assets.search.fusion import Hit, Place, distinct
 from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
-from patina_assets.search.passage_file import NO_FILTERS, Filters, Found
-from patina_assets.search.question_lists import (
-    GroupLists,
-    evidence_of,
-    hit,
-    list_weights,
-    merged,
-    named,
-    names_share,
-    word_lists,
-)
-from patina_assets.search.questions import Evidence, asked_for
-from patina_assets.search.ranking import NAMES, OWN_WORDS_SHARE, VECTORS, WORDS, mixed, rank_group
+from patina_assets.search.passage_file import Found
+from patina_assets.search.question_lists import GroupLists, hit, merged, named, ranked_answer, word_lists
+from patina_assets.search.ranking import OWN_WORDS_SHARE, VECTORS, WORDS, rank_group
 from patina_resources.errors import PatinaError, shown
 from patina_resources.project.project import Project
 
 # How many passages each list gives to a group; more find nothing better, and take longer (docs/search.md).
 DEPTH = 100
-# What covers less of the question's rare words than this, and is no nearer than that, is no answer: docs/search.md.
-LEAST_COVERAGE = 0.3
-LEAST_COSINE = 0.48
-# Static vectors of unlike texts are near each other: they say nothing of that.
-NO_COSINE = 2.0
 # A thing of an index may stand several times among its items.
 READ_PER_RESULT = 3
 PROJECTION_DEPTH = 10
@@ -68,6 +55,12 @@ class Answer:
     doubtful: bool = False
     caution: str = ""
     reranked: str = ""
+
+
+def refuse_empty(query: str) -> None:
+    """Raise a PatinaError where a question has no words."""
+    if not query.strip():
+        raise PatinaError("the query is empty: expected some words to search for")
 
 
 class Searcher:
@@ -115,8 +108,7 @@ class Searcher:
             PatinaError: The projection is unknown, not built or damaged, or stands beside filters; nothing is whole;
                 the query is empty, or no word of it is known.
         """
-        if not query.strip():
-            raise PatinaError("the query is empty: expected some words to search for")
+        refuse_empty(query)
         if projection is not None and self._indexes.known(projection) != LEXICAL:
             if filters != NO_FILTERS:
                 raise PatinaError(
@@ -153,20 +145,16 @@ class Searcher:
         lists = self._lists(query, k, filters, left_out, missing, words_only=words_only)
         if not lists:
             return self._nothing(query, filters, left_out, missing)
-        evidence = evidence_of(self._indexes.passages(), query, lists)
-        by_name = dict.fromkeys((group for group, found in lists.items() if NAMES in found), names_share(query))
         name = None if words_only else self._project.config.reranker
-        hits = self._ranked(
-            lists, evidence, asked_for(query, evidence, by_name), k if name is None else max(k, RERANKED)
-        )
+        file, spec = self._indexes.passages(), self._indexes.spec
+        share = OWN_WORDS_SHARE if self._indexes.knows_own_words_alone else 1.0
+        most = k if name is None else max(k, RERANKED)
+        ranked = ranked_answer(file, query, lists, most, is_static=is_static(spec), share=share)
+        hits = [hit(file, thing, score) for thing, score in ranked.things]
         reranked = ""
         if name is not None:
             hits, reranked = self._reranked(name, query, hits, missing)
-        least = NO_COSINE if self._indexes.is_static else LEAST_COSINE
-        doubtful = not by_name and all(
-            seen.coverage < LEAST_COVERAGE and seen.cosine < least for seen in evidence.values()
-        )
-        return Answer(hits[:k], self._counts(lists), left_out, missing, doubtful, reranked=reranked)
+        return Answer(hits[:k], self._counts(lists), left_out, missing, ranked.doubtful, reranked=reranked)
 
     def _reranked(self, name: str, query: str, hits: list[Hit], missing: dict[str, str]) -> tuple[list[Hit], str]:
         """Return the hits in the order of a reranker and what it did; as they are, and why, where it cannot be used."""
@@ -201,18 +189,6 @@ class Searcher:
         if not words:
             left_out[LEXICAL] = NO_LEXICAL if words is None else "no word of the query stands in a passage"
         return merged(words or {}, near, named(file, query, depth), projected, filters)
-
-    def _ranked(
-        self, lists: GroupLists, evidence: Mapping[Group, Evidence], asked: Mapping[Group, float], k: int
-    ) -> list[Hit]:
-        """Return the k best things of all groups."""
-        share = OWN_WORDS_SHARE if self._indexes.knows_own_words_alone else 1.0
-        coverage = max((seen.coverage for seen in evidence.values()), default=0.0)
-        things = {
-            group: rank_group(group, found, list_weights(group, found, share, coverage), k)
-            for group, found in lists.items()
-        }
-        return [hit(self._indexes.passages(), thing, score) for thing, score in mixed(things, asked, k)]
 
     def _counts(self, lists: GroupLists) -> dict[str, int]:
         """Return how many passages each list gave."""

@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +25,7 @@ from patina_resources.cache.settings import KEYS_VARIABLE, URL_VARIABLE, cache_s
 from patina_resources.cache.signing import SIGNING_KEY_VARIABLE
 from patina_resources.errors import PatinaError
 from patina_resources.hooks.installation import starter_here, state_of_hooks
+from patina_resources.installed import installed_version
 from patina_resources.materialize.code.languages.languages import PROBLEMS
 from patina_resources.models.registry_files import load_registry, plugin_problems
 from patina_resources.models.status import ModelRow, model_rows
@@ -186,20 +186,13 @@ def _tried(work: Callable[[], T], findings: list[Finding]) -> T | None:
 
 def _versions() -> dict[str, str]:
     return {
-        **{name: _version(name) for name in PACKAGES},
+        **{name: installed_version(name) or "not installed" for name in PACKAGES},
         **{f"plugin {plugin.name}": plugin.origin for group in GROUPS for plugin in plugins(group).found},
         "python": platform.python_version(),
         "sqlite": SQLITE_VERSION,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "executable": sys.executable,
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _variables() -> dict[str, str]:

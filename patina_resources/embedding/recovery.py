@@ -14,7 +14,8 @@ from pathlib import Path
 
 from patina_resources.errors import PatinaError
 from patina_resources.store.database import WorkLimit, open_read_only
-from patina_resources.store.files import TEMPORARY_PREFIX, exclusive, make_way, move
+from patina_resources.store.files import TEMPORARY_PREFIX, make_way, move
+from patina_resources.store.mutex import exclusive
 from patina_resources.store.seals import has_content, is_sealed, seal
 from patina_resources.store.trust import installation_key
 

@@ -165,9 +165,9 @@ def untold_names(names: FileNames, touched: Iterable[str], there: Collection[str
 def _find_end(start: str, moved: Mapping[str, str], there: Collection[str], found: dict[str, str | None]) -> None:
     """Add to `found`, for `start`, which is not there, and the names after it, the first name after them that is."""
     passed: dict[str, None] = {}  # in order
-    name: str | None = start
-    while name is not None and name not in passed and name not in found and name not in there:
+    name = start
+    while name not in passed and name not in found and name not in there:
         passed[name] = None
-        name = moved.get(name)
-    end = None if name is None or name in passed else found.get(name, name)
+        name = moved.get(name, name)
+    end = None if name in passed else found.get(name, name)
     found.update(dict.fromkeys(passed, end))

@@ -17,9 +17,10 @@ from patina_resources.fleet.model import FleetProject
 from patina_resources.materialize.git.command import OWN_CONFIGURATION, SAFE_ENVIRONMENT, git_program, run_git
 from patina_resources.materialize.git.head import commit_of
 from patina_resources.store.child_environment import child_environment
-from patina_resources.store.files import exclusive, write_if_changed
+from patina_resources.store.files import write_if_changed
 from patina_resources.store.folders.own import make_private_folder
 from patina_resources.store.folders.removal import remove
+from patina_resources.store.mutex import exclusive
 
 # What was fetched last.
 FETCHED = "refs/fleet/head"

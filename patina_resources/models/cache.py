@@ -50,8 +50,8 @@ from patina_resources.models.stores import (
     plain_folder,
     plain_incoming_folder,
 )
-from patina_resources.store.files import exclusive
 from patina_resources.store.mothership import Mothership
+from patina_resources.store.mutex import exclusive
 
 # Another process may be downloading the same model: long enough for a slow line.
 ADD_WAIT_SECONDS = 4 * 3600.0

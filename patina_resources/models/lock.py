@@ -15,7 +15,8 @@ from patina_resources.documents.checks import SHA256, TEXT, InvalidError, faults
 from patina_resources.documents.document import Fault
 from patina_resources.documents.toml_file import read_toml
 from patina_resources.errors import PatinaError
-from patina_resources.store.files import exclusive, write_atomic
+from patina_resources.store.files import write_atomic
+from patina_resources.store.mutex import exclusive
 
 HEADER = "# The models in this cache and where they came from. `patina model add` writes this file; do not edit it.\n"
 WAIT_SECONDS = 30.0

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.store.files import exclusive, write_atomic
+from patina_resources.store.files import write_atomic
 from patina_resources.store.folders.own import make_private_folder
 from patina_resources.store.mothership import Mothership
+from patina_resources.store.mutex import exclusive
 
 WAIT_SECONDS = 30.0
 

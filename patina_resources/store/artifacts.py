@@ -14,7 +14,6 @@ from typing import Literal, TypeVar
 from patina_resources.errors import PatinaError
 from patina_resources.store.files import (
     TEMPORARY_PREFIX,
-    exclusive,
     make_way,
     move,
     sha256,
@@ -24,6 +23,7 @@ from patina_resources.store.files import (
 )
 from patina_resources.store.known_files import known_sha256, read_if_sha256, state_of, written
 from patina_resources.store.manifests import Manifest, OutputFile, StageRecord, manifest_document, read_manifest
+from patina_resources.store.mutex import exclusive
 from patina_resources.store.paths import ProjectionPaths
 
 PENDING_SUFFIX = ".pending"

@@ -13,9 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.store.files import exclusive, write_atomic
+from patina_resources.store.files import write_atomic
 from patina_resources.store.folders.own import make_private_folder
 from patina_resources.store.mothership import mothership
+from patina_resources.store.mutex import exclusive
 
 KEY_BYTES = 32
 KEY_MODE = 0o600

@@ -176,7 +176,7 @@ def _of_statement(node: ast.stmt, source: str) -> Iterator[str]:
     match node:
         case ast.Expr(ast.Call()):
             yield "pass"
-        case ast.Return(value) if value is not None and not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value) if value is not None and not _is_nothing(value):
             yield "return None"
         case ast.Continue():
             yield "break"
@@ -185,6 +185,11 @@ def _of_statement(node: ast.stmt, source: str) -> Iterator[str]:
             yield f" {ARITHMETIC[type(op)]}= ".join(part or "" for part in parts)
         case ast.Raise():
             yield "pass"
+
+
+def _is_nothing(value: ast.expr) -> bool:
+    """Return whether a value counts as None in a condition, and is changed to another in another way."""
+    return isinstance(value, ast.Constant) and (value.value is None or value.value is False)
 
 
 def _has_text(node: ast.AST) -> bool:

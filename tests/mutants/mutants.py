@@ -1,44 +1,53 @@
 """`make mutants`: changes what decides and writes, a little at a time, and counts how many changes the tests notice.
 
-A change is tried in a process of its own, which is a fork of one that has imported pytest and the libraries: it loads
-the changed source in the place of a module, and runs those of the tests that `table.py` names for it that run the
-changed statement. No file is changed.
+For each module, a process imports its tests, and forks: each fork gives a function its changed code, and runs those of
+the tests that `table.py` names that run the changed statement. Where the change runs at import, the fork is one of a
+process that has imported the libraries only, and loads the changed source in the place of the module. No file is
+changed.
 
     python tests/mutants/mutants.py [--only PART] [--sample N] [--seed N] [--seconds N] [--list]
 """
 
 import argparse
-import importlib.abc
-import importlib.util
+import gc
+import importlib
 import io
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 
-import hypothesis  # noqa: F401 - what every fork would import again
+import _pytest.config
+import dagster  # noqa: F401 - what every fork would import again
+import hypothesis  # noqa: F401
 import numpy  # noqa: F401
 import onnxruntime  # noqa: F401
 import pytest
 import yaml  # noqa: F401
 from changes import Change, changes
-from covering import Covering, Only, Recorder
+from covering import Covering, Recorder
+from loading import ChangedModule, Functions
 from table import EQUIVALENT, MODULES
 from usearch.index import Index  # noqa: F401
 
+for plugin in _pytest.config.default_plugins:
+    importlib.import_module(f"_pytest.{plugin}")
+
 ROOT = Path(__file__).parents[2]
 WANTED = 0.97
-# A changed condition may make a loop endless.
-LONGEST_SECONDS, SLOWER = 30.0, 4.0
-NOTICED, MISSED, ENDLESS = "noticed", "MISSED", "endless"
+# A changed condition may make a loop endless: what takes as much longer than all tests of the module counts as noticed.
+PROCESSOR_SECONDS, SECONDS, SLOWER, MORE_MEMORY = 10, 60, 3, 8 << 30
+OUTCOMES = MISSED, NOTICED, AT_IMPORT = "MISSED", "noticed", "at import"
+ENDLESS = "endless"
 
 
 @dataclass(frozen=True)
@@ -57,74 +66,147 @@ class Mutant:
         return (self.path, self.change.text, self.change.after) in EQUIVALENT
 
 
-class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives the changed source of one module to whoever imports it."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
-        self._name = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
-        if fullname != self._name:
-            return None
-        file = ROOT / self._mutant.path
-        folders = [str(file.parent)] if file.name == "__init__.py" else None
-        return importlib.util.spec_from_file_location(fullname, file, loader=self, submodule_search_locations=folders)
-
-    def exec_module(self, module: ModuleType) -> None:
-        code = compile(self._mutant.change.source, str(ROOT / self._mutant.path), "exec", dont_inherit=True)
-        exec(code, module.__dict__)
-
-
-def tried(tests: Sequence[str], mutant: Mutant | None, seconds: float, *plugins: object) -> str:
-    """Return what tests say in a fork, with a change or without one."""
+def forked(task: Callable[[], str], processor_seconds: float, seconds: float) -> str:
+    """Return which outcome a task returns in a fork, or that it was stopped after a time."""
     child = os.fork()
     if child == 0:
-        os.setpgid(0, 0)
-        os._exit(_run(tests, mutant, plugins))
+        outcome = NOTICED
+        try:
+            os.setpgid(0, 0)
+            for what, most in ((resource.RLIMIT_CPU, int(processor_seconds)), (resource.RLIMIT_AS, _memory())):
+                resource.setrlimit(what, (most, resource.RLIM_INFINITY))
+            outcome = task()
+        finally:
+            _end(outcome)
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    ended, status = 0, 0
+    while not ended and time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return MISSED if os.waitstatus_to_exitcode(status) == 0 else NOTICED
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return ENDLESS
+        time.sleep(0 if ended else 0.005)
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # it, or what it has left behind
+    if not ended:
+        os.waitpid(child, 0)
+    if not ended or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
+        return ENDLESS
+    return OUTCOMES[os.WEXITSTATUS(status)] if os.WIFEXITED(status) else NOTICED
 
 
-def covered(path: str, seconds: float) -> Covering | None:
-    """Return which tests run which lines of a module; None where they fail without any change."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "lines.json"
-        if tried(MODULES[path], None, seconds, Recorder(ROOT / path, result)) != MISSED:
-            return None
-        return Covering((ROOT / path).read_text("utf-8"), json.loads(result.read_text()))
+def _end(outcome: str) -> None:
+    """End a fork at once, without what pytest does at its end."""
+    os._exit(OUTCOMES.index(outcome))
 
 
-def outcome_of(mutant: Mutant, covering: Covering, seconds: float) -> str:
-    """Return what becomes of a change."""
-    tests = covering.tests(mutant.change.line)
-    if tests is None:
-        return tried(MODULES[mutant.path], mutant, seconds)
-    return tried(MODULES[mutant.path], mutant, seconds, Only(tests)) if tests else MISSED
+def _memory() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MORE_MEMORY
 
 
-def _run(tests: Sequence[str], mutant: Mutant | None, plugins: Sequence[object]) -> int:
-    """Run tests in this process, and return 0 if all of them pass."""
+class Tries:
+    """A plugin of pytest that tries changes in forks when the tests are collected; in this process it runs none."""
+
+    def __init__(self, path: str, mutants: Sequence[Mutant], folder: Path, end: float) -> None:
+        self._path, self._mutants, self._end = path, mutants, end
+        self.recorded, self.outcomes = folder / "recorded.json", folder / "outcomes.json"
+        self.recorder = Recorder(ROOT / path)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Record which tests run what, then try all changes."""
+        if forked(lambda: self._record(session), 600, 1200) != MISSED:
+            return True
+        self.recorder.stop()
+        session.config.pluginmanager.unregister(self.recorder)
+        covering = Covering((ROOT / self._path).read_text("utf-8"), **json.loads(self.recorded.read_text()))
+        functions = Functions(ROOT / self._path)
+        gc.freeze()  # or each fork would copy what it only looks through
+        longest = sum(covering.seconds.values()) * SLOWER
+
+        def tried(mutant: Mutant) -> str:
+            if covering.tests(mutant.change.line) is None or not functions.change(mutant.change):
+                return AT_IMPORT
+            return _outcome(session, covering.chosen(session.items, mutant.change.line))
+
+        outcomes = []
+        for mutant in self._mutants:
+            if time.monotonic() > self._end:
+                break
+            outcomes.append(forked(lambda: tried(mutant), PROCESSOR_SECONDS + longest, SECONDS + 3 * longest))  # noqa: B023
+        self.outcomes.write_text(json.dumps(outcomes))
+        return True
+
+    def _record(self, session: pytest.Session) -> str:
+        outcome = _outcome(session, session.items)
+        self.recorder.write(self.recorded, session.items)
+        return outcome
+
+
+class Only:
+    """A plugin of pytest that runs the tests that may notice a change of a line, and ends the process."""
+
+    def __init__(self, covering: Covering, line: int) -> None:
+        self._covering, self._line = covering, line
+
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        _end(_outcome(session, self._covering.chosen(session.items, self._line)))
+
+
+def _outcome(session: pytest.Session, items: Sequence[pytest.Item]) -> str:
+    """Run tests until one fails."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return NOTICED
+    return MISSED
+
+
+def _run(tests: Sequence[str], folder: Path, *plugins: object) -> None:
+    """Run pytest in this process, with plugins that say which tests it runs."""
     os.chdir(ROOT)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they take longer than most tests
-    if mutant is not None:
-        sys.meta_path.insert(0, _Changed(mutant))
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        sys.stdout = sys.stderr = io.StringIO()
-    for plugin in plugins:
-        if isinstance(plugin, Recorder):
-            plugin.start()
-    arguments = ["-x", "-q", "-p", "no:cacheprovider", *tests]
-    return 0 if pytest.main(arguments, plugins) == pytest.ExitCode.OK else 1
+    pytest.main(
+        ["-q", "--assert=plain", "--tb=native", "-p", "no:cacheprovider", f"--basetemp={folder / 'tests'}", *tests],
+        plugins,
+    )
+
+
+def _quiet() -> None:
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    sys.stdout = sys.stderr = io.StringIO()
+
+
+def outcomes_of(path: str, mutants: Sequence[Mutant], end: float) -> list[str] | None:
+    """Return what becomes of changes of one module, as far as time allows; None where tests fail without a change."""
+    with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        tries = Tries(path, mutants, folder, end)
+
+        def collected() -> str:
+            _quiet()
+            tries.recorder.start()
+            _run(MODULES[path], folder, tries, tries.recorder)
+            return MISSED
+
+        forked(collected, 36_000, 36_000)
+        if not tries.outcomes.exists():
+            return None
+        covering = Covering((ROOT / path).read_text("utf-8"), **json.loads(tries.recorded.read_text()))
+        longest = sum(covering.seconds.values()) * SLOWER
+
+        def imported(mutant: Mutant) -> str:
+            _quiet()
+            sys.meta_path.insert(0, ChangedModule(ROOT, path, mutant.change.source))
+            _run(MODULES[path], folder, Only(covering, mutant.change.line))
+            return NOTICED  # its tests cannot even be imported
+
+        outcomes: list[str] = []
+        for mutant, outcome in zip(mutants, json.loads(tries.outcomes.read_text()), strict=False):
+            if time.monotonic() > end:
+                break
+            if outcome == AT_IMPORT:
+                outcome = forked(lambda: imported(mutant), PROCESSOR_SECONDS + longest, SECONDS + 3 * longest)  # noqa: B023
+            outcomes.append(outcome)
+        return outcomes
 
 
 def sampled(only: str, count: int, seed: int) -> dict[str, list[Mutant]]:
@@ -156,29 +238,24 @@ def main() -> int:
         print("\n".join(mutant.text() for mutants in sample.values() for mutant in mutants))
         return 0
     begun = time.monotonic()
-    counts = {NOTICED: 0, MISSED: 0, ENDLESS: 0}
+    counts: Counter[str] = Counter()
     for path, mutants in sample.items():
-        if time.monotonic() - begun > chosen.seconds:
-            break
         start = time.monotonic()
-        covering = covered(path, 600)
-        if covering is None:
+        outcomes = outcomes_of(path, mutants, begun + chosen.seconds)
+        if outcomes is None:
             print(f"{path}: its tests fail without any change: mend that first")
             return 2
-        limit = LONGEST_SECONDS + SLOWER * (time.monotonic() - start)
-        for mutant in mutants:
-            if time.monotonic() - begun > chosen.seconds:
-                break
-            outcome = outcome_of(mutant, covering, limit)
-            counts[outcome] += 1
+        counts.update(outcomes)
+        for mutant, outcome in zip(mutants, outcomes, strict=False):
             if outcome != NOTICED:
-                print(f"{outcome}: {mutant.text()}", flush=True)
-        print(f"{path}: {len(mutants)} tried, {time.monotonic() - start:.0f} s", flush=True)
-    total = sum(counts.values())
+                print(f"{outcome}: {mutant.text()}")
+        print(f"{path}: {len(outcomes)} tried, {time.monotonic() - start:.0f} s", flush=True)
+    total = counts.total()
     share = 1 - counts[MISSED] / max(total, 1)
     planned = sum(map(len, sample.values()))
     print(
-        f"{total} of {planned} tried in {time.monotonic() - begun:.0f} s: {share:.1%} noticed, {counts[MISSED]} missed"
+        f"{total} of {planned} tried in {time.monotonic() - begun:.0f} s: {share:.1%} noticed,"
+        f" {counts[ENDLESS]} of them by the time that they took, {counts[MISSED]} missed"
     )
     return 0 if share >= WANTED else 1
 

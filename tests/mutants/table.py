@@ -10,7 +10,8 @@ def _in(folder: str, names: str) -> tuple[str, ...]:
 
 
 _STORE = _in(
-    "tests/patina_resources/store", "files installation_key manifests artifacts killed_publishing damaged_artifacts"
+    "tests/patina_resources/store",
+    "files mutex installation_key manifests artifacts killed_publishing damaged_artifacts",
 )
 _RECIPES = _in("tests/patina_assets/recipe", "recipe recipe_faults")
 
@@ -24,6 +25,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_resources/store/files.py": _STORE,
     "patina_resources/store/known_files.py": _STORE,
     "patina_resources/store/manifests.py": _STORE,
+    "patina_resources/store/mutex.py": _STORE,
     "patina_resources/store/trust.py": _in("tests/patina_resources/store", "installation_key"),
     "patina_resources/eventlog/live.py": _in("tests/patina_resources/eventlog", "eventlog"),
     "patina_resources/eventlog/writer.py": (
@@ -81,6 +83,8 @@ MODULES: dict[str, tuple[str, ...]] = {
 # (path, line, what stands there instead) -> why nobody could notice it.
 _WRITER, _RECIPE = "patina_resources/eventlog/writer.py", "patina_assets/recipe"
 _FILES = "patina_resources/store/files.py"
+_TIMES = "patina_resources/materialize/git/times.py"
+_FAR = "what datetime cannot hold is never near zero"
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
@@ -152,23 +156,38 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "True",
     ): "of what is in no file, nobody asks whether it is a guess",
     (
-        f"{_RECIPE}/model.py",
-        "layers_line: int = field(default=1, compare=False)",
-        "(1 + 1)",
-    ): "a line that a recipe of a test has: readers give it",
-    (
-        f"{_RECIPE}/model.py",
-        'fault = Fault("rule", ("embedding_model",), expected=reason)',
-        "'rule_'",
-    ): "a fault with a sentence of its own shows no kind",
-    (
         f"{_RECIPE}/reader.py",
-        "if training is None or self.faults:",
-        "((training is None) and (self.faults))",
-    ): "where there is a fault, what is read is thrown away",
+        'if did_you_mean("training", others):',
+        "'training_'",
+    ): "what is near to one of them only is near to no option",
     (
         f"{_RECIPE}/reader.py",
         "if self.faults or top is None:",
         "((self.faults))",
     ): "nothing is read only where there is a fault",
+    (
+        _TIMES,
+        "return CommitTime(LATEST if seconds > 0 else EARLIEST, as_written=False, seconds=seconds)",
+        "(0 + 1)",
+    ): _FAR,
+    (
+        _TIMES,
+        "return CommitTime(LATEST if seconds > 0 else EARLIEST, as_written=False, seconds=seconds)",
+        "seconds >= 0",
+    ): _FAR,
+    (
+        f"{_TYPES}/caller_callee.py",
+        "if len(self.qualified[name, qualifier]) < 2:",
+        "len(self.qualified[name, qualifier]) <= 2",
+    ): "a name in three files says no more than one in two",
+    (
+        f"{_TYPES}/caller_callee.py",
+        'return (next(iter(named.values())), bool(before)) if len(named) == 1 and not of_another else ("", False)',
+        "True",
+    ): "of what means nothing, nobody asks whether it is a guess",
+    (
+        "patina_resources/eventlog/file_names.py",
+        "while name not in passed and name not in found and name not in there:",
+        "((name not in passed) and (name not in there))",
+    ): "the same end is found again, by a longer way",
 }

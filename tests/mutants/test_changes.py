@@ -1,10 +1,13 @@
 """What `make mutants` changes, and that its table names what there is."""
 
 import ast
+import importlib
+from pathlib import Path
 
 import pytest
 from changes import changes
 from covering import EVERY, Covering
+from loading import Functions, place_of
 from root import ROOT
 from table import EQUIVALENT, MODULES
 
@@ -66,8 +69,42 @@ def test_the_table_names_what_there_is() -> None:
 def test_only_tests_that_run_a_statement_can_notice_a_change_of_it() -> None:
     source = "import a\ndef f(b):\n    if (b and\n            a):\n        return 1\n    return [\n        2,\n    ]\n"
     recorded = {EVERY: [1, 2], "one": [3, 5], "other": [3, 4, 6], "none": []}
-    covering = Covering(source, recorded)
+    covering = Covering(source, recorded, dict.fromkeys(recorded, 0.0))
     assert [covering.tests(line) for line in (1, 2)] == [None, None]
     assert [covering.tests(line) for line in (3, 4)] == [{"one", "other"}] * 2
     assert [covering.tests(line) for line in (5, 6, 7)] == [{"one"}, {"other"}, {"other"}]
-    assert Covering("a = 1\n", {}).tests(1) == set()
+    assert Covering("a = 1\n", {}, {}).tests(1) == set()
+
+
+FUNCTIONS = """
+A = 1
+class B:
+    c = 2
+    @staticmethod
+    def d(e=3):
+        return [e for e in range(4)]
+def f(
+    g=5,
+):
+    def h(): return 6
+    return h
+def i(): return 7
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "place"), [(2, None), (4, None), (6, None), (7, ("B.d", 5)), (9, None), (11, ("f", 8)), (13, None)]
+)
+def test_what_stands_in_a_function_is_changed_there(line: int, place: tuple[str, int] | None) -> None:
+    assert place_of(FUNCTIONS, line) == place
+
+
+def test_a_function_gets_its_changed_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "changed_functions.py").write_text(FUNCTIONS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("changed_functions")
+    held, functions = module.B.d, Functions(tmp_path / "changed_functions.py")
+    by_text = {change.after: change for change in changes(FUNCTIONS)}
+    assert not functions.change(by_text["(2 + 1)"])
+    assert functions.change(by_text["(4 + 1)"])
+    assert held() == [0, 1, 2, 3, 4]

@@ -10,7 +10,8 @@ from patina_assets.commands.initialise import open_repository, prepare_repositor
 from patina_assets.orchestration.automation import http_post
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.chosen import chosen_filters
-from patina_assets.search.passage_file import Filters, PassageFile, encode_passages
+from patina_assets.search.asking.filters import Filters
+from patina_assets.search.passage_file import PassageFile, encode_passages
 from patina_resources.errors import PatinaError
 
 ODD = ("\udcff", "a\0b", "'", '"', "%' OR 1 --", "*[", "\ud800")

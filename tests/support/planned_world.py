@@ -43,7 +43,7 @@ IMPLIED = {
 
 def projection(name: str, source: str, pair_type: str) -> ProjectionRecipe:
     training = Training(source=source, pair_type=pair_type, epochs=10)
-    return ProjectionRecipe(name, "dimension", None, 1024, 256, training, line=1)
+    return ProjectionRecipe(name, "dimension", None, 1024, 256, training, line=1, layers_line=1)
 
 
 @dataclass
@@ -52,7 +52,11 @@ class World:
 
     recipe: Recipe = field(
         default_factory=lambda: Recipe(
-            2, None, tuple(projection(name, *implied) for name, implied in IMPLIED.items()), Path("oxidize.yaml")
+            2,
+            None,
+            tuple(projection(name, *implied) for name, implied in IMPLIED.items()),
+            Path("oxidize.yaml"),
+            model_line=1,
         )
     )
     sources: dict[str, SourceDigest] = field(

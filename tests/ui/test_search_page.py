@@ -18,7 +18,7 @@ from small_project import patina, small_recipe
 from ui_server import ROOT, Ui, running_ui
 
 from patina_resources.project.project import find_project
-from patina_resources.store.files import exclusive
+from patina_resources.store.mutex import exclusive
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
 SCREENSHOTS = ROOT / "build" / "screenshots"

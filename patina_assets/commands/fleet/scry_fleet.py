@@ -1,15 +1,12 @@
 """`patina scry --fleet`: a question to everything that the fleet has published, as far as the user may see it."""
 
-import sys
 from collections.abc import Sequence
 
-from patina_assets.commands.scry import NOTHING_MATCHES, question_of
-from patina_assets.pipeline.plain_text import json_text, one_line, print_styled
-from patina_assets.search.asking.chosen import nothing_text
-from patina_assets.search.passage_file import Filters
+from patina_assets.commands.scry import print_hits_of_projects, question_of, say_doubt
+from patina_assets.pipeline.plain_text import json_text, one_line
+from patina_assets.search.asking.filters import Filters
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
-from patina_assets.terminal.hits import hit_document, hit_lines
-from patina_assets.terminal.output import is_interactive
+from patina_assets.terminal.hits import hit_document
 from patina_assets.terminal.questions import say_on_stderr
 from patina_resources.postgres.address import fleet_address, user_groups
 from patina_resources.postgres.connection import connected
@@ -58,14 +55,10 @@ def print_fleet_answer(
             )
         )
     else:
-        lines = [
-            line
-            for rank, found in enumerate(answer.hits, 1)
-            for line in hit_lines(rank, found.hit, query, explain=explain, project=found.project)
-        ]
-        print_styled(sys.stdout, lines, coloured=is_interactive(sys.stdout))
+        hits = [(found.project, found.hit) for found in answer.hits]
+        print_hits_of_projects(hits, query, explain=explain)
     if answer.projects:
         say_on_stderr(f"patina: likeliest projects: {one_line(', '.join(answer.projects))}: name one by --project")
     if answer.doubtful:
-        say_on_stderr(f"patina: {NOTHING_MATCHES if answer.hits else nothing_text(filters)}")
+        say_doubt(filters, found_some=bool(answer.hits))
     return 0

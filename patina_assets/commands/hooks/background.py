@@ -16,9 +16,10 @@ from patina_resources.errors import PatinaError
 from patina_resources.hooks.records import wanted
 from patina_resources.materialize.git.repository import find_repository
 from patina_resources.project.project import Project, project_at
-from patina_resources.store.files import append_line, exclusive, utc_now, write_atomic
+from patina_resources.store.files import append_line, utc_now, write_atomic
 from patina_resources.store.folders.removal import remove
 from patina_resources.store.mothership import mothership
+from patina_resources.store.mutex import exclusive
 
 REBASE = ("rebase-merge", "rebase-apply")
 # A rebase calls its last hook before it has put its own files away.

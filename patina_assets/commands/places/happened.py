@@ -7,8 +7,8 @@ from typing import Any
 
 from patina_assets.facts.answers import recent_of, why_of
 from patina_assets.pipeline.plain_text import Styled, json_text, print_styled
+from patina_assets.search.asking.filters import checked_pattern
 from patina_assets.search.freshness import age_notes
-from patina_assets.search.passage_file import checked_pattern
 from patina_assets.terminal.facts import (
     entries_document,
     entry_lines,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from patina_assets.orchestration.assets import keys_to_build
 from patina_assets.orchestration.automation.decisions import (
     Decision,
     before_survey,
@@ -23,6 +22,7 @@ from patina_assets.orchestration.automation.orphans import active_runs, delete_o
 from patina_assets.orchestration.automation.reload import ask_for_reload
 from patina_assets.orchestration.automation.ticks import instance_of, location_name
 from patina_assets.orchestration.badges import report_what_is_on_disk
+from patina_assets.orchestration.keys import keys_to_build
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
 from patina_resources.errors import PatinaError

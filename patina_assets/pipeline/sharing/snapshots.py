@@ -30,9 +30,9 @@ from patina_resources.materialize.git.repository import find_repository
 from patina_resources.models.registry import CORPUS_STATIC
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import MUTEX_WAIT_SECONDS, BuiltProjection
-from patina_resources.store.files import exclusive
 from patina_resources.store.manifests import StageRecord, record_document
 from patina_resources.store.mothership import mothership
+from patina_resources.store.mutex import exclusive
 from patina_resources.store.paths import ProjectionPaths
 
 COMMITS_LOOKED_AT = 50

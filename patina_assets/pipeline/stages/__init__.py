@@ -12,9 +12,8 @@ from patina_assets.pipeline.stages.passages import PassageIndexStage, PassagesSt
 from patina_assets.pipeline.stages.stage import Column, Stage
 from patina_assets.pipeline.stages.weights import WeightsStage
 from patina_assets.recipe.model import ProjectionRecipe, Recipe
+from patina_assets.search.built import BASE
 from patina_resources.eventlog.reader import Source
-
-BASE = "base"
 
 
 @dataclass(frozen=True)

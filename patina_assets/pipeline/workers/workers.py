@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Self
 
 from patina_assets.pipeline.progress import Progress, Report
 from patina_assets.pipeline.runner import StageOutcome, model_on_disk, publish_lock, run_model, run_stage
-from patina_assets.pipeline.stages import BASE, ProjectionStages
+from patina_assets.pipeline.stages import ProjectionStages
 from patina_assets.pipeline.stages.stage import TrainedStage
 from patina_assets.pipeline.staleness import training_basis
 from patina_assets.pipeline.workers.worker import Assignment, AssignmentFailed, Message, StageDone
 from patina_assets.pipeline.workspace import Workspace, manifest_state
+from patina_assets.search.built import BASE
 from patina_resources.embedding.processors import processor_count
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection

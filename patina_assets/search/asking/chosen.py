@@ -5,7 +5,7 @@ from datetime import datetime
 
 from patina_assets.pairs.code_text import LANGUAGES
 from patina_assets.passages.passage import Group
-from patina_assets.search.passage_file import Filters, checked_pattern
+from patina_assets.search.asking.filters import Filters, checked_pattern
 from patina_resources.errors import PatinaError, did_you_mean, shown
 from patina_resources.eventlog.normal_forms import utc_time
 

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from patina_assets.search.asking.filters import Filters
 from patina_assets.search.fusion import Hit
 from patina_assets.search.lexical import telling_terms
-from patina_assets.search.passage_file import Filters, PassageFile
+from patina_assets.search.passage_file import PassageFile
 from patina_assets.search.projects.chosen import short_names
 from patina_assets.search.question_lists import EVIDENCE_PASSAGES, SHOWN_AS, word_lists
 from patina_assets.search.ranking import NAMES
-from patina_assets.search.searcher import Searcher
+from patina_assets.search.searcher import Searcher, refuse_empty
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import find_project
 
@@ -82,8 +83,7 @@ def answer_of_projects(roots: Sequence[Path], query: str, k: int, filters: Filte
     Raises:
         PatinaError: The question is empty, or none of the projects can be searched.
     """
-    if not query.strip():
-        raise PatinaError("the query is empty: expected some words to search for")
+    refuse_empty(query)
     found: list[_Found] = []
     missing: dict[str, str] = {}
     for name, root in zip(short_names(roots), roots, strict=True):

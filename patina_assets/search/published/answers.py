@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.search.base_model import base_settings, embed_query
+from patina_assets.search.asking.filters import MOST_PATTERN_CHARACTERS, NO_FILTERS, Filters
+from patina_assets.search.base_model import base_settings, embed_query, is_static
 from patina_assets.search.fusion import Hit
-from patina_assets.search.passage_file import MOST_PATTERN_CHARACTERS, NO_FILTERS, Filters
 from patina_assets.search.published.passages import PublishedPassages, Scope
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, stored_model
-from patina_assets.search.question_lists import OTHERS_SHOWN, evidence_of, hit, list_weights, merged, named, names_share
-from patina_assets.search.questions import asked_for
-from patina_assets.search.ranking import NAMES, RankedThing, mixed, rank_group
-from patina_assets.search.searcher import LEAST_COSINE, LEAST_COVERAGE, NO_COSINE
+from patina_assets.search.question_lists import OTHERS_SHOWN, hit, merged, named, ranked_answer
+from patina_assets.search.ranking import RankedThing
+from patina_assets.search.searcher import refuse_empty
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, resolve_base
 from patina_resources.errors import PatinaError
 from patina_resources.models.cache import cached_model
-from patina_resources.models.registry import ENGLISH_STATIC
 from patina_resources.models.registry_files import load_registry
 from patina_resources.postgres.address import FleetAddress
 from patina_resources.postgres.connection import StoreError
@@ -95,8 +93,7 @@ def answer_of_fleet(
     Raises:
         PatinaError: The question is empty, or the store or the model cannot be used.
     """
-    if not question.text.strip():
-        raise PatinaError("the query is empty: expected some words to search for")
+    refuse_empty(question.text)
     if question.projects is not None and len(question.projects) > MOST_PATTERN_CHARACTERS:
         raise PatinaError(f"--project: expected at most {MOST_PATTERN_CHARACTERS} characters")
     own = [group for group in groups if question.group in (None, group)]
@@ -109,10 +106,10 @@ def answer_of_fleet(
         if not projects:
             return FleetAnswer([], doubtful=True)
         names = {project.number: project.name for project in projects}
-        return ranked_answer(PublishedPassages(seen, scope, question.text), names, question, vector, spec)
+        return answer_of_passages(PublishedPassages(seen, scope, question.text), names, question, vector, spec)
 
 
-def ranked_answer(
+def answer_of_passages(
     passages: PublishedPassages,
     names: dict[int, str],
     question: FleetQuestion,
@@ -128,18 +125,12 @@ def ranked_answer(
     lists = merged(words, near, named(passages, text, depth), {}, question.filters)
     if not lists:
         return FleetAnswer([], doubtful=True)
-    evidence = evidence_of(passages, text, lists)
-    by_name = dict.fromkeys((group for group, found in lists.items() if NAMES in found), names_share(text))
-    coverage = max(seen.coverage for seen in evidence.values())
-    things = {
-        group: rank_group(group, found, list_weights(group, found, 1.0, coverage), k) for group, found in lists.items()
-    }
-    best = mixed(things, asked_for(text, evidence, by_name), k)
-    passages.read({key for thing, _ in best for key in _read_of(thing)})
-    hits = [FleetHit(names[passages.projects[thing.keys[0]]], hit(passages, thing, score)) for thing, score in best]
-    least = NO_COSINE if all(part.name == ENGLISH_STATIC for part in spec.parts) else LEAST_COSINE
-    doubtful = not by_name and all(seen.coverage < LEAST_COVERAGE and seen.cosine < least for seen in evidence.values())
-    return FleetAnswer(hits, doubtful, likeliest)
+    ranked = ranked_answer(passages, text, lists, k, is_static=is_static(spec))
+    passages.read({key for thing, _ in ranked.things for key in _read_of(thing)})
+    hits = [
+        FleetHit(names[passages.projects[thing.keys[0]]], hit(passages, thing, score)) for thing, score in ranked.things
+    ]
+    return FleetAnswer(hits, ranked.doubtful, likeliest)
 
 
 def _read_of(thing: RankedThing) -> tuple[int, ...]:

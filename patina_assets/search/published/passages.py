@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group, Passage
+from patina_assets.search.asking.filters import Filters
 from patina_assets.search.lexical import MAX_PHRASES, MAX_QUERY_CHARACTERS, telling_terms, terms
-from patina_assets.search.passage_file import ROLES, Filters, Found
+from patina_assets.search.passage_file import ROLES, Found
 from patina_assets.search.published.rows import clean, vector_text
 from patina_assets.search.published.session import SeenProject, like_pattern
 from patina_assets.search.question_lists import COMMON_SHARE

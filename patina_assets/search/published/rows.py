@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from patina_assets.passages.passage import Passage
-from patina_assets.passages.roles import Role, role_of
 from patina_assets.search.lexical import index_text
 
 # Postgres ends a text of words at a megabyte; a commit may have touched 50,000 files.
@@ -37,7 +36,6 @@ class PublishedRow:
 
 def row_of(passage: Passage) -> PublishedRow:
     """Return the row of a passage. Events have other numbers on other machines, so that number is left out."""
-    role = role_of(passage.path) if passage.path is not None else Role.SOURCE
     body = passage.body or passage.text
     own = (passage.kind, passage.text, passage.symbol, passage.doc, body, passage.path, passage.session, passage.commit)
     placed = (passage.line, passage.end_line, passage.state, passage.time, passage.author, passage.url, passage.status)
@@ -47,7 +45,7 @@ def row_of(passage: Passage) -> PublishedRow:
     return PublishedRow(
         _digest([*own, *passage.paths]),
         _digest(placed),
-        tuple(map(clean, (passage.group, _thing(passage), role, passage.symbol.lower()[:MOST_TEXT_CHARACTERS],
+        tuple(map(clean, (passage.group, _thing(passage), passage.role, passage.symbol.lower()[:MOST_TEXT_CHARACTERS],
                           passage.state, passage.path, passage.author, passage.time))),
         (clean(name) or "", clean(doc) or "", clean(words_of_body) or "", clean(place) or ""),
         (*map(clean, (passage.kind, passage.symbol, passage.doc, body)), passage.line, passage.end_line,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from patina_assets.search.published.rows import clean
-from patina_assets.search.published.store import READER
+from patina_assets.search.published.store import READER, SEES_TOO_MUCH
 from patina_resources.postgres.address import FleetAddress
 from patina_resources.postgres.connection import StoreError, told
 
@@ -61,7 +61,7 @@ def asking(
         connection.execute(SETTINGS, (*map(str, values), READER))
         row = connection.execute(WHO, (READER,)).fetchone()
         if row is None or not row[0]:
-            raise StoreError(f"the role {READER} may see all rows: expected one without SUPERUSER and BYPASSRLS")
+            raise StoreError(SEES_TOO_MUCH)
         yield connection
 
 

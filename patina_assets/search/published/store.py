@@ -18,6 +18,7 @@ LEAST_VECTOR = (0, 8)
 READER = "patina_reader"
 # One publisher at a time makes the tables: the number stands for that in the whole database.
 MAKING = 0x70617469
+SEES_TOO_MUCH = f"the role {READER} may see all rows: expected one without SUPERUSER and BYPASSRLS"
 ANY_GROUP = "*"
 
 
@@ -80,7 +81,7 @@ def _make(connection: "psycopg.Connection[Any]", model: SharedModel) -> None:
     if not has_role:
         _do_as_administrator(connection, f"CREATE ROLE {READER} NOLOGIN")
     elif _one(connection, "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = %s", READER)[0]:
-        raise PatinaError(f"the role {READER} may see all rows: expected one without SUPERUSER and BYPASSRLS")
+        raise PatinaError(SEES_TOO_MUCH)
     connection.execute(_schema().replace("{dims}", str(int(model.dims))).encode())
     # Who made the tables may publish, and ask as any group.
     connection.execute("INSERT INTO patina.login VALUES (session_user, %s)", ([ANY_GROUP],))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from patina_assets.passages.passage import Group, Passage
-from patina_assets.search.passage_file import Filters
+from patina_assets.search.asking.filters import Filters
 from patina_assets.serving.answers.bounds import AnswerDocument
 
 LEAST_WORDS, MOST_WORDS, MOST_CHARACTERS = 4, 12, 90

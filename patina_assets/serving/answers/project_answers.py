@@ -16,9 +16,9 @@ from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.recipe.reader import read_recipe
 from patina_assets.search.asking.current import CurrentSearcher
+from patina_assets.search.asking.filters import NO_FILTERS, Filters, checked_pattern
 from patina_assets.search.built import BASE
 from patina_assets.search.freshness import age_notes
-from patina_assets.search.passage_file import NO_FILTERS, Filters, checked_pattern
 from patina_assets.serving.answers.bounds import MOST_RESULTS, AnswerDocument, between, cut, question
 from patina_assets.serving.answers.documents import hit_of, like_of_document, passage_document
 from patina_assets.serving.answers.map_answers import Maps
@@ -31,7 +31,8 @@ from patina_resources.eventlog.reader import Eventlog
 from patina_resources.materialize.git.commit_diff import commit_diff
 from patina_resources.materialize.git.repository import find_repository
 from patina_resources.project.project import Project
-from patina_resources.store.files import file_sha256, is_held
+from patina_resources.store.files import file_sha256
+from patina_resources.store.mutex import is_held
 
 CHARACTERS = 400
 PASSAGE_CHARACTERS = 8_000

@@ -5,7 +5,6 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import MCPServer
@@ -23,6 +22,7 @@ from patina_assets.serving.mcp.tools import (
     Tools,
 )
 from patina_resources.errors import PatinaError
+from patina_resources.installed import installed_version
 
 NAME = "patina"
 INSTRUCTIONS = (
@@ -54,7 +54,7 @@ def server_of(functions: Iterable[Callable[..., str]], instructions: str) -> MCP
     """
     with _root_logging_kept():
         server: MCPServer[Any] = MCPServer(
-            NAME, title="Patina", instructions=instructions, version=_version(), subscriptions=False
+            NAME, title="Patina", instructions=instructions, version=installed_version() or "0", subscriptions=False
         )
     for function in functions:
         server.add_tool(
@@ -169,10 +169,3 @@ def _root_logging_kept() -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
-
-
-def _version() -> str:
-    try:
-        return version("patina-assets")
-    except PackageNotFoundError:  # run from its sources
-        return "0"

@@ -50,7 +50,7 @@ class ForgeRecord:
     place: str
     name: str
     fields: Mapping[str, Any]
-    cut: bool = False
+    cut: bool
 
 
 def records_of(entry: Mapping[str, Any]) -> Iterator[ForgeRecord]:

@@ -62,7 +62,7 @@ def _raw_time(raw_commit: bytes, key: bytes) -> CommitTime | None:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    return text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def _utc_time(seconds: int) -> CommitTime:

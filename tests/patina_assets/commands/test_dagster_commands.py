@@ -12,8 +12,8 @@ from sensor_helpers import build_template
 from small_project import edit_recipe
 from ui_server import ROOT
 
-from patina_assets.orchestration.assets import stage_key
 from patina_assets.orchestration.instance import prepare_home
+from patina_assets.orchestration.keys import stage_key
 from patina_resources.project.project import Project, find_project
 
 

@@ -22,7 +22,8 @@ from patina_assets.pairs.relations import RelatedTexts, Relations, relate, relat
 from patina_assets.pairs.splits import Split
 
 LETTERS = "abcdefgh"
-NOTHING = RelatedTexts(np.zeros(0, np.int64), len(LETTERS))
+NO_KEYS = np.zeros((16, 0), np.uint64)
+NOTHING = RelatedTexts(np.zeros(0, np.int64), len(LETTERS), NO_KEYS)
 
 
 def relations(*contexts: str) -> Relations:
@@ -46,8 +47,12 @@ def task_for_a(candidates: str, relevant: str, known: str = "") -> RankingTask:
     return RankingTask(
         queries=np.zeros(1, np.int32),
         candidates=places,
-        relevant=RelatedTexts(np.array(sorted(LETTERS.index(letter) for letter in relevant), np.int64), len(LETTERS)),
-        known=RelatedTexts(np.array(sorted(LETTERS.index(letter) for letter in known), np.int64), len(LETTERS)),
+        relevant=RelatedTexts(
+            np.array(sorted(LETTERS.index(letter) for letter in relevant), np.int64), len(LETTERS), NO_KEYS
+        ),
+        known=RelatedTexts(
+            np.array(sorted(LETTERS.index(letter) for letter in known), np.int64), len(LETTERS), NO_KEYS
+        ),
     )
 
 
@@ -190,8 +195,8 @@ def test_recall_is_the_share_found_among_the_first_ten() -> None:
     task = RankingTask(
         queries=np.zeros(1, np.int32),
         candidates=np.arange(16, dtype=np.int32),
-        relevant=RelatedTexts(np.array([3, 10, 11], np.int64), 16),
-        known=RelatedTexts(np.zeros(0, np.int64), 16),
+        relevant=RelatedTexts(np.array([3, 10, 11], np.int64), 16, NO_KEYS),
+        known=RelatedTexts(np.zeros(0, np.int64), 16, NO_KEYS),
     )
     ranked, recall, accuracy = query_scores(table, task)[0]
     assert ranked == 1 / 3

@@ -5,7 +5,6 @@ import pytest
 
 from patina_assets.learning.evaluate import evaluation_rows
 from patina_assets.learning.verdict import (
-    LEAST_QUERIES,
     Gain,
     Verdict,
     held_out_gain,
@@ -23,9 +22,9 @@ from patina_assets.learning.verdict import (
         (-0.11, 0.15, 100, Verdict.NO_CLEAR_DIFFERENCE),
         (-0.2, 0.0, 100, Verdict.NO_CLEAR_DIFFERENCE),
         (-0.2, -0.001, 100, Verdict.WORSE),
-        (0.1, 0.2, LEAST_QUERIES, Verdict.BETTER),
-        (0.1, 0.2, LEAST_QUERIES - 1, Verdict.NO_CLEAR_DIFFERENCE),
-        (-0.2, -0.1, LEAST_QUERIES - 1, Verdict.NO_CLEAR_DIFFERENCE),
+        (0.1, 0.2, 6, Verdict.BETTER),
+        (0.1, 0.2, 5, Verdict.NO_CLEAR_DIFFERENCE),
+        (-0.2, -0.1, 5, Verdict.NO_CLEAR_DIFFERENCE),
     ],
 )
 def test_an_interval_is_above_zero_holds_it_or_is_below(
@@ -52,6 +51,12 @@ def test_the_test_part_has_no_say_in_what_is_searched() -> None:
     assert not takes_part(facts)
     assert held_out_gain({}) is validation_gain({}) is None
     assert held_out_gain({"evaluation": [row]}) is None
+    assert held_out_gain({"metrics": {"test_queries": 80}}) is None
+
+
+def test_a_verdict_is_shown_in_words() -> None:
+    words = [str(Gain(0, low, high, 6)).partition(" (")[0] for low, high in ((1, 2), (-1, 1), (-2, -1))]
+    assert words == ["better", "no clear difference", "worse"]
 
 
 def test_a_gain_is_measured_query_by_query_as_the_table_has_it() -> None:

@@ -11,8 +11,8 @@ from eventlog_builder import commit
 from small_project import add_events, delete_events, make_project, workspace_of
 
 from patina_assets.definitions import broken_recipe, workspace_definitions
-from patina_assets.orchestration.assets import cache_key, model_asset_key, stage_key
 from patina_assets.orchestration.automation.failures import step_sentence
+from patina_assets.orchestration.keys import cache_key, model_asset_key, stage_key
 from patina_assets.orchestration.metadata import Metadata, stage_metadata
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import BuiltProjection

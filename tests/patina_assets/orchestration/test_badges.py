@@ -10,7 +10,7 @@ from sensor_helpers import Sensor, badges, copied
 from small_project import RECIPE, add_events, delete_events, edit_recipe, make_project
 from tiny_models import write_model
 
-from patina_assets.orchestration.assets import keys_to_build
+from patina_assets.orchestration.keys import keys_to_build
 from patina_assets.pipeline.reasons import has_own_reason
 from patina_assets.pipeline.staleness import StageVerdict
 from patina_assets.pipeline.workspace import open_workspace, survey

@@ -53,11 +53,18 @@ def calls(derived: Derived) -> set[tuple[str, str]]:
             ("a.py:Second.main", "a.py:Second.sign"),
         ),
         ([("a.py", "First.sign"), ("a.py", "Second.sign")], ("a.py", "main", "signer.sign"), None),
+        *(
+            ([("a.py", "A.f"), ("a.py", "B.f")], ("a.py", "B.main", f"{own}.f"), ("a.py:B.main", "a.py:B.f"))
+            for own in ("self", "Self", "this", "cls")
+        ),
         ([("a.java", "Signer.sign")], ("a.java", "Signer.main", "sign"), ("a.java:Signer.main", "a.java:Signer.sign")),
         ([("a.cc", "Signer::sign")], ("a.cc", "main", "signer->sign"), ("a.cc:main", "a.cc:Signer::sign")),
         ([("a.py", "Signer.sign")], ("b.py", "main", "signer.sign"), ("b.py:main", "a.py:Signer.sign")),
         ([("a.rs", "Signer::new")], ("a.rs", "main", "Vec::new"), None),
+        ([("a.py", "Signer.new")], ("a.py", "main", "Vec.new"), None),
+        ([("a.rs", "Signer::new")], ("a.rs", "main", "vec::new"), None),
         ([("a.py", "Url.join")], ("a.py", "main", '"".join'), None),
+        ([("a.py", "Url.join")], ("a.py", "main", "f().join"), ("a.py:main", "a.py:Url.join")),
         ([("b.rs", "run")], ("a.rs", "main", ""), None),
         ([("b.rs", "run")], ("a.rs", "main", "::"), None),
     ],
@@ -67,6 +74,23 @@ def test_a_callee_is_resolved_to_a_function_of_the_project(
 ) -> None:
     derived = derive("caller_callee", [*(function(*place) for place in functions), call(*made)])
     assert calls(derived) == ({expected} if expected else set())
+
+
+@pytest.mark.parametrize(("files", "kept"), [(10, 10), (11, 0)])
+def test_a_method_that_is_called_by_its_name_from_many_files_is_that_of_a_library(
+    derive: Deriver, files: int, kept: int
+) -> None:
+    """Also where the file is sure, and which of its types is meant is not."""
+    callers = [call(f"{number:02}.py", "main", "a.sign") for number in range(files)]
+    assert len(calls(derive("caller_callee", [function("a.py", "Signer.sign"), *callers]))) == kept
+
+
+def test_items_and_contexts_stand_in_the_order_of_files_and_names(derive: Deriver) -> None:
+    made = [call(f"{place}.py", name, "run") for place in "cadb" for name in ("z", "y")]
+    data = derive("caller_callee", [*made, function("run.py", "run")]).data
+    places = [f"Function: {name}() in {place}.py" for place in "abcd" for name in "yz"]
+    assert [item.text for item in data.items] == [*places, "Function: run() in run.py"]
+    assert [context.members[0].text for context in data.contexts] == places
 
 
 def test_a_function_is_an_item_with_its_signature(derive: Deriver) -> None:

@@ -45,6 +45,29 @@ def test_a_commit_that_is_scanned_again_counts_once(derive: Deriver) -> None:
     assert derived.related() == both_ways([map(file_text, ["a.py", "b.py", "c.py"])])
 
 
+@pytest.mark.parametrize("first_told", [0, 30])
+def test_a_commit_that_is_told_with_two_times_has_the_earlier_one(derive: Deriver, first_told: int) -> None:
+    told = [commit(f"{hour:040x}", f"x{hour}.py", f"y{hour}.py", hour=hour) for hour in range(1, 20)]
+    twice = [commit(f"{99:040x}", "a.py", "b.py", hour=hour) for hour in (first_told, 30 - first_told)]
+    split_of = {
+        context.members[0].file: context.split
+        for context in derive("co_changed", [twice[0], *told, twice[1]]).data.contexts
+    }
+    assert split_of["a.py"] == Split.TRAIN
+    assert split_of["x19.py"] == Split.TEST
+
+
+@pytest.mark.parametrize("min_count", [1, 2])
+def test_contexts_stand_in_the_order_of_shas_and_then_of_files(derive: Deriver, min_count: int) -> None:
+    """Their order decides what is drawn: with `min_count`, the parts of the data come one after the other."""
+    early = [commit(sha, "c.py", "a.py", "b.py", hour=hour) for hour, sha in enumerate(("f", "e"))]
+    late = [commit(f"d{hour}", "b.py", "a.py", hour=hour) for hour in (2, 3)]
+    between = [commit("c", "y.py", "x.py", hour=hour) for hour in (4,)]
+    contexts = derive("co_changed", [*early, *late, *between], options=DeriveOptions(min_count)).data.contexts
+    found = [" ".join(str(item.file)[0] for item in context.members) for context in contexts]
+    assert found == (["x y", "a b", "a b", "a b c", "a b c"] if min_count == 1 else ["a b", "a c", "b c"])
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -85,6 +85,7 @@ def test_the_order_of_contexts_and_members_does_not_matter() -> None:
 
 
 def test_a_huge_context_is_thinned_evenly() -> None:
+    assert MAX_CONTEXT_MEMBERS == 256
     texts = [f"text {number:05}" for number in range(10 * MAX_CONTEXT_MEMBERS + 3)]
     ((members, _),) = contexts_of(relate(texts, [Context(items(*texts), Split.TRAIN)]))
     assert len(members) == len(set(members)) == MAX_CONTEXT_MEMBERS
@@ -106,6 +107,10 @@ def test_a_relation_answers_for_arrays(relations: Relations) -> None:
     rows, columns = np.array([0, 5, 3]), np.array([0, 1, 4])
     assert related.contains(rows, columns).tolist() == [False, False, True]
     assert related.mask(rows, columns).tolist() == [[False, True, False], [False, False, False], [True, False, True]]
+    for columns in (np.array([4, 1, 1]), np.array([5, 0])):
+        assert related.mask(rows, columns).tolist() == [
+            [bool(related.contains(row, column)) for column in columns] for row in rows
+        ]
     assert [related.neighbours(row).tolist() for row in range(6)] == [[1, 2, 3], [0, 2], [0, 1, 3], [0, 2, 4], [3], []]
 
 
@@ -146,6 +151,8 @@ def test_texts_that_share_a_key_are_never_negatives() -> None:
     found = {(first, second) for first in range(5) for second in range(5) if first != second and mask[first, second]}
     assert {frozenset("abcde"[row] for row in pair) for pair in found} == expected
     assert related.contains(np.array([0]), np.array([1])).tolist() == [False]
+    rows = np.arange(5)
+    assert related.never_negative(rows[:, None], rows).tolist() == mask.tolist()
 
 
 @pytest.mark.parametrize("keys", [1, 63, 64, 65, MAX_APART_BITS, MAX_APART_BITS + 100])

@@ -40,7 +40,7 @@ def projection(name: str, pair_type: str) -> ProjectionRecipe:
     source = PAIR_TYPES[pair_type].source.name
     options = {"epochs": 3, "pairs": 400, "batch_size": 64, "learning_rate": 0.001}
     training = Training(source=source, pair_type=pair_type, **options)
-    return ProjectionRecipe(name, "dimension", None, 32, 8, training, line=1)
+    return ProjectionRecipe(name, "dimension", None, 32, 8, training, line=1, layers_line=1)
 
 
 TEMPORAL = projection("temporal", "co_changed")
@@ -209,7 +209,7 @@ def test_a_pair_type_says_where_negatives_come_from(pairs: Built, vectors: NDArr
 )
 def test_the_triplet_loss_keeps_the_negatives_that_were_sampled(pair_type: str, loss: str, hard: bool) -> None:
     made = projection("mine", pair_type)
-    recipe = Recipe(2, None, (replace(made, training=replace(made.training, loss=loss)),), Path("any"))
+    recipe = Recipe(2, None, (replace(made, training=replace(made.training, loss=loss)),), Path("any"), model_line=1)
     stage = projections_of(recipe)[0].stage("weights")
     assert isinstance(stage, WeightsStage)
     assert stage.hard_negatives == hard

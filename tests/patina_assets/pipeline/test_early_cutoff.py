@@ -6,11 +6,12 @@ import pytest
 from planned_world import Stale, World, after_embeddings, after_pairs, after_weights
 
 from patina_assets.pipeline.reasons import Reason, ReasonKind
-from patina_assets.pipeline.stages import BASE, projections_of
+from patina_assets.pipeline.stages import projections_of
 from patina_assets.pipeline.staleness import (
     ProjectionState,
     built_from_others,
 )
+from patina_assets.search.built import BASE
 from patina_resources.eventlog.looks.memory import SourceDigest
 from patina_resources.store.files import sha256
 

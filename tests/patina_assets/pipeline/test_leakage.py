@@ -65,7 +65,9 @@ def test_what_the_test_asks_training_was_never_told(pair_type: PairType, seed: i
     eventlog = Eventlog(build_eventlog(tmp_path / "events.db", repeating_history(seed)))
     rows = {name: source.rows for name, source in eventlog.read(list(pair_type.sources)).items()}
     training = Training(source=pair_type.source.name, pair_type=pair_type.name, epochs=1, pairs=3000, seed=seed)
-    built = build_pairs(ProjectionRecipe("any", "dimension", None, 8, 4, training, line=1), pair_type, rows)
+    built = build_pairs(
+        ProjectionRecipe("any", "dimension", None, 8, 4, training, line=1, layers_line=1), pair_type, rows
+    )
     file = decode_relations(built.contents["relations.safetensors"])
     texts, _ = unique_texts(decode_items(built.contents["items.jsonl"]))
     task = held_out_task(file.relations)

@@ -18,8 +18,12 @@ TRAINING = Training(source="git.co_changes", pair_type="co_changed", epochs=10)
 RECIPE = Recipe(
     2,
     None,
-    tuple(ProjectionRecipe(name, "dimension", None, 1024, 256, TRAINING, line=1) for name in ("temporal", "another")),
+    tuple(
+        ProjectionRecipe(name, "dimension", None, 1024, 256, TRAINING, line=1, layers_line=1)
+        for name in ("temporal", "another")
+    ),
     Path("oxidize.yaml"),
+    model_line=1,
 )
 
 

@@ -13,8 +13,8 @@ from small_project import add_events, all_stages, delete_events, edit_recipe, ma
 
 from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
-from patina_assets.pipeline.stages import BASE
 from patina_assets.pipeline.workspace import survey
+from patina_assets.search.built import BASE
 from patina_assets.search.searcher import Searcher
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project, find_project

@@ -24,7 +24,7 @@ from patina_resources.store.lineage import Lineage
 from patina_resources.store.manifests import StageRecord
 
 TRAINING = Training(source="git.co_changes", pair_type="co_changed", epochs=10)
-TEMPORAL = ProjectionRecipe("temporal", "dimension", None, 1024, 256, TRAINING, line=1)
+TEMPORAL = ProjectionRecipe("temporal", "dimension", None, 1024, 256, TRAINING, line=1, layers_line=1)
 MODEL = BaseModelState("corpus-static", sha256(b"model"), "mean pooling")
 
 
@@ -40,7 +40,7 @@ class Built:
     def __init__(
         self, lineage: Lineage | None = None, *, best_epoch: int = 3, recipe: ProjectionRecipe = TEMPORAL
     ) -> None:
-        self.recipe, self.model = Recipe(2, None, (recipe,), Path("oxidize.yaml")), MODEL
+        self.recipe, self.model = Recipe(2, None, (recipe,), Path("oxidize.yaml"), model_line=1), MODEL
         (self.projection, self.base) = projections_of(self.recipe)
         names = {source.name for entry in (self.projection, self.base) for source in entry.sources}
         self.sources = {name: SourceDigest(sha256(name.encode()), 10) for name in names}

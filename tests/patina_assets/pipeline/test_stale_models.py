@@ -9,7 +9,6 @@ from planned_world import IMPLIED, NEVER_BUILT, Stale, World, after_embeddings, 
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pipeline import stages
 from patina_assets.pipeline.reasons import Reason, ReasonKind, reason_texts
-from patina_assets.pipeline.stages import BASE
 from patina_assets.pipeline.stages import index as index_stage
 from patina_assets.pipeline.stages.weights import WeightsStage
 from patina_assets.pipeline.staleness import (
@@ -17,6 +16,7 @@ from patina_assets.pipeline.staleness import (
     StageVerdict,
     joint_state,
 )
+from patina_assets.search.built import BASE
 from patina_assets.search.index import IndexOptions
 from patina_resources.store.files import sha256
 

@@ -9,7 +9,7 @@ from planned_world import IMPLIED, NEVER_BUILT, SOURCES, Stale, World, after_pai
 
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pipeline.reasons import Reason, ReasonKind, reason_texts
-from patina_assets.pipeline.stages import BASE, passages, projections_of
+from patina_assets.pipeline.stages import passages, projections_of
 from patina_assets.pipeline.stages.embeddings import MODEL_INPUT
 from patina_assets.pipeline.staleness import (
     LOCK,
@@ -22,6 +22,7 @@ from patina_assets.pipeline.staleness import (
     stage_inputs,
 )
 from patina_assets.recipe.model import RESERVED_NAMES
+from patina_assets.search.built import BASE
 from patina_resources.eventlog.looks.memory import SourceDigest
 from patina_resources.store.files import sha256
 from patina_resources.store.manifests import StageInput

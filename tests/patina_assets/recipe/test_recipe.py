@@ -120,6 +120,11 @@ def test_input_dimension_must_be_the_models(tmp_path: Path) -> None:
     )
 
 
+def test_a_model_that_cannot_be_used_is_named_with_its_line(tmp_path: Path) -> None:
+    recipe = read(tmp_path, "# first\n" + VERSION_1)
+    assert str(recipe.model_error("too old")) == f"{tmp_path}/oxidize.yaml:3: embedding_model: too old"
+
+
 def test_input_dimension_that_is_left_out_fits_every_model(tmp_path: Path) -> None:
     recipe = read(tmp_path, VERSION_2)
     assert recipe.projections[0].input is None
@@ -140,8 +145,15 @@ def test_refresh_is_a_word_or_limits_on_top_or_of_one_projection(tmp_path: Path)
     assert _refresh_of(tmp_path, "refresh: {keep_below: 0}\n", "    refresh: {renew_above: 0.6}\n") == Refresh(
         renew_above=0.6
     )
+    equal = "refresh: {keep_below: 0.2, continue_below: 0.2, renew_above: 0.2}\n"
+    assert _refresh_of(tmp_path, equal) == Refresh(0.2, 0.2, 0.2)
     flat = FLAT.replace("epochs: 10", "epochs: 10, refresh: always")
     assert read(tmp_path, flat).projections[0].refresh.always
+
+
+def test_a_layer_may_have_one_unit(tmp_path: Path) -> None:
+    (projection,) = read(tmp_path, VERSION_2.replace("[1024, 256]", "[1, 1]")).projections
+    assert (projection.hidden, projection.output) == (1, 1)
 
 
 def test_every_loss_is_accepted(tmp_path: Path) -> None:

@@ -24,6 +24,12 @@ def test_model_names_that_are_refused(tmp_path: Path, name: str, text: str) -> N
     assert ", got " in message
 
 
+def test_a_model_is_named_once(tmp_path: Path) -> None:
+    message = error_of(tmp_path, VERSION_1.replace("all-minilm-l6-v2", "english-static+english-static"))
+    assert message.startswith("2: embedding_model: ")
+    assert "twice" in message
+
+
 @pytest.mark.parametrize(
     "name", ["A", "1a", "_a", "a-", "a--b", "a.b", "a/b", "'../a'", "'a b'", "''", "'a\n\n  b'", "é", "x" * 65, "1"]
 )
@@ -36,7 +42,10 @@ def test_projection_names_that_are_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["base", "lexical", "model", "source", "lock", "oxidize_lock", "oxidize-lock"])
 def test_reserved_projection_names(tmp_path: Path, name: str) -> None:
-    assert f"3: projections.{name}: the name is reserved" in error_of(tmp_path, VERSION_2.replace("temporal", name))
+    assert error_of(tmp_path, VERSION_2.replace("temporal", name)) == (
+        f"3: projections.{name}: the name is reserved: expected another than base, lexical, lock, model, oxidize_lock, "
+        "source"
+    )
 
 
 def test_names_that_become_the_same_asset_key(tmp_path: Path) -> None:
@@ -131,6 +140,8 @@ def test_what_is_wrong_is_named_with_line_and_key(tmp_path: Path, old: str, new:
          "3: projections.a.training: expected a mapping with source, pair_type, epochs, got 'x'"),
         (f"{HEAD}\n  tempral: {{layers: [2, 2], epochs: 1}}", "3: projections.tempral: source and pair_type must be "
          "given under training: only the names semantic, temporal, dependency imply them (did you mean 'temporal'?)"),
+        (f"{HEAD}\n  temporal: {{layers: [2, 2], epochs: 1, source: git.co_changes}}", "unknown key 'source'"),
+        (f"{HEAD}\n  temporal: {{layers: [2, 2], epochs: 1, pair_type: co_changed}}", "unknown key 'pair_type'"),
         (f"{HEAD}\n  temporal: {{layers: [2, 2], epcohs: 1}}", "unknown key 'epcohs' (did you mean 'epochs'?)"),
         (f"{HEAD}\n  temporal: {{layers: [2, 2], pairs: 1}}", "3: projections.temporal: missing key 'epochs'"),
         (f"{HEAD}\n  temporal: {{layers: [2, 2], epochs: no}}", "3: projections.temporal.epochs: expected a whole"),

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from patina_assets.pairs.code_text import told_name
 from patina_assets.pairs.items import Item
-from patina_assets.search.fusion import Place, distinct, identity
+from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR, Place, distinct, identity
 
 NOTE = Item("decision", "text", file="a.md", session="s", commit="c", line=3)
 
@@ -42,11 +43,14 @@ def test_a_function_is_its_name_in_its_file() -> None:
     assert identity(function) != identity(replace(function, text="Function: write(path) in src/a.py"))
     assert identity(function) != identity(replace(function, file="src/b.py"))
     assert identity(function) != identity(replace(function, kind="type"))
+    assert identity(replace(function, file=None)) == ("function", "", "read")
+    made = Item("type", "Class: Reader in src/a.py", file="src/a.py")
+    assert identity(made) == identity(replace(made, line=9)) == ("type", "src/a.py", told_name(made.text))
 
 
 def test_a_list_has_each_thing_once_at_its_best_rank() -> None:
     things = {1: ("file", "a"), 2: ("state", "s"), 3: ("file", "a"), 4: ("file", "b"), 5: ("file", "c")}
-    found = distinct([(1, 0.9), (2, 0.8), (3, 0.7), (4, 0.6), (5, 0.5)], things.__getitem__, 2, {"state"})
+    found = distinct([(1, 0.9), (2, 0.8), (3, 0.7), (4, 0.6), (5, 0.5)], things.__getitem__, 2, KINDS_NOT_ASKED_FOR)
     assert (len(found), found.keys, found.scores) == (2, [1, 4], [0.9, 0.6])
     assert [(found.key(thing), found.place(thing)) for thing in (("file", "a"), ("file", "b"))] == [
         (1, Place(1, 0.9)),

@@ -12,9 +12,10 @@ from patina_assets.pairs.items import Item
 from patina_assets.passages.encoding import decode_passages, encode_passages_lines
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search import question_lists
+from patina_assets.search.asking.filters import Filters
 from patina_assets.search.fusion import Place, Ranked, distinct, identity
 from patina_assets.search.lexical import MAX_QUERY_TERMS, index_text, match_expression, terms
-from patina_assets.search.passage_file import Filters, PassageFile, encode_passages
+from patina_assets.search.passage_file import PassageFile, encode_passages
 from patina_assets.search.question_lists import word_lists
 from patina_assets.search.ranking import WORD_WEIGHTS
 

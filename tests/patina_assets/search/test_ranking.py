@@ -7,8 +7,8 @@ from root import ROOT
 
 from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
-from patina_assets.search.passage_file import Found
-from patina_assets.search.question_lists import list_weights, names_share
+from patina_assets.search.passage_file import NO_FILTERS, Found
+from patina_assets.search.question_lists import list_weights, merged, names_share
 from patina_assets.search.questions import Evidence, asked_for
 from patina_assets.search.ranking import (
     COSINE_POWER,
@@ -144,12 +144,19 @@ def test_vectors_weigh_more_where_no_passage_holds_the_words(coverage: float, co
 
 def test_lists_are_fused_by_rank_and_weight() -> None:
     first, second = [found(0, 9, "a"), found(1, 8, "b")], [found(2, 0.9, "b"), found(0, 0.8, "a")]
-    even = rank_group(Group.CODE, {"words": first, "vectors": second}, {})
+    even = rank_group(Group.CODE, {WORDS: first, VECTORS: second}, {})
     assert even[0].score == even[1].score == pytest.approx(1 / 11 + 1 / 12)
     assert [thing.name for thing in even] == ["a", "b"]
-    uneven = rank_group(Group.CODE, {"words": first, "vectors": second}, {"vectors": 2})
+    uneven = rank_group(Group.CODE, {WORDS: first, VECTORS: second}, {VECTORS: 2})
     assert uneven[0].name == "b"
     assert uneven[0].keys == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["words", "vectors", "names"])
+def test_a_projection_of_any_name_adds_a_list(name: str) -> None:
+    words, near, named, projected = ({Group.CODE: [found(key, 1)]} for key in range(4))
+    (lists,) = merged(words, near, named, {Group.CODE: {name: projected[Group.CODE]}}, NO_FILTERS).values()
+    assert [entry.key for entries in lists.values() for entry in entries] == [0, 1, 2, 3]
 
 
 def test_the_best_of_each_group_comes_before_long_blocks() -> None:

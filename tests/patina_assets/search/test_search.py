@@ -16,11 +16,11 @@ from small_project import patina, set_validation_gain
 
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group
+from patina_assets.search.asking.filters import Filters
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.index import IndexOptions, build_index, load_index
 from patina_assets.search.indexes import OpenIndex
 from patina_assets.search.lexical import match_expression
-from patina_assets.search.passage_file import Filters
 from patina_assets.search.search_file import SearchFile, encode_search
 from patina_assets.search.searcher import Searcher
 from patina_resources.project.project import find_project

@@ -13,7 +13,7 @@ from small_project import add_events, build
 from patina_assets.search.asking.chosen import chosen_filters
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_resources.project.project import Project, find_project
-from patina_resources.store.files import exclusive
+from patina_resources.store.mutex import exclusive
 
 pytestmark = pytest.mark.usefixtures("same_home")
 QUERY = "retry the network request"

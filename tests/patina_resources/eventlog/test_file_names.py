@@ -90,6 +90,8 @@ def test_a_name_that_was_given_up_is_no_file() -> None:
 def test_two_files_that_change_places_keep_their_histories(line: Line) -> None:
     names = follow(history(["+a", "+b"], line))
     assert (at(names, 0, "a"), at(names, 0, "b")) == ("b", "a")
+    # What is told at that time knows them as they were before.
+    assert (at(names, 1, "a"), at(names, 1, "b")) == ("b", "a")
     assert there(names) == {"a", "b"}
 
 

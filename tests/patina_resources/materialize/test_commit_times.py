@@ -21,6 +21,7 @@ def raw(author: str, committer: str = "") -> bytes:
         ("-" + "9" * 18, CommitTime(EARLIEST, as_written=False, seconds=1 - 10**18)),
         ("9" * 19, CommitTime(NO_TIME, as_written=False)),
         ("12a", CommitTime(NO_TIME, as_written=False)),
+        ("6\u0660", CommitTime(NO_TIME, as_written=False)),
         ("", CommitTime(NO_TIME, as_written=False)),
     ],
 )

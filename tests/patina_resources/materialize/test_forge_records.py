@@ -5,10 +5,6 @@ from typing import Any
 import pytest
 
 from patina_resources.materialize.forge.records import (
-    COMMENT,
-    ISSUE,
-    OF_PULL_REQUESTS,
-    PULL_REQUEST,
     ForgeRecord,
     records_of,
 )
@@ -17,6 +13,7 @@ from patina_resources.materialize.forge.values import WrongValueError
 TIME = "2024-03-01T10:00:00Z"
 HOME = "https://forge.example/ada/engine"
 SHA = "0123abc"
+ISSUE, PULL_REQUEST, COMMENT = "issue", "pr", "comment"
 
 
 def read(**keys: Any) -> ForgeRecord:
@@ -25,12 +22,11 @@ def read(**keys: Any) -> ForgeRecord:
     return found
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [(key, {} if key in {"pull_request", "head", "base"} else TIME if key.lower().startswith("merged") else "word")
-     for key in OF_PULL_REQUESTS if key != "mergeCommit"] + [("mergeCommit", {"oid": SHA}), ("isDraft", False)],
-)  # fmt: skip
-def test_a_key_that_no_issue_has_tells_of_a_pull_request(key: str, value: object) -> None:
+@pytest.mark.parametrize("key", ["pull_request", "head", "base", "mergeCommit", "isDraft", "mergedAt", "merged_at",
+                                 "merge_commit_sha", "merge_status", "headRefName", "baseRefName", "source_branch",
+                                 "target_branch"])  # fmt: skip
+def test_a_key_that_no_issue_has_tells_of_a_pull_request(key: str) -> None:
+    value: object = TIME if key in {"mergedAt", "merged_at"} else "word" if key == "merge_commit_sha" else {}
     assert read(number=7, **{key: value}).kind == PULL_REQUEST
     assert read(number=7, **{key: None}).kind == ISSUE
 
@@ -61,6 +57,10 @@ def test_an_address_has_a_length() -> None:
     assert (too_long.place, "url" in too_long.fields) == ("", False)
 
 
+def test_what_has_a_number_is_no_comment() -> None:
+    assert read(number=7, issue_url=f"{HOME}/issues/7").kind == ISSUE
+
+
 def test_a_merge_request_is_named_as_its_forge_names_it() -> None:
     assert read(iid=7, merge_status="merged").name == "!7"
     assert read(iid=7).name == "#7"
@@ -84,6 +84,7 @@ def test_a_merge_request_is_named_as_its_forge_names_it() -> None:
         ({"user": {"name": "Ada L."}}, {"author": "Ada L."}),
         ({"author": "ada"}, {"author": "ada"}),
         ({"author": None}, {"author": None}),
+        ({"author": {"login": ""}}, {"author": None}),
         ({"createdAt": TIME}, {"created_at": TIME}),
         ({"created_at": TIME}, {"created_at": TIME}),
         ({"closedAt": TIME}, {"closed_at": TIME}),
@@ -93,6 +94,7 @@ def test_a_merge_request_is_named_as_its_forge_names_it() -> None:
         ({"label_links": [{"label": {"title": "a"}}]}, {"labels": ["a"]}),
         ({"labels": []}, {"labels": []}),
         ({"files": [{"path": "a"}]}, {}),
+        ({"squash_commit_sha": SHA}, {}),
         ({"url": "https://api.forge.example/repos/ada/engine/issues/7"}, {}),
         ({"url": "ftp://forge.example/7"}, {}),
         ({"web_url": f"{HOME}/repos/1"}, {"url": f"{HOME}/repos/1"}),
@@ -138,12 +140,15 @@ def test_what_a_pull_request_tells(keys: dict[str, object], expected: dict[str, 
             "forge.example/ada/engine",
             "!7 note_5",
         ),
+        ({"html_url": f"{HOME}/issues/7", "issue_url": "", "id": 5}, "forge.example/ada/engine", "#7 note_5"),
         ({"noteable_iid": 7, "noteable_type": "MergeRequest", "id": 5}, "", "!7 note_5"),
         ({"noteable_iid": 7, "noteable_type": "Issue", "id": 5}, "", "#7 note_5"),
         ({"issue_url": f"{HOME}/issues/7", "id": "a b"}, "", "#7 a_b"),
         ({"pull_request_url": f"{HOME}/pulls/7", "id": 5}, "", "#7 note_5"),
         ({"issue_url": f"{HOME}/issues/7", "created_at": TIME, "user": {"login": "ada"}}, "", f"#7 {TIME}_ada"),
         ({"issue_url": f"{HOME}/issues/7", "submitted_at": TIME, "author": "ada"}, "", f"#7 {TIME}_ada"),
+        ({"issue_url": f"{HOME}/issues/7", "createdAt": TIME, "author": "ada"}, "", f"#7 {TIME}_ada"),
+        ({"issue_url": f"{HOME}/issues/7", "submittedAt": TIME, "author": "ada"}, "", f"#7 {TIME}_ada"),
     ],
 )
 def test_a_comment_that_stands_alone_says_on_what(keys: dict[str, object], place: str, name: str) -> None:
@@ -154,7 +159,7 @@ def test_a_comment_that_stands_alone_says_on_what(keys: dict[str, object], place
 def test_comments_reviews_and_notes_follow_what_they_are_about() -> None:
     entry = {
         "number": 7,
-        "comments": [{"id": 1, "body": "one"}, {"id": 2, "body": "  "}],
+        "comments": [{"id": 1, "body": "one"}, {"id": 2, "body": "  "}, {"id": 2, "body": None}],
         "reviews": [{"id": 3, "body": "", "state": "APPROVED"}, {"id": 4, "body": "four", "submittedAt": TIME}],
         "notes": [{"id": 5, "note": "five"}, {"id": 6, "note": "changed the label", "system": True}],
     }
@@ -163,10 +168,18 @@ def test_comments_reviews_and_notes_follow_what_they_are_about() -> None:
     assert found[2].fields == {"body": "four", "created_at": TIME}
 
 
+@pytest.mark.parametrize("key", ["createdAt", "created_at", "submittedAt", "submitted_at"])
+def test_what_a_comment_tells(key: str) -> None:
+    url = f"{HOME}/issues/7#note_5"
+    fields = read(issue_url="", html_url=url, user={"login": "ada"}, body="Agreed.", **{key: TIME}).fields
+    assert fields == {"body": "Agreed.", "author": "ada", "url": url, "created_at": TIME}
+
+
 @pytest.mark.parametrize(("characters", "cut"), [(65_536, False), (65_537, True)])
 def test_a_long_text_is_cut(characters: int, cut: bool) -> None:
     found = read(number=7, body="x" * characters)
     assert (len(found.fields["body"]), found.cut) == (min(characters, 65_536), cut)
+    assert read(number=7, description="x" * characters).cut is cut
     comment = read(issue_url=f"{HOME}/issues/7", id=1, body="x" * characters)
     assert (len(comment.fields["body"]), comment.cut) == (min(characters, 65_536), cut)
 
@@ -177,17 +190,23 @@ def test_a_long_text_is_cut(characters: int, cut: bool) -> None:
         ({}, "neither an issue, a pull request nor a comment"),
         ({"number": 0}, "number: expected a whole number above 0"),
         ({"number": True}, "number: expected a whole number above 0"),
+        ({"number": "7"}, "number: expected a whole number above 0"),
         ({"number": 10**12}, "number: expected a whole number above 0"),
         ({"number": 7, "title": 5}, "title: expected text"),
         ({"number": 7, "title": "\ud800"}, "title: half of a surrogate pair"),
         ({"number": 7, "createdAt": "yesterday"}, "createdAt: expected a time"),
         ({"number": 7, "author": 5}, "author: expected an object"),
+        ({"number": 7, "author": "\ud800"}, "author: half of a surrogate pair"),
+        ({"number": 7, "labels": ["\ud800"]}, "labels: half of a surrogate pair"),
         ({"number": 7, "labels": "a"}, "labels: expected a list"),
         ({"number": 7, "labels": [5]}, "labels: expected names"),
         ({"number": 7, "comments": "a"}, "comments: expected a list"),
         ({"number": 7, "comments": True}, "comments: expected a list"),
         ({"number": 7, "comments": ["a"]}, "comments: expected a list of objects"),
         ({"issue_url": "nowhere", "body": "a"}, "a comment that does not say on what"),
+        ({"issue_url": f"{HOME}/issues/7?".ljust(2_001, "x"), "body": "a"}, "a comment that does not say on what"),
+        ({"issue_url": f"{HOME}/issues/7", "id": "\ud800", "body": "a"}, "id: half of a surrogate pair"),
+        ({"issue_url": f"{HOME}/issues/7", "id": True, "body": "a"}, "id: expected text or a whole number"),
         ({"issue_url": f"{HOME}/issues/7", "id": [], "body": "a"}, "id: expected text or a whole number"),
     ],
 )

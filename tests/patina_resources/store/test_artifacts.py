@@ -19,13 +19,13 @@ from patina_resources.store.artifacts import (
     verified_path,
 )
 from patina_resources.store.files import (
-    exclusive,
     sha256,
 )
 from patina_resources.store.manifests import (
     OutputFile,
     read_manifest,
 )
+from patina_resources.store.mutex import exclusive
 from patina_resources.store.paths import ProjectionPaths
 
 # A stage

@@ -18,7 +18,7 @@ from small_project import patina
 
 from patina_assets.commands.hooks.background import HookFiles, LogLines, hook_files
 from patina_resources.project.project import find_project
-from patina_resources.store.files import exclusive
+from patina_resources.store.mutex import exclusive
 
 WAIT_SECONDS = 240.0
 # Lines of the log that tell of the beginning and of the end of a run.

@@ -14,10 +14,10 @@ from small_project import add_events, delete_events, edit_recipe
 from webhook import choose_webhook, running_webhook
 
 from patina_assets.definitions import project_definitions
-from patina_assets.orchestration.assets import stage_key
 from patina_assets.orchestration.automation import reload
 from patina_assets.orchestration.automation.http_post import post_json
 from patina_assets.orchestration.instance import prepare_home
+from patina_assets.orchestration.keys import stage_key
 from patina_resources.project.project import Project
 
 # The sensor

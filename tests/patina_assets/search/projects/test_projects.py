@@ -9,7 +9,7 @@ from eventlog_builder import commit, project_history
 from small_project import build, make_project, patina
 from team import SMALL_RECIPE
 
-from patina_assets.search.passage_file import NO_FILTERS
+from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.projects.answers import answer_of_projects
 from patina_assets.search.projects.chosen import MOST_PROJECTS, chosen_projects, short_names
 from patina_resources.errors import PatinaError

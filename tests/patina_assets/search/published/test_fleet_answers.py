@@ -9,7 +9,7 @@ from published_fleet import let_ask, make_projects, publish_all
 from small_project import Ran, patina
 
 from patina_assets.passages.passage import Group
-from patina_assets.search.passage_file import Filters
+from patina_assets.search.asking.filters import Filters
 from patina_assets.search.published.passages import MOST_CANDIDATES, _expression
 from patina_assets.search.published.session import like_pattern
 from patina_resources.project.project import Project

@@ -1,0 +1,170 @@
+"""A fleet on workers, with real servers on loopback: cost, database and faults."""
+
+import os
+import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fleet_repositories import SEED, commit_broken, fleet_file, make_repositories, patina, scratch, told_of
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "deploy"), str(Path(__file__).parents[1] / "tests" / "support")]
+
+from loopback import Services, wait_until  # noqa: E402
+
+LONG = 3600.0
+
+
+def bench_workers(count: int, workers: int, kills: int) -> None:
+    """Build all on workers, and with faults compare what comes out with what one machine builds."""
+    with scratch() as folder:
+        os.environ["PATINA_HOME"] = str(folder / "home")
+        (folder / "home").mkdir()
+        origins = make_repositories(folder, count, SEED)
+        file = fleet_file(folder, "kept", workers)
+        if kills:
+            commit_broken(folder, origins[0])
+        services = Services(folder / "services", {"PATINA_FLEET": str(file), "PATINA_HOME": str(folder / "home")})
+        settings = folder / "services" / "dagster_home" / "dagster.yaml"
+        settings.write_text(settings.read_text().replace("max_concurrent_runs: 2", f"max_concurrent_runs: {workers}"))
+        (folder / "services").chmod(0o755)
+        os.environ |= services.environment
+        try:
+            services.start_postgres()
+            services.start_redis()
+            patina("fleet", "fetch")
+            services.start_daemon()
+            wait_until(lambda: queued(services) >= min(count, 50), "the first requests", 300)
+            wall = time.monotonic()
+            for number in range(workers):
+                services.start_worker(f"worker{number}")
+
+            def finished() -> bool:
+                now = states_of(file)
+                return now.get("fresh", 0) + now.get("failed", 0) == count
+
+            if kills:
+                hurt(services, workers, finished, kills)
+            else:
+                wait_until(finished, "all builds", LONG)
+            spent = time.monotonic() - wall
+            print(
+                f"{workers} workers: {count} repositories in {spent:.1f} s by the clock, {states_of(file)}", flush=True
+            )
+            for name, process in services.processes.items():
+                print(f"{name}: {session_seconds(process.pid) / count:.2f} processor s a repository")
+            database_figures(services, count)
+            for entry in told_of(file):
+                if entry["failure"]:
+                    print(f"{entry['name']}: {str(entry['failure'])[:150]}")
+        except TimeoutError:
+            print(services.log("daemon")[-3000:], states_of(file))
+            raise
+        finally:
+            services.stop_all()
+        if kills:
+            compare(folder, count)
+
+
+def hurt(services: Services, workers: int, until: Callable[[], bool], kills: int) -> None:
+    """Kill workers at random moments, restart Redis and Postgres once each, until the work is done."""
+    chance = random.Random(SEED)
+    done, restarted = 0, set[str]()
+    while not until():
+        time.sleep(chance.uniform(5, 20))
+        if done < kills:
+            name = f"worker{chance.randrange(workers)}"
+            services.kill(name)
+            services.start_worker(name)
+            done += 1
+            print(f"killed {name} ({done} of {kills})", flush=True)
+        for service, after in (("redis", kills // 3), ("postgres", 2 * kills // 3)):
+            if done >= after and service not in restarted:
+                restarted.add(service)
+                services.stop(service)
+                time.sleep(3)
+                services.start_redis() if service == "redis" else services.start_postgres()
+                print(f"restarted {service}", flush=True)
+
+
+def compare(folder: Path, count: int) -> None:
+    """Build the same on one machine, and count the repositories whose artifacts are equal to the last byte."""
+    os.environ.pop("PATINA_FLEET_DATABASE")
+    calm = fleet_file(folder, "calm", 2)
+    print(patina("fleet", "run", "--file", str(calm)).stdout[-90:])
+    names = [f"r{number:05}" for number in range(1, count)]
+    equal = sum(
+        artifacts(folder / "kept" / "projects" / name) == artifacts(folder / "calm" / "projects" / name) != {}
+        for name in names
+    )
+    print(f"byte-equal to one machine's: {equal} of {len(names)}")
+
+
+def artifacts(root: Path) -> dict[str, bytes]:
+    """Return the artifacts of a checkout."""
+    from fleets import artifacts_of
+
+    return artifacts_of(root)
+
+
+def states_of(file: Path) -> dict[str, int]:
+    """Return how many repositories stand how; asked in this process, so that looking costs the workers nothing."""
+    from patina_assets.fleet.dues import due_builds
+    from patina_assets.fleet.memory import fleet_memory
+    from patina_resources.errors import PatinaError
+    from patina_resources.fleet.reader import read_fleet
+    from patina_resources.store.mothership import mothership
+
+    fleet = read_fleet(file, mothership())
+    try:
+        standings = fleet_memory(fleet).standings()
+    except PatinaError:  # the database is being restarted
+        return {}
+    due = due_builds(fleet.projects, standings)
+    failed = sum(standings[name].failed == wanted for name, wanted in due.items())
+    return {"fresh": len(fleet.projects) - len(due), "failed": failed, "to be built": len(due) - failed}
+
+
+def queued(services: Services) -> int:
+    """Return how many runs there are by now."""
+    import psycopg2
+    from sqlalchemy.engine import make_url
+
+    url = make_url(services.environment["PATINA_FLEET_POSTGRES"])
+    try:
+        with psycopg2.connect(host=url.host, port=url.port, user=url.username, dbname=url.database) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT count(*) FROM runs WHERE pipeline_name = 'fleet_job'")
+            return int((cursor.fetchone() or (0,))[0])
+    except psycopg2.Error:
+        return 0
+
+
+def database_figures(services: Services, runs: int) -> None:
+    """Print rows and bytes of Dagster's database for each run."""
+    import psycopg2
+    from sqlalchemy.engine import make_url
+
+    url = make_url(services.environment["PATINA_FLEET_POSTGRES"])
+    with psycopg2.connect(host=url.host, port=url.port, user=url.username, dbname=url.database) as connection:
+        cursor = connection.cursor()
+        for table in ("event_logs", "runs", "run_tags", "asset_event_tags", "job_ticks", "patina_fleet_projects"):
+            cursor.execute(f"SELECT count(*), pg_total_relation_size('{table}') FROM {table}")  # noqa: S608 - names above
+            rows, size = cursor.fetchone() or (0, 0)
+            print(f"{table}: {rows} rows, {size} bytes; a run: {rows / runs:.1f} rows, {size / runs:.0f} bytes")
+        cursor.execute("SELECT status, count(*) FROM runs GROUP BY 1")
+        print(f"runs: {dict(cursor.fetchall())}")
+
+
+def session_seconds(leader: int) -> float:
+    """Return the processor seconds of all processes of a session, those that have ended included."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader:
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
