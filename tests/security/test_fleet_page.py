@@ -192,7 +192,7 @@ def test_the_page_shows_results_with_their_projects_and_runs_no_text(server: Pos
         page.call("Network.setExtraHTTPHeaders", headers=sent("staff"))
         page.call("Page.addScriptToEvaluateOnNewDocument", source="window.hurt = () => { window.told = 'run'; };")
         page.open(f"{address}?q=merger+odd+limit+of+tenants")
-        text = page.wait_for_texts("2 projects", "Likeliest: ", "src/odd.py", "src/limits.py", HOSTILE)
+        text = page.wait_for_texts("2 projects", "Likeliest:", "src/odd.py", "src/limits.py", HOSTILE)
         assert "hidden" not in text
         assert page.value("window.told ?? null") is None
         first = page.value("document.querySelector('a.project').textContent")
