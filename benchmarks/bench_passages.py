@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from build_stages import peak_mib
@@ -25,13 +25,16 @@ from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.filters import NO_FILTERS
-from patina_assets.search.index import EXPANSION_SEARCH, Index, IndexOptions, build_index, load_index, recall_at_10
+from patina_assets.search.index import EXPANSION_SEARCH, IndexOptions, build_index, load_index, recall_at_10
 from patina_assets.search.indexes import OpenIndex
 from patina_assets.search.passage_file import PassageFile, encode_passages
 from patina_assets.search.question_lists import evidence_of, hit, list_weights, merged, named, word_lists
 from patina_assets.search.questions import asked_for
 from patina_assets.search.ranking import mixed, rank_group
 from patina_assets.search.searcher import DEPTH
+
+if TYPE_CHECKING:
+    from usearch.index import Index
 
 VOCABULARY, BODY_WORDS, QUESTION_WORDS = 30_000, 60, 7
 QUERIES, CENTRES, NOISE = 200, 1_000, 0.6
@@ -122,14 +125,18 @@ def build(folder: Path, count: int, dims: int) -> None:
     np.save(folder / QUESTIONS, vectors[np.arange(QUERIES) * count // QUERIES])
 
 
+def in_place(path: Path) -> "Index":
+    """Return an index that stays in its file."""
+    import onnxruntime  # noqa: F401 - usearch must be loaded after it
+    from usearch.index import Index
+
+    return Index.restore(path, view=True, expansion_search=EXPANSION_SEARCH)
+
+
 def ask_all(folder: Path, *, mapped: bool) -> None:
     """Ask all questions and print the table of times and the memory that it took."""
     path = folder / GRAPH
-    index = (
-        Index.restore(path, view=True, expansion_search=EXPANSION_SEARCH)
-        if mapped
-        else load_index(path.read_bytes(), GRAPH)
-    )
+    index = in_place(path) if mapped else load_index(path.read_bytes(), GRAPH)
     opened = OpenIndex("base", index, PassageFile((folder / SEARCH).read_bytes(), SEARCH), None)
     laps, source = Laps(), np.random.default_rng(1)
     for vector in np.load(folder / QUESTIONS):

@@ -4,10 +4,9 @@ The public Python API is what `__all__` names; docs/python.md describes it. Noth
 programs. Each name is loaded when it is first used: `import patina_assets` alone loads nothing.
 """
 
-from typing import TYPE_CHECKING
-
 import patina_resources  # noqa: F401  (first of all: it keeps onnxruntime from reporting usage)
 
+TYPE_CHECKING = False  # as `typing` has it, whose import would make Ctrl-C a traceback for longer
 if TYPE_CHECKING:
     from patina_assets.api import Interval, Measure, OpenProject, open_project
     from patina_assets.facts.calls import Definition

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from patina_assets.results import ResultRow, Results
-from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.errors import PatinaError, check_known, shown
 from patina_resources.project.project import Project, find_project
 
 if TYPE_CHECKING:  # what answers, and what measures, is loaded when it is first asked
@@ -168,10 +168,7 @@ class OpenProject:
 
         workspace = open_workspace(self._project)
         known = [entry.name for entry in workspace.recipe.projections]
-        for name in projections or ():
-            if name not in known:
-                hint = did_you_mean(name, known)
-                raise PatinaError(f"unknown projection {shown(name)}{hint}: expected one of {', '.join(known)}")
+        check_known(projections or (), known, "projection")
         found = evaluate(workspace, projections)
         if projections and found.missing:
             raise PatinaError("; ".join(found.missing.values()))

@@ -4,8 +4,11 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -29,7 +32,7 @@ patina = CommandGroup(
             "evaluate", "Build", "build", "Measure how well each projection ranks data it was not trained on."
         ),
         CommandEntry("metrics", "Build", "build", "Compare measures before and after the last change."),
-        CommandEntry("note", "Build", "notes", "Keep why something is as it is, as a Markdown file."),
+        CommandEntry("note", "Build", "notes", "Write down why something is as it is, in a Markdown file."),
         CommandEntry("hook", "Build", "hooks", "Read and rebuild after each commit, in the background."),
         CommandEntry("scry", "Search", "find", "Search with a question in your own words."),
         CommandEntry("like", "Search", "places", "Show what is like a file, a symbol, a commit or a session."),
@@ -44,7 +47,7 @@ patina = CommandGroup(
         CommandEntry("trust", "Look after", "care", "Accept what another installation built in this project."),
         CommandEntry("pull", "Share", "team", "Fetch what recipe and events ask for; nothing is trained."),
         CommandEntry("push", "Share", "team", "Sign what is built, and put it into the team's cache."),
-        CommandEntry("cache", "Share", "team", "Look after the cache that a team shares."),
+        CommandEntry("cache", "Share", "team", "Manage the cache that a team shares."),
         CommandEntry("fleet", "Share", "fleet.keeping", "Keep many repositories built."),
         CommandEntry("completion", "Look after", "completion", "Print the script that completes words in your shell."),
         CommandEntry("model", "Models", "models", "List, add, remove, check base models."),
@@ -64,6 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"patina: {NOT_SUPPORTED}", file=sys.stderr)
         return EXIT_WRONG_INPUT
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with _remembered_interrupts() as interrupts:
+        return _outcome(words, interrupts)
+
+
+def _outcome(words: list[str], interrupts: Sequence[int]) -> int:
+    """Run one command, and say in one sentence what ended it; return its exit code."""
     invocation = Invocation()
     try:
         try:
@@ -73,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except (PatinaError, click.UsageError) as error:
+        if interrupts:
+            return _interrupted(words)
         if invocation.debug:
             import traceback
 
@@ -81,16 +92,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"patina: {one_line(sentence)}", file=sys.stderr)
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C has nothing more to end
-        typed = f" {' '.join(words)} "
-        command = next((command for command in GOES_ON if f" {command} " in typed), None)
-        more = f"; what is built is kept: `patina {command}` goes on from there" if command else ""
-        print(f"patina: interrupted{more}", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _interrupted(words)
     except BrokenPipeError:
         # The reader of our output (`head`) has seen enough; Python would complain again at exit.
         sys.stderr.close()
         return EXIT_OK
+    except Exception:
+        if not interrupts:
+            raise
+        return _interrupted(words)
+
+
+def _interrupted(words: Sequence[str]) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C has nothing more to end
+    typed = f" {' '.join(words)} "
+    command = next((command for command in GOES_ON if f" {command} " in typed), None)
+    more = f"; what is built is kept: `patina {command}` goes on from there" if command else ""
+    print(f"patina: interrupted{more}", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+@contextmanager
+def _remembered_interrupts() -> Iterator[Sequence[int]]:
+    """Yield the Ctrl-C that were pressed: SQLite takes a KeyboardInterrupt in its callback for an error of its own."""
+    seen: list[int] = []
+
+    def remember(number: int, _frame: FrameType | None) -> NoReturn:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_ours and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, remember)
+    try:
+        yield seen
+    finally:
+        if signal.getsignal(signal.SIGINT) is remember:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_supported(os_name: str) -> bool:

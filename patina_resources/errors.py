@@ -1,6 +1,6 @@
 """The one error type whose text is meant for a user."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 SHOWN_CHARACTERS = 60
 SHOWN_BITS = 256
@@ -19,6 +19,26 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def check_known(names: Iterable[str], known: Collection[str], kind: str, where: str = "") -> None:
+    """Check that there is something of each name.
+
+    Args:
+        names: What somebody asks for.
+        known: The names that there are.
+        kind: What they are names of, such as `projection`.
+        where: Where they were written, for the message.
+
+    Raises:
+        PatinaError: One is unknown; names the known one that is nearest.
+    """
+    for name in names:
+        if name not in known:
+            place = f"{where}: " if where else ""
+            raise PatinaError(
+                f"{place}unknown {kind} {shown(name)}{did_you_mean(name, known)}: expected one of {', '.join(known)}"
+            )
 
 
 def shown(value: object) -> str:

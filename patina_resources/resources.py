@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import check_known
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,7 @@ class BuildOptions:
         Raises:
             PatinaError: `only` names something that is not in `known`.
         """
-        for other in self.only:
-            if other not in known:
-                raise PatinaError(
-                    f"run config: build.only: unknown projection {other!r}{did_you_mean(other, known)}: "
-                    f"expected some of {', '.join(known)}"
-                )
+        check_known(self.only, known, "projection", "run config: build.only")
         return self.full and (not self.only or name in self.only)
 
 

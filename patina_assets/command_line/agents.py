@@ -12,8 +12,12 @@ EDITORS = ("vscode", "claude", "cursor", "zed", "codex")
 
 
 @click.command(cls=Command)
-@click.option("--project", type=PATH, metavar="PATH", help="The project (default: PATINA_PROJECT, else from here up).")
-@click.option("--print-config", type=click.Choice(EDITORS), help="Print what this program's settings need, and exit.")
+@click.option(
+    "--project", type=PATH, metavar="PATH", help="The project (default: PATINA_PROJECT, else the one of this folder)."
+)
+@click.option(
+    "--print-config", type=click.Choice(EDITORS), help="Print the lines for the settings of this program, and exit."
+)
 @click.option(
     "--write", is_flag=True, help="With --print-config: add it to the settings file; the rest of the file stays."
 )

@@ -33,7 +33,7 @@ def install() -> int:
 
 @click.command(cls=Command)
 def uninstall() -> int:
-    """Take the lines of Patina out of the hooks; what was there before is as it was."""
+    """Remove the lines of Patina from the hooks; all other lines stay."""
     from patina_assets.commands.hooks.installing import uninstall_hooks
 
     return uninstall_hooks(find_project())
@@ -42,7 +42,7 @@ def uninstall() -> int:
 @click.command(cls=Command)
 @json_option
 def status(as_json: bool) -> int:
-    """Show how the hooks stand, and what they did last."""
+    """Show the state of the hooks, and their last run."""
     from patina_assets.commands.hooks.installing import print_hooks
 
     return print_hooks(find_project(), as_json=as_json)
@@ -50,7 +50,7 @@ def status(as_json: bool) -> int:
 
 @click.command(cls=Command)
 def run() -> int:
-    """Read and rebuild now what the hooks of this folder are installed for, one run at a time."""
+    """Read and rebuild now the projects that the hooks of this folder are installed for, one run at a time."""
     from patina_assets.commands.hooks.background import run_after_hook
 
     return run_after_hook()

@@ -37,7 +37,7 @@ def list_models(as_json: bool) -> int:
 @click.argument("name", shell_complete=model_names)
 @click.option("--precision", type=click.Choice(("int8", "fp32")), help="Precision of the stored weights.")
 @click.option("--from", "folder", type=PATH, metavar="FOLDER", help="Take the files from a folder.")
-@click.option("--yes", is_flag=True, help="Do not ask, even where only the project says where the model is.")
+@click.option("--yes", is_flag=True, help="Do not ask, even if only the project says where the model is.")
 def add(name: str, precision: Literal["int8", "fp32"] | None, folder: Path | None, yes: bool) -> int:
     """Download the model NAME into the cache: a name of `model list`, an alias, or hf:org/name[@revision]."""
     from patina_assets.commands.models.model_commands import add as add_model

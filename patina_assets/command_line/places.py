@@ -36,9 +36,7 @@ def like(words: Sequence[str], projection: str | None, k: int, as_json: bool) ->
 
 @click.command(cls=Command)
 @click.option("--days", metavar="NUMBER", callback=whole_number(1, MOST_DAYS), help="Only the last days.")
-@click.option(
-    "--path", metavar="GLOB", help="Only commits that touched such a file, for example 'src/*.rs', and notes about one."
-)
+@click.option("--path", metavar="GLOB", help="Only commits that touched a file like 'src/*.rs', and notes about one.")
 @click.option("-k", default="20", metavar="NUMBER", callback=whole_number(1), help="Number of entries (default 20).")
 @json_option
 def recent(days: int | None, path: str | None, k: int, as_json: bool) -> int:

@@ -17,7 +17,9 @@ from patina_assets.command_line.options import PATH
     help="The base model (default: asked for on a terminal, else corpus-static+english-static).",
 )
 @click.option("--no-build", is_flag=True, help="Write the settings only; read and build nothing.")
-@click.option("--update", "updates", is_flag=True, help="Add to the recipe what has signal by now; build nothing.")
+@click.option(
+    "--update", "updates", is_flag=True, help="Add to the recipe projections that now have signal; build nothing."
+)
 def init(path: Path, model: str | None, no_build: bool, updates: bool) -> int:
     """Prepare the repository at PATH (default: here), read it, and build what can be searched.
 

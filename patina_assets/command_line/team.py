@@ -17,14 +17,14 @@ cache = CommandGroup(
         CommandEntry("confirm", SECTION, "team", "Use the cache that the project proposes."),
         CommandEntry("gc", SECTION, "team", "Remove old records, and contents that no record needs."),
     ],
-    help="Look after the cache that a team shares.",
+    help="Manage the cache that a team shares.",
 )
 
 
 @click.command(cls=Command)
 @json_option
 def pull(as_json: bool) -> int:
-    """Fetch what recipe and events ask for from the team's cache; nothing is trained."""
+    """Fetch from the team's cache what recipe and events ask for; train nothing."""
     from patina_assets.commands.team.pull_push import print_pull
 
     return print_pull(find_project(), as_json=as_json)
@@ -50,7 +50,7 @@ def status(as_json: bool) -> int:
 
 @click.command(cls=Command)
 def key() -> int:
-    """Make the key that you sign with where there is none, and print its public part."""
+    """Print the public part of the key that you sign with; make the key first if there is none."""
     from patina_assets.commands.team.cache import print_key
 
     return print_key()
@@ -68,7 +68,7 @@ def confirm(yes: bool) -> int:
 @click.command(cls=Command)
 @click.option(
     "--older-than", "days", default="90", metavar="DAYS", callback=whole_number(0),
-    help="Records that were put before so many days (default 90).",
+    help="Remove records that are older than this number of days (default 90).",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be removed.")
 @yes_option

@@ -57,6 +57,8 @@ def _print(found: Examination) -> None:
         print()
         print_table(("could be had", "command"), [(entry.what, entry.command) for entry in found.suggestions])
     print()
+    if found.building:
+        print("a build is running now: stages that it has not reached yet show as stale\n")
     if not found.findings:
         print("nothing is wrong")
     else:

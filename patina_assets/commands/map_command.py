@@ -6,7 +6,7 @@ from patina_assets.pictures.map import page
 from patina_assets.pictures.plane import MAP_ITEMS
 from patina_assets.pipeline.stages.index import item_places
 from patina_assets.pipeline.workspace import open_workspace
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import check_known
 from patina_resources.project.project import Project
 from patina_resources.store.files import write_atomic
 
@@ -24,10 +24,7 @@ def write_map(project: Project, name: str, out: Path) -> str:
     """
     workspace = open_workspace(project)
     known = workspace.names()
-    if name not in known:
-        raise PatinaError(
-            f"map: unknown projection {name!r}{did_you_mean(name, known)}: expected one of {', '.join(known)}"
-        )
+    check_known((name,), known, "projection", "map")
     found = item_places(workspace.paths(name), MAP_ITEMS)
     write_atomic(out, page(found, f"{project.config.name or project.root.name}: {name}").encode())
     return f"{out}: {len(found.items)} items of {name}; open it in a browser"

@@ -24,7 +24,7 @@ from patina_assets.search.built import BASE
 from patina_assets.terminal.output import print_table, shown_progress
 from patina_assets.terminal.questions import say_on_stderr
 from patina_assets.upkeep.unneeded import orphans
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, check_known
 from patina_resources.models.registry import CORPUS_STATIC
 from patina_resources.models.registry_files import load_registry
 from patina_resources.models.status import missing_shipped
@@ -173,10 +173,7 @@ def prepare_model(project: Project, *, may_add: bool) -> None:
 
 def _chosen(workspace: Workspace, only: Sequence[str] | None) -> list[str]:
     known = workspace.names()
-    for name in only or ():
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise PatinaError(f"--only: unknown projection {name!r}{hint}: expected one of {', '.join(known)}")
+    check_known(only or (), known, "projection", "--only")
     return list(only) if only else known
 
 

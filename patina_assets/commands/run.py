@@ -12,7 +12,7 @@ from patina_assets.learning.parts import blas_on_one_thread
 from patina_assets.orchestration.assets import PROGRESS
 from patina_assets.orchestration.automation.failures import step_sentence
 from patina_assets.orchestration.keys import keys_to_build
-from patina_assets.orchestration.records import no_records, opened_instance
+from patina_assets.orchestration.records import COMMAND_TAG, REASON_TAG, no_records, opened_instance
 from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import Progress, Report
 from patina_assets.pipeline.reasons import reasons_text
@@ -20,7 +20,6 @@ from patina_assets.pipeline.staleness import StageVerdict
 from patina_assets.pipeline.workspace import Workspace
 from patina_resources.errors import PatinaError
 
-COMMAND_TAG, REASON_TAG = "patina/command", "patina/reason"
 MOST_REASON_CHARACTERS = 200
 # Dagster's name for Ctrl-C in a step.
 INTERRUPTED = "DagsterExecutionInterruptedError"

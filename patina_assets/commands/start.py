@@ -17,7 +17,7 @@ from patina_assets.search.built import BASE
 from patina_assets.terminal.questions import ask, somebody_there
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Eventlog
-from patina_resources.materialize.git.repository import is_in_repository
+from patina_resources.materialize.git.repository import find_repository, is_in_repository
 from patina_resources.project.project import Project, find_project
 
 
@@ -38,6 +38,8 @@ def start(path: Path, model: str | None, *, builds: bool) -> bool:
         PatinaError: The repository, the model or the settings cannot be used.
     """
     project = open_repository(path)
+    if builds and not project.eventlog().exists():
+        _refuse_unreadable(project)
     chosen = settled_model(project, model)
     reads = builds and is_in_repository(project.root)
     for line in prepare_repository(project):
@@ -49,7 +51,7 @@ def start(path: Path, model: str | None, *, builds: bool) -> bool:
     if reads:
         materialize(project, only=None, full=False, says_next=False)
         if not Eventlog(project.eventlog()).last_seq():
-            raise PatinaError(f"{project.root}: nothing is committed yet: make a first commit, then run `patina init`")
+            raise PatinaError(f"{project.root}: nothing of it could be read: what was skipped is named above")
     if chosen is None:  # what a model costs is known now
         project = _configured(project, choose_model(project))
     print(write_recipe(project))
@@ -57,6 +59,14 @@ def start(path: Path, model: str | None, *, builds: bool) -> bool:
         return _build(project)
     print(_next_step(project))
     return True
+
+
+def _refuse_unreadable(project: Project) -> None:
+    """Raise PatinaError, before anything is written, for a folder of which nothing can be read."""
+    if not is_in_repository(project.root):
+        raise PatinaError(f"{project.root}: is in no git repository: run `git init`, commit, then `patina init`")
+    if find_repository(project.root).head() is None:
+        raise PatinaError(f"{project.root}: nothing is committed yet: make a first commit, then run `patina init`")
 
 
 def _next_step(project: Project) -> str:

@@ -33,7 +33,7 @@ from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_assets.search.base_model import base_files
 from patina_resources.embedding.embedder import OnnxEmbedder
 from patina_resources.embedding.side_by_side import BaseFiles, side_by_side
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, check_known
 from patina_resources.models.registry import CORPUS_STATIC, ModelFiles, ModelSpec
 from patina_resources.onnx.graph import computes_in_int8
 from patina_resources.onnx.write.bert_weights import recover_bert
@@ -63,8 +63,7 @@ def export(project: Project, name: str, folder: Path, weights: Path | None = Non
     """
     workspace = open_workspace(project)
     known = [entry.name for entry in workspace.recipe.projections]
-    if name not in known:
-        raise PatinaError(f"unknown projection {name!r}{did_you_mean(name, known)}: expected one of {', '.join(known)}")
+    check_known((name,), known, "projection")
     check_new_folder(folder)
     files = base_files(project, workspace.home, workspace.spec)
     record, (content, graph) = read_outputs(workspace.paths(name), "weights", ("safetensors", "onnx"))

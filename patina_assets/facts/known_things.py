@@ -1,5 +1,6 @@
 """What the index of all passages knows by name: files, symbols, commits and sessions."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from patina_assets.search.passage_file import PassageFile
@@ -22,6 +23,21 @@ ORDER BY file, MIN(line), symbol
 PATHS_QUERY = "SELECT DISTINCT file FROM item WHERE file IS NOT NULL"
 
 
+def first_line(lines: Iterable[tuple[int | None, int | None]]) -> int | None:
+    """Return where the definition of a name begins, of the lines of its passages; None where they have none.
+
+    Of several definitions the longest counts: the others are declarations, as a rule. Parts of a long one overlap.
+    """
+    spans: list[list[int]] = []
+    for first, last in sorted((first, last) for first, last in lines if first is not None and last is not None):
+        if spans and first <= spans[-1][1]:
+            spans[-1][1] = max(last, spans[-1][1])
+        else:
+            spans.append([first, last])
+    longest = max(spans, key=lambda span: (span[1] - span[0], -span[0]), default=None)
+    return longest[0] if longest is not None else None
+
+
 class KnownThings:
     """The things of a file of passages."""
 
@@ -35,7 +51,7 @@ class KnownThings:
 
     def line_of(self, path: str, symbol: str) -> int | None:
         """Return the first line of a definition; None where it is not known."""
-        return min((row[3] for row in self.of_path(path) if row[2] == symbol and row[3] is not None), default=None)
+        return first_line((row[3], row[4]) for row in self.of_path(path) if row[2] == symbol)
 
     def of_session(self, session: str) -> dict[str, list[int]]:
         """Return the keys of the notes of each session whose id begins so, or of the one that is called so."""

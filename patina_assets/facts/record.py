@@ -24,10 +24,12 @@ class ToldCommit:
     Attributes:
         commit: What it did, its files under their newest names.
         row: The row of `COMMITS`.
+        has_several_parents: Whether its event says that it has several parents; older events do not say it.
     """
 
     commit: ChangeSet
     row: Row
+    has_several_parents: bool
 
     @property
     def sha(self) -> str:
@@ -41,8 +43,8 @@ class ToldCommit:
 
     @property
     def is_merge(self) -> bool:
-        """Whether it is called a merge and changed nothing of its own."""
-        return not self.commit.changes and str(self.row[3]).startswith("Merge ")
+        """Whether it is a merge, as it is called or by its parents, and changed nothing of its own."""
+        return not self.commit.changes and (self.has_several_parents or str(self.row[3]).startswith("Merge "))
 
     @property
     def passage(self) -> Passage:
@@ -65,8 +67,10 @@ class RepositoryRecord:
     @cached_property
     def commits(self) -> list[ToldCommit]:
         """The commits, newest first by their authors' times; of one time the one that was read last."""
-        told = [ToldCommit(read_commit(row, self.files), row) for row in self.rows[COMMITS.name]]
-        place = {str(sha): seq for sha, seq in self.rows[READ_ORDER.name]}
+        place = {str(sha): seq for sha, seq, _ in self.rows[READ_ORDER.name]}
+        merges = {str(sha) for sha, _, is_merge in self.rows[READ_ORDER.name] if is_merge}
+        read = ((read_commit(row, self.files), row) for row in self.rows[COMMITS.name])
+        told = [ToldCommit(commit, row, commit.sha in merges) for commit, row in read]
         return sorted(told, key=lambda entry: (entry.time, place[entry.sha]), reverse=True)
 
     @cached_property

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from patina_assets.facts.known_things import KnownThings
+from patina_assets.facts.known_things import KnownThings, first_line
 from patina_assets.facts.typed import Typed, ambiguous, has_last_parts, known_path, last_part, unknown
 from patina_assets.passages.forge import COMMENT
 from patina_resources.errors import PatinaError, shown
@@ -123,8 +123,7 @@ def _symbol(known: KnownThings, name: str, rows: Sequence[tuple[str, str, str, i
 
 def _definition(known: KnownThings, path: str, kind: str, symbol: str) -> Thing:
     rows = [row for row in known.of_path(path) if row[1:3] == (kind, symbol)]
-    first = min((row[3] for row in rows if row[3] is not None), default=None)
-    return Thing(kind, symbol, tuple(row[0] for row in rows), path, first)
+    return Thing(kind, symbol, tuple(row[0] for row in rows), path, first_line(row[3:5] for row in rows))
 
 
 def _commit_or_session(known: KnownThings, name: str, kinds: Sequence[str]) -> Thing:

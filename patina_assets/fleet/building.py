@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from patina_assets.fleet.memory import FleetMemory, wanted_build
-from patina_assets.fleet.published import publish_project
+from patina_assets.fleet.published import publish_where_named
 from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import Progress, Report, scraper_progress
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
@@ -87,7 +87,7 @@ def bring_up_to_date(fleet: Fleet, memory: FleetMemory, name: str, report: Repor
             head = _fetched(fleet, memory, entry)
             wanted = wanted_of(entry, head)
             yield from _assets(fleet, entry, report)
-        except Exception as error:
+        except Exception as error:  # a build runs git, SQLite, numpy and onnxruntime; whatever failed is noted
             # On a full disk nothing can be noted, either: the first reason is what is to be said.
             with suppress(PatinaError):
                 memory.note_failed(name, wanted, failure_text(error), _processor_seconds() - started)
@@ -134,7 +134,7 @@ def _assets(fleet: Fleet, entry: FleetProject, report: Report) -> Iterator[Broug
     publish_lock(workspace)
     for asset in filter(found.get, found):
         yield Brought(asset, _counts(found[asset]))
-    yield Brought(PUBLISHED, {**_pushed(fleet, workspace, report), **publish_project(entry, workspace.project)})
+    yield Brought(PUBLISHED, {**_pushed(fleet, workspace, report), **publish_where_named(entry)})
 
 
 def _read(project: Project, report: Report) -> dict[str, int]:

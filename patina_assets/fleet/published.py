@@ -2,29 +2,34 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 
-from patina_assets.search.published.publishing import publish, withdraw
+from patina_assets.search.published.publishing import Published, publish, withdraw
 from patina_resources.fleet.model import FleetProject
-from patina_resources.postgres.address import DSN_VARIABLE, fleet_address
-from patina_resources.project.project import Project
+from patina_resources.postgres.address import DSN_VARIABLE, FleetAddress, fleet_address
+from patina_resources.project.project import project_at
 from patina_resources.project.user_settings import fleet_access
 from patina_resources.store.mothership import mothership
 
 
-def publish_project(entry: FleetProject, project: Project) -> Mapping[str, int]:
+def publish_entry(address: FleetAddress, entry: FleetProject) -> Published:
     """Publish what is built of a repository; where nobody may see it, withdraw it.
-
-    Returns:
-        What was done, as counts; nothing where no Postgres is named.
 
     Raises:
         PatinaError: Its model cannot be shared, or the store cannot be used.
     """
+    if not entry.groups:
+        return Published(0, 0, 0, withdraw(address, [entry.name]))
+    return publish(address, entry.name, entry.groups, project_at(entry.root))
+
+
+def publish_where_named(entry: FleetProject) -> Mapping[str, int]:
+    """Publish a repository if the user names a Postgres; return counts of what was done, none where nothing was.
+
+    Raises:
+        PatinaError: See `publish_entry`.
+    """
     home = mothership()
     if not os.environ.get(DSN_VARIABLE) and fleet_access(home.settings).dsn is None:
         return {}
-    address = fleet_address(home)
-    if not entry.groups:
-        return {"withdrawn": withdraw(address, [entry.name])}
-    done = publish(address, entry.name, entry.groups, project)
-    return {"passages": done.passages, "added": done.added, "moved": done.moved, "removed": done.removed}
+    return asdict(publish_entry(fleet_address(home), entry))

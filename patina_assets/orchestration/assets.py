@@ -92,8 +92,8 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
         config_schema={},
         code_version=_code_version({"sql": sql}),
         metadata=source_references(name),
-        description=f"Rows of the eventlog that `{name}` stands for. Materializing it takes their digest and writes "
-        f"nothing; it changes exactly when its rows do.\n\n```sql{sql}```",
+        description=f"The rows of the eventlog that `{name}` returns. Materializing it computes their digest and "
+        f"writes nothing. The digest changes only if the rows change.\n\n```sql{sql}```",
         check_specs=[dg.AssetCheckSpec(ALL_ROWS_READABLE, asset=key, description=ROWS_CAN_BE_READ)],
     )
     def source() -> dg.MaterializeResult:
@@ -123,9 +123,9 @@ def _model_asset(workspace: Workspace, workers: RunWorkers) -> dg.AssetsDefiniti
         kinds={"onnx"},
         config_schema={},
         code_version=_code_version({"name": spec.name, "dims": spec.dims}),
-        description=f"The base model `{spec.name}` ({spec.dims} dimensions), its bytes verified. {joined}"
-        f"`corpus-static` is built from the project's own texts ({built_from}) and then frozen, so that appended "
-        "events reuse cached vectors; it is built again on a `full` run or when too many words are unknown to it.",
+        description=f"The base model `{spec.name}` ({spec.dims} dimensions). Its bytes are verified. {joined}"
+        f"`corpus-static` is built from the project's own texts ({built_from}). Then it is frozen, so that appended "
+        "events reuse cached vectors. It is built again by a `full` run, or if too many words are unknown to it.",
     )
     def model(context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]) -> dg.MaterializeResult:
         forced = stated(lambda: build.forced(MODEL, [*workspace.names(), MODEL]))
@@ -157,9 +157,8 @@ def _cache_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
                     group_name=MODEL,
                     owners=owners(workspace),
                     kinds={"sqlite"},
-                    description=f"The vectors of `{part.name}`, by text: a text is embedded once. The stages before "
-                    "it fill the cache. Each of them that embeds says how large the cache is, and which share of its "
-                    "texts was in it.",
+                    description=f"The cached vectors of `{part.name}`. Each text is embedded once. The stages "
+                    "`embeddings` fill the cache. Their pages show its size, and which share of their texts was in it.",
                 )
             ]
         )

@@ -45,10 +45,12 @@ def eventlog_asset(workspace: Workspace) -> dg.AssetsDefinition:
         owners=owners(workspace),
         config_schema=MATERIALIZE_OPTIONS,
         description="What happened in the repository: commits, session notes, code, as events of an append-only log. "
-        "To materialize it is to append what is new, as `patina materialize` does. Outside of a git repository "
-        "nothing is read, and the eventlog stays as it is.",
+        "Materializing it appends what is new, like `patina materialize`. Outside of a git repository, nothing is read "
+        "and the eventlog stays as it is.",
         check_specs=[
-            dg.AssetCheckSpec(REPOSITORY_IS_READ, asset=key, description="What is new in the repository is in it.")
+            dg.AssetCheckSpec(
+                REPOSITORY_IS_READ, asset=key, description="What is new in the repository is in the eventlog."
+            )
         ],
     )
     def eventlog(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

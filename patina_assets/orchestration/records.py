@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.execution import context_creation_job
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.sql import create_engine
@@ -27,6 +28,8 @@ NO_OUTPUT = {
 }
 _PREAMBLE = re.compile(r"^(Errors whilst loading .*? Error 1: |Failure condition: )")
 _EXPECTED = re.compile(r"\.? Expected: .*$")
+# What the list of runs tells of a run: which command asked for it, and why.
+COMMAND_TAG, REASON_TAG = "patina/command", "patina/reason"
 
 
 @contextmanager
@@ -78,6 +81,19 @@ def _kept_engines() -> Iterator[None]:
         sqlite_event_log.create_engine = create_engine  # type: ignore[attr-defined]
         for engine in engines.values():
             engine.dispose()
+
+
+def print_no_runs() -> None:
+    """Have runs of this process that name no logger print nothing: Dagster would print each of their events.
+
+    Its records hold them all. `patina ui` prints a line for each run that has ended.
+    """
+
+    def silent(instance: dg.DagsterInstance | None) -> list[tuple[dg.LoggerDefinition, dict[str, object]]]:
+        found = dg.default_system_loggers(instance)
+        return [(logger, {**settings, "log_level": "CRITICAL"}) for logger, settings in found]
+
+    context_creation_job.default_system_loggers = silent  # type: ignore[attr-defined]
 
 
 def no_records(home: Path, error: DBAPIError | OSError) -> str:

@@ -20,14 +20,18 @@ WHERE message IS NOT NULL
 ORDER BY sha
 """,
 )
-# Commits of one second are shown in the order in which they were read. Nothing that is built depends on it.
+# Commits of one second are shown in the order in which they were read; merges are known by their parents. Nothing
+# that is built depends on it.
 READ_ORDER = Source(
     "git.read_order",
     f"""
 WITH event AS MATERIALIZED (
     SELECT seq, source_id, data FROM eventlog WHERE event_type = 'git.commit' AND {LIVE}
 )
-SELECT COALESCE(json_extract(data, '$.sha'), source_id), MAX(seq) FROM event GROUP BY 1
+SELECT COALESCE(json_extract(data, '$.sha'), source_id), MAX(seq),
+       MAX(COALESCE(json_type(data, '$.parents') = 'integer' AND json_extract(data, '$.parents') > 1, 0))
+FROM event
+GROUP BY 1
 """,
 )
 # Of a commit of more files the first say what it is about; a formatting run is about none.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from patina_assets.pairs.items import Item
-from patina_assets.passages.roles import Role, role_of
+from patina_assets.passages.roles import Role, role_of, role_of_commit
 
 # A part of a long text: about what a reader sees at once, and what a model of 256 tokens reads.
 PART_LINES = 40
@@ -80,11 +80,6 @@ class Passage:
     status: str | None = None
 
     @property
-    def role(self) -> Role:
-        """The part that its file plays; of what has no file, that of source."""
-        return role_of(self.path) if self.path is not None else Role.SOURCE
-
-    @property
     def item(self) -> Item:
         """What is shown of it where items of all kinds are listed."""
         return Item(self.kind, self.text, self.path, self.session, self.commit, self.line, self.state)
@@ -103,6 +98,13 @@ class Passage:
     def name(self) -> str:
         """What it is called itself: nothing for a comment, whose symbol is the title of what it is about."""
         return "" if self.kind == "comment" else self.symbol
+
+    @property
+    def role(self) -> Role:
+        """The part that its file plays, or how much its commit says and does; of what has no file, that of source."""
+        if self.group is Group.COMMITS:
+            return role_of_commit(self.text, self.paths)
+        return role_of(self.path) if self.path is not None else Role.SOURCE
 
     def order(self) -> tuple[str, str, int, str, str, str]:
         """Return the sort key: content and place, so that the order of events does not matter."""

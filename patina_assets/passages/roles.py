@@ -1,12 +1,13 @@
-"""What part a file plays in a repository, told by its path alone, as tools and people name such files."""
+"""What part a file plays in a repository, told by its path alone, and how much a commit says and does."""
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import PurePosixPath
 
 
 class Role(StrEnum):
-    """What a file is there for."""
+    """What a file is there for; for a commit, whether it says little, or is of no source."""
 
     SOURCE = "source"
     TEST = "test"
@@ -16,6 +17,9 @@ class Role(StrEnum):
     GENERATED = "generated"
     DOCUMENT = "document"
     BINARY = "binary"
+    BRIEF = "brief"
+    ASIDE = "aside"
+    BRIEF_ASIDE = "brief aside"
 
 
 _TEST_FOLDERS = frozenset({"test", "tests", "testing", "testdata", "__tests__", "spec", "specs", "fixtures", "e2e",
@@ -34,6 +38,8 @@ _BINARY = re.compile(
     r"\.(?:png|jpe?g|gif|svg|ico|webp|bmp|woff2?|ttf|otf|eot|pdf|zip|gz|xz|bz2|jar|exe|dll|so|mp[34]|wav|wasm|bin)$",
     re.IGNORECASE,
 )
+# A message of fewer characters says little of what was done, and why.
+BRIEF_CHARACTERS = 200
 _DOCUMENTS = frozenset({".md", ".mdx", ".rst", ".txt", ".adoc"})
 
 
@@ -54,3 +60,11 @@ def role_of(path: str) -> Role:
     if _CHANGELOG.search(place.name) and place.suffix.lower() in {*_DOCUMENTS, ""}:
         return Role.CHANGELOG
     return Role.DOCUMENT if place.suffix.lower() in _DOCUMENTS else Role.SOURCE
+
+
+def role_of_commit(message: str, paths: Iterable[str]) -> Role:
+    """Return whether a commit says much, and whether it touches source; what merges others touches nothing itself."""
+    is_brief = len(message) < BRIEF_CHARACTERS
+    if any(role_of(path) is Role.SOURCE and not path.startswith(".") for path in paths):
+        return Role.BRIEF if is_brief else Role.SOURCE
+    return Role.BRIEF_ASIDE if is_brief else Role.ASIDE

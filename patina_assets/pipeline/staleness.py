@@ -212,9 +212,12 @@ def _trained_verdict(
     lineage, changed = record.lineage, verdict.status == "stale"
     if lineage is None or (record.is_clean and not changed):
         return verdict
-    if changed and (policy.always or lineage.basis != basis or drift is None):
+    if not changed:
+        share, known = lineage.drift, lineage.known
+    elif policy.always or lineage.basis != basis or drift is None:
         return verdict
-    share, known = (drift.share, drift.known) if changed and drift else (lineage.drift, lineage.known)
+    else:
+        share, known = drift.share, drift.known
     if renew:
         reason = Reason(ReasonKind.DRIFTED, str(lineage.continued), after=known)
         return replace(verdict, status="stale", reasons=(reason,))
@@ -265,7 +268,7 @@ def plan(
 
 
 def _model_verdict(model: BaseModelState) -> StageVerdict:
-    status: Status = "fresh" if model.digest is not None and not model.reasons else "stale"
+    status: Status = "stale" if model.reasons else "fresh"
     if model.digest is None and not any(reason.kind is ReasonKind.BUILT_ELSEWHERE for reason in model.reasons):
         status = "missing"
     return StageVerdict(MODEL, model.name, status, model.reasons or model.drift)

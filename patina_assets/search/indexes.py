@@ -93,6 +93,7 @@ class Indexes:
                 f"{project.lock}: embedding_model: {error}; if the lock is damaged, {LOCK_REMEDY}"
             ) from error
         self._open: dict[str, OpenIndex] = {}
+        self._words: PassageFile | None = None  # the passages without their vectors
         # Read once, as the indexes are: to read and check the manifests of eight projections takes milliseconds.
         self._reasons: dict[str, str | None] = {}
 
@@ -158,14 +159,29 @@ class Indexes:
         return told.value.partition("@")[0] if told is not None else ""
 
     def passages(self) -> PassageFile:
-        """Return the passages.
+        """Return the passages, also where their vectors are missing or damaged.
 
         Raises:
             PatinaError: They are missing or damaged.
         """
-        file = self.opened(BASE).file
+        if self._words is not None:
+            return self._words
+        try:
+            file = self.opened(BASE).file
+        except PatinaError:
+            paths = self.paths(BASE)
+            _, (search,) = read_outputs(paths, "index", ("search.db",))
+            file = self._words = PassageFile(search, paths.search.name)
         assert isinstance(file, PassageFile)  # noqa: S101 - `opened` makes it so
         return file
+
+    def has_passages(self) -> bool:
+        """Return whether there are passages whose words can be searched."""
+        try:
+            self.passages()
+        except PatinaError:
+            return False
+        return True
 
     def whole(self, names: Iterable[str], missing: dict[str, str]) -> list[OpenIndex]:
         """Return those of some indexes that can be opened; of the others, note why not."""

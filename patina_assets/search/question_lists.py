@@ -100,7 +100,8 @@ def ranked_answer(
         share: How much of their weight vectors keep.
     """
     evidence = evidence_of(file, query, lists)
-    by_name = dict.fromkeys((group for group, found in lists.items() if NAMES in found), names_share(query))
+    by_name = {group for group, found in lists.items() if NAMES in found}
+    asked = asked_for(query, evidence, by_name if only_names(query) else ())
     coverage = max(seen.coverage for seen in evidence.values())
     things = {
         group: rank_group(group, found, list_weights(group, found, share, coverage), k)
@@ -108,7 +109,7 @@ def ranked_answer(
     }
     least = NO_COSINE if is_static else LEAST_COSINE
     doubtful = not by_name and all(seen.coverage < LEAST_COVERAGE and seen.cosine < least for seen in evidence.values())
-    return RankedAnswer(list(mixed(things, asked_for(query, evidence, by_name), k)), doubtful)
+    return RankedAnswer(list(mixed(things, asked, k)), doubtful)
 
 
 def list_weights(group: Group, found: Iterable[str], share: float, coverage: float = 1.0) -> dict[str, float]:
@@ -154,11 +155,10 @@ def named(file: ReadPassages, query: str, depth: int) -> dict[Group, list[Found]
     return file.named(kept, depth) if kept else {}
 
 
-def names_share(query: str) -> float:
-    """Return how many of the words that say something of the query's subject belong to names that it spells out."""
-    telling = telling_terms(query)
+def only_names(query: str) -> bool:
+    """Return whether each word that says something of the query's subject belongs to a name that it spells out."""
     spelt_out = {term for name in _names(query) for term in terms(name)}
-    return sum(term in spelt_out for term in telling) / max(len(telling), 1)
+    return bool(spelt_out) and spelt_out.issuperset(telling_terms(query))
 
 
 def _names(query: str) -> list[str]:

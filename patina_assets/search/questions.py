@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from patina_assets.passages.passage import Group
@@ -32,7 +32,6 @@ REASON = _pattern(r"\b(?:why|reasons?|decided?|decisions?|rationale|chose|choose
 PLACE = _pattern(
     r"\bwhere (?:is|are|do|does|in)\b",
     r"\bwhich (?:\w+ )?(?:function|method|class|code|file|module|part|struct|type)\b",
-    r"\b(?:function|method|class|struct|code|implement\w*|pars(?:es?|er|ed|ing)|handl(?:es?|er|ed|ing))\b",
 )
 GUIDE = _pattern(
     r"\b(?:how|where|what|whom) (?:do|can|should|must) (?:i|we|you|one)\b",
@@ -64,21 +63,20 @@ class Weights:
     report: float = 1.0
     reason: float = 1.0
     place: float = 1.5
-    guide: float = 1.6
+    guide: float = 2.0
     coverage: float = 3.0
     cosine: float = 6.0
     named: float = 4.0
     form: float = 1.0
 
 
-WEIGHTS = Weights({Group.CODE: 0.8, Group.DOCS: -0.6, Group.COMMITS: -1.2, Group.NOTES: 0.2})
-NOTHING_NAMED: Mapping[Group, float] = {}
+WEIGHTS = Weights({Group.CODE: 0.8, Group.DOCS: -0.6, Group.COMMITS: -0.6, Group.NOTES: 0.2})
 
 
 def asked_for(
     question: str,
     evidence: Mapping[Group, Evidence],
-    named: Mapping[Group, float] = NOTHING_NAMED,
+    named: Collection[Group] = (),
     weights: Weights = WEIGHTS,
 ) -> dict[Group, float]:
     """Return how likely a question asks for each group that has an answer; the sum is 1.
@@ -86,13 +84,13 @@ def asked_for(
     Args:
         question: The question.
         evidence: How well each group answers.
-        named: Of groups that have something of a name that the question spells out: the share of such names among the
-            question's words. A name alone asks for what is called so; a sentence may tell of something else.
+        named: Groups that have something of the names that the question consists of. A sentence about a name may ask
+            for anything else.
         weights: How much each sign counts.
     """
     exponents = {
         group: weights.prior[group] + _rules(question, group, weights)
-        + weights.named * named.get(group, 0.0) + weights.coverage * seen.coverage + weights.cosine * seen.cosine
+        + weights.named * (group in named) + weights.coverage * seen.coverage + weights.cosine * seen.cosine
         for group, seen in evidence.items()
     }  # fmt: skip
     raised = {group: math.exp(value) for group, value in exponents.items()}

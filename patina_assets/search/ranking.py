@@ -35,26 +35,25 @@ UNCOVERED_VECTORS_WEIGHT = 8.0
 # Cosines of unlike texts are far above zero: e times as much counts what is nearer by this, so that three passages
 # that are near do not stand above one that is much nearer.
 COSINE_SCALE = 0.1
-# Files that repeat or try what others do stand below these.
+# Files that repeat or try what others do stand below these. Short texts are near everything, so brief commits do, too.
 ROLE_FACTORS: Mapping[Group, Mapping[Role, float]] = {
     Group.CODE: {Role.TEST: 0.5, Role.EXAMPLE: 0.5, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5,
                  Role.BINARY: 0.4},
     Group.DOCS: {Role.TEST: 0.5, Role.EXAMPLE: 0.7, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5},
+    Group.COMMITS: {Role.BRIEF: 0.5, Role.ASIDE: 0.7, Role.BRIEF_ASIDE: 0.35},
 }  # fmt: skip
 STATE_FACTOR = 0.5
 # Cosines of unlike texts are far above zero, so a factor on them must be gentler than one on BM25.
 COSINE_POWER = 0.6
-# Cormack, Clarke and Büttcher 2009: score = sum over lists of weight / (constant + rank).
-FUSION_CONSTANT = 10.0
+# Cormack, Clarke and Büttcher 2009: score = sum over lists of weight / (constant + rank), of things, and of passages
+# of a thing.
+FUSION_CONSTANT = 5.0
 # A thing counts by its best passages: s1 + s2 / 2 + s3 / 3. A session counts by its best note: its notes tell of many
 # subjects, and a long session would win by their number.
 PASSAGES_COUNTED: Mapping[Group, int] = {Group.CODE: 3, Group.DOCS: 3, Group.COMMITS: 3, Group.NOTES: 1}
-# Which passage of a thing is shown: as lists are fused, with another constant. What is left of a source file beside its
-# definitions counts less: it holds words of many of them, and a person points at a definition.
-PASSAGE_CONSTANT = 5.0
+# Which passage of a thing is shown: what is left of a source file beside its definitions counts less. It holds words of
+# many of them, and a person points at a definition.
 REST_FACTOR = 0.6
-# How much a group's hits count by their rank in the group: the best of each group comes before long blocks of one.
-SHARE_BY_RANK = (1.0, 0.34, 0.25, 0.2, 0.17, 0.14, 0.12, 0.11, 0.1)
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def vectors_weight(group: Group, coverage: float) -> float:
 
 
 def demoted(found: Iterable[Found], group: Group, power: float = 1.0) -> list[Found]:
-    """Return a list with the scores of tests, examples, generated and removed files lowered, best first."""
+    """Return a list, best first, with lower scores for what seldom answers: its role or its state says so."""
     factors = ROLE_FACTORS.get(group, {})
     result = []
     for entry in found:
@@ -120,7 +119,7 @@ def rank_group(
         of_thing: dict[str, list[Found]] = defaultdict(list)
         for place, entry in enumerate(found, 1):
             of_thing[entry.thing].append(entry)
-            worth[entry.key] += weight * _definition_factor(group, entry) / (PASSAGE_CONSTANT + place)
+            worth[entry.key] += weight * _definition_factor(group, entry) / (FUSION_CONSTANT + place)
         ranks[name], passages[name] = _ranks(group, of_thing, is_cosine=name == VECTORS), of_thing
         for thing, rank in ranks[name].items():
             scores[thing] += weight / (FUSION_CONSTANT + rank)
@@ -163,21 +162,17 @@ def mixed(
 ) -> list[tuple[RankedThing, float]]:
     """Return the k best things over all groups with their scores, best first.
 
+    A thing counts the likelihood of its group, times its score as a share of the best one of the group, divided by its
+    rank there: so the best of each group comes before long blocks of one.
+
     Args:
         groups: The things of each group, best first.
         asked: How likely the question asks for each group, summing to 1.
         k: Number of results.
     """
     scored = [
-        (thing, asked.get(group, 0.0) * _share(rank))
+        (thing, asked.get(group, 0.0) * thing.score / things[0].score / rank)
         for group, things in groups.items()
-        for rank, thing in enumerate(things)
+        for rank, thing in enumerate(things, 1)
     ]
     return sorted(scored, key=lambda pair: (-pair[1], pair[0].group, pair[0].name))[:k]
-
-
-def _share(rank: int) -> float:
-    """Return how much the hit at a rank (from 0) of its group counts."""
-    if rank < len(SHARE_BY_RANK):
-        return SHARE_BY_RANK[rank]
-    return SHARE_BY_RANK[-1] * len(SHARE_BY_RANK) / (rank + 1)

@@ -140,7 +140,8 @@ class Searcher:
     def _grouped(self, query: str, k: int, filters: Filters, *, words_only: bool) -> Answer:
         missing: dict[str, str] = {}
         left_out: dict[str, str] = {}
-        if not self._indexes.whole([BASE], missing) and not words_only and filters == NO_FILTERS:
+        is_there = bool(self._indexes.whole([BASE], missing)) or self._indexes.has_passages()
+        if not is_there and not words_only and filters == NO_FILTERS:
             return self._without_passages(query, k, left_out, missing)
         lists = self._lists(query, k, filters, left_out, missing, words_only=words_only)
         if not lists:

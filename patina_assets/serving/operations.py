@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from patina_assets.search.asking.chosen import chosen_filters
 from patina_assets.serving.answers.project_answers import ProjectAnswers
-from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.errors import PatinaError, check_known, shown
 
 Asked = Mapping[str, Any]
 Kind = Literal["text", "number", "texts"]
@@ -177,9 +177,7 @@ def read_values(parameters: Sequence[Parameter], written: Iterable[tuple[str, st
     known = {parameter.name: parameter for parameter in parameters}
     values: dict[str, Any] = {}
     for name, value in written:
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise PatinaError(f"unknown parameter {shown(name)}{hint}: expected {', '.join(known)}")
+        check_known((name,), known, "parameter")
         parameter = known[name]
         if parameter.kind == "texts":
             values[name] = (*values.get(name, ()), value)

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -19,9 +19,13 @@ from dagster._cli.dev import _temp_grpc_socket_workspace_file
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
+from sqlalchemy.exc import DBAPIError
+
+from patina_assets.serving.running import EndedRuns
 
 CODE_SERVER_LOG_LEVEL = "warning"
 CHECK_SECONDS = 5.0
+TELL_SECONDS = 2.0
 # As `dagster-webserver` sets them: milliseconds for a statement, seconds for a connection, connections.
 STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS = 15_000, 3_600, 20
 ENDING_SECONDS = 6.0
@@ -32,13 +36,14 @@ proxy_server_manager.WEBSERVER_GRPC_SERVER_HEARTBEAT_TTL = 20  # type: ignore[at
 
 @contextmanager
 def running_workspace(
-    instance: dg.DagsterInstance, workspace_file: Path, stop: Callable[[], None]
+    instance: dg.DagsterInstance, workspace_file: Path, name: str, stop: Callable[[], None]
 ) -> Iterator[WorkspaceProcessContext]:
     """Yield what the web application serves, while its code servers and the daemon run.
 
     Args:
         instance: Dagster's records.
         workspace_file: Names the code locations.
+        name: The first of them.
         stop: Called when a part of the daemon has ended by itself.
     """
     instance.optimize_for_webserver(STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS)
@@ -53,6 +58,7 @@ def running_workspace(
             code_server_log_level=CODE_SERVER_LOG_LEVEL,
         ) as context,
         _daemon(context, stop),
+        _told_runs(instance, name),
     ):
         yield context
 
@@ -96,9 +102,27 @@ def _daemon(context: WorkspaceProcessContext, stop: Callable[[], None]) -> Itera
 
 
 def _log() -> None:
-    """Print what the daemon does, as Dagster's own commands do, but without colours."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
+    """Print what Dagster's daemon warns of; what it does is on its page *Automation*."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("patina: %(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("dagster")
     logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.WARNING)
+
+
+@contextmanager
+def _told_runs(instance: dg.DagsterInstance, name: str) -> Iterator[None]:
+    """Print a line for each run that ends."""
+    runs, ended = EndedRuns(instance, name), Event()
+
+    def tell() -> None:
+        while not ended.wait(TELL_SECONDS):
+            with suppress(DBAPIError, OSError):  # the records are busy, or nobody reads what is printed
+                for line in runs.lines():
+                    print(line, file=sys.stderr, flush=True)
+
+    Thread(target=tell, name="patina-run-lines", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()

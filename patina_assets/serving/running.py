@@ -1,11 +1,19 @@
-"""Which runs of Dagster are under way."""
+"""Which runs of Dagster are under way, and a line for each that has ended."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, IN_PROGRESS_RUN_STATUSES
 
-MOST_RUNS = 5
+from patina_assets.orchestration.automation.decisions import BETWEEN_REASONS
+from patina_assets.orchestration.automation.failures import failure_sentence
+from patina_assets.orchestration.automation.orphans import location_of
+from patina_assets.orchestration.records import REASON_TAG
+from patina_assets.pipeline.plain_text import one_line
+from patina_assets.pipeline.progress import duration
+
+MOST_RUNS, MOST_TOLD = 5, 50
 
 
 class Running:
@@ -32,3 +40,46 @@ class Running:
     def _at_work(self, run: str) -> list[str]:
         stats = self._instance.get_run_step_stats(run)
         return [step.step_key for step in stats if step.start_time is not None and step.end_time is None]
+
+
+class EndedRuns:
+    """Tells in one line of each run that ends from now on."""
+
+    def __init__(self, instance: dg.DagsterInstance, name: str) -> None:
+        """Take Dagster's records.
+
+        Args:
+            instance: The records.
+            name: The project of a run that names no code location, as those of `patina oxidize` do.
+        """
+        self._instance, self._name = instance, name
+        self._since = datetime.now(UTC)
+        self._told: set[str] = set()
+
+    def lines(self) -> list[str]:
+        """Return a line for each run that has ended since this was last asked, in the order in which they ended."""
+        filters = dg.RunsFilter(statuses=FINISHED_STATUSES, updated_after=self._since)
+        found = {
+            record.dagster_run.run_id: record for record in self._instance.get_run_records(filters, limit=MOST_TOLD)
+        }
+        new = [record for run, record in found.items() if run not in self._told]
+        self._told = {*found}
+        return [self._line(record) for record in sorted(new, key=lambda record: record.end_time or 0.0)]
+
+    def _line(self, record: dg.RunRecord) -> str:
+        run = record.dagster_run
+        ended = record.end_time or record.update_timestamp.timestamp()
+        took = duration(ended - (record.start_time or ended))
+        at = datetime.fromtimestamp(ended).strftime("%H:%M:%S")
+        return one_line(f"{at} {location_of(run) or self._name}: {self._outcome(run, took)}")
+
+    def _outcome(self, run: dg.DagsterRun, took: str) -> str:
+        if run.status is dg.DagsterRunStatus.FAILURE:
+            return f"failed after {took}: {failure_sentence(self._instance, run.run_id, 'its page says why')}"
+        if run.status is dg.DagsterRunStatus.CANCELED:
+            return f"canceled after {took}"
+        built = self._instance.get_run_stats(run.run_id).materializations
+        done = f"built {built} assets" if built else f"{run.job_name} done"
+        first, *others = run.tags.get(REASON_TAG, "").split(BETWEEN_REASONS)
+        more = f" and {len(others)} more" if others else ""
+        return f"{done} in {took}" + (f" ({first}{more})" if first else "")

@@ -150,7 +150,7 @@ def _run(listener: socket.socket, site: Site, doors: Doors, instance: dg.Dagster
 
     _raise_interrupts()
     try:
-        with running_workspace(instance, workspace_file, stop) as context:
+        with running_workspace(instance, workspace_file, next(iter(doors.projects)), stop) as context:
             config = uvicorn.Config(
                 web_application(context, site, doors),
                 # The strict parser: it also refuses a second Host.

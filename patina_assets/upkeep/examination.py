@@ -35,6 +35,7 @@ from patina_resources.project.user_settings import DATA_VARIABLE, EVENTLOG_VARIA
 from patina_resources.store.database import SQLITE_VERSION
 from patina_resources.store.folders.removal import bytes_of
 from patina_resources.store.mothership import HOME_VARIABLE, mothership
+from patina_resources.store.mutex import is_held
 from patina_resources.store.trust import TRUST_VARIABLE
 
 PACKAGES = (
@@ -99,6 +100,7 @@ class Examination:
         models: The base models that are in the cache.
         findings: What is wrong.
         suggestions: What could be had, with the command.
+        building: Whether the project is being built now: what that has not reached yet is stale.
     """
 
     versions: Mapping[str, str]
@@ -108,6 +110,7 @@ class Examination:
     models: list[ModelRow]
     findings: list[Finding]
     suggestions: list[Finding]
+    building: bool = False
 
 
 def examine() -> Examination:
@@ -136,7 +139,8 @@ def examine() -> Examination:
     ]
     left_out = (*item_sources().problems, *plugin_problems(), *PAIR_TYPES.problems, *PROBLEMS)
     findings += [Finding(problem) for problem in left_out]
-    return Examination(_versions(), places, verdicts, disk, cached, findings, suggestions)
+    building = project is not None and is_held(project.mutex)
+    return Examination(_versions(), places, verdicts, disk, cached, findings, suggestions, building)
 
 
 def _suggestions(project: Project, workspace: Workspace) -> list[Finding]:
@@ -166,10 +170,9 @@ def _project_findings(project: Project, workspace: Workspace, findings: list[Fin
     if foreign:
         size = size_text(sum(entry.bytes for entry in foreign))
         findings.append(Finding(f"{len(foreign)} artifacts or caches ({size}) were built elsewhere", "patina trust"))
-    removable = unneeded(workspace)
-    if removable:
-        size = size_text(sum(entry.bytes for entry in removable))
-        findings.append(Finding(f"{size} are not needed by the recipe", "patina clean"))
+    unneeded_bytes = sum(entry.bytes for entry in unneeded(workspace))
+    if unneeded_bytes:  # an empty folder is nothing to do something about
+        findings.append(Finding(f"{size_text(unneeded_bytes)} are not needed by the recipe", "patina clean"))
     notes = age_notes(project, workspace.spec.name)
     findings += [Finding(note.text, note.command) for note in notes if note.older == "eventlog"]
     return verdicts

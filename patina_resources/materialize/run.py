@@ -3,14 +3,15 @@
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, check_known
 from patina_resources.eventlog.derived_views import rebuild_views
 from patina_resources.eventlog.writer import EventlogWriter, open_eventlog
 from patina_resources.materialize.code.scraper import scrape_code
 from patina_resources.materialize.code.source_files import DEFAULT_INCLUDE
 from patina_resources.materialize.docs.scraper import scrape_documents
 from patina_resources.materialize.forge.scraper import read_forge, scrape_forge
-from patina_resources.materialize.git.repository import find_repository
+from patina_resources.materialize.git.command import GitFailedError
+from patina_resources.materialize.git.repository import Repository, find_repository
 from patina_resources.materialize.git.scraper import refuse_foreign, scrape_git
 from patina_resources.materialize.git.untold import scrape_untold
 from patina_resources.materialize.notes.sessions import SESSION_GLOBS, known_notes, scrape_sessions
@@ -50,8 +51,9 @@ def materialize(
             them stays as it is.
 
     Raises:
-        PatinaError: An unknown name in `only`, no git repository, git failed, a glob that leads out of the repository,
-            an eventlog of another repository, one that cannot be written, or a wrong forge file.
+        PatinaError: An unknown name in `only`, no git repository, git failed on more than the history, a glob that
+            leads out of the repository, an eventlog of another repository, one that cannot be written, or a wrong
+            forge file.
     """
     chosen = _chosen(only)
     show = progress or no_progress
@@ -64,10 +66,7 @@ def materialize(
 
     with open_eventlog(eventlog, waiting=lambda: show("waiting for another process", 0, None)) as writer:
         scrapers: dict[str, Callable[[], ScraperReport]] = {
-            "git": lambda: joint_report(
-                writer.write(lambda: scrape_git(found, writer, full=full, progress=show)),
-                writer.write(lambda: scrape_untold(found, writer, full=full)),
-            ),
+            "git": lambda: _history(found, writer, full=full, progress=show, goes_on=len(chosen) > 1),
             "sessions": lambda: writer.write(
                 lambda: scrape_sessions(found, folder, writer, globs=session_globs, full=full, progress=show)
             ),
@@ -87,11 +86,23 @@ def materialize(
     return reports
 
 
+def _history(
+    found: Repository, writer: EventlogWriter, *, full: bool, progress: TellProgress, goes_on: bool
+) -> ScraperReport:
+    """Read the history; where git cannot, say so if there is more to read, else raise PatinaError."""
+    try:
+        return joint_report(
+            writer.write(lambda: scrape_git(found, writer, full=full, progress=progress)),
+            writer.write(lambda: scrape_untold(found, writer, full=full)),
+        )
+    except GitFailedError as error:
+        if not goes_on:
+            raise
+        return ScraperReport("git", skipped=(f"git: the history is not read: {error}",))
+
+
 def _chosen(only: Collection[str] | None) -> Collection[str]:
     if only is not None and not only:
         raise PatinaError(f"no scraper is named: expected some of {', '.join(SCRAPERS)}")
-    for name in only or ():
-        if name not in SCRAPERS:
-            hint = did_you_mean(name, SCRAPERS)
-            raise PatinaError(f"unknown scraper {name!r}{hint}: expected some of {', '.join(SCRAPERS)}")
+    check_known(only or (), SCRAPERS, "scraper")
     return SCRAPERS if only is None else only

@@ -6,6 +6,7 @@ program put in the place of one of our files is refused.
 
 import errno
 import hashlib
+import itertools
 import os
 import secrets
 import stat
@@ -151,7 +152,7 @@ def make_way(path: Path) -> None:
 
 
 def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}{ASIDE_SUFFIX}{number or ''}") for number in range(1_000_000))
+    names = (path.with_name(f"{path.name}{ASIDE_SUFFIX}{number or ''}") for number in itertools.count())
     return next(name for name in names if not os.path.lexists(name))
 
 

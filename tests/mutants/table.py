@@ -83,11 +83,12 @@ MODULES: dict[str, tuple[str, ...]] = {
 # (path, line, what stands there instead) -> why nobody could notice it.
 _WRITER, _RECIPE = "patina_resources/eventlog/writer.py", "patina_assets/recipe"
 _FILES = "patina_resources/store/files.py"
+_MUTEX = "patina_resources/store/mutex.py"
 _TIMES = "patina_resources/materialize/git/times.py"
+_NOTES = "patina_resources/materialize/notes/session_notes.py"
 _FAR = "what datetime cannot hold is never near zero"
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
-    (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
     (
         "patina_assets/orchestration/automation/decisions.py",
@@ -106,11 +107,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'return f"{source.name}@{hashlib.sha256(source.sql.encode()).hexdigest()[:16]}"',
         "(16 + 1)",
     ): "one more digit of a digest that tells SQL apart",
-    (
-        _WRITER,
-        'self._connection.execute(f"PRAGMA busy_timeout = {int(WAIT_SECONDS * 1000)}")',
-        "(1000 + 1)",
-    ): "milliseconds of a wait: no test measures time",
     (_WRITER, "LEAST_STEPS = 100_000_000", "(100000000 + 1)"): "one step more of a limit against endless work",
     (_WRITER, "ROW_BYTES = 100", "(100 + 1)"): "one byte more of a limit against endless work",
     (
@@ -190,4 +186,25 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "while name not in passed and name not in found and name not in there:",
         "((name not in passed) and (name not in there))",
     ): "the same end is found again, by a longer way",
+    (_NOTES, "line: int = 0", "(0 + 1)"): "what stands before all headings and labels is no note",
+    (_NOTES, "first: int = 0", "(0 + 1)"): "what stands before all headings and labels is no note",
+    (_NOTES, "begun = at = 0", "(0 + 1)"): "both are set before they are read",
+    (_FILES, "file.flush()", "pass"): "closing does it, too; only a power cut would show the difference",
+    (_FILES, "sync_folder(path.parent)", "pass"): "only a power cut would show it",
+    (_MUTEX, "POLL_SECONDS = 0.05", "(0.05 + 1)"): "seconds of a wait: no test measures time",
+    (
+        _FILES,
+        "MOST_OF_NAME = 200  # characters; with what is added, a name stays below the 255 bytes of file systems",
+        "(200 + 1)",
+    ): "with one character more a name is short enough, too",
+    (
+        _MUTEX,
+        'holder = os.pread(descriptor, 20, 0).decode("ascii", "replace")',
+        "(20 + 1)",
+    ): "no number of a process has so many digits",
+    (
+        _FILES,
+        'temporary = path.parent / f"{TEMPORARY_PREFIX}{path.name[:MOST_OF_NAME]}.{secrets.token_hex(8)}"',
+        "(8 + 1)",
+    ): "more random bits tell a name apart, too",
 }

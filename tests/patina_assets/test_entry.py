@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from eventlog_builder import build_eventlog, project_history
 from root import ROOT
 
 SCRIPT = "import sys; from patina_assets.entry import run; sys.exit(run())"
@@ -41,6 +42,31 @@ def test_ctrl_c_while_the_program_is_imported_is_one_line(tmp_path: Path, is_ign
             process.terminate()
         _, err = process.communicate()
     assert (process.returncode, err) == ((-signal.SIGTERM, "") if is_ignored else (130, "patina: interrupted\n"))
+
+
+# Presses Ctrl-C while SQLite reads: Python raises in the callback, and SQLite says that it was interrupted.
+INTERRUPTED_QUERY = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+from patina_resources.store import database
+from patina_assets.cli import main
+database.STEPS_BETWEEN_CHECKS = 1
+database.WorkLimit._is_used_up = lambda limit: os.kill(os.getpid(), signal.SIGINT)
+sys.exit(main(["recent"]))
+"""
+
+
+def test_ctrl_c_while_sqlite_reads_is_no_damage(tmp_path: Path) -> None:
+    build_eventlog(tmp_path / ".patina/data/patina.db", project_history())
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_QUERY],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PATINA_HOME": str(tmp_path / "home")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "patina: interrupted\n")
 
 
 def test_it_runs_commands_and_ends_with_their_code(tmp_path: Path) -> None:

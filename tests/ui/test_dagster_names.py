@@ -10,6 +10,7 @@ from dagster._cli import proxy_server_manager
 from dagster._cli.dev import _temp_grpc_socket_workspace_file
 from dagster._cli.proxy_server_manager import ProxyServerManager
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.execution import context_creation_job
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -58,6 +59,14 @@ def test_what_is_given_by_name_is_taken() -> None:
 
 def test_the_time_after_which_code_servers_end_is_a_constant_that_is_read() -> None:
     assert "heartbeat_ttl=WEBSERVER_GRPC_SERVER_HEARTBEAT_TTL" in inspect.getsource(proxy_server_manager)
+
+
+def test_runs_that_name_no_logger_take_one_that_can_be_replaced() -> None:
+    assert "in default_system_loggers(context_creation_data.instance)" in inspect.getsource(
+        context_creation_job.create_log_manager
+    )
+    ((_, settings),) = dg.default_system_loggers(None)
+    assert {"log_level"} <= {*settings}
 
 
 def test_the_instance_makes_what_is_made_at_once(tmp_path: Path) -> None:

@@ -33,6 +33,17 @@ status: {status}
 
 We keep all pickles in {place}.
 """
+# As `gh issue list --json ...` prints it.
+ISSUE = {
+    "author": {"login": "mary"},
+    "body": "Only with a worn reader.",
+    "comments": [{"id": "IC_1", "author": {"login": "ada"}, "body": "Seen here.", "createdAt": "2024-03-02T10:00:00Z"}],
+    "createdAt": "2024-02-28T09:30:00Z",
+    "number": 12,
+    "state": "CLOSED",
+    "title": f"Cards are read twice {HOSTILE}",
+    "url": "https://github.com/ada/engine/issues/12",
+}
 TOPICS = ("timeout", "redirect", "cookie", "proxy", "header", "stream")
 ODD_FILE = "src/<b onmouseover=hurt()> &amp;.py"
 # Told by the page itself: scripts of texts that ran, what the policy refused, and errors.
@@ -42,6 +53,19 @@ window.hurt = () => told.push("a text was run");
 document.addEventListener("securitypolicyviolation", e => told.push(`${e.violatedDirective} ${e.blockedURI}`));
 window.addEventListener("error", e => told.push(e.message));
 window.addEventListener("unhandledrejection", e => told.push(String(e.reason)));
+"""
+# Searches wait until they are let go, as on a slow server; other questions are answered.
+HELD_SEARCHES = """
+window.asked = []; window.polls = 0;
+const held = new Promise(done => { window.letGo = done; }), answered = window.fetch;
+window.fetch = async (address, options) => {
+  const asks = new URL(address, location.href), isSearch = asks.pathname.endsWith("/search");
+  if (isSearch) { asked.push(asks.searchParams.get("q")); await held; }
+  const answer = await answered(address, options);
+  if (!isSearch) polls += 1;
+  return answer;
+};
+0
 """
 
 
@@ -73,11 +97,11 @@ def make_repository(path: Path) -> GitFolder:
     return made
 
 
-def update(repository: GitFolder) -> None:
+def update(repository: GitFolder, *options: str) -> None:
     """Read the repository and build what is stale."""
     with pytest.MonkeyPatch.context() as place:
         place.chdir(repository.path)
-        done = patina("materialize", "--oxidize")
+        done = patina("materialize", "--oxidize", *options)
         assert done.code == 0, done.err
 
 
@@ -101,7 +125,8 @@ def _same_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def repository(home: Path) -> GitFolder:
     made = make_repository(home / "garden")
-    update(made)
+    (home / "issues.json").write_text(json.dumps([ISSUE]))
+    update(made, "--forge", str(home / "issues.json"))
     return made
 
 
@@ -227,6 +252,24 @@ def test_results_come_as_they_are_typed(page: Page, ui: Ui) -> None:
     page.screenshot(SCREENSHOTS / "search-light.png")
 
 
+def test_no_letter_is_lost_and_one_question_is_under_way_at_a_time(page: Page, ui: Ui) -> None:
+    show(page, ui)
+    wait(page, "document.querySelector('#results [aria-label=Newest] .entries')")
+    page.value(HELD_SEARCHES)
+    page.value("document.querySelector('#q').focus()")
+    for key in "check the cookie":
+        page.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
+        page.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+    polls = page.value("polls")
+    wait(page, f"polls > {polls + 1}")  # the age of the index was asked for, and shown
+    assert page.value("document.querySelector('#q').value") == "check the cookie"
+    assert page.value("asked") == ["c"]
+    page.value("letGo()")
+    assert any(place.startswith("src/cookie.py") for place in results_of(page, "check the cookie"))
+    assert page.value("asked") == ["c", "check the cookie"]
+    assert page.value("document.querySelector('#q').value") == "check the cookie"
+
+
 def test_filters_are_in_the_address_which_can_be_shared(page: Page, ui: Ui) -> None:
     show(page, ui, q="the cookie")
     results_of(page, "the cookie")
@@ -336,6 +379,16 @@ def test_recent_shows_what_happened_last(page: Page, ui: Ui) -> None:
     show(page, ui, view="recent")
     assert "docs: decisions" in wait(page, "document.querySelector('#results .entries')?.innerText")
     assert page.value("document.querySelector('nav [aria-current]').textContent") == "Recent"
+
+
+def test_an_issue_that_is_opened_from_recent_is_marked_among_its_comments(page: Page, ui: Ui) -> None:
+    show(page, ui, view="recent")
+    entry = "[...document.querySelectorAll('#results .hit')].find(e => e.innerText.includes('worn reader'))"
+    wait(page, entry)
+    page.value(f"{entry}.querySelector('a.place').click()")
+    wait(page, "document.querySelectorAll('#details .passage').length === 2")
+    (chosen,) = page.value("[...document.querySelectorAll('#details .passage.chosen')].map(e => e.innerText)")
+    assert "Only with a worn reader." in chosen
 
 
 # What a repository tries

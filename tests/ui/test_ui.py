@@ -112,13 +112,24 @@ def events_of(ui: Ui, run: dict[str, Any]) -> list[str]:
     return [*(event.get("message") or "" for event in events), *errors]
 
 
+def printed(ui: Ui) -> list[str]:
+    """Return what it has printed since it was started."""
+    return ui.log.read_bytes()[ui.start_of_log :].decode().splitlines()
+
+
 # Nobody helps
 
 
-def test_it_builds_everything_alone(ui: Ui, project: Project) -> None:
+def test_it_builds_everything_alone_and_prints_a_line(ui: Ui, project: Project) -> None:
     assert project.lock.is_file()
-    assert [run["status"] for run in ui.runs()] == ["SUCCESS"]
+    (run,) = ui.runs()
+    assert run["status"] == "SUCCESS"
     assert_green(ui)
+    address, *lines = ui.wait_for(lambda: printed(ui)[1:] and printed(ui), "the line of the build")
+    assert address.startswith(f"Patina for {project.root}: {ui.url}/patina/?token=")
+    reason = r"model/corpus-static: never built and \d+ more"
+    done = rf"[\d:]{{8}} alone: built {len(built_by(run))} assets in .+ \({reason}\)"
+    assert [bool(re.fullmatch(done, line)) for line in lines] == [True], lines
 
 
 def test_appended_events_rebuild_what_they_touch(ui: Ui, project: Project) -> None:
@@ -212,6 +223,8 @@ def test_a_failed_projection_leaves_the_others_and_says_everywhere_why(
     assert line.splitlines()[0].endswith(sentence)
     assert posted == {"project": "alone", "run": failed["runId"], "text": f"alone: {sentence}"}
     assert any(sentence in message for message in events_of(ui, failed))
+    ui.wait_for(lambda: [said for said in printed(ui) if said.endswith(sentence)], "the line of the failure")
+    assert [said for said in printed(ui)[1:] if " alone: " not in said] == []
     log_in(page, ui)
     page.open(f"{ui.url}/runs/{failed['runId']}")
     page.wait_for_texts(NO_SIGNAL)

@@ -12,7 +12,7 @@ from patina_assets.command_line.options import json_option, whole_number
 
 @click.command(cls=Command)
 @patterns_argument
-@click.option("--prune", is_flag=True, help="Withdraw what was published and fleet.toml no longer names.")
+@click.option("--prune", is_flag=True, help="Withdraw published projects that fleet.toml no longer names.")
 @json_option
 @file_option
 def publish(patterns: Sequence[str], prune: bool, as_json: bool, file: Path | None) -> int:

@@ -30,7 +30,7 @@ patterns_argument = click.argument("patterns", nargs=-1, metavar="[NAME|PATTERN]
 @click.command(cls=Command)
 @file_option
 def init(file: Path | None) -> int:
-    """Write a commented fleet.toml where there is none."""
+    """Write a fleet.toml with comments if there is none."""
     from patina_assets.commands.fleet.keeping import initialise_fleet
 
     return initialise_fleet(file)
@@ -40,7 +40,7 @@ def init(file: Path | None) -> int:
 @patterns_argument
 @file_option
 def fetch(patterns: Sequence[str], file: Path | None) -> int:
-    """Fetch repositories into their clones, several at once, and say what moved."""
+    """Fetch repositories into their clones, several at once, and say which ones changed."""
     from patina_assets.commands.fleet.keeping import fetch_fleet
 
     return fetch_fleet(file, patterns)
@@ -52,7 +52,7 @@ def fetch(patterns: Sequence[str], file: Path | None) -> int:
     "--workers", metavar="N", callback=whole_number(1, 256), help="How many are built at once (default: fleet.toml's)."
 )
 @click.option("--no-fetch", is_flag=True, help="Build what was fetched before.")
-@click.option("--all", "everything", is_flag=True, help="Also look at those that nothing has changed for.")
+@click.option("--all", "everything", is_flag=True, help="Look also at repositories without changes.")
 @file_option
 def run(patterns: Sequence[str], workers: int | None, no_fetch: bool, everything: bool, file: Path | None) -> int:
     """Fetch repositories and build what is due of them. After an interruption, the same command goes on."""
@@ -63,11 +63,11 @@ def run(patterns: Sequence[str], workers: int | None, no_fetch: bool, everything
 
 @click.command(cls=Command)
 @patterns_argument
-@click.option("--stages", is_flag=True, help="Count the stages that are stale by now; looks into each repository.")
+@click.option("--stages", is_flag=True, help="Also count stale stages. This opens each repository.")
 @json_option
 @file_option
 def status(patterns: Sequence[str], stages: bool, as_json: bool, file: Path | None) -> int:
-    """Show how each repository stands: its head, what is built, the last run, and why it failed."""
+    """Show the state of each repository: its head, what is built, the last run, and why it failed."""
     from patina_assets.commands.fleet.keeping import print_fleet_status
 
     return print_fleet_status(file, patterns, stages=stages, as_json=as_json)

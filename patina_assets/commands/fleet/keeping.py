@@ -71,8 +71,7 @@ def initialise_fleet(file: Path | None) -> int:
 
 def fetch_fleet(file: Path | None, patterns: Sequence[str]) -> int:
     """Fetch repositories, and print what moved and what failed; return the exit code."""
-    fleet = _read(file)
-    return 1 if _fetch(fleet, _chosen(fleet, patterns)) else 0
+    return 1 if _fetch(*chosen_repositories(file, patterns)) else 0
 
 
 def run_fleet(
@@ -87,8 +86,7 @@ def run_fleet(
         fetches: Fetch first.
         everything: Look also at those that nothing has changed for.
     """
-    fleet = _read(file)
-    projects = _chosen(fleet, patterns)
+    fleet, projects = chosen_repositories(file, patterns)
     failed = _fetch(fleet, projects) if fetches else 0
     memory = fleet_memory(fleet)
     standings = memory.standings()
@@ -110,8 +108,7 @@ def run_fleet(
 
 def print_fleet_status(file: Path | None, patterns: Sequence[str], *, stages: bool, as_json: bool) -> int:
     """Print how each repository stands; return the exit code."""
-    fleet = _read(file)
-    projects = _chosen(fleet, patterns)
+    fleet, projects = chosen_repositories(file, patterns)
     standings = fleet_memory(fleet).standings()
     due = due_builds(projects, standings)
     entries = [_entry(project, standings.get(project.name, UNKNOWN), due, stages=stages) for project in projects]
@@ -192,30 +189,18 @@ def chosen_repositories(file: Path | None, patterns: Sequence[str]) -> tuple[Fle
     """Return the fleet, and those of its repositories that some patterns name; all where there is no pattern.
 
     Raises:
-        PatinaError: The fleet cannot be read, or a pattern names none.
+        PatinaError: The fleet cannot be read, it has no repositories, or a pattern names none.
     """
-    fleet = _read(file)
-    return fleet, _chosen(fleet, patterns)
-
-
-def _read(file: Path | None) -> Fleet:
     home = mothership()
-    return read_fleet(fleet_file(file, home), home)
-
-
-def _chosen(fleet: Fleet, patterns: Sequence[str]) -> list[FleetProject]:
-    """Return the repositories that some patterns name; all where there is no pattern.
-
-    Raises:
-        PatinaError: A pattern names none, or the fleet has none.
-    """
+    fleet = read_fleet(fleet_file(file, home), home)
     if not fleet.projects:
         raise PatinaError(f"{fleet.file}: names no repository: add [[repositories]], [[folders]] or [[lists]]")
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in fleet.by_name):
             fleet.project(pattern)
-    return [
+    chosen = [
         project
         for project in fleet.projects
         if not patterns or any(fnmatchcase(project.name, pattern) for pattern in patterns)
     ]
+    return fleet, chosen

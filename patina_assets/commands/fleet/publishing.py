@@ -5,14 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from patina_assets.commands.fleet.keeping import chosen_repositories
+from patina_assets.fleet.published import publish_entry
 from patina_assets.pipeline.plain_text import json_text, one_line
-from patina_assets.search.published.publishing import Published, publish, published_names, withdraw
+from patina_assets.search.published.publishing import Published, published_names, withdraw
 from patina_assets.terminal.questions import say_on_stderr
 from patina_resources.errors import PatinaError
-from patina_resources.fleet.model import FleetProject
-from patina_resources.postgres.address import FleetAddress, fleet_address
+from patina_resources.postgres.address import fleet_address
 from patina_resources.postgres.connection import StoreError
-from patina_resources.project.project import project_at
 from patina_resources.store.mothership import mothership
 
 NAMES_SHOWN = 5
@@ -39,7 +38,7 @@ def publish_fleet(file: Path | None, patterns: Sequence[str], *, prune: bool, as
     failed: dict[str, str] = {}
     for entry in projects:
         try:
-            done[entry.name] = _publish(address, entry)
+            done[entry.name] = publish_entry(address, entry)
         except StoreError:
             raise  # the next one would fail as well
         except PatinaError as error:
@@ -62,10 +61,3 @@ def publish_fleet(file: Path | None, patterns: Sequence[str], *, prune: bool, as
             f"patina: published, but not in {fleet.file}: {named}: `patina fleet publish --prune` withdraws them"
         )
     return 1 if failed else 0
-
-
-def _publish(address: FleetAddress, entry: FleetProject) -> Published:
-    """Publish a repository; one that nobody may see is withdrawn."""
-    if not entry.groups:
-        return Published(0, 0, 0, withdraw(address, [entry.name]))
-    return publish(address, entry.name, entry.groups, project_at(entry.root))

@@ -10,6 +10,7 @@ from patina_resources.hooks.script import HOOKS
 from patina_resources.project.known_projects import register_project
 from patina_resources.project.project import Project
 from patina_resources.store.mothership import mothership
+from patina_resources.store.mutex import is_held
 
 LAST_LINES = 5
 HEADER = ("hook", "state", "lines of yours")
@@ -52,15 +53,23 @@ def print_hooks(project: Project, *, as_json: bool) -> int:
         PatinaError: There is no repository with checked-out files.
     """
     hooks = state_of_hooks(project.root, mothership(), starter_here())
-    log = hook_files(project).log
+    files = hook_files(project)
+    log, running = files.log, is_held(files.mutex)
     last = log.read_text("utf-8", "replace").splitlines()[-LAST_LINES:] if log.is_file() else []
     if as_json:
-        document = {"folder": str(hooks.folder), "wanted": hooks.wanted, "log": str(log), "last": last}
+        document = {
+            "folder": str(hooks.folder),
+            "wanted": hooks.wanted,
+            "running": running,
+            "log": str(log),
+            "last": last,
+        }
         print(json_text(document | {"hooks": [asdict(hook) for hook in hooks.hooks]}))
         return 0
     print(f"hooks: {hooks.folder}")
     print_table(HEADER, [(hook.name, hook.state, "kept" if hook.has_others else "-") for hook in hooks.hooks])
-    print("\n".join([*_remarks(hooks), *(["end of the log:", *last] if last else [])]))
+    now = ["running now: the repository is being read and rebuilt"] if running else []
+    print("\n".join([*_remarks(hooks), *now, *(["end of the log:", *last] if last else [])]))
     return 0
 
 

@@ -16,6 +16,8 @@ from patina_resources.project.project import Project
 from patina_resources.store.mothership import Mothership
 
 # A failed projection is tried again after these waits, then left alone until one of its inputs changes.
+# Between what is said of one stage and of the next.
+BETWEEN_REASONS = " | "
 RETRY_SECONDS = (30.0, 120.0, 600.0, 3600.0)
 LEFT_ALONE = float("inf")
 # An eventlog that cannot be read now may be readable soon.
@@ -213,11 +215,11 @@ def unreadable(memory: Memory, probe: Probe, sentence: str, now: float) -> Decis
 def inputs_of(workspace: Workspace, found: Survey) -> dict[str, str]:
     """Return a hash of all that goes into each projection, into `base` and into the lock."""
     hashes = {projection.name: _inputs_hash(found, projection) for projection in workspace.projections}
-    return hashes | {LOCK: _hash(sorted(hashes.items()))}
+    return hashes | {LOCK: _hash([*hashes.items()])}
 
 
 def _inputs_hash(found: Survey, projection: ProjectionStages) -> str:
-    recipe = [sorted(recipe_inputs(stage).items()) for stage in projection.stages]
+    recipe = [recipe_inputs(stage) for stage in projection.stages]
     policies = [stage.refresh for stage in projection.stages if isinstance(stage, TrainedStage)]
     sources = [found.look.digests[source.name].digest for source in projection.sources]
     return _hash([repr(recipe), repr(policies), sources, found.model.digest, found.model.settings])
@@ -243,7 +245,7 @@ def _waiting_words(attempts: Mapping[str, Attempt], now: float) -> str:
         if attempt.retry_at == LEFT_ALONE:
             words.append(f"{name} failed {attempt.count} times and is left alone until one of its inputs changes")
         elif attempt.retry_at is not None:
-            words.append(f"{name} failed and is tried again in {max(0, attempt.retry_at - now):.0f} s")
+            words.append(f"{name} failed and is tried again in {attempt.retry_at - now:.0f} s")
     return "; ".join(words)
 
 
@@ -254,4 +256,4 @@ def _reason(verdicts: Iterable[StageVerdict]) -> str:
         if reasons:
             place = verdict.stage if verdict.projection == LOCK else f"{verdict.projection}/{verdict.stage}"
             words.append(f"{place}: {reasons_text(reasons)}")
-    return " | ".join(words)
+    return BETWEEN_REASONS.join(words)

@@ -23,6 +23,7 @@ from patina_assets.orchestration.automation.reload import ask_for_reload
 from patina_assets.orchestration.automation.ticks import instance_of, location_name
 from patina_assets.orchestration.badges import report_what_is_on_disk
 from patina_assets.orchestration.keys import keys_to_build
+from patina_assets.orchestration.records import REASON_TAG
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
 from patina_resources.errors import PatinaError
@@ -83,10 +84,11 @@ def oxidize_sensor(location: CodeLocation, automation: AutomationConfig, broken:
         target=dg.AssetSelection.all(),
         minimum_interval_seconds=automation.interval_seconds,
         default_status=sensor_status(automation.sensor),
-        description="Rebuilds what went stale: looks at the eventlog, the recipe and the model every "
-        f"{automation.interval_seconds} s, waits until nothing was written for {automation.settle_seconds} s, asks for "
-        "the stale stages and what follows them in one run, and tries a failed projection again after 30 s, 2 min, "
-        "10 min and 1 h. Off: the switch on this page, or `sensor = false` under [automation] of config.toml.",
+        description="Rebuilds what became stale. It looks at the eventlog, the recipe and the model every "
+        f"{automation.interval_seconds} s. It waits until nothing was written for {automation.settle_seconds} s. Then "
+        "it asks for the stale stages, and those that follow them, in one run. It tries a failed projection again "
+        "after 30 s, 2 min, 10 min and 1 h. Off: the switch on this page, or `sensor = false` under [automation] of "
+        "config.toml.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         edited = definitions_digest(location.root, mothership()) != location.definitions
@@ -156,9 +158,9 @@ def nightly_schedule(location: CodeLocation, automation: AutomationConfig, confi
             execution_timezone=automation.timezone,
             execution_fn=evaluate,
             default_status=dg.DefaultScheduleStatus.RUNNING if automation.nightly else dg.DefaultScheduleStatus.STOPPED,
-            description="Builds once a night everything stale, also what the sensor tries no more, trains anew "
-            "what was kept or continued, and deletes runs that are older than 30 days. When: `cron` and `timezone` "
-            "under [automation] of config.toml. Off: the switch on this page, or `nightly = false` there.",
+            description="Builds once a night what is stale, also what the sensor has stopped trying. It trains anew "
+            "the weights that were kept or continued. It deletes runs that are older than 30 days. When: `cron` and "
+            "`timezone` under [automation] of config.toml. Off: the switch on this page, or `nightly = false` there.",
         )
     except (dg.DagsterInvalidDefinitionError, dg.DagsterInvariantViolationError) as error:
         raise PatinaError(
@@ -189,6 +191,6 @@ def _result(
     selection = _selection(location, workspace, decision.verdicts, known)
     if not selection:
         return dg.SensorResult(skip_reason=dg.SkipReason(decision.reason), cursor=cursor)
-    tags = {"patina/reason": decision.reason[:1000]}
+    tags = {REASON_TAG: decision.reason[:1000]}
     request = dg.RunRequest(run_key=decision.memory.run_key, asset_selection=selection, tags=tags)
     return dg.SensorResult(run_requests=[request], cursor=cursor)

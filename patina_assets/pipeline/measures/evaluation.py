@@ -15,7 +15,7 @@ from patina_assets.pipeline.stages.weights import WeightsStage
 from patina_assets.pipeline.tables import text_table
 from patina_assets.pipeline.workspace import Workspace
 from patina_assets.pipeline.world_model import measure_world_model, world_model_of
-from patina_resources.errors import PatinaError, did_you_mean
+from patina_resources.errors import PatinaError, check_known
 from patina_resources.store.manifests import read_manifest
 
 HEADER = (
@@ -104,10 +104,7 @@ def chosen_projections(workspace: Workspace, only: Sequence[str] | None) -> list
             f"{workspace.recipe.path}: projections: none is asked for, so there is nothing to measure: `patina init` "
             "names those that the events have signal for"
         )
-    for name in only or ():
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise PatinaError(f"--only: unknown projection {name!r}{hint}: expected one of {', '.join(known)}")
+    check_known(only or (), known, "projection", "--only")
     return list(dict.fromkeys(only)) if only else known
 
 

@@ -34,8 +34,8 @@ class EmbeddingsStage(VectorStage):
     version = 1
     kinds = frozenset({"onnx", "numpy"})
     description = (
-        "One base-model vector for each unique text of `{name}`. A text is embedded once per model, ever: the rest "
-        "comes from the cache."
+        "One base-model vector for each unique text of `{name}`. Each text is embedded once per model. After "
+        "that, its vector comes from the cache."
     )
     promised = MappingProxyType(
         {

@@ -65,7 +65,7 @@ class IndexStage(Stage):
     version = 3
     kinds = frozenset({"usearch"})
     description = (
-        "A USearch index over the vectors of `{name}`, with the items its keys lead to: what `patina scry` searches."
+        "A USearch index of the vectors of `{name}`, and the items that its keys stand for. `patina scry` searches it."
     )
     promised = MappingProxyType(
         {

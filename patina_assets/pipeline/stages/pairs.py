@@ -69,8 +69,8 @@ class PairsStage(ItemStage):
     version = 4
     kinds = frozenset({"python"})
     description = (
-        "What `{name}` learns from: items, which of them belong together, and triplets (anchor, positive, "
-        "negative) drawn from that."
+        "What `{name}` learns from: items, the relations between them, and triplets (anchor, positive, negative) "
+        "that are drawn from the relations."
     )
     promised = MappingProxyType(
         {

@@ -155,7 +155,7 @@ class PassageIndexStage(IndexStage):
 
     of: PassagesStage
 
-    version = 6
+    version = 7
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the passages, and their words in columns."""

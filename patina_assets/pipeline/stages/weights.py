@@ -68,8 +68,8 @@ class WeightsStage(TrainedStage):
     version = 4
     kinds = frozenset({"numpy"})
     description = (
-        "A two-layer projection trained on the triplets of `{name}`. The epoch is chosen on held-out pairs; "
-        "epoch 0 is the PCA of the embeddings, so training can only be kept where it helps."
+        "A two-layer projection, trained on the triplets of `{name}`. The epoch is chosen on held-out pairs. "
+        "Epoch 0 is the PCA of the embeddings: it is used unless training is clearly better."
     )
     promised = MappingProxyType(
         {

@@ -1,5 +1,6 @@
 """The searcher of the last build, opened again after each: each build writes the lock anew."""
 
+import gc
 from threading import Lock
 
 from patina_assets.search.searcher import Searcher
@@ -23,9 +24,14 @@ class CurrentSearcher:
         """
         build = self._build()
         with self._lock:
-            if self._opened is None or self._opened[0] != build:
-                self._opened = (build, Searcher(self._project))
-            return self._opened[1]
+            if self._opened is not None and self._opened[0] == build:
+                return self._opened[1]
+            opened = Searcher(self._project)
+            is_first, self._opened = self._opened is None, (build, opened)
+        if not is_first:
+            # Files refer to themselves by what they keep in memory: without this, those of several builds stay open.
+            gc.collect()
+        return opened
 
     def _build(self) -> tuple[int, ...]:
         try:

@@ -56,9 +56,10 @@ FROM arrived WHERE embedding IS NOT NULL
 """
 # No indexed column changes, so the indexes are left alone.
 MOVE_PASSAGES = """
-UPDATE patina.passage SET state = arrived.state, author = arrived.author, "time" = arrived."time"
+UPDATE patina.passage SET role = arrived.role, state = arrived.state, author = arrived.author, "time" = arrived."time"
 FROM arrived WHERE arrived.embedding IS NULL AND passage.id = arrived.id
-  AND (passage.state, passage.author, passage."time") IS DISTINCT FROM (arrived.state, arrived.author, arrived."time")
+  AND (passage.role, passage.state, passage.author, passage."time")
+      IS DISTINCT FROM (arrived.role, arrived.state, arrived.author, arrived."time")
 """
 MOVE_CONTENTS = """
 UPDATE patina.content SET place = arrived.place, line = arrived.line, end_line = arrived.end_line, url = arrived.url,

@@ -38,7 +38,8 @@ def row_of(passage: Passage) -> PublishedRow:
     """Return the row of a passage. Events have other numbers on other machines, so that number is left out."""
     body = passage.body or passage.text
     own = (passage.kind, passage.text, passage.symbol, passage.doc, body, passage.path, passage.session, passage.commit)
-    placed = (passage.line, passage.end_line, passage.state, passage.time, passage.author, passage.url, passage.status)
+    placed = (passage.line, passage.end_line, passage.role, passage.state, passage.time, passage.author, passage.url,
+              passage.status)  # fmt: skip
     where = index_text((passage.path, passage.session, passage.commit, *passage.paths))
     texts = (index_text((passage.name,)), index_text((passage.doc,)), index_text((body,)), where)
     name, doc, words_of_body, place = (text[:MOST_WORDS_CHARACTERS] for text in texts)

@@ -70,7 +70,7 @@ def _lines(passage: Passage) -> Iterator[str]:
         Group.NOTES: passage.body or passage.text,
     }[passage.group]
     for line in told.split("\n")[:MOST_LINES]:
-        yield line.strip(" \t\"'*#/`.-")
+        yield line.strip(" \t\"'*#/`.,;:-")
 
 
 def _is_plain(line: str, group: Group) -> bool:

@@ -69,7 +69,9 @@ const notes = found => found.notes.map(note => element("p", { class: "note" }, n
 function textsOf(found, context) {
   return found.passages.map(passage => {
     const told = found.kind === "session" || found.kind === "file";
-    const chosen = context.note && beginning(passage.text) === context.note;
+    // A result tells the text alone; *Recent* tells the title before it.
+    const texts = [passage.text, [passage.symbol, passage.text].filter(Boolean).join("\n\n")];
+    const chosen = context.note && texts.some(text => beginning(text) === context.note);
     const kind = [passage.kind, passage.symbol].filter(Boolean).join(" ");
     return element("article", { class: chosen ? "passage chosen" : "passage" },
       told && element("h3", {}, kind, " ", state(passage)),
@@ -80,7 +82,7 @@ function textsOf(found, context) {
 }
 
 function numbered(passage) {
-  const lines = passage.text.split("\n");
+  const lines = passage.text.trimEnd().split("\n");
   return element("pre", { class: "code", tabindex: 0, "aria-label": "text" }, lines.map((line, row) => [
     element("span", { class: "number", "data-line": passage.line + row }), line, "\n",
   ]));

@@ -6,12 +6,12 @@ import { leftOut, prepareNotes, showBeginning } from "./begin.js";
 import { showDetails, showLike } from "./details.js";
 import { entryList, groupsOf } from "./results.js";
 
-const WAIT_MILLISECONDS = 120, POLL_MILLISECONDS = 3000;
+const POLL_MILLISECONDS = 3000;
 const KINDS = ["code", "docs", "commits", "notes"], FILTERS = ["path", "language", "since", "author"];
 const at = id => document.getElementById(id);
 const [box, results, details, said] = ["q", "results", "details", "said"].map(at);
 
-let state = read(), waiting = 0, projects = [], built = null;
+let state = read(), hasTyped = false, isAsking = false, projects = [], built = null;
 let searching = new AbortController(), detailing = new AbortController();
 let scrolled = 0, opened = null;
 
@@ -29,10 +29,13 @@ function address(values) {
   return `?${query}`;
 }
 
+// Shows another state; the answer is kept once the list of results is there.
 function go(change, { replace = false } = {}) {
   state = { ...state, ...change };
   if (address(state) !== location.search) history[replace ? "replaceState" : "pushState"](null, "", address(state));
-  follow();
+  if ("q" in change) hasTyped = false;
+  showAsked();
+  return follow();
 }
 
 // Attributes of a link to a thing: a new tab opens it as well.
@@ -68,8 +71,6 @@ let shown = {};
 function follow() {
   const project = state.project || projects[0]?.name || "";
   const list = JSON.stringify([state.q, state.kind, FILTERS.map(name => state[name]), state.view, state.index, project, built]);
-  if (box.value.trim() !== state.q.trim()) box.value = state.q;
-  showFilters();
   for (const link of document.querySelectorAll("nav a[data-view]")) {
     const isCurrent = link.dataset.view === (state.view || "search");
     if (isCurrent) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
@@ -78,9 +79,11 @@ function follow() {
   at("search").hidden = state.view === "recent";
   at("map").hidden = state.view !== "map";
   document.title = [state.show || state.q, "Patina"].filter(Boolean).join(" - ");
-  if (list !== shown.list) { shown.list = list; fillList(project); }
+  const filling = list === shown.list ? null : fillList(project);
+  shown.list = list;
   const detail = JSON.stringify([state.show, state.note, project]);
   if (detail !== shown.detail) { shown.detail = detail; fillDetails(project); }
+  return filling;
 }
 
 async function fillList(project) {
@@ -160,9 +163,11 @@ function close() {
 
 const say = text => { said.textContent = text; };
 
-// Filters
+// Question and filters
 
-function showFilters() {
+function showAsked() {
+  if (hasTyped) return;
+  if (box.value.trim() !== state.q.trim()) box.value = state.q;
   for (const input of document.querySelectorAll("#kinds input")) input.checked = state.kind.includes(input.value);
   for (const name of FILTERS) {
     const input = document.querySelector(`#filters [name=${name}]`);
@@ -175,16 +180,26 @@ function showFilters() {
 append(at("kinds"), KINDS.map(kind =>
   element("label", {}, element("input", { type: "checkbox", name: "kind", value: kind }), kind)));
 
-function later(change) {
-  clearTimeout(waiting);
-  waiting = setTimeout(() => go({ ...change(), show: "", note: "" }, { replace: true }), WAIT_MILLISECONDS);
-}
-
-box.addEventListener("input", () => later(() => ({ q: box.value })));
-at("filters").addEventListener("input", () => later(() => ({
+const written = () => ({
+  q: box.value.trim(),
   kind: [...document.querySelectorAll("#kinds input:checked")].map(input => input.value),
   ...Object.fromEntries(FILTERS.map(name => [name, document.querySelector(`#filters [name=${name}]`).value.trim()])),
-})));
+});
+
+// One question is under way at a time: what is typed meanwhile is asked next.
+async function asTyped() {
+  hasTyped = true;
+  if (isAsking) return;
+  isAsking = true;
+  try {
+    while (hasTyped) {
+      await go({ ...written(), show: "", note: "" }, { replace: true });
+    }
+  } finally { isAsking = false; }
+}
+
+box.addEventListener("input", asTyped);
+at("filters").addEventListener("input", asTyped);
 at("clear").addEventListener("click", () => {
   at("search").querySelector("fieldset").querySelectorAll("input").forEach(input => {
     if (input.type === "checkbox") input.checked = false; else input.value = "";
@@ -193,8 +208,7 @@ at("clear").addEventListener("click", () => {
 });
 at("search").addEventListener("submit", event => {
   event.preventDefault();
-  clearTimeout(waiting);
-  go({ q: box.value });
+  go({ q: box.value.trim() });
   const first = results.querySelector("a.place");
   if (results.dataset.of === state.q) first?.click();
 });
@@ -205,7 +219,7 @@ document.querySelector("nav").addEventListener("click", event => {
   event.preventDefault();
   go({ view: view === "search" ? "" : view, show: "", note: "" });
 });
-window.addEventListener("popstate", () => { state = read(); follow(); });
+window.addEventListener("popstate", () => { state = read(); hasTyped = false; showAsked(); follow(); });
 
 // Keys
 
@@ -301,6 +315,5 @@ function agoOf(time) {
 }
 
 // First what is built, which the list depends on.
-box.value = state.q;
-showFilters();
+showAsked();
 poll();

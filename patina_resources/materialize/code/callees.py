@@ -29,6 +29,8 @@ GO_TYPES = words(
 )
 # `static_cast<T>(x)`, `int(x)` and `new char[9]` of C++ call no function.
 CONVERTING = frozenset({"call_expression", "new_expression"})
+# Rust's `<T as Trait>::make` is a call of `T::make`.
+QUALIFIED = frozenset({"bracketed_type", "qualified_type"})
 JSX = frozenset({"jsx_opening_element", "jsx_self_closing_element"})
 
 
@@ -46,16 +48,20 @@ def callee_text(source: SourceFile, call: Node) -> str:
         if node.type == "index_expression" and _is_go_type(source, node.child_by_field_name("index")):
             pending.extend(node.children[:1])
             continue
+        if node.type in QUALIFIED:
+            pending.extend(node.named_children[:1])
+            continue
         if node.type in chains:
             pending.extend(node.children)
             continue
         part = _part(source, node)
         parts.append(part)
         length += len(part)
-    text = plain_word(source, TURBOFISH.sub("", "".join(reversed(parts)))).removeprefix("\\")
+    written = TURBOFISH.sub("", "".join(reversed(parts)))
+    text = plain_word(source, written).removeprefix("\\")
     if text in CONSTRUCTS.get(call.type, ()):
         return ""
-    if call.type in CONVERTING and (text in source.language.reserved or _is_plain_type(call)):
+    if call.type in CONVERTING and (written in source.language.reserved or _is_plain_type(call)):
         return ""
     if not text or (call.type in JSX and text[0].islower() and "." not in text):  # `<div>` is an element of the page
         return ""

@@ -152,6 +152,8 @@ def _defines(source: SourceFile, node: Node, scope: _Scope, surroundings: Surrou
     if kind in language.functions:
         return "function"
     if kind in language.types:
+        if (value := node.child_by_field_name("value")) is not None and value.type in language.lambdas:
+            return ""  # `static F: fn() = || g();` of Rust: the function has the name
         return "type" if kind not in MENTIONS or node.child_by_field_name("body") is not None else ""
     return "other" if kind in language.scopes else ""
 

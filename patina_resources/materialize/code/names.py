@@ -133,17 +133,31 @@ def _holder_names(source: SourceFile, holder: Node, node: Node) -> Sequence[str]
         case "pair":
             key = holder.child_by_field_name("key")
             return (_key(source, key),) if key is not None else ()
+        case "const_item" | "static_item" | "named_expression":
+            return (source.text(holder.child_by_field_name("name")),)
+        case "field_declaration":
+            return (source.text(holder.child_by_field_name("declarator")),)
         case "field_definition" | "public_field_definition":
             name = holder.child_by_field_name("property") or holder.child_by_field_name("name")
             return (_key(source, name),) if name is not None else ()
+        case "assignment_expression" if (bound := holder.child_by_field_name("left")) and bound.type == "variable_name":
+            return (source.text(bound),)
         case "assignment_expression":
             names = _member_names(source, holder.child_by_field_name("left"))
             return names or ([] if node.type == "object" else [source.default_name])
         case "assignment":
-            return source.text(holder.child_by_field_name("left")).split(".")[-MAXIMUM_PARTS:]
+            left = holder.child_by_field_name("left")
+            if left is not None and left.type == "pattern_list":
+                right = holder.child_by_field_name("right")
+                return _name_at_place(source, left.named_children, right, node)
+            return source.text(left).split(".")[-MAXIMUM_PARTS:]
         case "var_spec":
-            return _go_name(source, holder, node)
-        case "export_statement" if node.type != "object" and any(child.type == "default" for child in holder.children):
+            return _name_at_place(
+                source, holder.children_by_field_name("name"), holder.child_by_field_name("value"), node
+            )
+        case "export_statement" if node.type != "object" and any(
+            child.type in ("default", "=") for child in holder.children
+        ):
             return (source.default_name,) if node.child_by_field_name("name") is None else ()
     return ()
 
@@ -169,13 +183,9 @@ def _member_names(source: SourceFile, left: Node | None) -> Sequence[str]:
     return [name for name in owned if name != "prototype"]
 
 
-def _go_name(source: SourceFile, spec: Node, node: Node) -> Sequence[str]:
+def _name_at_place(source: SourceFile, names: Sequence[Node], values: Node | None, node: Node) -> Sequence[str]:
     """Return the name among `var a, b = func() {}, 1` that stands where the function does."""
-    values = spec.child_by_field_name("value")
-    names = spec.children_by_field_name("name")
-    if values is None or len(names) > MAXIMUM_PARTS:
-        return ()
-    if values.named_child_count > MAXIMUM_PARTS:
+    if values is None or len(names) > MAXIMUM_PARTS or values.named_child_count > MAXIMUM_PARTS:
         return ()
     starts = [value.start_byte for value in values.named_children if value.type != "comment"]
     place = starts.index(node.start_byte) if node.start_byte in starts else len(names)

@@ -12,7 +12,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.materialize.git.command import split_at_nul
 from patina_resources.materialize.git.times import CommitTime, commit_time
 
-HEADER = "%x00".join(("tformat:%H", "%at", "%aI", "%ct", "%cI", "%aN", "%aE", "%an", "%ae", "%s", "%b", "%B"))
+HEADER = "%x00".join(("tformat:%H", "%P", "%at", "%aI", "%ct", "%cI", "%aN", "%aE", "%an", "%ae", "%s", "%b", "%B"))
 LOG_OPTIONS = (
     "log",
     "-z",
@@ -77,6 +77,7 @@ class Commit:
         subject: The first paragraph of the message, on one line.
         body: The rest of the message, trailers included.
         message: The whole message.
+        parents: How many parents it has; a merge has several.
         files: What it changed.
     """
 
@@ -88,6 +89,7 @@ class Commit:
     subject: str
     body: str
     message: str
+    parents: int
     files: tuple[FileChange, ...]
 
 
@@ -159,15 +161,21 @@ def _change(path: bytes, kind: str, old: bytes | None, lines: tuple[int | None, 
     return FileChange(path_text(path), kind, *lines, old_path=None if old is None else path_text(old))
 
 
+def person(name: str, email: str) -> tuple[str, str]:
+    """Return an author as git prints `%aN` and `%aE`; of a commit without one, it prints what it was asked."""
+    return ("", "") if (name, email) == ("%aN", "%aE") else (name, email)
+
+
 def path_text(path: bytes) -> str:
     r"""Return a path as text. Bytes that are not UTF-8 become `\xNN`, so that different paths stay different."""
     return path.decode("utf-8", "backslashreplace")
 
 
 def _commit(header: list[bytes], files: tuple[FileChange, ...], raw_commit: Callable[[str], bytes]) -> Commit:
-    sha, *times, name, email, own_name, own_email, subject, body, message = (
+    sha, parents, *times, name, email, own_name, own_email, subject, body, message = (
         field.decode("utf-8", "replace") for field in header
     )
+    name, email = person(name, email)
     return Commit(
         sha=sha.strip(),
         time=commit_time(times, lambda: raw_commit(sha.strip())),
@@ -175,7 +183,8 @@ def _commit(header: list[bytes], files: tuple[FileChange, ...], raw_commit: Call
         author_email=email,
         recorded_author=f"{own_name} <{own_email}>",
         subject=subject,
-        body=body.strip("\n"),
+        body=body.replace("\r\n", "\n").strip("\r\n"),
         message=message,
+        parents=len(parents.split()),
         files=files,
     )

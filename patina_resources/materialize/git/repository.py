@@ -143,7 +143,7 @@ class Repository:
 
     def commit_time(self, sha: str) -> str:
         """Return the author's time of a commit (ISO 8601)."""
-        printed = self.output("log", "-1", "--format=%at%n%aI%n%ct%n%cI", sha, "--").decode().split("\n")
+        printed = self.output("log", "--no-walk", "--format=%at%n%aI%n%ct%n%cI", sha, "--").decode().split("\n")
         return commit_time(printed[:4], lambda: self.raw_commit(sha)).text
 
     def raw_commit(self, sha: str) -> bytes:

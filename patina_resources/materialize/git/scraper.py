@@ -167,6 +167,7 @@ def commit_event(commit: Commit, *, with_files: bool = True) -> Event:
         "body": commit.body,
         "recorded_author": commit.recorded_author if commit.recorded_author != as_named else None,
         "author_seconds": commit.time.seconds,
+        "parents": commit.parents if commit.parents > 1 else None,
     }
     fields |= {key: value for key, value in further.items() if value or value == 0}
     return Event(COMMIT, commit.time.text, commit.sha, None, payload(fields))

@@ -13,7 +13,7 @@ from patina_resources.eventlog.file_names import PATHS_SQL, follow, read_paths, 
 from patina_resources.eventlog.normal_forms import current_path
 from patina_resources.eventlog.writer import Event, EventlogWriter, payload
 from patina_resources.materialize.git.command import split_at_nul
-from patina_resources.materialize.git.git_log import path_text
+from patina_resources.materialize.git.git_log import path_text, person
 from patina_resources.materialize.git.repository import Repository
 from patina_resources.materialize.git.scraper import SHA
 from patina_resources.materialize.reconcile import Reconciler
@@ -108,10 +108,10 @@ def _identities(repository: Repository, writer: EventlogWriter, now: str) -> Ite
     for recorded, name, email, sha in writer.read(AUTHORS_SQL):
         told[recorded].add((name, email))
         examples[recorded] = sha
-    for recorded, person in dict(_named_now(repository, list(examples.values()))).items():
+    for recorded, named in dict(_named_now(repository, list(examples.values()))).items():
         # An event of another tool may say something else than its commit: that is left as it is.
-        if recorded in told and told[recorded] != {person}:
-            name, email = person
+        if recorded in told and told[recorded] != {named}:
+            name, email = named
             fields = {"recorded_author": recorded, "author_name": name, "author_email": email}
             yield Event(IDENTITY, now, recorded, MAILMAP, payload(fields))
 
@@ -122,4 +122,4 @@ def _named_now(repository: Repository, shas: Sequence[str]) -> Iterator[tuple[st
     with repository.stream(*AUTHOR_OPTIONS, stdin=asked) as blocks:
         parts = b"".join(blocks).decode("utf-8", "replace").split("\0")
     for recorded, name, email in zip(parts[0::3], parts[1::3], parts[2::3], strict=False):
-        yield recorded, (name, email)
+        yield recorded, person(name, email)

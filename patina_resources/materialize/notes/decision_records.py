@@ -15,14 +15,16 @@ KINDS = (
     (CONTEXT, re.compile(r"(context|problem statement|context and problem statement)$", re.IGNORECASE)),
     (OBSERVATION, re.compile(r"((positive |negative )?consequences|decision drivers)$", re.IGNORECASE)),
 )
-STATUS = re.compile(r"status$", re.IGNORECASE)
+# A section `Status`, or a heading that says it itself: `Status: rejected`.
+STATUS = re.compile(r"status(?:[ \t]*+:[ \t]*+(\S.*+))?+$", re.IGNORECASE)
 LONGEST_STATUS = 1_000
 # Why a record ranks below others, by the word that its status has for it; "Superceded" is how adr-tools spell it.
 STATES = {
     "superseded": "superseded", "superceded": "superseded", "replaced": "superseded", "deprecated": "deprecated",
     "obsolete": "deprecated", "rejected": "rejected", "withdrawn": "rejected",
 }  # fmt: skip
-STATE_WORD = re.compile(rf"\b({'|'.join(STATES)})\b", re.IGNORECASE)
+STATE_WORD = re.compile(rf"(?<!\bnot )\b({'|'.join(STATES)})\b", re.IGNORECASE)
+STRUCK_OUT = re.compile(r"~~[^~\n]*+~~")
 
 # A record may be about templates: `0005-use-a-template-engine` is none itself.
 TEMPLATE_NAME = "template"
@@ -64,7 +66,8 @@ def read_decision_record(body: Markdown, title: str) -> DecisionRecord:
     """Return what a record says; no notes for a file that is no record."""
     sections = list(_sections(body))
     notes = list(_notes(sections, title))
-    status = next((section.text for section in sections if STATUS.match(section.heading.text.rstrip())), None)
+    found = ((STATUS.match(section.heading.text.rstrip()), section.text) for section in sections)
+    status = next((heading[1] or text for heading, text in found if heading), None)
     return DecisionRecord(
         notes if any(note.kind == DECISION for note in notes) else [], (status or "")[:LONGEST_STATUS] or None
     )
@@ -72,7 +75,7 @@ def read_decision_record(body: Markdown, title: str) -> DecisionRecord:
 
 def record_state(status: str) -> str | None:
     """Return why a record of this status ranks below others: superseded, deprecated or rejected; None for others."""
-    found = STATE_WORD.search(status)
+    found = STATE_WORD.search(STRUCK_OUT.sub("", status))
     return STATES[found[1].lower()] if found else None
 
 

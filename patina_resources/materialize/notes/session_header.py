@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,12 @@ LONGEST_TITLE = 1_000
 FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 SESSION_TITLE = "Session: "
 # Where white space may stand, it is that of one line: a search from every line over all that follow takes its square.
-PLAIN_DATE = re.compile(r"^[*-]?[ \t]*\**(?:Date|Initialized on)\**:\**\s*(\S.*)$", re.MULTILINE | re.IGNORECASE)
-PLAIN_STATUS = re.compile(r"^[*-]?[ \t]*\**Status\**:\**[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+# `Date: ...`, `- **Date**: ...`, or the row `| Date | ... |` of a table.
+PLAIN_FIELD = r"^(?:[*-]?[ \t]*\**(?:{0})\**:\**|\|[ \t]*\**(?:{0})\**:?\**[ \t]*\|)[ \t]*(\S.*)$"
+PLAIN_DATE = re.compile(PLAIN_FIELD.format("Date|Initialized on"), re.MULTILINE | re.IGNORECASE)
+PLAIN_STATUS = re.compile(PLAIN_FIELD.format("Status"), re.MULTILINE | re.IGNORECASE)
+# How people write a day beside 2020-02-03, where it cannot be taken for another one.
+OTHER_DATES = ("%Y/%m/%d", "%Y.%m.%d", "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%d.%m.%Y")
 WORK_TYPE = re.compile(r"Work Type:\s*([\w-]+)")
 TIME_IN_NAME = re.compile(r"(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})")
 DATE_IN_NAME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
@@ -88,7 +93,9 @@ def _title(body: Markdown) -> str:
 
 
 def _value(found: re.Match[str] | None) -> str | None:
-    return found[1].strip() if found else None
+    if found is None:
+        return None
+    return (found[1].partition("|")[0] if found[0].startswith("|") else found[1]).strip()
 
 
 def field(body: str, name: str) -> str | None:
@@ -110,6 +117,9 @@ def session_time(header: Header, name: str) -> str | None:
             except ValueError:
                 continue
             return part if "T" in part else moment.isoformat()
+        for form in OTHER_DATES:
+            with suppress(ValueError):
+                return datetime.strptime(header.started_at, form).isoformat()
     if found := TIME_IN_NAME.match(name):
         year, month, day, hour, minute, second = found.groups()
         return _if_valid(f"{year}-{month}-{day}T{hour}:{minute}:{second}Z")

@@ -67,7 +67,7 @@ class Note:
     kind: str
     content: str
     completed: bool = False
-    line: int = field(default=0, compare=False)
+    line: int = field(compare=False, kw_only=True)
 
 
 @dataclass
@@ -124,10 +124,8 @@ def _sections(body: Markdown) -> list[_NoteSection]:
             own = _kind(title) if block.level > 1 else None
             headings = [*(held for held in headings if held[0] < block.level), (block.level, own)]
             around = next((kind for _, kind in reversed(headings) if kind), None)
-            if around == CONTEXT and own is None:
-                current.blocks.append(block)
-            else:
-                entry = COVERING.sub("", ENTRY_TIME.sub("", title)) if around == ACTIVITY and own is None else ""
+            if around != CONTEXT or own is not None:
+                entry = "" if own else COVERING.sub("", ENTRY_TIME.sub("", title))
                 sections.append(_NoteSection(around, block.start, block.end, entry))
         elif block.kind == LABEL_LINE and (begun := _labelled(block, current.kind, around)):
             sections.append(begun)

@@ -31,7 +31,7 @@ def test_init_writes_what_is_missing_and_keeps_the_rest(tmp_path: Path, monkeypa
 
 def test_init_makes_the_home_of_dagsters_own_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert patina("init").code == 0
+    assert patina("init", "--no-build").code == 0
     assert (find_project(tmp_path).dagster_home / "dagster.yaml").is_file()
 
 
@@ -163,9 +163,11 @@ def test_new_signal_is_followed_or_where_the_recipe_is_edited_named(
 def test_a_repository_without_commits_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = GitFolder(tmp_path / "project")
     monkeypatch.chdir(folder.path)
+    (folder.path / "a.py").write_text("def f(): pass\n")
     ran = patina("init")
-    assert ran.code == 2
-    assert ran.err.endswith("nothing is committed yet: make a first commit, then run `patina init`\n")
+    reason = "nothing is committed yet: make a first commit, then run `patina init`"
+    assert (ran.code, ran.out, ran.err) == (2, "", f"patina: {folder.path}: {reason}\n")
+    assert sorted(path.name for path in folder.path.iterdir()) == [".git", "a.py"]
 
 
 def test_the_users_own_folder_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,8 +180,15 @@ def test_the_users_own_folder_is_no_project(tmp_path: Path, monkeypatch: pytest.
     assert not (folder / ".patina" / "config.toml").exists()
 
 
-def test_outside_of_git_the_next_step_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_outside_of_git_nothing_is_written_and_the_next_step_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path / "folder")
     ran = patina("init")
-    assert ran.code == 0
-    assert ran.out.endswith("is in no git repository: run `git init`, commit, then `patina init`\n")
+    reason = "is in no git repository: run `git init`, commit, then `patina init`"
+    assert (ran.code, ran.out, ran.err) == (2, "", f"patina: {tmp_path / 'folder'}: {reason}\n")
+    assert list((tmp_path / "folder").iterdir()) == []
+    settings = patina("init", "--no-build")
+    assert settings.code == 0
+    assert settings.out.endswith(f"{reason}\n")

@@ -175,6 +175,23 @@ def test_recent_is_limited_by_path_and_days(record: RepositoryRecord) -> None:
     assert patina("recent", "--days", "0").code == 2
 
 
+@pytest.mark.parametrize("title", ["Read it once (#12)", "Merge branch 'side'"])
+def test_a_merge_that_changes_nothing_of_its_own_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
+    made = GitFolder(tmp_path / "project")
+    made.commit("an empty one (#1)")
+    made.git("checkout", "-q", "-b", "side")
+    made.write("a.py", "def a():\n    pass\n")
+    made.commit("Read it once")
+    made.git("checkout", "-q", "main")
+    made.git("merge", "-q", "--no-ff", "-m", title, "side")
+    (made.path / ".patina").mkdir()
+    monkeypatch.chdir(made.path)
+    assert patina("materialize").code == 0
+    assert subjects(patina("recent", "--json")) == ["Read it once", "an empty one (#1)"]
+
+
 def test_what_changed_together_is_what_git_says(folder: GitFolder, record: RepositoryRecord) -> None:
     [docs, *_] = changed_together(record, "store/cache.py")
     assert (docs.file, docs.count, docs.removed) == ("docs/a.md", 3, False)

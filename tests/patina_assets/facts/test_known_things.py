@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from patina_assets.facts.known_things import KnownThings
+from patina_assets.facts.known_things import KnownThings, first_line
 from patina_assets.facts.things import Thing, find_thing
 from patina_assets.facts.typed import typed
 from patina_assets.pairs.code_text import function_text, told_name, type_text
@@ -47,6 +47,23 @@ def file() -> PassageFile:
 )
 def test_a_text_tells_its_name(text: str, name: str) -> None:
     assert told_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("lines", "begins"),
+    [
+        ([(1, 40), (35, 60)], 1),  # parts of a long one
+        ([(4, 4), (5, 5), (9, 13)], 9),  # overloads, declared on lines one after the other
+        ([(20, 22), (3, 3)], 20),
+        ([(3, 4), (8, 9)], 3),
+        ([(None, None)], None),
+        ([], None),
+    ],
+)
+def test_a_definition_begins_where_its_longest_one_does(
+    lines: list[tuple[int | None, int | None]], begins: int | None
+) -> None:
+    assert first_line(lines) == begins
 
 
 def test_an_item_of_an_edited_function_is_found_by_its_name(file: PassageFile) -> None:

@@ -198,6 +198,14 @@ def test_nothing_is_learned_from_merges_and_large_commits(derive: Deriver, name:
     assert derive(name, [*usual, odd]).data == derive(name, usual).data
 
 
+@pytest.mark.parametrize("name", ["commit_touches", "effect_similarity", "state_similarity"])
+@pytest.mark.parametrize(("count", "is_told"), [(0, False), (1, True), (50, True), (51, False)])
+def test_commits_of_1_to_50_files_are_items(derive: Deriver, name: str, count: int, is_told: bool) -> None:
+    usual = [commit(f"c{number}", "a.py", f"{number}.py", hour=number) for number in range(4)]
+    odd = change("m", 9, *((f"{number}.txt", ADDED) for number in range(count)))
+    assert ("m" in {item.commit for item in derive(name, [*usual, odd]).data.items}) == is_told
+
+
 def rows_of(derive: Deriver, name: str, events: list[Event]) -> Mapping[str, list[Row]]:
     path = build_eventlog(derive.folder / "rows.db", events)
     return {source: read.rows for source, read in Eventlog(path).read(PAIR_TYPES[name].sources).items()}

@@ -15,7 +15,7 @@ from patina_assets.passages.documents import DOCUMENTS, document_passages
 from patina_assets.passages.files import files_to_read
 from patina_assets.passages.history import COMMITS, commit_passages, file_passages
 from patina_assets.passages.passage import PART_CHARACTERS, PART_LINES, PART_OVERLAP, Passage, parts_of
-from patina_assets.passages.roles import Role, role_of
+from patina_assets.passages.roles import Role, role_of, role_of_commit
 from patina_resources.eventlog.reader import Eventlog
 from patina_resources.materialize.run import materialize
 from patina_resources.materialize.texts import texts_of_files
@@ -206,6 +206,21 @@ def test_a_moved_file_is_found_by_its_newest_name_and_a_removed_one_says_so(fold
 )
 def test_a_path_tells_what_a_file_is_there_for(path: str, role: Role) -> None:
     assert role_of(path) is role
+
+
+@pytest.mark.parametrize(
+    ("length", "paths", "role"),
+    [
+        (200, ["README.md", "src/a.rs"], Role.SOURCE),
+        (199, ["src/a.rs"], Role.BRIEF),
+        (200, ["tests/a.py", "README.md", ".github/build.yml"], Role.ASIDE),
+        (199, ["README.md"], Role.BRIEF_ASIDE),
+        (200, [], Role.ASIDE),
+    ],
+)
+def test_a_commit_says_much_or_little_and_touches_source_or_not(length: int, paths: list[str], role: Role) -> None:
+    assert role_of_commit("x" * length, paths) is role
+    assert Passage("commit", "x" * length, commit="a" * 40, paths=tuple(paths)).role is role
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

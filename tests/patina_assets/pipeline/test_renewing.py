@@ -8,7 +8,14 @@ from planned_world import World
 from patina_assets.pairs.hash_sample import Drift
 from patina_assets.pipeline import staleness
 from patina_assets.pipeline.reasons import Reason, ReasonKind
-from patina_assets.pipeline.staleness import ProjectionState, StageVerdict, plan, recipe_inputs, training_basis
+from patina_assets.pipeline.staleness import (
+    ProjectionState,
+    StageVerdict,
+    plan,
+    recipe_inputs,
+    stage_verdict,
+    training_basis,
+)
 from patina_resources.store.files import sha256
 from patina_resources.store.lineage import Lineage
 from patina_resources.store.manifests import EXTENDED
@@ -57,6 +64,16 @@ def test_an_extended_index_is_built_as_a_whole_where_that_is_asked_for(world: Wo
     found = verdict(world, "index", renew=renew)
     assert found.status == status
     assert found.reasons == ((Reason(ReasonKind.EXTENDED, "7"),) if renew else ())
+
+
+def test_nothing_is_renewed_unasked(world: World) -> None:
+    state = world.states["temporal"]
+    index = replace(state.manifest["index"], facts={EXTENDED: 7})
+    state = world.states["temporal"] = replace(state, manifest={**state.manifest, "index": index})
+    stage = world.projection("temporal").stage("index")
+    assert stage_verdict(stage, index.inputs, state).status == "fresh"
+    found = plan(world.recipe, world.sources, world.model, world.states)
+    assert {entry.status for entry in found} == {"fresh"}
 
 
 def test_an_index_that_is_no_extended_one_is_not_renewed(world: World) -> None:

@@ -248,6 +248,13 @@ def test_a_verdict_is_missing_stale_or_fresh(world: World) -> None:
     for kind, status in ((ReasonKind.BUILT_ELSEWHERE, "stale"), (ReasonKind.NEVER_BUILT, "missing")):
         world.states["base"] = ProjectionState(unreadable=Reason(kind))
         assert {verdict.status for verdict in world.verdicts() if verdict.projection == "base"} == {status}
+    unseen, elsewhere = Reason(ReasonKind.NEVER_BUILT), Reason(ReasonKind.BUILT_ELSEWHERE)
+    for digest, reasons, status in (
+        ("1", (), "fresh"), ("1", (unseen,), "stale"), (None, (), "missing"), (None, (unseen,), "missing"),
+        (None, (unseen, elsewhere), "stale"),
+    ):  # fmt: skip
+        world.model = BaseModelState("corpus-static", digest, "mean pooling", reasons, drift=(unseen,))
+        assert (world.verdicts()[0].status, world.verdicts()[0].reasons) == (status, reasons or (unseen,))
     # Keys of assets, and names that a recipe cannot take.
     assert (MODEL, LOCK) == ("model", "oxidize_lock")
     assert {MODEL, LOCK} <= RESERVED_NAMES

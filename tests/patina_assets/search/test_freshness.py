@@ -76,6 +76,19 @@ def test_without_base_the_projections_answer(project: Project, change: str) -> N
     assert ran.err.startswith("patina: not searched: base, lexical: ")
 
 
+@pytest.mark.parametrize("change", ["damaged", "missing"])
+def test_without_the_vectors_of_base_words_and_projections_answer(project: Project, change: str) -> None:
+    index = project.base_paths("corpus-static").index
+    cut(index) if change == "damaged" else index.unlink()
+    answer = Searcher(project).answer(QUERY)
+    assert list(answer.found) == ["semantic", "temporal", "dependency", LEXICAL]
+    assert list(answer.missing) == [BASE]
+    ran = patina("scry", QUERY)
+    assert (ran.code, ran.err.count("\n")) == (0, 1)
+    assert ran.err.startswith("patina: not searched: base: ")
+    assert Searcher(project).answer(QUERY, LEXICAL).hits
+
+
 def test_without_a_model_words_answer(project: Project) -> None:
     cut(project.corpus_model_folder() / "model.onnx")
     ran = patina("scry", QUERY, "--explain")
@@ -97,6 +110,7 @@ def test_where_nothing_is_whole_it_is_refused_in_one_sentence(project: Project) 
     for name in ("semantic", "temporal", "dependency"):
         cut(project.projection_paths("corpus-static", name).index)
     cut(project.base_paths("corpus-static").index)
+    cut(project.base_paths("corpus-static").search)
     ran = patina("scry", QUERY)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert "damaged" in ran.err

@@ -8,7 +8,7 @@ from root import ROOT
 from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
 from patina_assets.search.passage_file import NO_FILTERS, Found
-from patina_assets.search.question_lists import list_weights, merged, names_share
+from patina_assets.search.question_lists import list_weights, merged, only_names
 from patina_assets.search.questions import Evidence, asked_for
 from patina_assets.search.ranking import (
     COSINE_POWER,
@@ -50,24 +50,28 @@ def test_tests_and_removed_files_stand_below() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "code", "docs"),
+    ("role", "code", "docs", "commits"),
     [
-        (Role.SOURCE, 1.0, 1.0),
-        (Role.TEST, 0.5, 0.5),
-        (Role.EXAMPLE, 0.5, 0.7),
-        (Role.CHANGELOG, 0.5, 0.5),
-        (Role.VENDORED, 0.4, 0.4),
-        (Role.GENERATED, 0.4, 0.4),
-        (Role.BINARY, 0.4, 1.0),
+        (Role.SOURCE, 1.0, 1.0, 1.0),
+        (Role.TEST, 0.5, 0.5, 1.0),
+        (Role.EXAMPLE, 0.5, 0.7, 1.0),
+        (Role.CHANGELOG, 0.5, 0.5, 1.0),
+        (Role.VENDORED, 0.4, 0.4, 1.0),
+        (Role.GENERATED, 0.4, 0.4, 1.0),
+        (Role.BINARY, 0.4, 1.0, 1.0),
+        (Role.BRIEF, 1.0, 1.0, 0.5),
+        (Role.ASIDE, 1.0, 1.0, 0.7),
+        (Role.BRIEF_ASIDE, 1.0, 1.0, 0.35),
     ],
 )
-def test_a_role_counts_so_much(role: Role, code: float, docs: float) -> None:
+def test_a_role_counts_so_much(role: Role, code: float, docs: float, commits: float) -> None:
     def score(group: Group, state: str | None = None, power: float = 1.0) -> float:
         return demoted([found(0, 2.0, role=role, state=state)], group, power)[0].score
 
     assert score(Group.CODE) == pytest.approx(2 * code)
     assert score(Group.DOCS) == pytest.approx(2 * docs)
-    assert score(Group.COMMITS) == score(Group.NOTES) == 2
+    assert score(Group.COMMITS) == pytest.approx(2 * commits)
+    assert score(Group.NOTES) == 2
     assert score(Group.CODE, "removed") == pytest.approx(code)
     assert score(Group.CODE, "removed", 0.35) == pytest.approx(2 * (code / 2) ** 0.35)
 
@@ -106,7 +110,7 @@ def test_a_list_of_more_weight_decides_which_passage_is_shown() -> None:
     assert even.keys == (1, 0, 2)  # 1/7 + 1/7, 1/6, 1/6
     (heavy,) = rank_group(Group.CODE, {WORDS: words, VECTORS: vectors}, {VECTORS: 3.0})
     assert heavy.keys == (1, 2, 0)  # 1/7 + 3/7, 3/6, 1/6
-    assert heavy.score == pytest.approx(1 / 11 + 3 / 11)
+    assert heavy.score == pytest.approx(1 / 6 + 3 / 6)
     assert (heavy.ranks, heavy.scores) == ({WORDS: 1, VECTORS: 1}, {WORDS: 9, VECTORS: 0.9})
 
 
@@ -145,7 +149,7 @@ def test_vectors_weigh_more_where_no_passage_holds_the_words(coverage: float, co
 def test_lists_are_fused_by_rank_and_weight() -> None:
     first, second = [found(0, 9, "a"), found(1, 8, "b")], [found(2, 0.9, "b"), found(0, 0.8, "a")]
     even = rank_group(Group.CODE, {WORDS: first, VECTORS: second}, {})
-    assert even[0].score == even[1].score == pytest.approx(1 / 11 + 1 / 12)
+    assert even[0].score == even[1].score == pytest.approx(1 / 6 + 1 / 7)
     assert [thing.name for thing in even] == ["a", "b"]
     uneven = rank_group(Group.CODE, {WORDS: first, VECTORS: second}, {VECTORS: 2})
     assert uneven[0].name == "b"
@@ -173,10 +177,10 @@ def test_the_best_of_each_group_comes_before_long_blocks() -> None:
     assert len(mixed(groups, {Group.CODE: 1.0}, 100)) == 40
 
 
-def test_a_result_counts_by_its_rank_in_its_group() -> None:
-    things = [RankedThing(Group.CODE, f"{row:02}", 1 / (row + 1), (row,)) for row in range(12)]
-    expected = [1.0, 0.34, 0.25, 0.2, 0.17, 0.14, 0.12, 0.11, 0.1, 0.09, 0.9 / 11, 0.075]
-    assert [score for _, score in mixed({Group.CODE: things}, {Group.CODE: 1.0}, 12)] == pytest.approx(expected)
+def test_a_result_counts_by_its_rank_and_its_score_in_its_group() -> None:
+    things = [RankedThing(Group.CODE, str(row), score, (row,)) for row, score in enumerate((8.0, 6.0, 4.0, 4.0))]
+    ranked = mixed({Group.CODE: things}, {Group.CODE: 0.5}, 12)
+    assert [score for _, score in ranked] == pytest.approx([0.5, 0.5 * 0.75 / 2, 0.5 * 0.5 / 3, 0.5 * 0.5 / 4])
     groups = {group: [RankedThing(group, name, 1, (0,)) for name in "ba"] for group in (Group.DOCS, Group.CODE)}
     even = mixed(groups, {Group.CODE: 0.5, Group.DOCS: 0.5}, 4)
     assert [(thing.group, thing.name) for thing, _ in even] == [
@@ -231,13 +235,13 @@ def test_what_answers_better_is_asked_for_rather() -> None:
     evidence = {Group.CODE: Evidence(0.1, 0.2), Group.NOTES: Evidence(0.9, 0.6)}
     asked = asked_for("cache eviction", evidence)
     assert asked[Group.NOTES] > asked[Group.CODE]
-    named = asked_for("cache eviction", evidence, {Group.CODE: 1.0})
+    named = asked_for("cache eviction", evidence, {Group.CODE})
     assert named[Group.CODE] > asked[Group.CODE]
     assert asked_for("anything", {}) == {}
 
 
 # What a question adds to the odds of its group, beside what each group has without a question.
-WITHOUT = {Group.CODE: 1.4, Group.DOCS: 0.0, Group.COMMITS: -0.6, Group.NOTES: 0.8}
+WITHOUT = {Group.CODE: 1.4, Group.DOCS: 0.0, Group.COMMITS: 0.0, Group.NOTES: 0.8}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +255,8 @@ WITHOUT = {Group.CODE: 1.4, Group.DOCS: 0.0, Group.COMMITS: -0.6, Group.NOTES: 0
         ("Add a cache", {Group.COMMITS: 1.0}),
         ("why a cache", {Group.NOTES: 1.0, Group.COMMITS: -1.0}),
         ("where is the cache", {Group.CODE: 1.5, Group.COMMITS: -1.0}),
-        ("how to fill it", {Group.DOCS: 1.6, Group.COMMITS: -1.0}),
+        ("parse an empty file", {}),
+        ("how to fill it", {Group.DOCS: 2.0, Group.COMMITS: -1.0}),
     ],
 )
 def test_a_question_moves_the_odds_of_its_group(question: str, added: dict[Group, float]) -> None:
@@ -262,27 +267,26 @@ def test_a_question_moves_the_odds_of_its_group(question: str, added: dict[Group
 
 
 def test_evidence_moves_the_odds() -> None:
-    def odds(coverage: float, cosine: float, share: float = 0.0) -> float:
+    def odds(coverage: float, cosine: float, *named: Group) -> float:
         evidence = {Group.CODE: Evidence(coverage, cosine), Group.DOCS: Evidence(0.5, 0.4)}
-        asked = asked_for("cache", evidence, {Group.CODE: share})
+        asked = asked_for("cache", evidence, named)
         return math.log(asked[Group.CODE] / asked[Group.DOCS])
 
     assert odds(0.5, 0.4) == pytest.approx(1.4)
     assert odds(0.6, 0.4) == pytest.approx(1.4 + 0.1 * 3.0)
     assert odds(0.5, 0.5) == pytest.approx(1.4 + 0.1 * 6.0)
-    assert odds(0.5, 0.4, 1.0) == pytest.approx(1.4 + 4.0)
-    assert odds(0.5, 0.4, 0.25) == pytest.approx(1.4 + 1.0)
+    assert odds(0.5, 0.4, Group.CODE) == pytest.approx(1.4 + 4.0)
 
 
 @pytest.mark.parametrize(
-    ("query", "share"),
+    ("query", "only"),
     [
-        ("retry", 1.0),
-        ("read_recipe", 1.0),
-        ("where is read_recipe", 1.0),
-        ("since when are null options allowed in app.render", 1 / 3),
-        ("the cache crashed", 0.0),
+        ("retry", True),
+        ("read_recipe", True),
+        ("where is read_recipe", True),
+        ("since when are null options allowed in app.render", False),
+        ("the cache crashed", False),
     ],
 )
-def test_a_name_counts_by_its_share_of_the_question(query: str, share: float) -> None:
-    assert names_share(query) == pytest.approx(share)
+def test_a_question_may_be_nothing_but_names(query: str, only: bool) -> None:
+    assert only_names(query) is only

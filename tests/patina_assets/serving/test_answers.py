@@ -2,6 +2,7 @@
 
 import json
 import os
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from refusals import refusal
 from small_project import add_events, build
 
 from patina_assets.search.asking.chosen import chosen_filters
+from patina_assets.search.asking.current import CurrentSearcher
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_resources.project.project import Project, find_project
 from patina_resources.store.mutex import exclusive
@@ -103,6 +105,15 @@ def test_a_new_build_is_answered_from_at_once(answers: ProjectAnswers) -> None:
     os.utime(answers.project.lock)
     assert answers.passage("commit " + "e" * 40)["passages"]
     assert answers.status()["stale"] == []
+
+
+def test_what_was_open_before_a_build_is_let_go_at_once(answers: ProjectAnswers) -> None:
+    searchers = CurrentSearcher(answers.project)
+    assert searchers.get().answer("recipe", None, 3).hits
+    former = weakref.ref(searchers.get().indexes.passages())
+    os.utime(answers.project.lock)
+    assert searchers.get().answer("recipe", None, 3).hits
+    assert former() is None
 
 
 def test_a_project_that_is_not_built_says_so(tmp_path: Path) -> None:

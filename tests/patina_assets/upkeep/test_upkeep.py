@@ -13,6 +13,7 @@ from patina_assets.upkeep.unneeded import orphans, unneeded
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project
 from patina_resources.store.folders.removal import bytes_of, remove
+from patina_resources.store.mutex import exclusive
 
 
 @pytest.fixture
@@ -155,6 +156,11 @@ def test_only_what_lies_below_is_removed(tmp_path: Path) -> None:
 # Doctor
 
 
+def test_an_empty_folder_of_an_older_model_is_nothing_wrong(project: Project) -> None:
+    (project.data / "embeddings/bge-small-en-v1-5").mkdir(parents=True)
+    assert "patina clean" not in {finding.command for finding in examine().findings}
+
+
 def test_doctor_names_what_is_wrong_and_what_mends_it(project: Project) -> None:
     write(project, "embeddings/corpus-static/cache.db.damaged")
     ran = patina("doctor")
@@ -202,3 +208,11 @@ def test_what_is_shared_has_no_home_and_no_credentials(monkeypatch: pytest.Monke
     assert shareable("/x") == "/x"
     assert shareable("://" + "a" * 100_000) == "://" + "a" * 100_000
     assert os.environ["HOME"] == "/"
+
+
+def test_a_build_that_is_running_is_told(project: Project) -> None:
+    assert not examine().building
+    with exclusive(project.mutex, 0.0, "a build of this test"):
+        assert json.loads(patina("doctor", "--json").out)["building"] is True
+        assert "a build is running now" in patina("doctor").out
+    assert "a build is running now" not in patina("doctor").out

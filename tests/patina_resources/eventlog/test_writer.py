@@ -165,6 +165,8 @@ def test_a_wait_is_told_once(path: Path) -> None:
         writer._connection.execute("PRAGMA busy_timeout = 1")
         writer._waiting = lambda: (told.append("waits"), holder.execute("COMMIT"))[0]
         writer.write(lambda: writer.append([event("late")]))
+        # From then on it waits for ten minutes.
+        assert writer._connection.execute("PRAGMA busy_timeout").fetchone() == (600_000,)
         holder.close()
     assert told == ["waits"]
     assert rows(path) == ["late"]

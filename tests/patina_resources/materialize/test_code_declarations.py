@@ -15,6 +15,7 @@ from patina_resources.materialize.code.names import default_name
         ("JavaScript", "export default function () { go(); }", ["page"]),
         ("TypeScript", "export default (async () => { go(); }) as F;", ["page"]),
         ("JavaScript", "module.exports = function () { go(); };", ["page"]),
+        ("TypeScript", "export = function () { go(); };", ["page"]),
         ("JavaScript", "export default class { m() { go(); } }", ["page.m"]),
         ("JavaScript", "app.use = function use() {};\nFoo.prototype.bar = function () {};", ["app.use", "Foo.bar"]),
         ("JavaScript", "Foo.prototype = { a() {}, b: () => 1 };\nexports.c = function d() {};", ["Foo.a", "Foo.b", "c"]),
@@ -94,7 +95,26 @@ BOUND = {
              ["F", "G", "M.H", "m"], ["F→g", "<module>→lambda", "G→h", "M→proc", "M.H→k", "m→y"]),
     "JavaScript": ("var f = function g() { h(); };\nlet k = () => l();\nclass A { m = async () => n(); static o = function () { p(); } }",
                    ["f", "k", "A.m", "A.o"], ["f→h", "k→l", "A.m→n", "A.o→p"]),
+    "Rust": ("static F: fn(u8) -> u8 = |x| g(x);\nimpl A { const G: fn() = || { h(); }; }\nconst T: L = L::new(|| k());\n"
+             "fn m() { let c = |x| i(x); }",
+             ["F", "A::G", "m"], ["F→g", "A::G→h", "T→L::new", "T→k", "m→i"]),
+    "PHP": ("<?php $f = fn($x) => g($x);\n$h = static function () use ($f) { i(); };\nfunction m() { $n = fn() => j(); }\nuse_it(fn() => k());",
+            ["$f", "$h", "m"], ["$f→g", "$h→i", "m→j", "<module>→use_it", "<module>→k"]),
 }  # fmt: skip
+
+
+# Several on a line, in an expression, in a class: the same rule.
+BOUND_ELSEWHERE = [
+    ("Python", "d, e = lambda: t(), 1\nif (w := lambda: y()): pass\na.b = lambda: z()", ["d→t", "w→y", "a.b→z"]),
+    ("C++", "struct S { static constexpr auto p = [] { k(); }; int q = 1; };", ["S::p→k"]),
+    ("Go", "package p\nvar i, j = func() { k() }, func() { l() }", ["i→k", "j→l"]),
+]
+
+
+@pytest.mark.parametrize(("language", "source", "found"), BOUND_ELSEWHERE)
+def test_a_lambda_has_the_name_in_its_place(language: str, source: str, found: Keys) -> None:
+    assert calls(language, source) == found
+    assert functions(language, source) == [call.partition("→")[0] for call in found]
 
 
 @pytest.mark.parametrize("language", BOUND)

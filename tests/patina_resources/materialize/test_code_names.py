@@ -158,6 +158,14 @@ MACROS: dict[str, tuple[str, str, Keys, Keys, Keys]] = {
         [],
         ["first→a", "second→b", "Fix.Third→c"],
     ),
+    "tests in a suite, with a prefix": (
+        "C++",
+        'TEST_SUITE("s") { TEST_CASE("in") { c(); } static int help(int a) { return d(a); } }\n'
+        'CATCH_TEST_CASE("out", "[b]") { e(); }\nint after() { return f(); }',
+        ["in", "help", "out", "after"],
+        [],
+        ["in→c", "help→d", "out→e", "after→f"],
+    ),
     "tests and entry points in C": (
         "C",
         "START_TEST(empty)\n{ a(); }\nEND_TEST\nTest(suite, full) { b(); }\n"
@@ -319,6 +327,10 @@ def test_what_follows_an_attribute_is_read() -> None:
         ("Rust", "S::<u8>::new();", "S::new"),
         ("Rust", "a::<T>::b::<U>::c::<V>();", "a::b::c"),
         ("Rust", "x.r#match(1);", "x.match"),
+        ("Rust", "r#type();", "type"),
+        ("Rust", "r#mod::r#fn::<u8>(1);", "mod::fn"),
+        ("Rust", "<T as Trait<u8>>::make(1);", "T::make"),
+        ("Rust", "<Vec<u8>>::len(&x);", "Vec::len"),
         ("C#", "class A { int x = @b.@new(1); }", "b.new"),
         ("JavaScript", "a?.b?.(1)", "a?.b"),
         ("JavaScript", "a?.[0]?.c?.()", "a?.[0]?.c"),

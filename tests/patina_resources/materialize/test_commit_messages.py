@@ -34,6 +34,20 @@ def test_commits_that_no_git_command_wrote(folder: GitFolder) -> None:
         ("no people", unknown, []),
     ]
     assert {row["timestamp"] for row in rows(folder.eventlog, "code")} == {unknown}
+    authors = {(row["data"]["author_name"], row["data"]["author_email"]) for row in rows(folder.eventlog, "git.commit")}
+    assert authors == {("Ada", "ada@example.org"), ("A", "a@b"), ("A", ""), ("", "")}
+    assert rows(folder.eventlog, "git.identity") == []
+
+
+def test_a_body_ends_its_lines_in_one_way(folder: GitFolder) -> None:
+    tree = folder.git("mktree").decode().strip()
+    people = "author A <a@b> 1700000000 +0000\ncommitter A <a@b> 1700000000 +0000"
+    content = f"tree {tree}\n{people}\nencoding ISO-8859-1\n\ncaf\xe9\r\n\r\nOne \xe9,\r\ntwo.\r\n".encode("latin-1")
+    sha = folder.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=content).decode().strip()
+    folder.git("update-ref", "refs/heads/main", sha)
+    scrape("git", folder)
+    (row,) = rows(folder.eventlog)
+    assert (row["data"]["message"], row["data"]["body"]) == ("café", "One é,\ntwo.")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import json
 import pytest
 from note_texts import events_of
 
+from patina_resources.materialize.notes.decision_records import TEMPLATE_NAME_WORDS, is_template_name
+
 
 @pytest.mark.parametrize(
     ("file", "text", "is_template"),
@@ -20,11 +22,25 @@ from note_texts import events_of
         ("x.md", "# Serve /users/{id}\n## Decision\nWe serve /users/{id} and {fmt} strings.\n", False),
         ("x.md", "# T\n## Decision\nUse:\n```\n{a b c d e f g h}\n```\n", False),
         ("x.md", "# [Link](x.md) it\n## Decision\nYes, `{name of it}`.\n", False),
+        ("x.md", "## {id}\n# T\n## Decision\nYes.\n", False),
+        ("x.md", "# T\n# Decision\nYes.\n", False),
     ],
 )
 def test_a_template_is_skipped_and_said(file: str, text: str, is_template: bool) -> None:
     events, problem = events_of(f"docs/adr/{file}", text, is_record=True)
     assert (events == [], problem) == ((True, "a template of decision records") if is_template else (False, ""))
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["adr", "adrs", "architectural", "architecture", "bare", "basic", "decision", "default", "full", "long", "madr",
+     "minimal", "nnn", "nnnn", "nygard", "record", "records", "short", "simple", "xxx", "xxxx", "0000"],
+)  # fmt: skip
+def test_each_word_of_a_templates_name(word: str) -> None:
+    assert is_template_name(f"{word}-template")
+    assert not is_template_name(word)
+    assert is_template_name("-".join(TEMPLATE_NAME_WORDS))
+    assert not is_template_name(f"{word}-template-engine")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +54,11 @@ def test_a_template_is_skipped_and_said(file: str, text: str, is_template: bool)
         ("# T\n## Status\nAccepted. Supersedes [1](1.md)\n", "Accepted. Supersedes [1](1.md)", None),
         ("---\nstatus: accepted\n---\n# T\n", "accepted", None),
         ("# T\n```\nStatus: rejected\n```\n", None, None),
+        ("# T\n## Status: Rejected\n", "Rejected", "rejected"),
+        ("# T\n| Status | superseded by 3 |\n|---|---|\n", "superseded by 3", "superseded"),
+        ("# T\n| Field | Value |\n|--|--|\n| **Status** | Deprecated | x |\n", "Deprecated", "deprecated"),
+        ("# T\n## Status\n~~Superseded by 3~~ Accepted\n", "~~Superseded by 3~~ Accepted", None),
+        ("# T\nStatus: accepted, not superseded\n", "accepted, not superseded", None),
     ],
 )
 def test_the_status_of_a_record_is_kept(text: str, status: str | None, state: str | None) -> None:

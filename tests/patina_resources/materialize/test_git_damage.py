@@ -110,9 +110,24 @@ def test_a_lost_commit_leaves_the_eventlog_as_it_was(folder: GitFolder) -> None:
     folder.commit("three")
     before = rows(folder.eventlog)
     lose(folder, "HEAD~1")
-    with pytest.raises(PatinaError, match=r"`git log` failed .*git fsck"):
+    with pytest.raises(PatinaError, match=r"`git rev-list` failed .*git fsck"):
         scrape("git", folder)
     assert rows(folder.eventlog) == before
+
+
+def test_a_lost_commit_costs_no_notes_documents_and_code(folder: GitFolder) -> None:
+    folder.write("layer/sessions/1.md", "## Key Decisions\n- one\n")
+    folder.write("a.md", "# Page\n\nText.\n")
+    folder.write("a.py", "def f(): pass\n")
+    for number in range(3):
+        folder.commit(f"commit {number}")
+    lose(folder, "HEAD~1")
+    git, *others = materialize(folder.path, folder.eventlog)
+    assert git.skipped[0].startswith("git: the history is not read: ")
+    assert git.skipped[0].endswith("check the repository with `git fsck`")
+    assert [report.skipped for report in others] == [(), (), ()]
+    kinds = {row["event_type"] for row in rows(folder.eventlog)}
+    assert {"session.decision", "doc.section", "code.function"} <= kinds
 
 
 def test_two_runs_at_once_append_every_commit_once(folder: GitFolder) -> None:

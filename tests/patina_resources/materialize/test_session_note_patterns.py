@@ -40,6 +40,36 @@ def test_a_label_ends_a_section() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        ("**Key Decisions:** zero\n", {"decision": ["zero"]}),
+        ("**Key Decisions:** zero\nand more\n", {"decision": ["zero and more"]}),
+        ("**Key Decisions:** zero\n\nlater\n", {"decision": ["zero"]}),
+        ("**Goals:** zero\n- one\n", {"goal": ["zero", "one"]}),
+        ("## Activity Log\n**Found:** as follows:\n- one\n", {"observation": ["Found: as follows", "one"]}),
+    ],
+)
+def test_what_a_labels_line_says_is_the_first_note(text: str, notes: dict[str, list[str]]) -> None:
+    assert found(text) == notes
+
+
+def test_an_entry_may_be_a_title_alone() -> None:
+    assert found("## Activity Log\n### 10:00 - Idea\n### 10:05 - Plan:\n- one\n### 10:10 - Why\nsee:\n") == {
+        "observation": ["Idea", "Plan", "one", "Why: see"]
+    }
+
+
+def test_a_context_says_something() -> None:
+    for text in ("", "<!-- nothing yet -->\n"):
+        assert found(f"## Previous Session Context\n{text}\n## Goals\n- one\n") == {"goal": ["one"]}
+
+
+def test_comments_and_empty_lines_are_no_part_of_a_note() -> None:
+    assert found("## Key Decisions\n<pre>\na\n\nb\n</pre>\n") == {"decision": ["<pre> a b </pre>"]}
+    assert found("## Key Decisions\n- one\n\n  <!-- aside -->\n") == {"decision": ["one"]}
+
+
+@pytest.mark.parametrize(
     ("heading", "observation"),
     [
         ("19:45 - Idea", "Idea: text"),
@@ -100,7 +130,7 @@ def test_what_says_nothing(text: str, decisions: list[str]) -> None:
 )  # fmt: skip
 def test_what_is_a_checkbox(item: str, goal: str, completed: bool) -> None:
     for mark in ("-", "*", "+", "1."):
-        assert notes_of(f"## Goals\n{mark} {item}\n") == [Note("goal", goal, completed)]
+        assert notes_of(f"## Goals\n{mark} {item}\n") == [Note("goal", goal, completed, line=1)]
 
 
 @pytest.mark.parametrize(

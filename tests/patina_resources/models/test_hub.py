@@ -80,28 +80,16 @@ def test_a_server_without_ranges_starts_over(hub: Hub, tmp_path: Path) -> None:
     assert fetch(tmp_path / "model.onnx").path.read_bytes() == BIG
 
 
-def test_a_damaged_beginning_of_an_earlier_try_costs_one_more_download(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [b"x" * 100_000, BIG, BIG + b"too long"], ids=["damaged", "complete", "overlong"])
+def test_what_an_earlier_try_has_left_is_no_trap(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     monkeypatch.setattr(client, "RETRY_WAITS", ())
     hub.cuts.append(100_000)
     with pytest.raises(client.HubUnavailableError):
         fetch(tmp_path / "model.onnx")
     [partial] = everything_below(tmp_path)
-    partial.write_bytes(b"x" * partial.stat().st_size)
-    assert fetch(tmp_path / "model.onnx").path.read_bytes() == BIG
-
-
-@pytest.mark.parametrize("extra", [b"", b"too long"])
-def test_a_complete_or_overlong_beginning_is_no_trap(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: bytes
-) -> None:
-    monkeypatch.setattr(client, "RETRY_WAITS", ())
-    hub.cuts.append(100_000)
-    with pytest.raises(client.HubUnavailableError):
-        fetch(tmp_path / "model.onnx")
-    [partial] = everything_below(tmp_path)
-    partial.write_bytes(BIG + extra)
+    partial.write_bytes(content)
     assert fetch(tmp_path / "model.onnx").path.read_bytes() == BIG
 
 

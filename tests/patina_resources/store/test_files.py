@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from patina_resources.errors import PatinaError
 from patina_resources.store.files import (
     append_line,
     file_sha256,
+    kept_mode,
+    leads_out,
     open_regular,
     remove_leftovers,
     sha256,
@@ -47,13 +50,20 @@ def test_equal_content_is_not_written_again(tmp_path: Path) -> None:
     assert path.read_bytes() == b"two"
 
 
-def test_leftovers_of_killed_writers_go_once_nobody_can_be_writing_them(tmp_path: Path) -> None:
+def test_leftovers_of_killed_writers_go_once_nobody_can_be_writing_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in (".tmp-old", ".tmp-new", "file"):
         (tmp_path / name).touch()
     os.utime(tmp_path / ".tmp-old", (0, 0))
     os.utime(tmp_path / "file", (0, 0))
     remove_leftovers(tmp_path)
     assert names(tmp_path) == [".tmp-new", "file"]
+    monkeypatch.setattr(time, "time", lambda: 10_000.0)
+    for seconds, kept in ((3600, [".tmp-new", "file"]), (3601, ["file"])):
+        os.utime(tmp_path / ".tmp-new", (0, 10_000 - seconds))
+        remove_leftovers(tmp_path)
+        assert names(tmp_path) == kept
 
 
 def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
@@ -224,8 +234,9 @@ def test_a_files_digest_is_that_of_its_bytes(tmp_path: Path) -> None:
 
 
 def test_a_new_file_is_written_over_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file"
+    path = tmp_path / "new" / "folder" / "file"
     assert write_new(path, b"first")
+    assert write_new(path.with_name("other"), b"other")
     assert not write_new(path, b"second")
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "nowhere")
@@ -234,11 +245,37 @@ def test_a_new_file_is_written_over_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_of_a_file_that_cannot_be_written_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_of_a_file_that_cannot_be_written_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_gone: bool
+) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+
     def full(_: int) -> None:
+        for path in set(tmp_path.iterdir()) - {tmp_path / "old"} if is_gone else ():
+            path.unlink()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(PatinaError, match="free some space"):
         write_new(tmp_path / "file", b"content")
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(PatinaError, match="free some space"):
+        write_atomic(tmp_path / "old", b"content")
+    assert (names(tmp_path), (tmp_path / "old").read_bytes()) == (["old"], b"old")
+
+
+# What a path is
+
+
+def test_a_link_may_lead_out_of_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, target in (("out", tmp_path), ("within", folder / "file"), ("circle", folder / "circle")):
+        (folder / name).symlink_to(target)
+    found = [leads_out(folder / name, folder) for name in ("out", "circle", "within", "file")]
+    assert found == [True, True, False, False]
+
+
+def test_permissions_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch(0o640)
+    assert (kept_mode(tmp_path / "file", 0o600), kept_mode(tmp_path / "none", 0o600)) == (0o640, 0o600)

@@ -67,6 +67,7 @@ def _output(**changes: Any) -> Callable[[dict[str, Any]], Any]:
         _output(file="../other/temporal.usearch"),
         _output(file="/etc/passwd"),
         _output(file=".."),
+        _output(file="."),
         _output(file=""),
         _output(file="a\0b"),
         _output(file=5),
@@ -136,6 +137,9 @@ def test_a_changed_figure_in_a_manifest_is_found(paths: ProjectionPaths) -> None
         ({"evaluation": [{"vectors": "base", "mrr": [0.5]}]}, "expected a number, got a list"),
         ({"history": [{"epoch": 0, "loss": {}}]}, "expected a number, got an empty mapping"),
         ({"recall_at_10": "0.9"}, "expected a number, got '0.9'"),
+        ({"continuations": [{"epochs": "2"}]}, "facts.continuations[0].epochs: expected a number, got '2'"),
+        ({"built_recall_at_10": "0.9"}, "facts.built_recall_at_10: expected a number, got '0.9'"),
+        ({"extended": "7"}, "facts.extended: expected a number, got '7'"),
         ({"evaluation": [{"vectors": 3}]}, "evaluation[0]: expected a table with the kind of vectors, got a mapping"),
         ({"metrics": [1]}, "facts.metrics: expected a table of figures, got a list"),
     ],
@@ -249,6 +253,7 @@ def test_weights_are_clean_where_they_were_trained_from_the_start_on_their_input
     found = [None, clean, replace(clean, began_with="older"), replace(clean, continued=1)]
     records = [StageRecord("inputs", {}, "digest", {}, lineage=lineage) for lineage in found]
     assert [record.is_clean for record in records] == [True, True, False, False]
+    assert not StageRecord("inputs", {}, "digest", {}, facts={"extended": 7}).is_clean
 
 
 def test_a_manifest_is_read_once_for_each_time_that_it_was_written(paths: ProjectionPaths) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 from root import ROOT
-from scripts import run
+from scripts import names, run
 
 from patina_resources.errors import PatinaError
 from patina_resources.store.mutex import exclusive, is_held, shared
@@ -113,3 +113,16 @@ with exclusive(Path(sys.argv[1]), 0, "holding"):
 def test_a_full_disk_does_not_keep_the_mutex_from_being_held(tmp_path: Path) -> None:
     done = run(FULL_MUTEX, tmp_path / "mutex")
     assert (done.stdout, done.stderr) == ("held\n", "")
+
+
+def test_a_mutex_that_nobody_can_hold_is_not_held(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "dangling").symlink_to(tmp_path)
+    assert [is_held(tmp_path / name) for name in ("none", "link", "dangling")] == [False, False, False]
+    assert names(tmp_path) == ["dangling", "link"]
+
+
+def test_who_holds_a_mutex_may_be_unknown(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "mutex", 0, "holding"):
+        (tmp_path / "mutex").write_bytes(b"\xff")
+        assert "(pid unknown)" in refusal(lambda: enter(tmp_path / "mutex"))

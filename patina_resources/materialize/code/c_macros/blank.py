@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from patina_resources.materialize.code.c_macros.declarations import CLASS_KEYS, declaration
 from patina_resources.materialize.code.c_macros.directives import without_odd_directives
-from patina_resources.materialize.code.c_macros.heads import TEST_MACROS, Head, read_head
+from patina_resources.materialize.code.c_macros.heads import SUITE_MACROS, TEST_MACROS, Head, read_head
 from patina_resources.materialize.code.c_macros.overwritten import PLAIN_HEAD, Overwritten
 from patina_resources.materialize.code.c_macros.tokens import MACRO, STATEMENTS, Token, is_macro, is_word, tokens
 
@@ -130,6 +130,10 @@ class _Walk:
         statement = declaration(self._file, statement, b"{", self._class_name)
         if _is_class(statement):
             self._scopes.append((False, _class_name(statement)))
+            return
+        if len(statement) == 2 and statement[0].text in SUITE_MACROS and statement[1].text == b"(":
+            self._file.begin_namespace(statement[0].start, statement[1].end)
+            self._scopes.append((False, b""))
             return
         if head := self._head(statement):
             self._file.begin_function(statement[0].start, statement[-1].end, head)

@@ -24,6 +24,10 @@ TEST_MACROS = {
         FIRST,
     ),
 }
+# Projects may ask Catch2 and doctest for names with a prefix.
+TEST_MACROS |= {prefix + name: part for name, part in TEST_MACROS.items() for prefix in (b"CATCH_", b"DOCTEST_")}
+# Macros around test macros, such as doctest's `TEST_SUITE("parser") {`.
+SUITE_MACROS = frozenset(b"TEST_SUITE DOCTEST_TEST_SUITE".split())
 MOST_NAMES = 2
 RESERVED = BEGINNINGS | STATEMENTS | frozenset(b"and false noexcept not nullptr or this true typeid xor".split())
 NOT_WORD = re.compile(r"\W+")

@@ -38,6 +38,10 @@ class Overwritten:
         self.heads[start] = head
         self.content[start:end] = PLAIN_HEAD + b" " * (end - start - len(PLAIN_HEAD) - 1) + b")"
 
+    def begin_namespace(self, start: int, end: int) -> None:
+        """Put a namespace without a name in the place of a macro; whoever calls it knows that there is room."""
+        self.content[start:end] = b"namespace".ljust(end - start)
+
     def end_statement(self, token: Token) -> None:
         """Put a semicolon after a token, if there is room."""
         if self.content[token.end : token.end + 1].isspace():

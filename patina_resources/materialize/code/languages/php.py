@@ -58,6 +58,8 @@ PHP = language(
     "require_once_expression",
     read_imports=_imports,
     separator="::",
+    holders="assignment_expression",
+    lambdas="anonymous_function arrow_function",
     chains="class_constant_access_expression function_call_expression member_access_expression member_call_expression "
     "namespace_name nullsafe_member_access_expression nullsafe_member_call_expression qualified_name "
     "scoped_call_expression scoped_property_access_expression subscript_expression",

@@ -31,7 +31,7 @@ PYTHON = language(
     {"direct": "call"},
     imports="import_statement import_from_statement future_import_statement",
     read_imports=_imports,
-    holders="decorated_definition assignment",
+    holders="decorated_definition assignment expression_list named_expression",
     lambdas="lambda",
     chains="attribute call generic_type subscript",
     docstrings=True,

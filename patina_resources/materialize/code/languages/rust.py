@@ -39,8 +39,10 @@ RUST = language(
     imports="use_declaration extern_crate_declaration",
     read_imports=_imports,
     scopes="impl_item mod_item",
+    holders="const_item static_item",
+    lambdas="closure_expression",
     separator="::",
-    chains="attribute call_expression field_expression generic_function generic_type index_expression qualified_type "
+    chains="attribute call_expression field_expression generic_function generic_type index_expression "
     "scoped_identifier scoped_type_identifier try_expression",
     callee_fields={"macro_invocation": "macro"},
     prefix="r#",

@@ -110,10 +110,13 @@ def test_who_comes_during_a_run_leaves_a_mark_for_it(repository: GitFolder) -> N
     files = files_of(repository)
     with exclusive(files.mutex, 0.0, "a run of this test"):
         assert run(repository).returncode == 0
+        assert "running now" in patina("hook", "status").out
+        assert json.loads(patina("hook", "status", "--json").out)["running"] is True
         assert files.again.exists()
         assert log_of(repository) == ""
     assert run(repository).returncode == 0
     assert not files.again.exists()
+    assert json.loads(patina("hook", "status", "--json").out)["running"] is False
     assert log_of(repository).count("begun") == 1
 
 

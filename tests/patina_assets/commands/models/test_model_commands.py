@@ -189,10 +189,10 @@ def test_init_names_the_command_for_a_missing_model_and_never_asks_without_a_ter
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ran = patina("init", "--model", "bge-small")
+    ran = patina("init", "--no-build", "--model", "bge-small")
     assert ran.code == 0
     assert "patina model add bge-small" in ran.err
     assert 'model = "bge-small"' in (tmp_path / ".patina" / "config.toml").read_text()
-    refused(patina("init", "--model", "gte-base"), "bge-small", "config.toml")
+    refused(patina("init", "--no-build", "--model", "gte-base"), "bge-small", "config.toml")
     (tmp_path / ".patina" / "config.toml").unlink()
-    refused(patina("init", "--model", "no-such-model"), "no-such-model")
+    refused(patina("init", "--no-build", "--model", "no-such-model"), "no-such-model")

@@ -21,6 +21,7 @@ from patina_assets.orchestration.automation.decisions import (
     encode_memory,
     inputs_of,
     look_for_changes,
+    unreadable,
 )
 from patina_assets.pipeline.reasons import Reason, ReasonKind
 from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict
@@ -120,6 +121,37 @@ def test_a_failure_is_retried_with_growing_waits_then_left_alone_while_others_go
     assert asked(decide(memory, Probe("z", 0), stale("a"), {**INPUTS, "a": "2"}, now)) == {"a", LOCK}
 
 
+def test_a_failure_is_retried_as_soon_as_its_wait_is_over() -> None:
+    memory, now, waits = Memory(), NOW, []
+    for _ in range(4):
+        memory = decide(memory, Probe("x", 0), stale("a"), INPUTS, now).memory
+        failed = decide(memory, Probe("x", 0), stale("a"), INPUTS, now)
+        assert failed.verdicts == ()
+        assert failed.memory.due is not None
+        early = decide(failed.memory, Probe("x", 0), stale("a"), INPUTS, failed.memory.due - 1)
+        assert (early.verdicts, early.reason) == ((), "nothing is stale but a failed and is tried again in 1 s")
+        waits.append(failed.memory.due - now)
+        memory, now = failed.memory, failed.memory.due
+    assert waits == [30, 120, 600, 3600]
+
+
+def test_a_project_that_cannot_be_surveyed_is_looked_at_again_after_a_minute() -> None:
+    memory = replace(decide(Memory(), Probe("x", 0), stale("a"), INPUTS, NOW).memory, seen="y")
+    found = unreadable(memory, Probe("y", NOW), "it is locked", NOW)
+    assert found == Decision(replace(memory, handled="y", due=NOW + 60), (), "it is locked")
+
+
+def test_moments_count_from_when_they_are_reached() -> None:
+    probe = Probe("x", NOW - SETTLE)
+    assert before_survey(Memory(), probe, NOW, SETTLE)[1] == ""
+    due = Memory("x", NOW, "x", NOW + 40)
+    assert before_survey(due, probe, NOW, SETTLE) == (due, "nothing new")
+    assert before_survey(due, probe, NOW + 39, SETTLE) == (due, "nothing new")
+    assert before_survey(due, probe, NOW + 40, SETTLE) == (due, "")
+    assert Memory().run_key == "0.000-0"
+    assert decide(Memory(), probe, stale("a"), INPUTS, NOW).memory.run_key == "0.000-1"
+
+
 def test_a_retry_is_due_although_nothing_changed() -> None:
     probe = Probe("x", 0)
     memory = decide(Memory(), probe, stale("a"), INPUTS, NOW).memory
@@ -145,6 +177,7 @@ def test_the_inputs_of_a_projection_are_its_own(project: Project) -> None:
     before = inputs_of(workspace, found)
     assert set(before) == {"semantic", "temporal", "dependency", "base", LOCK}
     assert len(set(before.values())) == len(before)
+    assert {len(value) for value in before.values()} == {16}
 
     def changed(workspace: Workspace, found: Survey) -> set[str]:
         after = inputs_of(workspace, found)

@@ -48,9 +48,9 @@ def test_commands_for_one_model_refuse_several() -> None:
 
 def test_init_takes_several_and_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(patina("init", "--model", "bge-small+bge-smal"), "bge-smal", "did you mean")
-    refused(patina("init", "--model", "bge-small+"), "empty part")
-    ran = patina("init", "--model", "bge-small+corpus-static+gte-base")
+    refused(patina("init", "--no-build", "--model", "bge-small+bge-smal"), "bge-smal", "did you mean")
+    refused(patina("init", "--no-build", "--model", "bge-small+"), "empty part")
+    ran = patina("init", "--no-build", "--model", "bge-small+corpus-static+gte-base")
     assert ran.code == 0
     assert "patina model add bge-small`" in ran.err
     assert "patina model add gte-base`" in ran.err

@@ -1,0 +1,26 @@
+"""Sentences that several errors share."""
+
+import pytest
+
+from patina_resources.errors import PatinaError, check_known
+
+KNOWN = ("temporal", "semantic")
+
+
+def test_names_that_are_known_are_accepted() -> None:
+    check_known((), KNOWN, "projection")
+    check_known(["semantic", "temporal"], KNOWN, "projection")
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "sentence"),
+    [
+        ("", "x", "unknown projection 'x': expected one of temporal, semantic"),
+        ("--only", "temporl", "--only: unknown projection 'temporl' (did you mean 'temporal'?): expected one of "),
+        ("map", "n" * 200, f"map: unknown projection '{'n' * 57}...': expected one of temporal, semantic"),
+    ],
+)
+def test_the_first_unknown_name_is_told(where: str, name: str, sentence: str) -> None:
+    with pytest.raises(PatinaError) as error:
+        check_known(["semantic", name, "y"], KNOWN, "projection", where)
+    assert str(error.value).startswith(sentence)
