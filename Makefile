@@ -37,7 +37,7 @@ test: $(INSTALLED)
 # A fleet on real servers on loopback: needs `apt-get install postgresql redis-server` and the extra `fleet-search-test`; without them these tests skip.
 fleet-test: $(INSTALLED)
 	$(BIN)/python -m pytest tests/patina_assets/fleet tests/patina_resources/fleet \
-	  tests/patina_assets/search/published tests/security/test_fleet_visibility.py
+	  tests/patina_assets/search/published tests/security/test_fleet_visibility.py tests/security/test_fleet_page.py
 
 # Coverage-guided fuzzing of what parses files that people write; a finding ends it and is left in build/fuzz.
 fuzz: $(INSTALLED)

@@ -68,7 +68,9 @@ MAY_USE_NETWORK = {
     # What listens: on this machine only.
     "patina_assets.serving.api",
     "patina_assets.serving.checks",
+    "patina_assets.serving.fleet.answers",
     "patina_assets.serving.fleet.application",
+    "patina_assets.serving.fleet.gate",
     "patina_assets.serving.fleet.server",
     "patina_assets.serving.guard",
     "patina_assets.serving.mcp.http",

@@ -5,6 +5,7 @@ Dagster's runs and `patina fleet run` both stand on it. It may be run twice at o
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -87,7 +88,9 @@ def bring_up_to_date(fleet: Fleet, memory: FleetMemory, name: str, report: Repor
             wanted = wanted_of(entry, head)
             yield from _assets(fleet, entry, report)
         except Exception as error:  # a build runs git, SQLite, numpy and onnxruntime; whatever failed is noted
-            memory.note_failed(name, wanted, failure_text(error), _processor_seconds() - started)
+            # On a full disk nothing can be noted, either: the first reason is what is to be said.
+            with suppress(PatinaError):
+                memory.note_failed(name, wanted, failure_text(error), _processor_seconds() - started)
             raise
         memory.note_built(name, wanted, _processor_seconds() - started)
 

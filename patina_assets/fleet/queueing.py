@@ -9,6 +9,7 @@ docs/decisions/0024-a-fleet-on-workers.md names the faults of the launcher as it
 """
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -118,7 +119,12 @@ def worker_app() -> Celery:
 
 
 def __getattr__(name: str) -> Celery:
-    """Return the application where Celery's own command looks for it."""
+    """Return the application where Celery's own command looks for it; without settings it ends with one line."""
     if name != "app":
         raise AttributeError(name)
-    return worker_app()
+    try:
+        return worker_app()
+    except PatinaError as error:
+        # Celery would print any other exception with its traceback.
+        print(f"patina: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -151,6 +151,8 @@ def run_stage(
                 epochs = 0 if full else verdict.epochs
                 built = _build(workspace, chosen, found, report, epochs, clean=full or renew)
             offer(workspace, chosen, built, report)
+        else:
+            report(Progress(chosen.place, 0, 0, "", "taken from the team's cache"))
         if writes_lock and chosen is projection.last:
             publish_lock(workspace)
     reasons = FORCED if verdict.stays else verdict.reasons

@@ -43,13 +43,13 @@ class Guard:
         elif isinstance(found, Login):
             await _send_response(_logged_in(found, self._site), scope, receive, send)
         elif scope["type"] == "websocket" or scope["method"] != "POST":
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, with_headers(send))
         else:
-            body = await _body(receive)
+            body = await body_of(receive)
             if body is None:
                 await _send_response(_refused(TOO_LARGE, scope), scope, receive, send)
             else:
-                await self._app(scope, _replayed(body, receive), _with_headers(send))
+                await self._app(scope, replayed(body, receive), with_headers(send))
 
 
 def _request(scope: Scope) -> Request:
@@ -91,10 +91,12 @@ def _logged_in(login: Login, site: Site) -> Response:
 async def _send_response(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request or, before it is accepted, a WebSocket."""
     # Starlette names the messages for a WebSocket by itself.
-    await response(scope, receive, _with_headers(send))
+    await response(scope, receive, with_headers(send))
 
 
-def _with_headers(send: Send) -> Send:
+def with_headers(send: Send) -> Send:
+    """Return what sends a response with the headers that every answer carries."""
+
     async def sent(message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = MutableHeaders(scope=message)
@@ -105,7 +107,7 @@ def _with_headers(send: Send) -> Send:
     return sent
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def body_of(receive: Receive) -> bytes | None:
     """Return the body of a request; None where it is too large, or its sender has gone."""
     body = bytearray()
     while True:
@@ -117,7 +119,8 @@ async def _body(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read already."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def received() -> Message:

@@ -34,9 +34,9 @@ def patina_routes(doors: Doors, running: Running) -> Sequence[BaseRoute]:
     """Return our routes; they stand before Dagster's, the last of which answers every address."""
     return [
         Route(PREFIX, _to_page),
-        Route(f"{PREFIX}/", _answering("index.html", "text/html")),
-        *(Route(f"{PREFIX}/{name}", _answering(name, kind)) for name, kind in PAGE_FILES.items()),
-        Route(f"{PREFIX}/map.js", _answering("map.js", "text/javascript", "patina_assets.pictures")),
+        Route(f"{PREFIX}/", page_file("index.html", "text/html")),
+        *(Route(f"{PREFIX}/{name}", page_file(name, kind)) for name, kind in PAGE_FILES.items()),
+        Route(f"{PREFIX}/map.js", page_file("map.js", "text/javascript", "patina_assets.pictures")),
         *api_routes(PREFIX, doors, running),
         *mcp_routes(doors.projects),
         Route(f"{PREFIX}/{{rest:path}}", not_found),
@@ -47,7 +47,14 @@ def _to_page(_: Request) -> Response:
     return RedirectResponse(f"{PREFIX}/", 307)
 
 
-def _answering(name: str, kind: str, place: str = "patina_assets.serving.page") -> Callable[[Request], Response]:
+def page_file(name: str, kind: str, place: str = "patina_assets.serving.page") -> Callable[[Request], Response]:
+    """Return what answers with a file of the page.
+
+    Args:
+        name: Its name.
+        kind: Its media type.
+        place: The package that it lies in.
+    """
     content = (files(place) / name).read_bytes()
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
 

@@ -124,6 +124,9 @@ def read_fleet(path: Path, home: Mothership) -> Fleet:
     values: Mapping[str, Any] = read_document(_FILE, document)
     settings, defaults = values.get("fleet", {}), values.get("defaults", {})
     folder = _place(settings["folder"], path) if "folder" in settings else home.own / "fleet"
+    if folder.exists() and not folder.is_dir():
+        told = "what has this name is a file: expected a folder for clones and what is built of them"
+        raise document.error(Fault("rule", ("fleet", "folder"), expected=told))
     entries = list(_entries(document, values))
     _refuse_equal_names(document, entries)
     projects = [_project(path, folder, entry, defaults) for entry in entries]

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
 from patina_assets.search.published.publishing import publish
 from patina_assets.search.published.session import asking, seen_projects
+from patina_assets.serving.fleet.answers import FleetAnswers
 from patina_assets.serving.fleet.application import fleet_application
 from patina_assets.serving.fleet.door import AMBIGUOUS, NOBODY, NOT_THE_PROXY, Door
 from patina_assets.serving.fleet.server import fleet_door
@@ -59,7 +60,7 @@ def _model(projects: dict[str, Project]) -> None:
 @pytest.fixture
 def client(server: PostgresServer) -> Iterator[TestClient]:
     with pooled(reader(server)) as pool:
-        yield TestClient(fleet_application(pool, reader(server), DOOR))
+        yield TestClient(fleet_application(FleetAnswers(pool, reader(server)), DOOR))
 
 
 def shown(server: PostgresServer, groups: Sequence[str], question: FleetQuestion, database: str = "patina") -> str:
@@ -68,7 +69,7 @@ def shown(server: PostgresServer, groups: Sequence[str], question: FleetQuestion
     with connected(address) as connection:
         answer = answer_of_fleet(connection, address, groups, question)
     hits = [{"project": one.project, **hit_document(rank, one.hit)} for rank, one in enumerate(answer.hits, 1)]
-    return json.dumps([hits, answer.doubtful])
+    return json.dumps([hits, answer.doubtful, answer.projects])
 
 
 def asked_raw(server: PostgresServer, query: str, groups: str | None, login: str = "reader") -> list[tuple[Any, ...]]:
@@ -216,12 +217,12 @@ def test_an_answer_is_the_same_as_if_the_hidden_project_did_not_exist(server: Po
     "name", ["hidden", "nowhere", "h*", "hidde?", "hidden' OR true --", "%", "h%", "[h]idden", "\\", "\0", "\udcff"]
 )
 def test_a_hidden_project_cannot_be_told_from_none(server: PostgresServer, name: str) -> None:
-    assert shown(server, ("staff",), FleetQuestion("merger", projects=name)) == "[[], true]"
+    assert shown(server, ("staff",), FleetQuestion("merger", projects=name)) == "[[], true, []]"
 
 
 @pytest.mark.parametrize("group", ["board", "nobody", "staff' OR true --", "staff,board", "*", ""])
 def test_a_group_that_is_not_the_askers_gives_nothing(server: PostgresServer, group: str) -> None:
-    assert shown(server, ("staff",), FleetQuestion("merger limit", group=group)) == "[[], true]"
+    assert shown(server, ("staff",), FleetQuestion("merger limit", group=group)) == "[[], true, []]"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +264,7 @@ def test_two_who_ask_at_once_on_few_connections_see_their_own(client: TestClient
 
     def ask(groups: str, expected: set[str]) -> None:
         for _ in range(12):
-            answer = client.get("/api/v1/projects", headers=sent(groups))
+            answer = client.get("/patina/api/v1/projects", headers=sent(groups))
             names = {project["name"] for project in answer.json()["projects"]}
             if names != expected:
                 wrong.append(f"{groups}: {names}")
@@ -323,13 +324,13 @@ def test_who_asks_is_what_the_proxy_says_once(said: list[tuple[str, str]], expec
 
 
 def test_without_the_proxy_nothing_is_said(client: TestClient) -> None:
-    for path in ("/api/v1/search?q=merger", "/api/v1/projects"):
+    for path in ("/patina/api/v1/search?q=merger", "/patina/api/v1/projects"):
         assert client.get(path).status_code == 403
         assert client.get(path, headers={"X-Patina-Proxy": SECRET}).status_code == 401
         forged = httpx_headers("staff", "board")
         assert client.get(path, headers=forged).status_code == 400
         assert client.post(path, headers=sent("staff")).status_code == 405
-    assert client.get("/").status_code == 404
+    assert client.get("/", headers=sent("staff")).status_code == 404
 
 
 def httpx_headers(*groups: str) -> list[tuple[str, str]]:
@@ -338,7 +339,7 @@ def httpx_headers(*groups: str) -> list[tuple[str, str]]:
 
 def test_the_api_says_what_the_groups_may_see(client: TestClient) -> None:
     def found(groups: str, query: str) -> list[str]:
-        answer = client.get(f"/api/v1/search?{query}", headers=sent(groups))
+        answer = client.get(f"/patina/api/v1/search?{query}", headers=sent(groups))
         assert answer.status_code == 200, answer.text
         return [hit["project"] for hit in answer.json()["hits"]]
 
@@ -351,7 +352,7 @@ def test_the_api_says_what_the_groups_may_see(client: TestClient) -> None:
 
 @pytest.mark.parametrize("query", ["", "q=", "q=a&q=b", "q=a&limit=0", "q=a&limit=x", "q=a&kind=x", "q=a&nothing=1"])
 def test_wrong_questions_are_answered_without_names(client: TestClient, query: str) -> None:
-    answer = client.get(f"/api/v1/search?{query}", headers=sent("staff"))
+    answer = client.get(f"/patina/api/v1/search?{query}", headers=sent("staff"))
     assert answer.status_code == 400
     assert "hidden" not in answer.text
 
@@ -361,8 +362,8 @@ def test_a_store_that_fails_is_not_described(server: PostgresServer, capfd: pyte
         connection.execute("UPDATE patina.store SET version = version + 1")
         try:
             with pooled(reader(server)) as pool:
-                answer = TestClient(fleet_application(pool, reader(server), DOOR)).get(
-                    "/api/v1/search?q=merger", headers=sent("board")
+                answer = TestClient(fleet_application(FleetAnswers(pool, reader(server)), DOOR)).get(
+                    "/patina/api/v1/search?q=merger", headers=sent("board")
                 )
         finally:
             connection.execute("UPDATE patina.store SET version = version - 1")

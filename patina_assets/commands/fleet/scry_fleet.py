@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from patina_assets.commands.scry import print_hits_of_projects, question_of, say_doubt
-from patina_assets.pipeline.plain_text import json_text
+from patina_assets.pipeline.plain_text import json_text, one_line
 from patina_assets.search.asking.filters import Filters
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
 from patina_assets.terminal.hits import hit_document
+from patina_assets.terminal.questions import say_on_stderr
 from patina_resources.postgres.address import fleet_address, user_groups
 from patina_resources.postgres.connection import connected
 from patina_resources.store.mothership import mothership
@@ -56,6 +57,8 @@ def print_fleet_answer(
     else:
         hits = [(found.project, found.hit) for found in answer.hits]
         print_hits_of_projects(hits, query, explain=explain)
+    if answer.projects:
+        say_on_stderr(f"patina: likeliest projects: {one_line(', '.join(answer.projects))}: name one by --project")
     if answer.doubtful:
         say_doubt(filters, found_some=bool(answer.hits))
     return 0

@@ -109,8 +109,8 @@ def push(workspace: Workspace, report: Report) -> Pushed:
         for projection in workspace.projections:
             paths = workspace.paths(projection.name)
             built = BuiltProjection(paths, manifest_state(paths).manifest)
-            for stage in projection.stages if projection.name in whole else ():
-                report(Progress(stage.place, 0, 0, "", "offering it to the team's cache"))
+            for at, stage in enumerate(projection.stages if projection.name in whole else ()):
+                report(Progress(f"offering {projection.name}", at, len(projection.stages), "stages"))
                 (done.new if offer_record(cache, stage, built) else done.known).append(stage.place)
         done.is_new = _offer_snapshot(workspace, cache, found, whole)
     finally:
@@ -209,7 +209,7 @@ def _take(
 ) -> list[str]:
     """Publish stages of a snapshot that differ from what is here; return their names."""
     taken = []
-    for stage, entry in given.items():
+    for at, (stage, entry) in enumerate(given.items()):
         if entry is None:
             break  # what follows is built from it
         place = f"{name}/{stage}"
@@ -217,7 +217,7 @@ def _take(
         manifest = manifest_state(paths).manifest
         if stage in manifest and _same(manifest[stage], record):
             continue
-        report(Progress(place, 0, 0, "", "fetching it from the team's cache"))
+        report(Progress(f"fetching {name}", at, len(given), "stages"))
         contents = contents_of(cache, paths, stage, record, manifest)
         with exclusive(workspace.project.mutex, MUTEX_WAIT_SECONDS, f"fetching {place}"):
             adopt(paths, stage, record, contents)

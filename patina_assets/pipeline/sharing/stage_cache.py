@@ -88,7 +88,6 @@ def fetched(workspace: Workspace, stage: Stage, before: BuiltProjection, report:
     after = before.replaced(stage.name, adopt(before.paths, stage.name, record, contents), contents)
     if isinstance(stage, EmbeddingsStage):
         remember_vectors(workspace, stage, after)
-    _tell(report, stage, "taken from the team's cache")
     return after
 
 

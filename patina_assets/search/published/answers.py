@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 DEPTH = 50
 MOST_RESULTS = 100
+# Among so many, the project that is meant is found more often than not (docs/fleet-search.md).
+MOST_PROJECTS = 5
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,12 @@ class FleetAnswer:
     Attributes:
         hits: Best first.
         doubtful: Whether nothing that was found seems to answer.
+        projects: Names of those that the question is likeliest about, best first; none where one alone is searched.
     """
 
     hits: list[FleetHit]
     doubtful: bool
+    projects: tuple[str, ...] = ()
 
 
 def answer_of_fleet(
@@ -116,6 +120,7 @@ def answer_of_passages(
     text, k = question.text, min(question.k, MOST_RESULTS)
     depth = max(DEPTH, k)
     near = passages.near(vector, depth) if vector.any() else {}
+    likeliest = tuple(names[number] for number in passages.likeliest(near)[:MOST_PROJECTS]) if len(names) > 1 else ()
     words = passages.words(text, depth)
     lists = merged(words, near, named(passages, text, depth), {}, question.filters)
     if not lists:
@@ -125,7 +130,7 @@ def answer_of_passages(
     hits = [
         FleetHit(names[passages.projects[thing.keys[0]]], hit(passages, thing, score)) for thing, score in ranked.things
     ]
-    return FleetAnswer(hits, ranked.doubtful)
+    return FleetAnswer(hits, ranked.doubtful, likeliest)
 
 
 def _read_of(thing: RankedThing) -> tuple[int, ...]:

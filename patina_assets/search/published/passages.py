@@ -2,9 +2,10 @@
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, combinations
+from itertools import accumulate, chain, combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from patina_assets.search.passage_file import ROLES, Found
 from patina_assets.search.published.rows import clean, vector_text
 from patina_assets.search.published.session import SeenProject, like_pattern
 from patina_assets.search.question_lists import COMMON_SHARE
-from patina_assets.search.ranking import WORD_WEIGHTS
+from patina_assets.search.ranking import COSINE_SCALE, WORD_WEIGHTS
 
 if TYPE_CHECKING:
     import psycopg
@@ -165,6 +166,20 @@ class PublishedPassages:
         values = {**self._scope.values(), "vector": vector_text(vector), "most": most}
         return self._found(self._connection.execute(query.encode(), values))
 
+    def likeliest(self, near: Mapping[Group, Sequence[Found]]) -> list[int]:
+        """Return the projects that a question is likeliest about: how many passages are near, and how near.
+
+        A large project has more of them by chance, so its size counts against it.
+
+        Args:
+            near: What `near` gave.
+        """
+        sizes = {project.number: project.passages for project in self._scope.projects}
+        found: dict[int, float] = defaultdict(float)
+        for entry in chain.from_iterable(near.values()):
+            found[self.projects[entry.key]] += math.exp(entry.score / COSINE_SCALE)
+        return sorted(found, key=lambda number: (-found[number] / math.sqrt(max(sizes.get(number, 1), 1)), number))
+
     def named(self, names: Sequence[str], k: int) -> dict[Group, list[Found]]:
         """Return passages whose symbol or path is exactly one of the names, sources before tests."""
         symbols = [clean(name.lower()) for name in names]
@@ -227,6 +242,7 @@ class PublishedPassages:
         """Return rows by group; a file of one project is another thing than that of the next."""
         groups: dict[Group, list[Found]] = {}
         for kind, key, score, project, thing, role, state, has_symbol in rows:
+            self.projects[key] = project
             groups.setdefault(Group(kind), []).append(
                 Found(key, float(score), f"{project} {thing}", ROLES[role], state, has_symbol)
             )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import psycopg
 
 # Raised when schema.sql changes, or what rows of the same passages hold.
-STORE_VERSION = 2
+STORE_VERSION = 3
 # Below 0.8, an index of vectors gives up before it has found enough of what a filter lets through.
 LEAST_VECTOR = (0, 8)
 READER = "patina_reader"

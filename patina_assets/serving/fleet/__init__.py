@@ -1,1 +1,1 @@
-"""One question box for a company: a JSON API behind a proxy that says who asks."""
+"""One question box for a company, behind a proxy that says who asks: a page, a JSON API and tools for agents."""

@@ -1,35 +1,26 @@
-"""The JSON API of the fleet as an ASGI application: `/api/v1/search` and `/api/v1/projects`, both only read."""
+"""The fleet's server as an ASGI application: the page, the JSON API and MCP, all below `/patina`, and all only read."""
 
-import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from patina_assets.pipeline.plain_text import one_line
-from patina_assets.search.asking.chosen import chosen_filters
-from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
-from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.serving.api import API, json_response
-from patina_assets.serving.checks import Refusal
+from patina_assets.serving.fleet.answers import FleetAnswers, UnavailableError
 from patina_assets.serving.fleet.door import Door
+from patina_assets.serving.fleet.gate import GROUPS, Gate
+from patina_assets.serving.fleet.tools import FleetTools
 from patina_assets.serving.guard import problem
-from patina_assets.serving.operations import Parameter, read_values
-from patina_assets.terminal.hits import hit_document
+from patina_assets.serving.mcp.http import PATH, answer_request
+from patina_assets.serving.operations import CHARACTERS, Parameter, read_values
+from patina_assets.serving.routes import PAGE_FILES, PREFIX, page_file
 from patina_resources.errors import PatinaError
-from patina_resources.postgres.address import FleetAddress
-from patina_resources.postgres.connection import StoreError, told
 
-if TYPE_CHECKING:
-    import psycopg
-    from psycopg_pool import ConnectionPool
-
-MOST_HITS = 50
-MOST_QUESTION = 10_000
-NOT_AVAILABLE = "The search is not available: whoever runs it finds the reason in its log."
 PROJECTS = (Parameter("project", "Only projects whose names are like this glob."),)
 SEARCH = (
     Parameter("q", "Words or a question.", needed=True),
@@ -41,51 +32,69 @@ SEARCH = (
     Parameter("since", "Only commits, notes and issues since a date."),
     Parameter("author", "Only commits and issues of an author."),
     Parameter("limit", "Number of results, 1 to 50.", "number", 10),
+    CHARACTERS,
 )
+FILES = ("page.css", "dom.js", "results.js", "icon.svg")
 
-Answering = Callable[["psycopg.Connection[Any]", tuple[str, ...], Request], dict[str, Any]]
+Answering = Callable[[Sequence[str], dict[str, Any]], dict[str, Any]]
 
 
-def fleet_application(pool: "ConnectionPool[Any]", address: FleetAddress, door: Door) -> Starlette:
+def fleet_application(answers: FleetAnswers, door: Door) -> ASGIApp:
     """Return the application.
 
     Args:
-        pool: Connections to the store.
-        address: Where it is, for the log.
-        door: What requests have to show.
+        answers: Gives the answers.
+        door: What each request has to show.
     """
+    return Gate(
+        Starlette(
+            routes=[
+                Route(PREFIX, _to_page),
+                Route(f"{PREFIX}/", page_file("fleet.html", "text/html")),
+                Route(f"{PREFIX}/fleet.js", page_file("fleet.js", "text/javascript")),
+                *(Route(f"{PREFIX}/{name}", page_file(name, PAGE_FILES[name])) for name in FILES),
+                _route("search", SEARCH, answers.search),
+                _route("projects", PROJECTS, lambda groups, values: answers.projects(groups, values["project"])),
+                *_mcp_routes(answers),
+            ]
+        ),
+        door,
+    )
 
-    def search(connection: "psycopg.Connection[Any]", groups: tuple[str, ...], request: Request) -> dict[str, Any]:
-        values = read_values(SEARCH, request.query_params.multi_items())
-        if len(values["q"]) > MOST_QUESTION or not 1 <= values["limit"] <= MOST_HITS:
-            raise PatinaError(f"expected at most {MOST_QUESTION} characters of q, and a limit of 1 to {MOST_HITS}")
-        names = ("path", "language", "since", "author")
-        filters = chosen_filters(values["kind"], *(values[name] or None for name in names), prefix="")
-        question = FleetQuestion(values["q"], values["limit"], filters, values["project"], values["group"])
-        answer = answer_of_fleet(connection, address, groups, question)
-        hits = [{"project": one.project, **hit_document(rank, one.hit)} for rank, one in enumerate(answer.hits, 1)]
-        return {"version": 1, "hits": hits, "doubtful": answer.doubtful}
 
-    def projects(connection: "psycopg.Connection[Any]", groups: tuple[str, ...], request: Request) -> dict[str, Any]:
-        pattern = read_values(PROJECTS, request.query_params.multi_items())["project"]
-        with asking(connection, address, groups) as seen:
-            found = seen_projects(seen, pattern)
-        return {"version": 1, "projects": [{"name": one.name, "passages": one.passages} for one in found]}
+def _route(name: str, parameters: Sequence[Parameter], answering: Answering) -> Route:
+    def answer(request: Request) -> Response:
+        try:
+            values = read_values(parameters, request.query_params.multi_items())
+            return json_response(answering(request.scope[GROUPS], values))
+        except UnavailableError as error:
+            return problem(503, str(error))
+        except PatinaError as error:
+            return problem(400, str(error))
 
-    def route(name: str, answering: Answering) -> Route:
-        def answer(request: Request) -> Response:
-            groups = door.groups(request.headers.raw)
-            if isinstance(groups, Refusal):
-                return problem(groups.status, groups.reason)
-            try:
-                with told(address), pool.connection() as connection:
-                    return json_response(answering(connection, groups, request))
-            except StoreError as error:
-                print(f"patina: {one_line(str(error))}", file=sys.stderr)
-                return problem(503, NOT_AVAILABLE)
-            except PatinaError as error:
-                return problem(400, str(error))
+    return Route(f"{PREFIX}{API}/{name}", answer)
 
-        return Route(f"{API}/{name}", answer)
 
-    return Starlette(routes=[route("search", search), route("projects", projects)])
+def _to_page(_: Request) -> Response:
+    return RedirectResponse(f"{PREFIX}/", 307)
+
+
+def _mcp_routes(answers: FleetAnswers) -> Sequence[BaseRoute]:
+    return [] if find_spec("mcp") is None else [Route(PATH, _Agents(answers))]
+
+
+class _Agents:
+    """Answers agents. Each request has a server of its own, which holds the groups of who asks and of nobody else."""
+
+    def __init__(self, answers: FleetAnswers) -> None:
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        tools = FleetTools(self._answers, scope[GROUPS])
+
+        def make() -> Any:  # noqa: ANN401 - a class of the SDK, which may not be installed
+            from patina_assets.serving.mcp.fleet_sdk import fleet_server
+
+            return fleet_server(tools)._lowlevel_server
+
+        await answer_request(make, scope, receive, send)

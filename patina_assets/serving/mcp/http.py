@@ -1,6 +1,6 @@
 """The MCP server beside the search page: stateless, answered as JSON, behind the checks of the web UI."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -50,14 +50,18 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["method"] != "POST":  # there is no session to listen to, and none to end
-            refusal = JSONResponse({"error": "only POST is answered here"}, 405, {"Allow": "POST"})
-            await refusal(scope, receive, send)
-            return
-        # The first import of the SDK takes a second, in which all others are to be answered.
-        server = await run_in_threadpool(lambda: self._server)
-        from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+        await answer_request(lambda: self._server, scope, receive, send)
 
-        manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
-        async with manager.run():
-            await manager.handle_request(scope, receive, send)
+
+async def answer_request(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request of an agent by a server that is made in a thread: to import the SDK takes a second."""
+    if scope["method"] != "POST":  # there is no session to listen to, and none to end
+        refusal = JSONResponse({"error": "only POST is answered here"}, 405, {"Allow": "POST"})
+        await refusal(scope, receive, send)
+        return
+    server = await run_in_threadpool(make)
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
+    async with manager.run():
+        await manager.handle_request(scope, receive, send)

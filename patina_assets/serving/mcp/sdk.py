@@ -3,7 +3,7 @@
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
@@ -40,12 +40,23 @@ AskedKind = Literal["code", "docs", "commits", "notes"]
 
 
 def agent_server(tools: Tools) -> MCPServer[Any]:
-    """Return the server. The SDK sets up logging for the whole process; that is taken back."""
+    """Return the server of one project."""
+    return server_of(_functions(tools), INSTRUCTIONS)
+
+
+def server_of(functions: Iterable[Callable[..., str]], instructions: str) -> MCPServer[Any]:
+    """Return a server of tools that only read. The SDK sets up logging for the whole process; that is taken back.
+
+    Args:
+        functions: The tools, with types and docstrings as an agent is told of them. Each returns a text, or raises
+            PatinaError, one sentence.
+        instructions: What an agent is told of all of them.
+    """
     with _root_logging_kept():
         server: MCPServer[Any] = MCPServer(
-            NAME, title="Patina", instructions=INSTRUCTIONS, version=installed_version() or "0", subscriptions=False
+            NAME, title="Patina", instructions=instructions, version=installed_version() or "0", subscriptions=False
         )
-    for function in _functions(tools):
+    for function in functions:
         server.add_tool(
             _telling_what_is_wrong(function),
             description=inspect.cleandoc(function.__doc__ or ""),

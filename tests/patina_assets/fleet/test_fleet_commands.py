@@ -210,3 +210,14 @@ def test_a_builder_that_is_killed_is_named_and_the_others_go_on(
     assert "the process that built it ended by signal 9" in done.out
     assert sorted(states().values()) == ["failed", "fresh", "fresh"]
     assert patina("fleet", "run").code == 0
+
+
+def test_a_worker_without_a_broker_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("celery")
+    monkeypatch.delenv("PATINA_FLEET_BROKER", raising=False)
+    command = [sys.executable, "-P", "-m", "celery", "-A", "patina_assets.fleet.queueing", "worker"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "patina: PATINA_FLEET_BROKER: expected the address of the broker, such as redis://host:6379/0"
+    ]

@@ -113,7 +113,7 @@ def test_the_server_answers_behind_a_proxy_only(fleet: tuple[Path, str], server:
             assert process.stderr is not None
             line = process.stderr.readline()
             assert "questions to the fleet at http://127.0.0.1:" in line, line
-            url = line.split(" at ")[1].split(" ")[0]
+            url = line.split(" at ")[1].split(" ")[0] + "api/v1/search"
             request = urllib.request.Request(
                 f"{url}?q=Limit+the+requests", headers={"X-Patina-Proxy": SECRET, "X-Forwarded-Groups": "staff"}
             )

@@ -133,6 +133,7 @@ file = "plain.txt"
         ),
         ("[[lists]]\n", "1: [lists] missing key 'file'"),
         ("[[lists]]\nfile = 'gone.json'\n", "gone.json: no such file"),
+        ('[fleet]\nfolder = "fleet.toml"\n', "2: [fleet.folder] what has this name is a file: expected a folder"),
     ],
 )
 def test_a_fault_is_one_sentence_with_its_place(tmp_path: Path, text: str, expected: str) -> None:

@@ -46,7 +46,7 @@ def _build_and_push(user: Member) -> None:
     with pytest.MonkeyPatch.context() as environment:
         built_by(user, environment)
     pushed = user.runs("push")
-    assert pushed.code == 0, pushed
+    assert (pushed.code, pushed.err) == (0, ""), pushed
     stage_cache._opened.cache_clear()
 
 
@@ -117,6 +117,14 @@ def test_stages_are_found_by_fingerprint_after_other_steps(
     taken = [line for line in lines if line.endswith("taken from the team's cache")]
     assert len(taken) == STAGES
     assert [line for line in lines if line not in taken and not line.startswith("model/")] == []
+
+
+def test_pull_says_in_two_lines_what_came(builder: tuple[Member, str, GitFolder], tmp_path: Path) -> None:
+    new = clone(builder, tmp_path)
+    assert new.runs("materialize").code == 0
+    pulled = new.runs("pull")
+    assert (pulled.code, len(pulled.out.splitlines()), pulled.err) == (0, 2, ""), pulled
+    assert "fetched 8 stages" in pulled.out
 
 
 def test_a_clone_with_newer_commits_begins_with_the_nearest_build(

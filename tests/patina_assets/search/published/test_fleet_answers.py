@@ -57,6 +57,17 @@ def test_the_right_project_comes_first() -> None:
     assert done.out.startswith("  1. open  "), done
 
 
+def test_the_likeliest_projects_are_named_where_several_are_asked() -> None:
+    for question, names in (
+        ("merger with Zanzibar", "hidden, open"),
+        ("how many requests of a tenant", "open, hidden"),
+    ):
+        assert (
+            f"patina: likeliest projects: {names}: name one by --project\n" in patina("scry", "--fleet", question).err
+        )
+    assert "likeliest" not in patina("scry", "--fleet", "merger", "--project", "hidden").err
+
+
 def test_two_projects_with_one_path_are_two_results() -> None:
     found = [(project, place) for project, _, place in asked("limit_requests")]
     assert {("open", "limit_requests"), ("hidden", "limit_requests")} <= set(found)

@@ -1,0 +1,207 @@
+"""The fleet's page and its tools for agents: who asks is said by the proxy alone, and sees what the groups may see."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from browser import CHROMIUM, browser
+from eventlog_builder import function, note
+from postgres_server import PostgresServer, psycopg, running_postgres
+from published_fleet import RECIPE, let_ask, make_projects, owner, publish_all, reader
+from small_project import build, make_project, patina
+from starlette.testclient import TestClient
+from ui_server import ROOT
+
+from patina_assets.search.published.publishing import publish
+from patina_assets.serving.fleet.answers import FleetAnswers
+from patina_assets.serving.fleet.application import fleet_application
+from patina_assets.serving.fleet.door import Door
+from patina_resources.postgres.connection import pooled
+from patina_resources.project.project import Project
+
+SECRET = "s" * 40
+DOOR = Door(b"x-forwarded-groups", SECRET.encode())
+PAGES = ("/", "/patina", "/patina/", "/patina/fleet.js", "/patina/page.css", "/patina/api/v1/search?q=merger",
+         "/patina/api/v1/projects", "/patina/mcp", "/patina/nowhere", "/api/v1/search?q=merger")  # fmt: skip
+HOSTILE = "<img src=x onerror=hurt()>"
+MCP_HEADERS = {"Accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-03-26"}
+SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with running_postgres() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> dict[str, Project]:
+    """Return `open` (staff and board), `hidden` (board alone), and `odd` (staff), whose texts want to be run."""
+    folder = tmp_path_factory.mktemp("fleet")
+    found = make_projects(folder)
+    publish_all(server, found)
+    events = [function("src/odd.py", "odd_limit", [HOSTILE], "int"), note(f"An odd limit {HOSTILE} of tenants", "odd")]
+    found["odd"] = make_project(folder / "odd", RECIPE, events)
+    build(found["odd"])
+    publish(owner(server), "odd", ("staff",), found["odd"])
+    let_ask(server, "*")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _model(projects: dict[str, Project]) -> None:
+    assert projects
+    assert patina("model", "add", "english-static").code == 0
+
+
+@pytest.fixture
+def client(server: PostgresServer) -> Iterator[TestClient]:
+    with pooled(reader(server)) as pool, TestClient(fleet_application(FleetAnswers(pool, reader(server)), DOOR)) as one:
+        yield one
+
+
+def sent(groups: str) -> dict[str, str]:
+    return {"X-Patina-Proxy": SECRET, "X-Forwarded-Groups": groups}
+
+
+def told(client: TestClient, groups: str, tool: str, /, **arguments: object) -> tuple[bool, str]:
+    """Return whether a tool failed, and what it says, as an agent of somebody in some groups hears it."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+    answer = client.post("/patina/mcp", json=call, headers={**sent(groups), **MCP_HEADERS})
+    assert answer.status_code == 200, answer.text
+    result = answer.json()["result"]
+    return bool(result.get("isError")), str(result["content"][0]["text"])
+
+
+def named(client: TestClient, groups: str, /, **arguments: object) -> list[str]:
+    """Return the projects of the results of a search."""
+    failed, text = told(client, groups, "search", **arguments)
+    assert not failed, text
+    return [hit["project"] for hit in json.loads(text)["hits"]]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_address_is_refused_without_the_proxy(client: TestClient, path: str) -> None:
+    for method in ("GET", "POST", "HEAD", "OPTIONS", "PUT"):
+        for headers, status in (
+            ({}, 403),
+            ({"X-Forwarded-Groups": "board"}, 403),
+            ({"X-Patina-Proxy": "t" * 40, "X-Forwarded-Groups": "board"}, 403),
+            ({"X-Patina-Proxy": SECRET}, 401),
+            (sent("board;staff"), 400),
+        ):
+            answer = client.request(method, path, headers=headers, follow_redirects=False)
+            assert (answer.status_code, "merger" in answer.text, "script" in answer.text) == (status, False, False)
+            assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_agents_see_what_the_groups_of_their_request_may_see(client: TestClient) -> None:
+    assert named(client, "board", query="merger with Zanzibar")[0] == "hidden"
+    assert set(named(client, "staff", query="merger with Zanzibar")) <= {"open", "odd"}
+    assert named(client, "staff", query="merger", project="hidden") == []
+    assert named(client, "staff", query="merger", project="nowhere") == []
+    assert named(client, "staff", query="merger", group="board") == []
+    assert set(named(client, "board,staff", query="limit_requests", group="staff", kinds=["code"])) <= {"open", "odd"}
+    assert json.loads(told(client, "staff", "projects")[1]) == json.loads(
+        json.dumps({"projects": client.get("/patina/api/v1/projects", headers=sent("staff")).json()["projects"]})
+    )
+    assert json.loads(told(client, "strangers", "projects")[1]) == {"projects": []}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("search", {"query": "merger", "groups": ["board"]}),
+        ("search", {"query": "merger", "group": "staff,board"}),
+        ("search", {"query": "merger", "group": "*"}),
+        ("search", {"query": "merger", "project": "hidden' OR true --"}),
+        ("search", {"query": "", "k": 3}),
+        ("search", {"query": "merger", "k": 1000}),
+        ("projects", {"pattern": "hid%"}),
+        ("like", {"name": "price_of_the_merger"}),
+        ("read_passage", {"name": "src/merger.py"}),
+        ("why", {"name": "src/merger.py"}),
+        ("recent", {}),
+        ("status", {}),
+    ],
+)
+def test_no_tool_and_no_argument_shows_more(client: TestClient, tool: str, arguments: dict[str, Any]) -> None:
+    _, text = told(client, "staff", tool, **arguments)
+    for word in ("Zanzibar", "price_of", '"hidden"', "bidder"):
+        assert word not in text, text
+
+
+def test_two_agents_at_once_see_their_own(client: TestClient) -> None:
+    wrong: list[str] = []
+
+    def ask(groups: str, expected: set[str]) -> None:
+        for _ in range(6):
+            names = {one["name"] for one in json.loads(told(client, groups, "projects")[1])["projects"]}
+            if names != expected:
+                wrong.append(f"{groups}: {names}")
+
+    asks = [("staff", {"open", "odd"}), ("board", {"open", "hidden"}), ("strangers", set[str]())] * 2
+    threads = [threading.Thread(target=ask, args=one) for one in asks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_an_agent_is_not_told_where_the_store_is(
+    client: TestClient, server: PostgresServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute("UPDATE patina.store SET version = version + 1")
+        try:
+            failed, text = told(client, "board", "search", query="merger")
+        finally:
+            connection.execute("UPDATE patina.store SET version = version - 1")
+    assert (failed, "not available" in text, "newer" in text, str(server.folder) in text) == (True, True, False, False)
+    assert "a newer Patina" in capfd.readouterr().err
+
+
+@contextmanager
+def served(server: PostgresServer) -> Iterator[str]:
+    """Serve the fleet on a free port of loopback, and yield the address of the page."""
+    with pooled(reader(server)) as pool:
+        app = fleet_application(FleetAnswers(pool, reader(server)), DOOR)
+        web = uvicorn.Server(uvicorn.Config(app, http="h11", lifespan="off", log_level="error", port=0))
+        thread = threading.Thread(target=web.run)
+        thread.start()
+        try:
+            while not web.started:
+                assert thread.is_alive()
+                thread.join(0.05)
+            yield f"http://127.0.0.1:{web.servers[0].sockets[0].getsockname()[1]}/patina/"
+        finally:
+            web.should_exit = True
+            thread.join(SECONDS)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
+def test_the_page_shows_results_with_their_projects_and_runs_no_text(server: PostgresServer, tmp_path: Path) -> None:
+    with served(server) as address, browser(tmp_path) as page:
+        page.call("Network.enable")
+        page.call("Network.setExtraHTTPHeaders", headers=sent("staff"))
+        page.call("Page.addScriptToEvaluateOnNewDocument", source="window.hurt = () => { window.told = 'run'; };")
+        page.open(f"{address}?q=merger+odd+limit+of+tenants")
+        text = page.wait_for_texts("2 projects", "Likeliest:", "src/odd.py", "src/limits.py", HOSTILE)
+        assert "hidden" not in text
+        assert page.value("window.told ?? null") is None
+        first = page.value("document.querySelector('a.project').textContent")
+        page.value("document.querySelector('a.project').click()")
+        assert page.value("new URLSearchParams(location.search).get('project')") == first
+        page.call("Network.setExtraHTTPHeaders", headers=sent("board"))
+        page.open(f"{address}?q=merger+with+Zanzibar")
+        page.wait_for_texts("2 projects", "hidden", "The merger with Zanzibar")
+        page.screenshot(ROOT / "build" / "screenshots" / "fleet-page.png")
+        page.call("Network.setExtraHTTPHeaders", headers={"X-Patina-Proxy": SECRET})
+        page.value("document.querySelector('form').requestSubmit()")
+        page.wait_for_texts("The proxy does not say in which groups you are.")
