@@ -1,6 +1,7 @@
 """Small builds that go on without Dagster, and what Dagster is told of them afterwards."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,14 @@ from eventlog_builder import commit
 from sensor_helpers import Sensor, badges, copied
 from small_project import add_events, delete_events, edit_recipe, patina
 
-from patina_assets.pipeline.direct_build import MOST_NOTES, NotedBuild, note_build, noted_files, read_noted
+from patina_assets.pipeline.direct_build import (
+    MOST_NOTE_BYTES,
+    MOST_NOTES,
+    NotedBuild,
+    note_build,
+    noted_files,
+    read_noted,
+)
 from patina_resources.errors import PatinaError
 
 WEIGHTS, BASE = dg.AssetKey(["temporal", "weights"]), dg.AssetKey(["base", "index"])
@@ -83,6 +91,7 @@ def test_a_sensor_of_its_own_tells_where_that_of_rebuilding_is_off(sensor: Senso
     assert tick() == "made runs of 1 builds"
     assert sensor.instance.has_run(build.run)
     assert noted_files(sensor.project) == []
+    assert {node["staleStatus"] for node in badges(sensor).values()} == {"FRESH"}
 
 
 def test_who_was_killed_while_telling_tells_once_more(sensor: Sensor) -> None:
@@ -100,10 +109,48 @@ def test_who_was_killed_while_telling_tells_once_more(sensor: Sensor) -> None:
     assert run.status is dg.DagsterRunStatus.SUCCESS
 
 
-def test_a_note_of_a_projection_that_is_gone_or_that_is_no_note_is_left_out(sensor: Sensor) -> None:
+ODD_NOTES = ("", "{}", "[]", "null", "9" * 5000, "[" * 100_000, '{"run": "x"}', "\0", "{" * 20)
+CHANGED = [
+    {"run": 1}, {"run": None}, {"started": "now"}, {"started": float("inf")}, {"ended": float("nan")}, {"ended": -1},
+    {"tags": ["a"]}, {"tags": {"a": 1}}, {"stages": {}}, {"stages": ["a"]}, {"stages": [{}]}, {"failures": [1]},
+    {"of a later version": 1},
+]  # fmt: skip
+CHANGED_STAGES = [
+    {"projection": 1}, {"stage": None}, {"digest": 7}, {"inputs": ["a"]}, {"inputs": {"pairs": 1}}, {"facts": 3},
+    {"facts": {"a": [1]}}, {"reused": "no"}, {"reasons": []}, {"seconds": "1"}, {"seconds": float("inf")},
+    {"checks": [{"name": "x"}]}, {"checks": [{"name": "x", "passed": 3, "reason": ""}]}, {"checks": {"name": "x"}},
+    {"checks": [{"name": "x", "passed": True, "reason": "", "figures": {"a": "b"}}]}, {"of a later version": 1},
+]  # fmt: skip
+
+
+def test_what_is_no_note_is_left_out_and_holds_nothing_back(sensor: Sensor, tmp_path: Path) -> None:
     build = build_small(sensor)
     (path,) = noted_files(sensor.project)
-    path.with_name("0.json").write_text("{}")
+    assert read_noted(path) == build
+    document, folder = json.loads(path.read_bytes()), path.parent
+    texts = [*ODD_NOTES, *(json.dumps(document | change) for change in CHANGED)]
+    for change in CHANGED_STAGES:
+        texts.append(json.dumps(document | {"stages": [document["stages"][0] | change]}))
+    for number, text in enumerate(texts):
+        (folder / f"odd-{number}.json").write_text(text)
+        assert read_noted(folder / f"odd-{number}.json") is None, text
+    with (folder / "huge.json").open("wb") as file:
+        file.write(b"{}")
+        file.truncate(MOST_NOTE_BYTES * 40)
+    runs = sensor.instance.get_runs_count()
+    os.mkfifo(folder / "pipe.json")
+    (folder / "folder.json" / "kept").mkdir(parents=True)
+    (tmp_path / "elsewhere.json").write_text("{}")
+    (folder / "link.json").symlink_to(tmp_path / "elsewhere.json")
+    assert sensor.requested() == set(), "it is built"
+    assert sensor.instance.has_run(build.run)
+    assert noted_files(sensor.project) == []
+    assert (tmp_path / "elsewhere.json").exists()
+    assert sensor.instance.get_runs_count() == runs + 1
+
+
+def test_a_note_of_a_projection_that_is_gone_is_left_out(sensor: Sensor) -> None:
+    build = build_small(sensor)
     gone = replace(build, run="gone", stages=tuple(replace(stage, projection="gone") for stage in build.stages))
     note_build(sensor.project, gone)
     assert sensor.requested() == set()
@@ -168,3 +215,28 @@ def test_a_note_that_cannot_be_written_stops_no_build(sensor: Sensor) -> None:
     assert patina("oxidize").code == 0
     with pytest.raises(PatinaError, match="cannot be written"):
         note_build(sensor.project, NotedBuild("run", 0.0, 1.0, {}, (), ()))
+
+
+def test_a_lock_that_cannot_be_written_is_told_with_what_failed_before(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete_events(sensor.project, "session.%")
+    add_events(sensor.project, SMALL)
+
+    def full(*_: object) -> None:
+        raise PatinaError("oxidize.lock: cannot be written (No space left on device)")
+
+    monkeypatch.setattr("patina_assets.pipeline.direct_build.publish_lock", full)
+    done = patina("oxidize", "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["failures"] == [
+        line.removeprefix("patina: ")
+        for line in done.err.splitlines()
+        if ": the eventlog holds" in line or "No space" in line
+    ]
+    assert "oxidize.lock: cannot be written" in done.err
+    assert "semantic: the eventlog holds 0 related pairs" in done.err
+    (path,) = noted_files(sensor.project)
+    build = read_noted(path)
+    assert build is not None
+    assert len(build.failures) == 2
