@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import dagster as dg
 
 from patina_assets.orchestration.automation.ticks import instance_of
-from patina_assets.orchestration.badges import report_what_is_on_disk
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
 from patina_assets.pipeline.direct_build import noted_files
-from patina_assets.pipeline.workspace import open_workspace, survey
+from patina_assets.pipeline.workspace import open_workspace
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project, find_project
 
@@ -35,11 +34,7 @@ def build_notice(project: Project, prefix: Sequence[str] = ()) -> dg.SensorDefin
             raise AssertionError("Dagster gives every sensor its repository")
         versions = code_versions(context.repository_def.asset_graph)
         try:
-            workspace = open_workspace(find_project(project.root))
-            found = survey(workspace)
-            tell_noted_builds(instance_of(context), workspace, versions, prefix)
-            # A build says nothing of sources and of the lock, and Dagster may have built something newer meanwhile.
-            report_what_is_on_disk(instance_of(context), workspace, found, versions, prefix)
+            tell_noted_builds(instance_of(context), open_workspace(find_project(project.root)), versions, prefix)
         except PatinaError as error:
             return dg.SkipReason(str(error))
         return dg.SkipReason(f"made runs of {count} builds")

@@ -2,16 +2,19 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from eventlog_builder import commit
 from sensor_helpers import Sensor, badges, copied
-from small_project import add_events, delete_events, edit_recipe, patina
+from small_project import add_events, delete_events, edit_recipe, patina, workspace_of
 
+from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
 from patina_assets.pipeline.direct_build import (
     MOST_NOTE_BYTES,
     MOST_NOTES,
@@ -92,6 +95,44 @@ def test_a_sensor_of_its_own_tells_where_that_of_rebuilding_is_off(sensor: Senso
     assert sensor.instance.has_run(build.run)
     assert noted_files(sensor.project) == []
     assert {node["staleStatus"] for node in badges(sensor).values()} == {"FRESH"}
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("moment", [1, 5, 21, 23])
+def test_who_is_killed_at_any_moment_of_telling_tells_all_and_nothing_twice(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    build = build_small(sensor)
+    workspace, versions = workspace_of(sensor.project), code_versions(sensor.repository.asset_graph)
+    left = iter(range(moment))
+
+    def dying(patch: pytest.MonkeyPatch, name: str) -> None:
+        really = getattr(sensor.instance, name)
+
+        def told(*arguments: Any, **options: Any) -> Any:
+            if next(left, None) is None:
+                raise KilledError
+            return really(*arguments, **options)
+
+        patch.setattr(sensor.instance, name, told)
+
+    with monkeypatch.context() as patch:
+        dying(patch, "report_dagster_event")
+        dying(patch, "add_run")
+        with pytest.raises(KilledError):
+            tell_noted_builds(sensor.instance, workspace, versions)
+    tell_noted_builds(sensor.instance, workspace, versions)
+    run = sensor.instance.get_run_by_id(build.run)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    events = [entry.dagster_event for entry in sensor.instance.all_logs(build.run) if entry.dagster_event is not None]
+    kinds = Counter(event.event_type_value for event in events)
+    assert kinds["ASSET_MATERIALIZATION"] == len(build.stages)
+    assert kinds["PIPELINE_SUCCESS"] == 1
+    assert noted_files(sensor.project) == []
 
 
 def test_who_was_killed_while_telling_tells_once_more(sensor: Sensor) -> None:
