@@ -35,6 +35,7 @@ from patina_resources.documents.checks import (
     table_of,
 )
 from patina_resources.errors import PatinaError
+from patina_resources.interrupts import was_interrupted
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import of_one_build
 from patina_resources.store.files import delete_file, write_atomic
@@ -142,10 +143,10 @@ def build_directly(
                     checks = of_one_build(outcome.built, outcome.stage.checks)
                     stages.append(_noted(outcome, checks))
                     _refuse_failed(outcome, checks)
-            except PatinaError as error:
-                failures.append(str(error))
-            except Exception as error:  # such as that of a plugin: the other projections go on
-                failures.append(f"{projection.name}: {one_line(str(error)) or type(error).__name__}")
+            except Exception as error:  # also that of a plugin: the other projections go on
+                if was_interrupted():
+                    raise KeyboardInterrupt from error
+                failures.append(_sentence(projection.name, error))
     try:
         publish_lock(workspace)
     except PatinaError as error:
@@ -154,6 +155,12 @@ def build_directly(
     with suppress(PatinaError):  # what is built is told by its files, too
         note_build(workspace.project, build)
     return failures
+
+
+def _sentence(projection: str, error: Exception) -> str:
+    if isinstance(error, PatinaError):
+        return str(error)
+    return f"{projection}: {one_line(str(error)) or type(error).__name__}"
 
 
 def _by_projection(stale: Sequence[StageVerdict]) -> dict[str, list[str]]:

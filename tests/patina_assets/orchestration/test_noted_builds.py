@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from sensor_helpers import Sensor, badges, copied
 from small_project import add_events, delete_events, edit_recipe, patina, workspace_of
 
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
+from patina_assets.pipeline import direct_build
 from patina_assets.pipeline.direct_build import (
     MOST_NOTE_BYTES,
     MOST_NOTES,
@@ -24,6 +26,8 @@ from patina_assets.pipeline.direct_build import (
     read_noted,
 )
 from patina_resources.errors import PatinaError
+from patina_resources.eventlog import reader
+from patina_resources.store import database
 
 WEIGHTS, BASE = dg.AssetKey(["temporal", "weights"]), dg.AssetKey(["base", "index"])
 SMALL = [commit("a" * 40, "src/parser/alone.py", "src/parser/grammar.py", hour=600)]
@@ -281,3 +285,29 @@ def test_a_lock_that_cannot_be_written_is_told_with_what_failed_before(
     build = read_noted(path)
     assert build is not None
     assert len(build.failures) == 2
+
+
+def test_ctrl_c_while_sqlite_reads_for_a_stage_ends_the_build(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+    add_events(sensor.project, SMALL)
+    really = direct_build.run_stage
+
+    def run_stage(*arguments: Any, **options: Any) -> Any:
+        patch.setattr(database, "STEPS_BETWEEN_CHECKS", 1)
+        patch.setattr(database.WorkLimit, "_is_used_up", lambda _: os.kill(os.getpid(), signal.SIGINT))
+        return really(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(direct_build, "run_stage", run_stage)
+        patch.setattr(reader, "MOST_KEPT_BYTES", 0)  # as of a large eventlog, which stages read again
+        try:
+            done = patina("oxidize")
+        finally:
+            signal.signal(signal.SIGINT, before)
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == (
+        "patina: interrupted; what is built is kept: `patina oxidize` goes on from there"
+    )
+    assert "eventlog" not in "".join(line for line in done.err.splitlines() if line.startswith("patina: "))
+    assert patina("oxidize").code == 0
+    assert patina("oxidize", "--dry-run", "--exit-code").code == 0
