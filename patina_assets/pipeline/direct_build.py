@@ -38,7 +38,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.interrupts import was_interrupted
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import of_one_build
-from patina_resources.store.files import delete_file, write_atomic
+from patina_resources.store.files import delete_file, remove_leftovers, write_atomic
 
 # What a list of runs tells of a build: who asked for it, and why.
 COMMAND_TAG, REASON_TAG = "patina/command", "patina/reason"
@@ -200,6 +200,7 @@ def note_build(project: Project, build: NotedBuild) -> None:
         PatinaError: It cannot be written.
     """
     folder = project.noted_builds
+    remove_leftovers(folder)
     # The time first: names tell the order.
     write_atomic(folder / f"{build.started:.3f}-{build.run}.json", json.dumps(asdict(build)).encode())
     for path in noted_files(project)[:-MOST_NOTES]:
