@@ -315,3 +315,16 @@ def test_ctrl_c_while_sqlite_reads_for_a_stage_ends_the_build(sensor: Sensor, mo
     assert "eventlog" not in "".join(line for line in done.err.splitlines() if line.startswith("patina: "))
     assert patina("oxidize").code == 0
     assert patina("oxidize", "--dry-run", "--exit-code").code == 0
+
+
+def test_what_a_killed_build_left_of_one_projection_goes_where_another_is_stale(sensor: Sensor) -> None:
+    folder = workspace_of(sensor.project).paths("base").folder
+    left = [folder / "base.base.usearch.0123456789abcdef.pending", folder / "projections/semantic.semantic.x.0.pending"]
+    for path in left:
+        path.write_text("half")
+    sensor.project.lock.unlink()
+    assert patina("oxidize", "--only", "temporal").code == 0
+    assert [path.exists() for path in left] == [True, True]
+    sensor.project.lock.unlink()
+    assert patina("oxidize").code == 0
+    assert [path.exists() for path in left] == [False, False]
