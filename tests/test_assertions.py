@@ -10,6 +10,7 @@ from root import ROOT
 # What fails by an error of its own.
 FAILS_BY_ITSELF = {
     "raises", "warns", "fail", "expect", "at_most", "assert_array_equal", "assert_allclose", "check_network_settings",
+    "check_known",
 }  # fmt: skip
 
 

@@ -106,9 +106,10 @@ class _RecipeReader:
             return None
         training: Training | None
         training = self._implied_training(name, values, location) if flat else values["training"]
-        if training is None:
+        if training is not None:
+            self._check_training(training, location if flat else (*location, "training"))
+        if training is None or self.faults:
             return None
-        self._check_training(training, location if flat else (*location, "training"))
         layers = values["layers"]
         return ProjectionRecipe(
             name=name,

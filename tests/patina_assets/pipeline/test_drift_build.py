@@ -139,7 +139,7 @@ def test_vectors_of_texts_that_stay_are_those_of_the_last_build(project: Project
     add_events(project, SMALL)
     facts = build(project)["temporal", "embeddings"].record.facts
     assert 0 < facts["new_texts"] < facts["reused_texts"]
-    for role in ("embeddings.safetensors", "texts.sha256"):
+    for role in ("embeddings.safetensors", "texts.digests"):
         made, wanted = (workspace_of(entry).paths("temporal").folder / f"temporal.{role}" for entry in (project, fresh))
         assert made.read_bytes() == wanted.read_bytes()
     # Where no text is new, nothing is looked up.

@@ -98,7 +98,7 @@ def test_a_build_reads_a_manifest_for_each_stage_and_hashes_a_file_once(project:
         for record in read_manifest(path).values()
         for output in record.outputs.values()
     ]
-    assert len(written) == 3 * (4 + 1 + 4 + 3) + (1 + 1 + 3) + 3
+    assert len(written) == 3 * (4 + 2 + 4 + 3) + (1 + 2 + 3) + 3
     # Some are equal: weights that were measured, and those that were kept.
     assert {digest: READ[digest] for digest in written} == Counter(written)
 
