@@ -4,11 +4,8 @@ import gc
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -16,6 +13,7 @@ import click
 from patina_assets.command_line.grammar import CommandEntry, CommandGroup, Invocation, usage_sentence
 from patina_assets.pipeline.plain_text import guarded_output, one_line
 from patina_resources.errors import PatinaError
+from patina_resources.interrupts import remembered_interrupts, was_interrupted
 
 EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 COMPLETION_VARIABLE = "_PATINA_COMPLETE"
@@ -67,11 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"patina: {NOT_SUPPORTED}", file=sys.stderr)
         return EXIT_WRONG_INPUT
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with _remembered_interrupts() as interrupts:
-        return _outcome(words, interrupts)
+    with remembered_interrupts():
+        return _outcome(words)
 
 
-def _outcome(words: list[str], interrupts: Sequence[int]) -> int:
+def _outcome(words: list[str]) -> int:
     """Run one command, and say in one sentence what ended it; return its exit code."""
     invocation = Invocation()
     try:
@@ -82,7 +80,7 @@ def _outcome(words: list[str], interrupts: Sequence[int]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except (PatinaError, click.UsageError) as error:
-        if interrupts:
+        if was_interrupted():
             return _interrupted(words)
         if invocation.debug:
             import traceback
@@ -98,7 +96,7 @@ def _outcome(words: list[str], interrupts: Sequence[int]) -> int:
         sys.stderr.close()
         return EXIT_OK
     except Exception:
-        if not interrupts:
+        if not was_interrupted():
             raise
         return _interrupted(words)
 
@@ -110,25 +108,6 @@ def _interrupted(words: Sequence[str]) -> int:
     more = f"; what is built is kept: `patina {command}` goes on from there" if command else ""
     print(f"patina: interrupted{more}", file=sys.stderr)
     return EXIT_INTERRUPTED
-
-
-@contextmanager
-def _remembered_interrupts() -> Iterator[Sequence[int]]:
-    """Yield the Ctrl-C that were pressed: SQLite takes a KeyboardInterrupt in its callback for an error of its own."""
-    seen: list[int] = []
-
-    def remember(number: int, _frame: FrameType | None) -> NoReturn:
-        seen.append(number)
-        raise KeyboardInterrupt
-
-    is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if is_ours and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, remember)
-    try:
-        yield seen
-    finally:
-        if signal.getsignal(signal.SIGINT) is remember:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_supported(os_name: str) -> bool:

@@ -16,7 +16,7 @@ PACKAGES = ("patina_resources", "patina_assets")
 # Each line of rooms may import the lines above it. Rooms of one line do not know each other.
 ROOMS = {
     "patina_resources": (
-        ("arrays", "devices", "errors", "installed"),
+        ("arrays", "devices", "errors", "installed", "interrupts"),
         ("documents", "plugins"),
         ("store", "onnx", "resources"),
         ("eventlog", "project"),

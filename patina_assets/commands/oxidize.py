@@ -75,8 +75,8 @@ def oxidize(
     workspace, names, verdicts = _planned(project, only, full=full)
     is_first = not project.lock.exists()
     failures: list[str] = []
+    settle_interrupted((workspace.paths(name) for name in names), project.mutex)
     if not stale_stages(verdicts):
-        settle_interrupted((workspace.paths(name) for name in names), project.mutex)
         remove_leftovers(project.data)
         if not as_json:
             print("nothing is stale: everything is as the recipe and the events ask for")

@@ -10,12 +10,12 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.events import EventSpecificData, StepMaterializationData
 
-from patina_assets.orchestration.badges import input_keys, version_tags
+from patina_assets.orchestration.badges import input_keys, report_what_is_on_disk, version_tags
 from patina_assets.orchestration.checks import result
 from patina_assets.orchestration.keys import stage_key
 from patina_assets.orchestration.metadata import Metadata, stage_metadata
 from patina_assets.pipeline.direct_build import NotedBuild, NotedStage, noted_files, read_noted
-from patina_assets.pipeline.workspace import Workspace, manifest_state
+from patina_assets.pipeline.workspace import Workspace, manifest_state, survey
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.files import delete_file
@@ -36,7 +36,9 @@ def tell_noted_builds(
     versions: Mapping[dg.AssetKey, str | None],
     prefix: Sequence[str] = (),
 ) -> None:
-    """Tell Dagster of each build that was noted, and remove the note.
+    """Tell Dagster of each build that was noted, and remove the note; then of whatever else is on disk.
+
+    A note says nothing of sources and of the lock, and Dagster may have built something newer meanwhile.
 
     Args:
         instance: Where to tell.
@@ -45,7 +47,8 @@ def tell_noted_builds(
         prefix: What stands before each asset key in this instance.
 
     Raises:
-        PatinaError: Another process has been telling for a minute, or a note cannot be removed.
+        PatinaError: Another process has been telling for a minute, a note cannot be removed, or the project cannot be
+            surveyed.
     """
     if not noted_files(workspace.project):
         return
@@ -55,6 +58,7 @@ def tell_noted_builds(
             if build is not None:
                 _tell(instance, workspace, build, versions, prefix)
             delete_file(path)
+    report_what_is_on_disk(instance, workspace, survey(workspace), versions, prefix)
 
 
 def _tell(
@@ -64,7 +68,7 @@ def _tell(
     versions: Mapping[dg.AssetKey, str | None],
     prefix: Sequence[str],
 ) -> None:
-    """Tell of one build; who was killed while telling tells it again."""
+    """Tell of one build; who was killed while telling goes on with it."""
 
     def report(
         kind: DagsterEventType, timestamp: float, data: EventSpecificData | None = None, message: str | None = None
@@ -80,8 +84,10 @@ def _tell(
     known = {key: stage for key, stage in keys.items() if key in versions}
     if not instance.has_run(build.run):
         for key, stage in known.items():
-            made = _materialization(workspace, key, stage, versions[key] or "", prefix)
-            report(DagsterEventType.ASSET_MATERIALIZATION, build.ended, StepMaterializationData(made))
+            latest = instance.get_latest_materialization_event(key)
+            if latest is None or latest.run_id != build.run:  # else it was told, and its page would show it twice
+                made = _materialization(workspace, key, stage, versions[key] or "", prefix)
+                report(DagsterEventType.ASSET_MATERIALIZATION, build.ended, StepMaterializationData(made))
             for evaluation in _evaluations(key, stage):
                 report(DagsterEventType.ASSET_CHECK_EVALUATION, build.ended, evaluation)
         run = dg.DagsterRun(

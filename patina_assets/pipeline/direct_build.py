@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from patina_assets.learning.parts import blas_on_one_thread
 from patina_assets.pipeline.plain_text import one_line
@@ -23,15 +23,41 @@ from patina_assets.pipeline.stages.stage import CheckResult
 from patina_assets.pipeline.staleness import MODEL, StageVerdict
 from patina_assets.pipeline.workers.workers import trains_from_the_start
 from patina_assets.pipeline.workspace import Workspace
+from patina_resources.documents.checks import (
+    SWITCH,
+    TEXT,
+    Check,
+    InvalidError,
+    list_of,
+    number,
+    record,
+    table,
+    table_of,
+)
 from patina_resources.errors import PatinaError
+from patina_resources.interrupts import was_interrupted
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import of_one_build
-from patina_resources.store.files import delete_file, write_atomic
+from patina_resources.store.files import delete_file, remove_leftovers, write_atomic
 
 # What a list of runs tells of a build: who asked for it, and why.
 COMMAND_TAG, REASON_TAG = "patina/command", "patina/reason"
 # The oldest of more are forgotten: their dots are missing in Dagster's plots, and nothing else.
 MOST_NOTES = 100
+# A larger file is no note.
+MOST_NOTE_BYTES = 16 << 20
+MOST_MOMENT = 1e11  # seconds since 1970: what can be a date
+MOMENT = Check("a moment", lambda value: type(value) in (int, float) and 0 <= value < MOST_MOMENT)
+TEXTS_BY_NAME = table_of(TEXT, "texts by name")
+NUMBERS_BY_NAME = table_of(Check("a number", lambda value: isinstance(value, int | float)), "numbers by name")
+CHECKS = list_of(
+    table(
+        {"name": TEXT, "passed": SWITCH, "reason": TEXT, "blocking": SWITCH, "figures": NUMBERS_BY_NAME},
+        needed=("name", "passed", "reason"),
+        then=lambda values: CheckResult(**values),
+    ),
+    "results of checks",
+)
 
 
 @dataclass(frozen=True)
@@ -50,15 +76,15 @@ class NotedStage:
         checks: The results of its checks.
     """
 
-    projection: str
-    stage: str
-    digest: str
-    inputs: Mapping[str, str]
-    facts: Mapping[str, float]
-    reused: bool
-    reasons: str
-    seconds: float
-    checks: tuple[CheckResult, ...]
+    projection: Annotated[str, TEXT]
+    stage: Annotated[str, TEXT]
+    digest: Annotated[str, TEXT]
+    inputs: Annotated[Mapping[str, str], TEXTS_BY_NAME]
+    facts: Annotated[Mapping[str, float], NUMBERS_BY_NAME]
+    reused: Annotated[bool, SWITCH]
+    reasons: Annotated[str, TEXT]
+    seconds: Annotated[float, number(">= 0")]
+    checks: Annotated[tuple[CheckResult, ...], CHECKS]
 
 
 @dataclass(frozen=True)
@@ -74,12 +100,15 @@ class NotedBuild:
         failures: A sentence for each stage that could not be built.
     """
 
-    run: str
-    started: float
-    ended: float
-    tags: Mapping[str, str]
-    stages: tuple[NotedStage, ...]
-    failures: tuple[str, ...]
+    run: Annotated[str, TEXT]
+    started: Annotated[float, MOMENT]
+    ended: Annotated[float, MOMENT]
+    tags: Annotated[Mapping[str, str], TEXTS_BY_NAME]
+    stages: Annotated[tuple[NotedStage, ...], list_of(record(NotedStage), "stages")]
+    failures: Annotated[tuple[str, ...], list_of(TEXT, "sentences")]
+
+
+NOTED_BUILD = record(NotedBuild)
 
 
 def is_small(workspace: Workspace, stale: Sequence[StageVerdict]) -> bool:
@@ -103,9 +132,6 @@ def build_directly(
         stale: The stages to build.
         report: Told how far each is.
         tags: What Dagster's list of runs is to tell of it.
-
-    Raises:
-        PatinaError: The lock cannot be written. Stages that were built until then stay.
     """
     started, stages, failures = time.time(), list[NotedStage](), list[str]()
     wanted = _by_projection(stale)
@@ -117,15 +143,24 @@ def build_directly(
                     checks = of_one_build(outcome.built, outcome.stage.checks)
                     stages.append(_noted(outcome, checks))
                     _refuse_failed(outcome, checks)
-            except PatinaError as error:
-                failures.append(str(error))
-            except Exception as error:  # such as that of a plugin: the other projections go on
-                failures.append(f"{projection.name}: {one_line(str(error)) or type(error).__name__}")
-    publish_lock(workspace)
+            except Exception as error:  # also that of a plugin: the other projections go on
+                if was_interrupted():
+                    raise KeyboardInterrupt from error
+                failures.append(_sentence(projection.name, error))
+    try:
+        publish_lock(workspace)
+    except PatinaError as error:
+        failures.append(str(error))
     build = NotedBuild(str(uuid.uuid4()), started, time.time(), tags, tuple(stages), tuple(failures))
     with suppress(PatinaError):  # what is built is told by its files, too
         note_build(workspace.project, build)
     return failures
+
+
+def _sentence(projection: str, error: Exception) -> str:
+    if isinstance(error, PatinaError):
+        return str(error)
+    return f"{projection}: {one_line(str(error)) or type(error).__name__}"
 
 
 def _by_projection(stale: Sequence[StageVerdict]) -> dict[str, list[str]]:
@@ -144,13 +179,13 @@ def _refuse_failed(outcome: StageOutcome, checks: Sequence[CheckResult]) -> None
 
 
 def _noted(outcome: StageOutcome, checks: Sequence[CheckResult]) -> NotedStage:
-    record = outcome.record
+    made = outcome.record
     return NotedStage(
         projection=outcome.stage.projection,
         stage=outcome.stage.name,
-        digest=record.digest,
-        inputs={name: entry.value for name, entry in record.inputs.items()},
-        facts={name: value for name, value in record.facts.items() if isinstance(value, int | float)},
+        digest=made.digest,
+        inputs={name: entry.value for name, entry in made.inputs.items()},
+        facts={name: value for name, value in made.facts.items() if isinstance(value, int | float)},
         reused=outcome.reused,
         reasons=reasons_text(outcome.reasons),
         seconds=round(outcome.seconds, 3),
@@ -165,6 +200,7 @@ def note_build(project: Project, build: NotedBuild) -> None:
         PatinaError: It cannot be written.
     """
     folder = project.noted_builds
+    remove_leftovers(folder)
     # The time first: names tell the order.
     write_atomic(folder / f"{build.started:.3f}-{build.run}.json", json.dumps(asdict(build)).encode())
     for path in noted_files(project)[:-MOST_NOTES]:
@@ -173,17 +209,15 @@ def note_build(project: Project, build: NotedBuild) -> None:
 
 def noted_files(project: Project) -> list[Path]:
     """Return the files with the builds that Dagster has not been told of, the oldest first."""
-    return sorted(project.noted_builds.glob("*.json"))
+    return sorted(path for path in project.noted_builds.glob("*.json") if path.is_file() and not path.is_symlink())
 
 
 def read_noted(path: Path) -> NotedBuild | None:
     """Return the build in a file; None where it holds none."""
     try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        stages = tuple(
-            NotedStage(**{**entry, "checks": tuple(CheckResult(**check) for check in entry["checks"])})
-            for entry in document["stages"]
-        )
-        return NotedBuild(**{**document, "stages": stages, "failures": tuple(document["failures"])})
-    except (OSError, ValueError, KeyError, TypeError):
+        with path.open("rb") as file:
+            content = file.read(MOST_NOTE_BYTES)
+        build: NotedBuild = NOTED_BUILD.read(json.loads(content), ())
+        return build
+    except (OSError, ValueError, RecursionError, InvalidError):
         return None

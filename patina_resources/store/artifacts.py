@@ -23,7 +23,7 @@ from patina_resources.store.files import (
 )
 from patina_resources.store.known_files import known_sha256, read_if_sha256, state_of, written
 from patina_resources.store.manifests import Manifest, OutputFile, StageRecord, manifest_document, read_manifest
-from patina_resources.store.mutex import exclusive
+from patina_resources.store.mutex import exclusive, shared
 from patina_resources.store.paths import ProjectionPaths
 
 PENDING_SUFFIX = ".pending"
@@ -175,19 +175,19 @@ def settle(paths: ProjectionPaths) -> Manifest:
 
 
 def settle_interrupted(places: Iterable[ProjectionPaths], mutex: Path) -> None:
-    """Finish or remove what killed builds left, also where nothing is stale any more.
+    """Finish or remove what killed builds left, also where nothing of a projection is stale any more.
 
     Args:
-        places: The projections.
-        mutex: Held while something is moved.
+        places: The projections; others may be built meanwhile.
+        mutex: Held with them while something is moved.
 
     Raises:
         PatinaError: Another process is building, or something cannot be written.
     """
-    unsettled = [paths for paths in places if any(paths.folder.glob(f"{paths.name}.*{PENDING_SUFFIX}"))]
-    if unsettled:
-        with exclusive(mutex, MUTEX_WAIT_SECONDS, "finishing an interrupted build"):
-            for paths in unsettled:
+    doing = "finishing an interrupted build"
+    for paths in places:
+        if any(paths.folder.glob(f"{paths.name}.*{PENDING_SUFFIX}")):
+            with shared(mutex, MUTEX_WAIT_SECONDS, doing), exclusive(paths.mutex, MUTEX_WAIT_SECONDS, doing):
                 settle(paths)
 
 

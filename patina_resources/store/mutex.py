@@ -66,6 +66,8 @@ def is_held(path: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:  # a file system without such locks, or one that wants the file open for writing (NFS)
+        return False
     finally:
         os.close(descriptor)
     return False

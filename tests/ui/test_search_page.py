@@ -270,6 +270,20 @@ def test_no_letter_is_lost_and_one_question_is_under_way_at_a_time(page: Page, u
     assert page.value("document.querySelector('#q').value") == "check the cookie"
 
 
+def test_an_answer_that_never_comes_does_not_hold_the_box_for_ever(page: Page, ui: Ui) -> None:
+    show(page, ui)
+    wait(page, "document.querySelector('#results [aria-label=Newest] .entries')")
+    page.value("const later = setTimeout; window.setTimeout = (done, ms) => later(done, ms > 9000 ? 300 : ms); 0")
+    page.value(HELD_SEARCHES)
+    page.value("document.querySelector('#q').focus()")
+    for key in "cookie":
+        press(page, key)
+    wait(page, "asked.at(-1) === 'cookie'")
+    assert page.value("asked")[0] == "c"
+    page.value("letGo()")
+    assert any(place.startswith("src/cookie.py") for place in results_of(page, "cookie"))
+
+
 def test_filters_are_in_the_address_which_can_be_shared(page: Page, ui: Ui) -> None:
     show(page, ui, q="the cookie")
     results_of(page, "the cookie")

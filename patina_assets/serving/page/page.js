@@ -7,6 +7,8 @@ import { showDetails, showLike } from "./details.js";
 import { entryList, groupsOf } from "./results.js";
 
 const POLL_MILLISECONDS = 3000;
+// An answer that takes longer holds nothing back.
+const PATIENCE_MILLISECONDS = 30_000;
 const KINDS = ["code", "docs", "commits", "notes"], FILTERS = ["path", "language", "since", "author"];
 const at = id => document.getElementById(id);
 const [box, results, details, said] = ["q", "results", "details", "said"].map(at);
@@ -193,7 +195,8 @@ async function asTyped() {
   isAsking = true;
   try {
     while (hasTyped) {
-      await go({ ...written(), show: "", note: "" }, { replace: true });
+      const answered = go({ ...written(), show: "", note: "" }, { replace: true });
+      await Promise.race([answered, new Promise(done => setTimeout(done, PATIENCE_MILLISECONDS))]);
     }
   } finally { isAsking = false; }
 }
@@ -261,7 +264,7 @@ async function likeOf(place) {
 async function poll() {
   if (!document.hidden) {
     try {
-      const answer = await ask("status", {});
+      const answer = await ask("status", {}, AbortSignal.timeout(PATIENCE_MILLISECONDS));
       projects = answer.projects;
       showProjects();
       showAge(answer);

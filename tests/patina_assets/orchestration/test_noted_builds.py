@@ -1,18 +1,33 @@
 """Small builds that go on without Dagster, and what Dagster is told of them afterwards."""
 
 import json
+import os
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from eventlog_builder import commit
 from sensor_helpers import Sensor, badges, copied
-from small_project import add_events, delete_events, edit_recipe, patina
+from small_project import add_events, delete_events, edit_recipe, patina, workspace_of
 
-from patina_assets.pipeline.direct_build import MOST_NOTES, NotedBuild, note_build, noted_files, read_noted
+from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
+from patina_assets.pipeline import direct_build
+from patina_assets.pipeline.direct_build import (
+    MOST_NOTE_BYTES,
+    MOST_NOTES,
+    NotedBuild,
+    note_build,
+    noted_files,
+    read_noted,
+)
 from patina_resources.errors import PatinaError
+from patina_resources.eventlog import reader
+from patina_resources.store import database
 
 WEIGHTS, BASE = dg.AssetKey(["temporal", "weights"]), dg.AssetKey(["base", "index"])
 SMALL = [commit("a" * 40, "src/parser/alone.py", "src/parser/grammar.py", hour=600)]
@@ -83,6 +98,45 @@ def test_a_sensor_of_its_own_tells_where_that_of_rebuilding_is_off(sensor: Senso
     assert tick() == "made runs of 1 builds"
     assert sensor.instance.has_run(build.run)
     assert noted_files(sensor.project) == []
+    assert {node["staleStatus"] for node in badges(sensor).values()} == {"FRESH"}
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("moment", [1, 5, 21, 23])
+def test_who_is_killed_at_any_moment_of_telling_tells_all_and_nothing_twice(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    build = build_small(sensor)
+    workspace, versions = workspace_of(sensor.project), code_versions(sensor.repository.asset_graph)
+    left = iter(range(moment))
+
+    def dying(patch: pytest.MonkeyPatch, name: str) -> None:
+        really = getattr(sensor.instance, name)
+
+        def told(*arguments: Any, **options: Any) -> Any:
+            if next(left, None) is None:
+                raise KilledError
+            return really(*arguments, **options)
+
+        patch.setattr(sensor.instance, name, told)
+
+    with monkeypatch.context() as patch:
+        dying(patch, "report_dagster_event")
+        dying(patch, "add_run")
+        with pytest.raises(KilledError):
+            tell_noted_builds(sensor.instance, workspace, versions)
+    tell_noted_builds(sensor.instance, workspace, versions)
+    run = sensor.instance.get_run_by_id(build.run)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    events = [entry.dagster_event for entry in sensor.instance.all_logs(build.run) if entry.dagster_event is not None]
+    kinds = Counter(event.event_type_value for event in events)
+    assert kinds["ASSET_MATERIALIZATION"] == len(build.stages)
+    assert kinds["PIPELINE_SUCCESS"] == 1
+    assert noted_files(sensor.project) == []
 
 
 def test_who_was_killed_while_telling_tells_once_more(sensor: Sensor) -> None:
@@ -100,10 +154,48 @@ def test_who_was_killed_while_telling_tells_once_more(sensor: Sensor) -> None:
     assert run.status is dg.DagsterRunStatus.SUCCESS
 
 
-def test_a_note_of_a_projection_that_is_gone_or_that_is_no_note_is_left_out(sensor: Sensor) -> None:
+ODD_NOTES = ("", "{}", "[]", "null", "9" * 5000, "[" * 100_000, '{"run": "x"}', "\0", "{" * 20)
+CHANGED = [
+    {"run": 1}, {"run": None}, {"started": "now"}, {"started": float("inf")}, {"ended": float("nan")}, {"ended": -1},
+    {"tags": ["a"]}, {"tags": {"a": 1}}, {"stages": {}}, {"stages": ["a"]}, {"stages": [{}]}, {"failures": [1]},
+    {"of a later version": 1},
+]  # fmt: skip
+CHANGED_STAGES = [
+    {"projection": 1}, {"stage": None}, {"digest": 7}, {"inputs": ["a"]}, {"inputs": {"pairs": 1}}, {"facts": 3},
+    {"facts": {"a": [1]}}, {"reused": "no"}, {"reasons": []}, {"seconds": "1"}, {"seconds": float("inf")},
+    {"checks": [{"name": "x"}]}, {"checks": [{"name": "x", "passed": 3, "reason": ""}]}, {"checks": {"name": "x"}},
+    {"checks": [{"name": "x", "passed": True, "reason": "", "figures": {"a": "b"}}]}, {"of a later version": 1},
+]  # fmt: skip
+
+
+def test_what_is_no_note_is_left_out_and_holds_nothing_back(sensor: Sensor, tmp_path: Path) -> None:
     build = build_small(sensor)
     (path,) = noted_files(sensor.project)
-    path.with_name("0.json").write_text("{}")
+    assert read_noted(path) == build
+    document, folder = json.loads(path.read_bytes()), path.parent
+    texts = [*ODD_NOTES, *(json.dumps(document | change) for change in CHANGED)]
+    for change in CHANGED_STAGES:
+        texts.append(json.dumps(document | {"stages": [document["stages"][0] | change]}))
+    for number, text in enumerate(texts):
+        (folder / f"odd-{number}.json").write_text(text)
+        assert read_noted(folder / f"odd-{number}.json") is None, text
+    with (folder / "huge.json").open("wb") as file:
+        file.write(b"{}")
+        file.truncate(MOST_NOTE_BYTES * 40)
+    runs = sensor.instance.get_runs_count()
+    os.mkfifo(folder / "pipe.json")
+    (folder / "folder.json" / "kept").mkdir(parents=True)
+    (tmp_path / "elsewhere.json").write_text("{}")
+    (folder / "link.json").symlink_to(tmp_path / "elsewhere.json")
+    assert sensor.requested() == set(), "it is built"
+    assert sensor.instance.has_run(build.run)
+    assert noted_files(sensor.project) == []
+    assert (tmp_path / "elsewhere.json").exists()
+    assert sensor.instance.get_runs_count() == runs + 1
+
+
+def test_a_note_of_a_projection_that_is_gone_is_left_out(sensor: Sensor) -> None:
+    build = build_small(sensor)
     gone = replace(build, run="gone", stages=tuple(replace(stage, projection="gone") for stage in build.stages))
     note_build(sensor.project, gone)
     assert sensor.requested() == set()
@@ -156,6 +248,10 @@ def test_the_oldest_of_many_notes_are_forgotten(sensor: Sensor) -> None:
     empty = NotedBuild("run", 0.0, 1.0, {}, (), ())
     for number in range(MOST_NOTES + 2):
         note_build(sensor.project, replace(empty, started=1e9 + number, run=str(number)))
+        if not number:  # as somebody leaves it who was killed long ago
+            (sensor.project.noted_builds / ".tmp-1.json.0").write_text("{")
+            os.utime(sensor.project.noted_builds / ".tmp-1.json.0", (0, 0))
+    assert not list(sensor.project.noted_builds.glob(".tmp-*"))
     kept = [json.loads(path.read_bytes())["run"] for path in noted_files(sensor.project)]
     assert kept == [str(number) for number in range(2, MOST_NOTES + 2)]
 
@@ -168,3 +264,67 @@ def test_a_note_that_cannot_be_written_stops_no_build(sensor: Sensor) -> None:
     assert patina("oxidize").code == 0
     with pytest.raises(PatinaError, match="cannot be written"):
         note_build(sensor.project, NotedBuild("run", 0.0, 1.0, {}, (), ()))
+
+
+def test_a_lock_that_cannot_be_written_is_told_with_what_failed_before(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete_events(sensor.project, "session.%")
+    add_events(sensor.project, SMALL)
+
+    def full(*_: object) -> None:
+        raise PatinaError("oxidize.lock: cannot be written (No space left on device)")
+
+    monkeypatch.setattr("patina_assets.pipeline.direct_build.publish_lock", full)
+    done = patina("oxidize", "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["failures"] == [
+        line.removeprefix("patina: ")
+        for line in done.err.splitlines()
+        if ": the eventlog holds" in line or "No space" in line
+    ]
+    assert "oxidize.lock: cannot be written" in done.err
+    assert "semantic: the eventlog holds 0 related pairs" in done.err
+    (path,) = noted_files(sensor.project)
+    build = read_noted(path)
+    assert build is not None
+    assert len(build.failures) == 2
+
+
+def test_ctrl_c_while_sqlite_reads_for_a_stage_ends_the_build(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+    add_events(sensor.project, SMALL)
+    really = direct_build.run_stage
+
+    def run_stage(*arguments: Any, **options: Any) -> Any:
+        patch.setattr(database, "STEPS_BETWEEN_CHECKS", 1)
+        patch.setattr(database.WorkLimit, "_is_used_up", lambda _: os.kill(os.getpid(), signal.SIGINT))
+        return really(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(direct_build, "run_stage", run_stage)
+        patch.setattr(reader, "MOST_KEPT_BYTES", 0)  # as of a large eventlog, which stages read again
+        try:
+            done = patina("oxidize")
+        finally:
+            signal.signal(signal.SIGINT, before)
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == (
+        "patina: interrupted; what is built is kept: `patina oxidize` goes on from there"
+    )
+    assert "eventlog" not in "".join(line for line in done.err.splitlines() if line.startswith("patina: "))
+    assert patina("oxidize").code == 0
+    assert patina("oxidize", "--dry-run", "--exit-code").code == 0
+
+
+def test_what_a_killed_build_left_of_one_projection_goes_where_another_is_stale(sensor: Sensor) -> None:
+    folder = workspace_of(sensor.project).paths("base").folder
+    left = [folder / "base.base.usearch.0123456789abcdef.pending", folder / "projections/semantic.semantic.x.0.pending"]
+    for path in left:
+        path.write_text("half")
+    sensor.project.lock.unlink()
+    assert patina("oxidize", "--only", "temporal").code == 0
+    assert [path.exists() for path in left] == [True, True]
+    sensor.project.lock.unlink()
+    assert patina("oxidize").code == 0
+    assert [path.exists() for path in left] == [False, False]

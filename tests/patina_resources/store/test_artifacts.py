@@ -25,7 +25,7 @@ from patina_resources.store.manifests import (
     OutputFile,
     read_manifest,
 )
-from patina_resources.store.mutex import exclusive
+from patina_resources.store.mutex import exclusive, shared
 from patina_resources.store.paths import ProjectionPaths
 
 # A stage
@@ -79,10 +79,12 @@ def test_interrupted_builds_are_finished_under_the_mutex_and_only_where_there_ar
     interrupted(places[1], NEW)
     left = [name for name in names(tmp_path / "projections") if name.endswith(".pending")]
     assert left
-    with exclusive(mutex, 0, "holding"), pytest.MonkeyPatch.context() as patched:
-        patched.setattr(artifacts, "MUTEX_WAIT_SECONDS", 0)
-        assert "so finishing an interrupted build cannot" in refusal(lambda: settle_interrupted(places, mutex))
-    settle_interrupted(places, mutex)
+    for held in (mutex, places[1].mutex):
+        with exclusive(held, 0, "holding"), pytest.MonkeyPatch.context() as patched:
+            patched.setattr(artifacts, "MUTEX_WAIT_SECONDS", 0)
+            assert "so finishing an interrupted build cannot" in refusal(lambda: settle_interrupted(places, mutex))
+    with shared(mutex, 0, "building"), exclusive(places[0].mutex, 0, "building semantic"):
+        settle_interrupted(places, mutex)
     assert [name for name in names(tmp_path / "projections") if name.endswith(".pending")] == []
     assert contents_of(places[0]) == OLD
     assert contents_of(places[1]) in (OLD, NEW)

@@ -1,5 +1,7 @@
 """A mutex is held by one process, or by all that share it, and is let go however a process ends."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -120,6 +122,16 @@ def test_a_mutex_that_nobody_can_hold_is_not_held(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path)
     assert [is_held(tmp_path / name) for name in ("none", "link", "dangling")] == [False, False, False]
     assert names(tmp_path) == ["dangling", "link"]
+
+
+def test_a_file_system_that_cannot_tell_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mutex").touch()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")  # of NFS, where a file is open for reading alone
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert not is_held(tmp_path / "mutex")
 
 
 def test_who_holds_a_mutex_may_be_unknown(tmp_path: Path) -> None:
