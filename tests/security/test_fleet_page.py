@@ -11,21 +11,16 @@ import pytest
 import uvicorn
 from browser import CHROMIUM, browser
 from eventlog_builder import function, note
+from fleet_proxy import SECRET, sent, served_fleet
 from postgres_server import PostgresServer, psycopg, running_postgres
-from published_fleet import RECIPE, let_ask, make_projects, owner, publish_all, reader
+from published_fleet import RECIPE, let_ask, make_projects, owner, publish_all
 from small_project import build, make_project, patina
 from starlette.testclient import TestClient
 from ui_server import ROOT
 
 from patina_assets.search.published.publishing import publish
-from patina_assets.serving.fleet.answers import FleetAnswers
-from patina_assets.serving.fleet.application import fleet_application
-from patina_assets.serving.fleet.door import Door
-from patina_resources.postgres.connection import pooled
 from patina_resources.project.project import Project
 
-SECRET = "s" * 40
-DOOR = Door(b"x-forwarded-groups", SECRET.encode())
 PAGES = ("/", "/patina", "/patina/", "/patina/fleet.js", "/patina/page.css", "/patina/api/v1/search?q=merger",
          "/patina/api/v1/projects", "/patina/mcp", "/patina/nowhere", "/api/v1/search?q=merger")  # fmt: skip
 HOSTILE = "<img src=x onerror=hurt()>"
@@ -61,12 +56,8 @@ def _model(projects: dict[str, Project]) -> None:
 
 @pytest.fixture
 def client(server: PostgresServer) -> Iterator[TestClient]:
-    with pooled(reader(server)) as pool, TestClient(fleet_application(FleetAnswers(pool, reader(server)), DOOR)) as one:
+    with served_fleet(server) as app, TestClient(app) as one:
         yield one
-
-
-def sent(groups: str) -> dict[str, str]:
-    return {"X-Patina-Proxy": SECRET, "X-Forwarded-Groups": groups}
 
 
 def told(client: TestClient, groups: str, tool: str, /, **arguments: object) -> tuple[bool, str]:
@@ -170,8 +161,7 @@ def test_an_agent_is_not_told_where_the_store_is(
 @contextmanager
 def served(server: PostgresServer) -> Iterator[str]:
     """Serve the fleet on a free port of loopback, and yield the address of the page."""
-    with pooled(reader(server)) as pool:
-        app = fleet_application(FleetAnswers(pool, reader(server)), DOOR)
+    with served_fleet(server) as app:
         web = uvicorn.Server(uvicorn.Config(app, http="h11", lifespan="off", log_level="error", port=0))
         thread = threading.Thread(target=web.run)
         thread.start()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from fleet_proxy import DOOR, SECRET, sent, served_fleet
 from postgres_server import READER_PASSWORD, PostgresServer, psycopg, running_postgres
 from published_fleet import let_ask, make_projects, owner, publish_all, reader
 from small_project import patina
@@ -14,19 +15,15 @@ from starlette.testclient import TestClient
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
 from patina_assets.search.published.publishing import publish
 from patina_assets.search.published.session import asking, seen_projects
-from patina_assets.serving.fleet.answers import FleetAnswers
-from patina_assets.serving.fleet.application import fleet_application
-from patina_assets.serving.fleet.door import AMBIGUOUS, NOBODY, NOT_THE_PROXY, Door
+from patina_assets.serving.fleet.door import AMBIGUOUS, NOBODY, NOT_THE_PROXY
 from patina_assets.serving.fleet.server import fleet_door
 from patina_assets.terminal.hits import hit_document
 from patina_resources.errors import PatinaError
 from patina_resources.postgres.address import FleetAddress
-from patina_resources.postgres.connection import connected, pooled
+from patina_resources.postgres.connection import connected
 from patina_resources.project.project import Project
 from patina_resources.store.mothership import mothership
 
-SECRET = "s" * 40
-DOOR = Door(b"x-forwarded-groups", SECRET.encode())
 QUESTIONS = (
     "merger with Zanzibar", "price_of_the_merger", "limit_requests", "why are the requests of a tenant limited",
     "src/merger.py", "signed in spring", '"used all workers"', "test_limit_requests", "bidder tenant",
@@ -59,8 +56,8 @@ def _model(projects: dict[str, Project]) -> None:
 
 @pytest.fixture
 def client(server: PostgresServer) -> Iterator[TestClient]:
-    with pooled(reader(server)) as pool:
-        yield TestClient(fleet_application(FleetAnswers(pool, reader(server)), DOOR))
+    with served_fleet(server) as app:
+        yield TestClient(app)
 
 
 def shown(server: PostgresServer, groups: Sequence[str], question: FleetQuestion, database: str = "patina") -> str:
@@ -281,10 +278,6 @@ def test_two_who_ask_at_once_on_few_connections_see_their_own(client: TestClient
 # Over HTTP, behind a proxy
 
 
-def sent(groups: str) -> dict[str, str]:
-    return {"X-Patina-Proxy": SECRET, "X-Forwarded-Groups": groups}
-
-
 def headers(*pairs: tuple[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
@@ -361,10 +354,8 @@ def test_a_store_that_fails_is_not_described(server: PostgresServer, capfd: pyte
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         connection.execute("UPDATE patina.store SET version = version + 1")
         try:
-            with pooled(reader(server)) as pool:
-                answer = TestClient(fleet_application(FleetAnswers(pool, reader(server)), DOOR)).get(
-                    "/patina/api/v1/search?q=merger", headers=sent("board")
-                )
+            with served_fleet(server) as app:
+                answer = TestClient(app).get("/patina/api/v1/search?q=merger", headers=sent("board"))
         finally:
             connection.execute("UPDATE patina.store SET version = version - 1")
     assert (answer.status_code, "newer" in answer.text, str(server.folder) in answer.text) == (503, False, False)
