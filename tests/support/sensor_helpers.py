@@ -16,6 +16,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster_graphql.cli import execute_query
+from eventlog_builder import commit
 from small_project import make_project
 from ui_server import STATUS
 
@@ -24,6 +25,8 @@ from patina_assets.orchestration.instance import prepare_workspace
 from patina_resources.project.project import Project, find_project
 
 QUIET = {"telemetry": {"enabled": False}}
+# A change after which no model is built, and no weights from the start.
+SMALL_CHANGE = [commit("a" * 40, "src/parser/alone.py", "src/parser/grammar.py", hour=600)]
 
 
 class Sensor:

@@ -1,12 +1,20 @@
 """A project that is built, and its Dagster instance."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sensor_helpers import build_template
+from sensor_helpers import Sensor, build_template, copied
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a project that is built, and its Dagster instance; tests work on copies."""
     return build_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def sensor(template: Path, tmp_path: Path) -> Iterator[Sensor]:
+    """Return the sensor of a project that is built."""
+    with copied(template, tmp_path / "copy") as made:
+        yield made

@@ -1,6 +1,6 @@
 """The UI's stale badges, asked of its GraphQL, against `plan`: scenario by scenario."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -18,13 +18,6 @@ from patina_resources.models.add.add import add_model
 from patina_resources.models.registry_files import load_registry
 from patina_resources.project.project import Project, find_project
 from patina_resources.store.mothership import mothership
-
-
-@pytest.fixture
-def sensor(template: Path, tmp_path: Path) -> Iterator[Sensor]:
-    """Return the sensor of a project that is built."""
-    with copied(template, tmp_path / "copy") as made:
-        yield made
 
 
 def verdicts(sensor: Sensor) -> dict[str, StageVerdict]:

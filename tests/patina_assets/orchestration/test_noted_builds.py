@@ -1,10 +1,8 @@
-"""Small builds that go on without Dagster, and what Dagster is told of them afterwards."""
+"""What Dagster is told of small builds, which go on without it."""
 
 import json
 import os
-import signal
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,10 @@ from typing import Any
 import dagster as dg
 import pytest
 from eventlog_builder import commit
-from sensor_helpers import Sensor, badges, copied
+from sensor_helpers import SMALL_CHANGE, Sensor, badges
 from small_project import add_events, delete_events, edit_recipe, patina, workspace_of
 
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
-from patina_assets.pipeline import direct_build
 from patina_assets.pipeline.direct_build import (
     MOST_NOTE_BYTES,
     MOST_NOTES,
@@ -26,19 +23,14 @@ from patina_assets.pipeline.direct_build import (
     read_noted,
 )
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog import reader
-from patina_resources.store import database
 
 WEIGHTS, BASE = dg.AssetKey(["temporal", "weights"]), dg.AssetKey(["base", "index"])
-SMALL = [commit("a" * 40, "src/parser/alone.py", "src/parser/grammar.py", hour=600)]
 
 
-@pytest.fixture
-def sensor(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sensor]:
-    """Return the sensor of a project that is built, in whose folder commands run."""
-    with copied(template, tmp_path / "copy") as made:
-        monkeypatch.chdir(made.project.root)
-        yield made
+@pytest.fixture(autouse=True)
+def _inside(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run commands in the project's folder."""
+    monkeypatch.chdir(sensor.project.root)
 
 
 def materialization(sensor: Sensor, key: dg.AssetKey) -> dg.EventLogEntry:
@@ -48,7 +40,7 @@ def materialization(sensor: Sensor, key: dg.AssetKey) -> dg.EventLogEntry:
 
 
 def build_small(sensor: Sensor) -> NotedBuild:
-    add_events(sensor.project, SMALL)
+    add_events(sensor.project, SMALL_CHANGE)
     done = patina("oxidize")
     assert done.code == 0, done.err
     (path,) = noted_files(sensor.project)
@@ -215,7 +207,7 @@ def test_what_is_built_from_the_start_is_a_run_of_dagster_which_tells_of_earlier
 
 def test_a_stage_that_fails_is_told_and_the_others_go_on(sensor: Sensor) -> None:
     delete_events(sensor.project, "session.%")
-    add_events(sensor.project, SMALL)
+    add_events(sensor.project, SMALL_CHANGE)
     done = patina("oxidize")
     assert done.code == 1
     assert "semantic: the eventlog holds 0 related pairs" in done.err
@@ -230,18 +222,6 @@ def test_a_stage_that_fails_is_told_and_the_others_go_on(sensor: Sensor) -> None
     run = sensor.instance.get_run_by_id(build.run)
     assert run is not None
     assert run.status is dg.DagsterRunStatus.FAILURE
-
-
-def test_an_unexpected_error_is_one_line_and_the_others_go_on(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError
-
-    add_events(sensor.project, SMALL)
-    monkeypatch.setattr("patina_assets.pipeline.stages.pairs.build_pairs", fail)
-    done = patina("oxidize")
-    assert done.code == 1
-    assert "patina: temporal: ZeroDivisionError\n" in done.err
-    assert "base" in done.out
 
 
 def test_the_oldest_of_many_notes_are_forgotten(sensor: Sensor) -> None:
@@ -260,71 +240,7 @@ def test_a_note_that_cannot_be_written_stops_no_build(sensor: Sensor) -> None:
     folder = sensor.project.noted_builds
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("in the way")
-    add_events(sensor.project, SMALL)
+    add_events(sensor.project, SMALL_CHANGE)
     assert patina("oxidize").code == 0
     with pytest.raises(PatinaError, match="cannot be written"):
         note_build(sensor.project, NotedBuild("run", 0.0, 1.0, {}, (), ()))
-
-
-def test_a_lock_that_cannot_be_written_is_told_with_what_failed_before(
-    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    delete_events(sensor.project, "session.%")
-    add_events(sensor.project, SMALL)
-
-    def full(*_: object) -> None:
-        raise PatinaError("oxidize.lock: cannot be written (No space left on device)")
-
-    monkeypatch.setattr("patina_assets.pipeline.direct_build.publish_lock", full)
-    done = patina("oxidize", "--json")
-    assert done.code == 1
-    assert json.loads(done.out)["failures"] == [
-        line.removeprefix("patina: ")
-        for line in done.err.splitlines()
-        if ": the eventlog holds" in line or "No space" in line
-    ]
-    assert "oxidize.lock: cannot be written" in done.err
-    assert "semantic: the eventlog holds 0 related pairs" in done.err
-    (path,) = noted_files(sensor.project)
-    build = read_noted(path)
-    assert build is not None
-    assert len(build.failures) == 2
-
-
-def test_ctrl_c_while_sqlite_reads_for_a_stage_ends_the_build(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
-    add_events(sensor.project, SMALL)
-    really = direct_build.run_stage
-
-    def run_stage(*arguments: Any, **options: Any) -> Any:
-        patch.setattr(database, "STEPS_BETWEEN_CHECKS", 1)
-        patch.setattr(database.WorkLimit, "_is_used_up", lambda _: os.kill(os.getpid(), signal.SIGINT))
-        return really(*arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(direct_build, "run_stage", run_stage)
-        patch.setattr(reader, "MOST_KEPT_BYTES", 0)  # as of a large eventlog, which stages read again
-        try:
-            done = patina("oxidize")
-        finally:
-            signal.signal(signal.SIGINT, before)
-    assert done.code == 130
-    assert done.err.splitlines()[-1] == (
-        "patina: interrupted; what is built is kept: `patina oxidize` goes on from there"
-    )
-    assert "eventlog" not in "".join(line for line in done.err.splitlines() if line.startswith("patina: "))
-    assert patina("oxidize").code == 0
-    assert patina("oxidize", "--dry-run", "--exit-code").code == 0
-
-
-def test_what_a_killed_build_left_of_one_projection_goes_where_another_is_stale(sensor: Sensor) -> None:
-    folder = workspace_of(sensor.project).paths("base").folder
-    left = [folder / "base.base.usearch.0123456789abcdef.pending", folder / "projections/semantic.semantic.x.0.pending"]
-    for path in left:
-        path.write_text("half")
-    sensor.project.lock.unlink()
-    assert patina("oxidize", "--only", "temporal").code == 0
-    assert [path.exists() for path in left] == [True, True]
-    sensor.project.lock.unlink()
-    assert patina("oxidize").code == 0
-    assert [path.exists() for path in left] == [False, False]
