@@ -28,6 +28,7 @@ from patina_resources.models.registry_files import load_registry
 from patina_resources.models.status import missing_shipped
 from patina_resources.project.project import PROJECT_VARIABLE, Project
 from patina_resources.store.artifacts import settle_interrupted
+from patina_resources.store.file_digests import note_digests, recall_digests
 from patina_resources.store.files import remove_leftovers
 from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
@@ -81,6 +82,7 @@ def oxidize(
         failures = _run(workspace, verdicts, full=full)
         if not as_json:
             _print_summary(workspace, names)
+    note_digests(project.file_digests)
     if as_json:
         print(json_text(_built_document(workspace, names, failures)))
     _report_orphans(workspace)
@@ -132,6 +134,8 @@ def _planned(
     """
     workspace = open_workspace(project)
     workspace = replace(workspace, eventlog=workspace.eventlog.keeping_rows())
+    if not full:
+        recall_digests(project.file_digests)
     names = _chosen(workspace, only)
     found = survey(workspace, ahead=ahead and not full, anew=full)
     verdicts = _forced(workspace, found, names) if full else _wanted(workspace, found, names)
