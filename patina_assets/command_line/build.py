@@ -18,7 +18,6 @@ from patina_assets.command_line.options import (
 )
 from patina_resources.project.project import find_project
 
-
 # How many objects more than before are looked through for cycles. Rows, items and texts have none, and live long.
 OBJECTS_AT_ONCE = 100_000
 

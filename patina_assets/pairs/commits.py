@@ -90,19 +90,18 @@ class ChangeSet:
 
 def read_commit(row: Row, files: Files) -> ChangeSet:
     """Return the commit of a row that begins with timestamp, sha and files; its files have their newest names."""
-    timestamp, sha, listed = row[:3]
-    time = utc_time(timestamp)
-    changes: dict[str, ChangedPath] = {}
-    for change in _written(listed):
-        name = files.name(time, change.path)
-        changes[name] = change if name == change.path else replace(change, path=name)
-    return ChangeSet(f"{time} {sha}", str(sha), tuple(changes[path] for path in sorted(changes)))
+    return _change_set(files, *row[:3])
 
 
 # Each pair type that learns from history reads the same commits.
-@lru_cache(maxsize=16_384)
-def _written(listed: str) -> tuple[ChangedPath, ...]:
-    return tuple(change for entry in parsed(listed) for change in _changes(entry))
+@lru_cache(maxsize=16_384, typed=True)
+def _change_set(files: Files, timestamp: str, sha: object, listed: str) -> ChangeSet:
+    time = utc_time(timestamp)
+    changes: dict[str, ChangedPath] = {}
+    for change in (change for entry in parsed(listed) for change in _changes(entry)):
+        name = files.name(time, change.path)
+        changes[name] = change if name == change.path else replace(change, path=name)
+    return ChangeSet(f"{time} {sha}", str(sha), tuple(changes[path] for path in sorted(changes)))
 
 
 def commit_item(commit: ChangeSet, message: str, body: str | None) -> Item:

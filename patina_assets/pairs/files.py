@@ -1,6 +1,6 @@
 """Files as items: each under its newest name over its whole history, and marked where it is gone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from patina_assets.pairs.items import Item
@@ -11,9 +11,9 @@ FILE_HISTORY = Source("git.paths", PATHS_SQL)
 REMOVED = "removed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Files:
-    """What became of every path.
+    """What became of every path. Each is equal to itself alone, so that what is told by it can be kept.
 
     Attributes:
         names: What commits tell.
@@ -39,7 +39,14 @@ class Files:
         return Item("file", text, file=name, state=None if there else REMOVED, identity=name)
 
 
-def read_files(rows: Iterable[Row]) -> Files:
+# The rows that were read last, which nobody changes: all pair types of a build that learn from history get the same.
+_last: list[tuple[Sequence[Row], Files]] = []
+
+
+def read_files(rows: Sequence[Row]) -> Files:
     """Return what became of every path, from the rows of `FILE_HISTORY`."""
+    if _last and _last[0][0] is rows:
+        return _last[0][1]
     changes, said = read_paths(rows)
-    return Files(follow(changes), said)
+    _last[:] = [(rows, Files(follow(changes), said))]
+    return _last[0][1]

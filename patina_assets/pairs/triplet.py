@@ -3,7 +3,7 @@
 import numpy as np
 
 from patina_assets.pairs.relations import RelatedTexts, Relations
-from patina_resources.arrays import Int32
+from patina_resources.arrays import Int32, Int64
 
 # A negative is redrawn this often before its pair is given up: in a tiny project everything may be related.
 NEGATIVE_ATTEMPTS = 30
@@ -42,11 +42,16 @@ def sample_triplets(relations: Relations, related: RelatedTexts, count: int, see
 
     anchors, positives = rows[chosen], relations.members[partner]
     negatives = rows[random.integers(0, rows.size, count)]
+    wrong = _wrong(related, anchors, negatives)
     for _ in range(NEGATIVE_ATTEMPTS):
-        wrong = (negatives == anchors) | related.never_negative(anchors, negatives)
-        if not wrong.any():
+        if not wrong.size:
             break
-        negatives[wrong] = rows[random.integers(0, rows.size, int(wrong.sum()))]
-    wrong = (negatives == anchors) | related.never_negative(anchors, negatives)
-    triplets: Int32 = np.column_stack([anchors, positives, negatives])[~wrong].astype(np.int32)
+        negatives[wrong] = rows[random.integers(0, rows.size, wrong.size)]
+        wrong = wrong[_wrong(related, anchors[wrong], negatives[wrong])]
+    triplets: Int32 = np.delete(np.column_stack([anchors, positives, negatives]), wrong, axis=0).astype(np.int32)
     return triplets
+
+
+def _wrong(related: RelatedTexts, anchors: Int32, negatives: Int32) -> Int64:
+    """Return the places at which a text may not be the negative of the anchor."""
+    return np.flatnonzero((negatives == anchors) | related.never_negative(anchors, negatives))

@@ -1,6 +1,5 @@
 """The contents of artifact files: values to bytes and back. No paths."""
 
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -67,15 +66,15 @@ def encode_pairs(texts: Sequence[str], triplets: Int32) -> bytes:
 
     It has no more than MOST_PAIRS_BYTES: a text may be long, and stands in many triplets.
     """
-    file = io.BytesIO()
+    lines, length = list[str](), 0
     quoted = cache(lambda row: json.dumps(texts[row]))  # a text stands in many triplets
     for anchor, positive, negative in triplets.tolist():
         told = f'"anchor": {quoted(anchor)}, "positive": {quoted(positive)}, "negative": {quoted(negative)}'
-        line = f"{{{told}}}\n".encode()
-        if file.tell() + len(line) > MOST_PAIRS_BYTES:
+        length += len(told) + len("{}\n")  # all of it is ASCII
+        if length > MOST_PAIRS_BYTES:
             break
-        file.write(line)
-    return file.getvalue()
+        lines.append(f"{{{told}}}\n")
+    return "".join(lines).encode()
 
 
 def encode_relations(file: RelationsFile) -> bytes:

@@ -1,5 +1,6 @@
 """Which base model a project uses, where its verified files are, and how texts become its vectors."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # search answers without loading what trains and parses
     from patina_resources.embedding.embedder import OnnxEmbedder, OnProgress
 
 MODEL_STAGE = "model"
+# Models that look words up.
+STATIC_MODELS = frozenset({CORPUS_STATIC, ENGLISH_STATIC})
 # Where projects kept their models before there was a mothership.
 OLD_MODELS = Path("resources") / "models"
 
@@ -51,7 +54,7 @@ def model_name(recipe: "Recipe", project: Project) -> str:
 
 def is_static(spec: BaseSpec) -> bool:
     """Return whether a base model knows words alone, and not what they mean together."""
-    return all(part.name in {CORPUS_STATIC, ENGLISH_STATIC} for part in spec.parts)
+    return all(part.name in STATIC_MODELS for part in spec.parts)
 
 
 def base_model(recipe: "Recipe", project: Project, registry: Registry) -> BaseSpec:
@@ -128,6 +131,8 @@ def embed_texts(
     texts: Sequence[str],
     progress: Callable[[str], "OnProgress"],
     warn: Callable[[str], None],
+    *,
+    few: bool = False,
 ) -> EmbeddedTexts:
     """Return the texts' vectors; each model embeds only what its own cache does not hold.
 
@@ -141,6 +146,7 @@ def embed_texts(
         texts: Passages, without prefixes.
         progress: Returns, for a model's name, what is called with (new texts done, new texts in all).
         warn: Told of a damaged cache.
+        few: There are so few texts that models which look words up embed them in less time than their caches take.
 
     Raises:
         PatinaError: A cache cannot be written or moved, or a model fails.
@@ -155,6 +161,13 @@ def embed_texts(
 
     vectors, new, seconds = [], {}, 0.0
     for part, own in zip(spec.parts, files.parts, strict=True):
+        if few and part.name in STATIC_MODELS:
+            started = time.monotonic()
+            vectors.append(embedder(part, own).embed_passages(texts))
+            new[part.name] = len(texts)
+            seconds += time.monotonic() - started
+            progress(part.name)(len(texts), len(texts))
+            continue
         path = project.embedding_cache(part.name)
         try:
             result = _embed_cached(path, part, own, texts, progress(part.name))

@@ -8,6 +8,7 @@ while `yes`, `010`, `1:30` and dates are text, so that a typed model can refuse 
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -36,7 +37,13 @@ def read_yaml(path: Path) -> Document:
         PatinaError: The file is unreadable or too large (see `read_small_text`), not UTF-8, not YAML, holds more than
             one document, is nested deeper than `MAX_DEPTH`, or uses anchors, aliases, tags or keys that are not text.
     """
-    return _Reader(path, read_small_text(path, "YAML", MAX_BYTES)).document()
+    return _document(path, read_small_text(path, "YAML", MAX_BYTES))
+
+
+# A command reads its recipe several times, and nobody changes what was read.
+@lru_cache(maxsize=4)
+def _document(path: Path, text: str) -> Document:
+    return _Reader(path, text).document()
 
 
 class _Reader:

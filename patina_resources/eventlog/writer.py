@@ -5,7 +5,7 @@ What no longer holds is taken back by an appended event: `live` has the rule.
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -77,6 +77,9 @@ class EventlogWriter:
         self._waiting = waiting
         self._limit = WorkLimit(connection, path, LEAST_STEPS)
         self._noted: str | None = None
+        # The types and files of a kind, and the state of the eventlog in which they were counted.
+        self._counts: list[tuple[str, object, int]] = []
+        self._counted_in: tuple[str, int, int] | None = None
         # Where what `write` prepares waits for the lock.
         self._pending: PendingWrites | None = None
 
@@ -184,13 +187,26 @@ class EventlogWriter:
 
     def live_counts(self, kind: str) -> dict[str, int]:
         """Return the number of live events of each type of a kind (`git`, `session`, `code`)."""
-        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type ORDER BY event_type"
-        return dict(self._connection.execute(query, (f"{kind}.*",)))
+        counts: Counter[str] = Counter()
+        for event_type, _, count in self._counted(kind):
+            counts[event_type] += count
+        return {event_type: counts[event_type] for event_type in sorted(counts)}
 
     def live_files(self, kind: str) -> set[str]:
         """Return every source_file with a live event of a kind."""
-        query = "SELECT DISTINCT source_file FROM live WHERE event_type GLOB ? AND typeof(source_file) = 'text'"
-        return {file for (file,) in self._connection.execute(query, (f"{kind}.*",))}
+        return {file for _, file, _ in self._counted(kind) if isinstance(file, str)}
+
+    def _counted(self, kind: str) -> list[tuple[str, object, int]]:
+        """Return the types and source_files of a kind's live events, and how many there are of each.
+
+        A scraper asks for the types first and for the files last; mostly it has found nothing new in between.
+        """
+        state = (kind, self._connection.total_changes, self._version())
+        if state != self._counted_in:
+            query = "SELECT event_type, source_file, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY 1, 2"
+            self._counts = self._connection.execute(query, (f"{kind}.*",)).fetchall()
+            self._counted_in = state
+        return self._counts
 
     def live_events(self, kind: str, file: str) -> list[LiveEvent]:
         """Return a file's live events of a kind, in order of seq, as of the first such call in this transaction."""

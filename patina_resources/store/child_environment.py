@@ -16,4 +16,4 @@ def child_environment() -> dict[str, str]:
 
 
 def _absolute(entries: str) -> str:
-    return os.pathsep.join(entry for entry in entries.split(os.pathsep) if os.path.isabs(entry))
+    return os.pathsep.join(entry for entry in entries.split(os.pathsep) if entry.startswith(os.sep))

@@ -89,7 +89,7 @@ def digests_at_rest() -> dict[State, str]:
 
 def believe(digests: Mapping[State, str]) -> None:
     """Take an earlier process's word for files at rest; what was asked for before counts no more."""
-    global _noted  # noqa: PLW0603 - the state of this module, as is all that it knows
+    global _noted
     _noted = digests
     _at_rest.clear()
 

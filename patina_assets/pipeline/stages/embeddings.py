@@ -23,6 +23,9 @@ LENGTH_TOLERANCE = 1e-3
 EMBEDDINGS = "embeddings.safetensors"
 TEXTS = "texts.digests"
 DIGEST_BYTES = 32
+# To open a cache of a larger project and to seal it again takes longer than to embed so few texts by a static model.
+FEW_TEXTS = 64
+LEAST_KEPT = 1_000
 MODEL_INPUT = "model"
 SETTINGS_INPUT = "model settings"
 # The fact that says what the texts were embedded on, where that was not the processor.
@@ -75,7 +78,8 @@ class EmbeddingsStage(VectorStage):
         before, row_of = self._before(work)
         rows = np.array([row_of.get(digest, -1) for digest in digests], np.int64)
         missing = np.flatnonzero(rows < 0)
-        embedded = self._embedded(work, [texts[row] for row in missing.tolist()])
+        few = len(missing) <= FEW_TEXTS and len(texts) - len(missing) >= LEAST_KEPT
+        embedded = self._embedded(work, [texts[row] for row in missing.tolist()], few=few)
         vectors = np.empty((len(texts), work.spec.dims), np.float32)
         vectors[rows >= 0], vectors[missing] = before[rows[rows >= 0]], embedded.vectors
         built = build_embeddings(vectors, digests, embedded.new, embedded.seconds)
@@ -99,8 +103,8 @@ class EmbeddingsStage(VectorStage):
                     return vectors, {told[start : start + DIGEST_BYTES]: start // DIGEST_BYTES for start in starts}
         return np.zeros((0, work.spec.dims), np.float32), {}
 
-    def _embedded(self, work: Work, texts: Sequence[str]) -> EmbeddedTexts:
-        """Return the vectors of texts: those that the cache does not hold are embedded."""
+    def _embedded(self, work: Work, texts: Sequence[str], *, few: bool) -> EmbeddedTexts:
+        """Return the vectors of texts: those that the cache does not hold are embedded; of few, see `embed_texts`."""
         if not texts:
             none = np.zeros((0, work.spec.dims), np.float32)
             return EmbeddedTexts(none, {part.name: 0 for part in work.spec.parts}, 0.0)
@@ -117,6 +121,7 @@ class EmbeddingsStage(VectorStage):
             texts,
             progress,
             lambda note: work.report(Progress(self.place, 0, 0, "", note)),
+            few=few,
         )
 
     def vectors(self, built: BuiltProjection, rows: NDArray[np.integer] | None = None) -> NDArray[np.float32]:

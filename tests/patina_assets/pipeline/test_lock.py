@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from patina_assets.pipeline import lock as lock_module
 from patina_assets.pipeline.lock import compose_lock
 from patina_assets.recipe.model import ProjectionRecipe, Recipe, Training
 from patina_resources.store.files import sha256
@@ -178,3 +180,12 @@ def test_a_lock_says_what_weights_were_trained_on() -> None:
     entry = lock({"temporal": built})["projections"]["temporal"]
     assert list(entry)[4:10] == ["trained_on", "drift", "continued", "total_drift", "next_mrr", "next_base_mrr"]
     assert [entry[key] for key in list(entry)[4:10]] == [f"sha256:{'5e' * 32}", 0.0132, 2, 0.2132, 0.4568, 0.4]
+
+
+def test_both_emitters_of_yaml_write_the_same_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifests = {"temporal": manifest(), "another": manifest("other"), "base": base()}
+    written = []
+    for dumper in (yaml.CSafeDumper, yaml.SafeDumper):
+        monkeypatch.setattr(lock_module, "DUMPER", dumper)
+        written.append(compose_lock(RECIPE, "corpus-static+größe", manifests))
+    assert written[0] == written[1]

@@ -21,9 +21,14 @@ from patina_resources.store.paths import ProjectionPaths
 DAMAGED = (Damage("temporal.usearch", "damaged"),)
 
 
+@pytest.fixture(autouse=True)
+def _at_rest_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_files, "REST_SECONDS", -60.0)
+
+
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Return the files that are hashed from now on; those of the past are at rest."""
+    """Return the files that are hashed from now on."""
     found: list[Path] = []
 
     def counted(path: Path) -> str:
@@ -31,7 +36,6 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return file_sha256(path)
 
     monkeypatch.setattr(known_files, "file_sha256", counted)
-    monkeypatch.setattr(known_files, "REST_SECONDS", -60.0)
     return found
 
 
@@ -80,7 +84,7 @@ def test_a_noted_file_is_hashed_before_it_is_handed_to_a_loader(
 
 
 def test_a_noted_file_that_was_written_to_is_hashed(
-    paths: ProjectionPaths, note: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+    paths: ProjectionPaths, note: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = _noted(monkeypatch, paths, note)
     status = paths.index.stat()
@@ -92,7 +96,7 @@ def test_a_noted_file_that_was_written_to_is_hashed(
 
 
 def test_damage_that_the_file_system_does_not_tell_is_seen_once_a_reader_met_it(
-    paths: ProjectionPaths, note: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+    paths: ProjectionPaths, note: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = _noted(monkeypatch, paths, note)
     with paths.index.open("r+b") as file:
@@ -105,7 +109,7 @@ def test_damage_that_the_file_system_does_not_tell_is_seen_once_a_reader_met_it(
 
 
 def test_a_file_that_was_just_written_is_not_noted(
-    paths: ProjectionPaths, note: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+    paths: ProjectionPaths, note: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(known_files, "REST_SECONDS", 3600.0)
     _noted(monkeypatch, paths, note)
