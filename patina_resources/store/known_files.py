@@ -51,6 +51,7 @@ _DIGESTS: KnownFiles[str] = KnownFiles()
 # What an earlier process noted, and what this one may note: only of files at rest.
 _noted: Mapping[State, str] = {}
 _at_rest: dict[State, str] = {}
+_written: dict[State, str] = {}
 
 
 def state_of(status: os.stat_result) -> State:
@@ -77,14 +78,19 @@ def known_sha256(path: Path, *, believes_notes: bool = False) -> str:
         digest = file_sha256(path)
         if state_of(path.stat()) == state:
             _DIGESTS.put(state, digest)
-            if began - max(state[-2:]) / 1e9 > REST_SECONDS:
+            if _rests(state, began):
                 _at_rest[state] = digest
     return digest
 
 
 def digests_at_rest() -> dict[State, str]:
-    """Return the digests, by their state, of the files that were asked for and were at rest when they were hashed."""
-    return dict(_at_rest)
+    """Return the digests, by their state, of files that were at rest when they were hashed, or came to rest since."""
+    now = time.time()
+    return _at_rest | {state: digest for state, digest in _written.items() if _rests(state, now)}
+
+
+def _rests(state: State, moment: float) -> bool:
+    return moment - max(state[-2:]) / 1e9 > REST_SECONDS
 
 
 def believe(digests: Mapping[State, str]) -> None:
@@ -92,6 +98,7 @@ def believe(digests: Mapping[State, str]) -> None:
     global _noted
     _noted = digests
     _at_rest.clear()
+    _written.clear()
 
 
 def read_if_sha256(path: Path, digest: str) -> bytes | None:
@@ -124,3 +131,4 @@ def written(path: Path, digest: str, state: State) -> None:
         now = state_of(path.stat())
         if now[:-1] == state[:-1]:  # to rename a file changes the last of its times, and nothing else
             _DIGESTS.put(now, digest)
+            _written[now] = digest

@@ -73,6 +73,21 @@ def test_a_noted_file_is_not_hashed_to_see_whether_it_is_as_it_was(
     assert note.read_bytes() == before
 
 
+def test_a_file_that_this_process_wrote_is_noted_once_it_is_at_rest(
+    paths: ProjectionPaths, note: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _begin_anew(monkeypatch)
+    record = publish(paths, OLD)
+    monkeypatch.setattr(known_files, "REST_SECONDS", 3600.0)
+    assert known_files.digests_at_rest() == {}
+    monkeypatch.setattr(known_files, "REST_SECONDS", -60.0)
+    note_digests(note)
+    _begin_anew(monkeypatch)
+    recall_digests(note)
+    assert damages(paths, record) == ()
+    assert hashed == []
+
+
 def test_a_noted_file_is_hashed_before_it_is_handed_to_a_loader(
     paths: ProjectionPaths, note: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
