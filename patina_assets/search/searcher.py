@@ -283,7 +283,9 @@ class Searcher:
 
     def _nothing(self, query: str, filters: Filters, left_out: Mapping[str, str], missing: Mapping[str, str]) -> Answer:
         if missing:
-            raise PatinaError(f"nothing can be searched: {next(iter(missing.values()))}")
+            first, *others = [name for name in missing if name != LEXICAL]  # words stand beside the passages of `base`
+            more = f"; not usable either: {', '.join(others)}" if others else ""
+            raise PatinaError(f"nothing can be searched: {missing[first]}{more}")
         if filters != NO_FILTERS:
             return Answer([], {}, left_out, missing, doubtful=True)
         raise PatinaError(

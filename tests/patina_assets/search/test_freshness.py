@@ -114,6 +114,8 @@ def test_where_nothing_is_whole_it_is_refused_in_one_sentence(project: Project) 
     ran = patina("scry", QUERY)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert "damaged" in ran.err
+    assert all(name in ran.err for name in ("base", "semantic", "temporal", "dependency"))
+    assert ran.err.count("patina oxidize") == 1
 
 
 def test_one_projection_as_the_first_build_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
