@@ -68,9 +68,11 @@ UPDATE patina.content SET place = arrived.place, line = arrived.line, end_line =
                           status = arrived.status
 FROM arrived WHERE arrived.embedding IS NULL AND content.id = arrived.id
 """
+# With its key, for the planner takes a new table for a small one: a large project's words were compared each with each.
+COUNTED = "CREATE TEMP TABLE counted (word text PRIMARY KEY, passages integer NOT NULL) ON COMMIT DROP"
 COUNT_WORDS = """
-CREATE TEMP TABLE counted ON COMMIT DROP AS
-SELECT word, count(*)::integer AS passages
+INSERT INTO counted
+SELECT word, count(*)::integer
 FROM patina.passage, unnest(tsvector_to_array(words)) AS word WHERE project_id = %s GROUP BY word
 """
 KEEP_COUNTS = """
@@ -266,6 +268,7 @@ def _write(connection: "psycopg.Connection[Any]", number: int, built: Publishabl
     for statement in (MOVE_PASSAGES, MOVE_CONTENTS):
         connection.execute(statement)
     if added or gone:
+        connection.execute(COUNTED)
         connection.execute(COUNT_WORDS, (number,))
         connection.execute(KEEP_COUNTS, (number,))
         connection.execute(DROP_COUNTS, (number,))
