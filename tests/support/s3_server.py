@@ -61,7 +61,8 @@ def require_s3() -> None:
 def running_s3() -> Iterator[S3Server]:
     """Serve an empty bucket until the block ends."""
     command = [sys.executable, "-c", SERVER]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as process:
         assert process.stdout is not None
         server = S3Server(f"http://127.0.0.1:{process.stdout.readline().strip()}", process)
         for _ in range(200):
