@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from patina_resources.documents.json_value import MAX_DEPTH
 from patina_resources.errors import shown
 from patina_resources.eventlog.connection import connected, refuse_damaged
 from patina_resources.eventlog.looks.memory import Look, LookMemory, SourceDigest, decode_memory, encode_memory
 from patina_resources.eventlog.looks.since import LAST_SEQ_SQL, extent_of, touched_since
-from patina_resources.eventlog.payloads import MAX_DEPTH, readable
+from patina_resources.eventlog.payloads import readable
 from patina_resources.store.database import refuse_odd_files
 
 NAMED_INVALID_ROWS = 3

@@ -34,7 +34,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
         folders[str(path.parent)].append(item)
         modules[text].add(module_of[function.file])
     contexts = [context for group in folders.values() for context in contexts_across_files(group, options.splits)]
-    return PairData(items, contexts, {text: sorted(keys) for text, keys in modules.items()})
+    return PairData(items, contexts, modules)
 
 
 def top_level_modules(files: Iterable[str]) -> dict[str, str]:

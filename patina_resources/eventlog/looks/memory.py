@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from patina_resources.documents.json_value import json_value
 from patina_resources.eventlog.looks.since import Extent
 from patina_resources.store.trust import is_keyed_digest, keyed_digest
 
@@ -91,7 +92,7 @@ def encode_memory(memory: LookMemory) -> bytes:
 def decode_memory(document: bytes) -> LookMemory:
     """Return what is remembered; nothing where it is damaged or was written elsewhere."""
     try:
-        content = json.loads(document)
+        content = json_value(document)
         if not is_keyed_digest(PURPOSE, _bytes(content), str(content["keyed_sha256"])):
             return LookMemory()
         known = {
@@ -99,7 +100,7 @@ def decode_memory(document: bytes) -> LookMemory:
         }
         extent = content["extent"] and Extent(**content["extent"])
         return LookMemory(str(content["probe"]), extent, known, str(content["warning"]))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return LookMemory()
 
 
