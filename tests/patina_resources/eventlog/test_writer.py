@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 
+from patina_resources.eventlog import writer as writer_module
 from patina_resources.eventlog.writer import ATTEMPTS, Event, EventlogWriter, explain, open_eventlog, payload
 
 OTHER = "INSERT INTO eventlog (event_type, timestamp, source_id, data) VALUES ('git.commit', '', 'o', '{}')"
@@ -157,7 +158,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert refusal(open_below).startswith(f"{tmp_path / 'file'}: cannot be made (")
 
 
-def test_a_wait_is_told_once(path: Path) -> None:
+def test_a_wait_is_told_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "WAIT_SECONDS", 3.0)
     told: list[str] = []
     with open_eventlog(path, lambda: told.append("waits")) as writer:
         holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -165,11 +167,19 @@ def test_a_wait_is_told_once(path: Path) -> None:
         writer._connection.execute("PRAGMA busy_timeout = 1")
         writer._waiting = lambda: (told.append("waits"), holder.execute("COMMIT"))[0]
         writer.write(lambda: writer.append([event("late")]))
-        # From then on it waits for ten minutes.
-        assert writer._connection.execute("PRAGMA busy_timeout").fetchone() == (600_000,)
+        # From then on it waits longer.
+        assert writer._connection.execute("PRAGMA busy_timeout").fetchone() == (3000,)
         holder.close()
     assert told == ["waits"]
     assert rows(path) == ["late"]
+
+
+def test_who_writes_for_too_long_is_waited_for_no_longer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "WAIT_SECONDS", 0.01)
+    with open_eventlog(path) as writer, closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        writer._connection.execute("PRAGMA busy_timeout = 1")
+        holder.execute("BEGIN IMMEDIATE")
+        assert "another process is writing to it" in refusal(lambda: writer.write(lambda: writer.append([])))
 
 
 @pytest.mark.parametrize(
