@@ -20,7 +20,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_assets/pipeline/staleness.py": _in(
         "tests/patina_assets/pipeline", "staleness renewing stale_models early_cutoff refresh"
     ),
-    "patina_assets/pipeline/trust.py": ("tests/security/test_trust.py",),
+    "patina_assets/pipeline/trust.py": _in("tests/patina_assets/pipeline", "foreign_builds"),
     "patina_resources/store/artifacts.py": _STORE,
     "patina_resources/store/files.py": _STORE,
     "patina_resources/store/known_files.py": _STORE,
