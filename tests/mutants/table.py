@@ -125,11 +125,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'self._connection.execute("CREATE INDEX temp.seqs_of_file ON live_of_file (source_file, seq)")',
         "pass",
     ): "an index makes it quick, and nothing else",
-    (
-        _FILES,
-        "descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)",
-        "(os.O_WRONLY | os.O_CREAT | os.O_EXCL & os.O_CLOEXEC)",
-    ): "the name has 64 random bits: it is not there",
     (_FILES, "os.fsync(descriptor)", "pass"): "only a power cut would show it",
     (_FILES, "os.fsync(file.fileno())", "pass"): "only a power cut would show it",
     (
