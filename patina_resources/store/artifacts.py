@@ -236,7 +236,7 @@ def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes
     output = _output(paths, record, role)
     for candidate in _candidates(paths, output):
         with suppress(OSError):
-            data = read_if_sha256(candidate, output.sha256)
+            data = read_if_sha256(candidate, output.sha256) if candidate.is_file() else None
             if data is not None:
                 return data
     raise _not_intact(paths.folder / output.file)

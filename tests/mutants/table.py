@@ -83,6 +83,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 # (path, line, what stands there instead) -> why nobody could notice it.
 _WRITER, _RECIPE = "patina_resources/eventlog/writer.py", "patina_assets/recipe"
 _FILES = "patina_resources/store/files.py"
+_ARTIFACTS = "patina_resources/store/artifacts.py"
 _MUTEX = "patina_resources/store/mutex.py"
 _TIMES = "patina_resources/materialize/git/times.py"
 _NOTES = "patina_resources/materialize/notes/session_notes.py"
@@ -197,6 +198,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_NOTES, "begun = at = 0", "(0 + 1)"): "both are set before they are read",
     (_FILES, "file.flush()", "pass"): "closing does it, too; only a power cut would show the difference",
     (_FILES, "sync_folder(path.parent)", "pass"): "only a power cut would show it",
+    (_ARTIFACTS, "READ_ATTEMPTS = 20", "(20 + 1)"): "one try more",
+    (_ARTIFACTS, "MUTEX_WAIT_SECONDS = 900.0", "(900.0 + 1)"): "seconds of a wait: no test measures time",
+    (_ARTIFACTS, "sync_folder(paths.folder)", "pass"): "only a power cut would show it",
     (_MUTEX, "POLL_SECONDS = 0.05", "(0.05 + 1)"): "seconds of a wait: no test measures time",
     (
         _FILES,

@@ -1,6 +1,7 @@
 """Damaged artifacts are named, and never handed out."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -153,9 +154,25 @@ def test_a_damaged_file_is_named_and_never_handed_out(
     assert str(damages(paths, record)[0]) == f"temporal.usearch is {state}"
     for read in (read_output, verified_path):
         sentence = refusal(partial(read, paths, record, "usearch"))
-        assert sentence.startswith(f"{paths.index}: {state}")
+        assert sentence.startswith(f"{paths.index}: {state}{' (' if state == 'damaged' else ':'}")
     refusal(lambda: read_outputs(paths, "index", ROLES))
     assert read_output(paths, record, "search.db") == OLD["search.db"]
+
+
+def test_a_named_pipe_in_the_place_of_a_file_is_not_waited_for(paths: ProjectionPaths) -> None:
+    record = publish(paths, OLD)
+    paths.index.unlink()
+    os.mkfifo(paths.index)
+    told: list[object] = []
+
+    def look() -> None:
+        told.append(damages(paths, record))
+        told.append("damaged" in refusal(lambda: read_output(paths, record, "usearch")))
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    looking.join(30)
+    assert told == [(Damage("temporal.usearch", "damaged"),), True]
 
 
 @pytest.mark.parametrize(("again", "times"), [(False, 1), (True, 2)])
