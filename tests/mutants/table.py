@@ -66,7 +66,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_assets/pipeline/stages/refresh.py": ("tests/patina_assets/pipeline/test_refresh.py",),
     "patina_resources/eventlog/file_names.py": ("tests/patina_resources/eventlog/test_file_names.py",),
     "patina_resources/eventlog/normal_forms.py": (f"{_PAIRS}/test_pairs_commits.py",),
-    "patina_resources/materialize/reconcile.py": (f"{_MATERIALIZE}/test_materialize_docs.py",),
+    "patina_resources/materialize/reconcile.py": _in(_MATERIALIZE, "reconcile"),
     "patina_resources/materialize/forge/records.py": _in(_MATERIALIZE, "forge_records"),
     "patina_resources/materialize/notes/decision_records.py": _in(
         _MATERIALIZE, "decision_records materialize_sessions hostile_notes"
@@ -85,6 +85,7 @@ _WRITER, _RECIPE = "patina_resources/eventlog/writer.py", "patina_assets/recipe"
 _FILES = "patina_resources/store/files.py"
 _ARTIFACTS = "patina_resources/store/artifacts.py"
 _MUTEX = "patina_resources/store/mutex.py"
+_TRUST = "patina_resources/store/trust.py"
 _TIMES = "patina_resources/materialize/git/times.py"
 _NOTES = "patina_resources/materialize/notes/session_notes.py"
 _FAR = "what datetime cannot hold is never near zero"
@@ -143,6 +144,29 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "names = sorted({verdict.projection for verdict in stale} - {MODEL, LOCK}) or [LOCK] * bool(stale)",
         "list({verdict.projection for verdict in stale} - {MODEL, LOCK})",
     ): "what is asked for stands in the order of the verdicts",
+    (
+        "patina_assets/pairs/commits.py",
+        "lines = sum(count for count in counts if type(count) is int and count > 0)",
+        "count >= 0",
+    ): "no lines add nothing to a sum",
+    (
+        f"{_TYPES}/effect_similarity.py",
+        "most = max((len(effect.changes) for effect in effects), default=0)",
+        "(0 + 1)",
+    ): "of no effects, no column is read",
+    ("patina_assets/learning/adam.py", "ADAM_BLOCK = 65_536", "(65536 + 1)"): "the size of a block changes no value",
+    ("patina_resources/store/known_files.py", "MOST_KNOWN = 4096", "(4096 + 1)"): "one file more is remembered",
+    (
+        "patina_resources/store/manifests.py",
+        "_PARSED: KnownFiles[_Parsed] = KnownFiles(most=256)",
+        "(256 + 1)",
+    ): "one manifest more is remembered",
+    (_TRUST, "WAIT_SECONDS = 30.0", "(30.0 + 1)"): "seconds of a wait: no test measures time",
+    (
+        _TRUST,
+        'with exclusive(own / "key.mutex", WAIT_SECONDS, "making the key"):',
+        "'key.mutex_'",
+    ): "any name will do: all processes use the same",
     (
         "patina_assets/learning/verdict.py",
         "return Verdict.BETTER if self.low > 0 else Verdict.WORSE",

@@ -1,6 +1,8 @@
 """What another installation built in a project: found, described, accepted, and taken over from an older version."""
 
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from patina_resources.embedding.cache import EmbeddingCache, text_digest
 from patina_resources.project.known_projects import known_projects
 from patina_resources.project.project import Project, find_project
 from patina_resources.store import manifests
-from patina_resources.store.manifests import find_manifest
+from patina_resources.store.manifests import find_manifest, manifest_document
 from patina_resources.store.mothership import mothership
 from patina_resources.store.mutex import exclusive
 from patina_resources.store.paths import ProjectionPaths
@@ -71,7 +73,7 @@ def test_what_another_installation_built_is_described(
     cache = project.data / "embeddings" / "model" / "cache.db"
     artifacts, vectors = foreign
     assert artifacts == Foreign(
-        "artifacts", paths.manifest, found.built_by, found.stages["weights"].built_at, 9 + 9 + 7, ()
+        "artifacts", paths.manifest, found.built_by, found.stages["weights"].built_at, (), bytes=9 + 9 + 7
     )
     assert len(found.built_by) == 12
     assert vectors == Foreign("vectors", cache, bytes=cache.stat().st_size)
@@ -81,6 +83,37 @@ def test_what_another_installation_built_is_described(
     assert sorted(damaged.damages) == ["temporal.safetensors is missing", "temporal.usearch is damaged"]
     paths.manifest.write_bytes(b"{")
     assert foreign_in(project) == [vectors]
+
+
+def test_what_is_foreign_is_found_by_path_and_was_built_when_the_last_of_it_was(project: Project) -> None:
+    use_key(OTHER_KEY)
+    for number in (7, 2, 5, 1, 6, 3):
+        place = ProjectionPaths(project.data / "embeddings" / f"model{number}", "base")
+        record = publish(place, OLD)
+        stages = {str(year): replace(record, built_at=f"{year}") for year in (2025, 2027, 2026)}
+        place.manifest.write_bytes(manifest_document("base", stages))
+        for name in ("cache.db", "cache.db.foreign"):
+            (place.folder / name).write_bytes(b"no seal")
+    use_key(KEY)
+    found = foreign_in(project)
+    assert {entry.built_at for entry in found[:6]} == {"2027"}
+    kinds = [found[:6], found[6:12], found[12:]]
+    assert all(paths == sorted(paths) for paths in ([entry.path for entry in kind] for kind in kinds))
+    assert [len(kind) for kind in kinds] == [6, 6, 6]
+
+
+def test_what_git_tracks_is_not_built_in(project: Project) -> None:
+    git = ["git", "-C", str(project.root)]
+    (project.data / "x").parent.mkdir(parents=True)
+    (project.data / "x").touch()
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "--force", ".patina/data/x"], check=True)
+    assert "git tracks .patina/data/x" in refusal(lambda: admit(project))
+
+
+def test_nothing_is_built_where_nothing_may_be_written(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patina_resources.project.project.can_write_in", lambda _: False)
+    assert "cannot be written to" in refusal(lambda: admit(project))
 
 
 def test_what_is_accepted_is_ours(project: Project, paths: ProjectionPaths, foreign: list[Foreign]) -> None:
@@ -103,7 +136,7 @@ def test_ours_is_not_foreign_and_to_accept_nothing_waits_for_nobody(
     with exclusive(project.mutex, 0, "building"):
         accept(project, [])
         assert "so accepting what was built elsewhere cannot" in refusal(
-            lambda: accept(project, [Foreign("artifacts", paths.manifest)])
+            lambda: accept(project, [Foreign("artifacts", paths.manifest, bytes=0)])
         )
 
 
