@@ -131,6 +131,9 @@ def test_a_file_that_changes_while_it_is_read_is_not_known(tmp_path: Path, monke
         assert known_files.read_if_sha256(path, sha256(b"other")) is None
         states = iter([(1, 1, 6, 1, 1)])
         assert known_files.known_sha256(path) == sha256(b"before")
+        path.write_bytes(b"after!")
+        states = iter([(1, 1, 6, 1, 1), (1, 1, 6, 2, 2)])
+        assert known_files.read_if_sha256(path, sha256(b"before")) is None
 
 
 def test_what_is_known_of_files_is_bounded() -> None:
