@@ -159,7 +159,7 @@ class Eventlog:
     def event_counts(self) -> dict[str, int]:
         """Return the number of events of each type."""
         with self.connect() as connection:
-            query = "SELECT event_type, COUNT(*) FROM eventlog GROUP BY event_type ORDER BY event_type"
+            query = "SELECT event_type, COUNT(*) FROM eventlog GROUP BY event_type"
             return {str(kind): int(count) for kind, count in connection.execute(query)}
 
     def read(self, sources: Sequence[Source]) -> dict[str, SourceRows]:

@@ -183,7 +183,7 @@ class EventlogWriter:
 
     def live_counts(self, kind: str) -> dict[str, int]:
         """Return the number of live events of each type of a kind (`git`, `session`, `code`)."""
-        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type ORDER BY event_type"
+        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type"
         return dict(self._connection.execute(query, (f"{kind}.*",)))
 
     def live_files(self, kind: str) -> set[str]:

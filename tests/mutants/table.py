@@ -154,6 +154,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "most = max((len(effect.changes) for effect in effects), default=0)",
         "(0 + 1)",
     ): "of no effects, no column is read",
+    ("patina_assets/pairs/triplet.py", "NEGATIVE_ATTEMPTS = 30", "(30 + 1)"): "one try more",
+    (
+        "patina_assets/pairs/triplet.py",
+        'order = np.argsort(relations.members, kind="stable")',
+        "'stable_'",
+    ): "numpy reads the first letter",
     ("patina_assets/learning/adam.py", "ADAM_BLOCK = 65_536", "(65536 + 1)"): "the size of a block changes no value",
     ("patina_resources/store/known_files.py", "MOST_KNOWN = 4096", "(4096 + 1)"): "one file more is remembered",
     (

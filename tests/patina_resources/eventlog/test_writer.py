@@ -9,6 +9,7 @@ import pytest
 from refusals import refusal
 
 from patina_resources.eventlog import writer as writer_module
+from patina_resources.eventlog.creation import prepare_connection
 from patina_resources.eventlog.writer import ATTEMPTS, Event, EventlogWriter, explain, open_eventlog, payload
 
 OTHER = "INSERT INTO eventlog (event_type, timestamp, source_id, data) VALUES ('git.commit', '', 'o', '{}')"
@@ -220,6 +221,26 @@ def test_a_wait_is_told_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         holder.close()
     assert told == ["waits"]
     assert rows(path) == ["late"]
+
+
+def test_a_database_that_somebody_reads_keeps_its_journal_mode(path: Path) -> None:
+    with open_eventlog(path):
+        pass
+
+    def mode_of(connection: sqlite3.Connection) -> str:
+        prepare_connection(connection)
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as reader,
+        closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as opened,
+    ):
+        reader.execute("PRAGMA journal_mode = DELETE")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM eventlog").fetchall()
+        assert mode_of(opened) == "delete"
+        reader.execute("COMMIT")
+        assert mode_of(opened) == "wal"
 
 
 def test_who_writes_for_too_long_is_waited_for_no_longer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
