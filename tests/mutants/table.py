@@ -154,6 +154,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "most = max((len(effect.changes) for effect in effects), default=0)",
         "(0 + 1)",
     ): "of no effects, no column is read",
+    ("patina_assets/pairs/entities.py", "once = first < second", "first <= second"): "nothing is related to itself",
     ("patina_assets/pairs/triplet.py", "NEGATIVE_ATTEMPTS = 30", "(30 + 1)"): "one try more",
     (
         "patina_assets/pairs/triplet.py",
