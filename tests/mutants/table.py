@@ -154,6 +154,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "most = max((len(effect.changes) for effect in effects), default=0)",
         "(0 + 1)",
     ): "of no effects, no column is read",
+    (
+        "patina_resources/materialize/reconcile.py",
+        "if held and (same := held.get(self.identity(event))):",
+        "((same := held.get(self.identity(event))))",
+    ): "what is new is not compared: quicker, and nothing else",
     ("patina_assets/pairs/entities.py", "once = first < second", "first <= second"): "nothing is related to itself",
     ("patina_assets/pairs/triplet.py", "NEGATIVE_ATTEMPTS = 30", "(30 + 1)"): "one try more",
     (
