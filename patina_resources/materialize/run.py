@@ -98,7 +98,7 @@ def _history(
     except GitFailedError as error:
         if not goes_on:
             raise
-        return ScraperReport("git", skipped=(f"git: the history is not read: {error}",))
+        return ScraperReport("git", skipped=(f"git: the history is not read: {error}",), failed=True)
 
 
 def _chosen(only: Collection[str] | None) -> Collection[str]:

@@ -244,5 +244,6 @@ def neighbour_rows(found: Places, vectors: NDArray[np.float32]) -> list[dict[str
 
 def _short(found: Places, row: int) -> str:
     item = found.items[row]
-    text = " ".join(item.text.split())
-    return f"[{label(item)}] {text[:CELL_CHARACTERS]}"
+    text = " ".join(item.text.split())[:CELL_CHARACTERS]
+    # The text of a file begins with its path.
+    return text if item.file and item.file in text else f"[{label(item)}] {text}"
