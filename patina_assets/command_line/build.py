@@ -55,12 +55,14 @@ def materialize(
 
     _collect_rarely()
     project = named_project(path)
-    read_repository(project, only=only, full=full, forge_files=forge_files, as_json=as_json, says_next=not then_oxidize)
+    is_read = read_repository(
+        project, only=only, full=full, forge_files=forge_files, as_json=as_json, says_next=not then_oxidize
+    )
     if not then_oxidize:
-        return 0
+        return 0 if is_read else 1
     from patina_assets.commands.oxidize import oxidize as build
 
-    return 0 if build(project) else 1
+    return 0 if build(project) and is_read else 1
 
 
 @click.command(cls=Command)

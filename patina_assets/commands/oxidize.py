@@ -294,8 +294,10 @@ def _built(
 ) -> Iterator[tuple[ProjectionStages, dict[str, Mapping[str, Any]]]]:
     """Yield those of some projections that are built, each with the facts of its stages by name."""
     for projection in workspace.projections:
+        if projection.name not in names:
+            continue  # it may have been built elsewhere
         manifest = read_manifest(workspace.paths(projection.name).manifest)
-        if projection.name in names and projection.last.name in manifest:
+        if projection.last.name in manifest:
             yield projection, {stage: record.facts for stage, record in manifest.items()}
 
 

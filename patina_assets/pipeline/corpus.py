@@ -18,6 +18,7 @@ from patina_assets.pipeline.reasons import Reason, ReasonKind
 from patina_assets.pipeline.staleness import BaseModelState, joint_state
 from patina_assets.search.base_model import MODEL_STAGE, corpus_model_paths, settings_text
 from patina_resources.corpus.limits import REBUILD_ABOVE, REBUILD_ABOVE_NEW_TEXTS
+from patina_resources.documents.json_value import json_value
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.live import LIVE
@@ -234,7 +235,7 @@ def _recalled_unseen(memory: Path, record: StageRecord, rows: Mapping[str, int],
     To count takes longer than all else that is decided after one commit, and few events cannot change the answer.
     """
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        found = json.loads(memory.read_bytes())
+        found = json_value(memory.read_bytes())
         before = {**found["rows"], "": found["last_seq"]}
         now = {**rows, "": last_seq}
         is_near = before.keys() == now.keys() and all(

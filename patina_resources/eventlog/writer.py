@@ -119,7 +119,6 @@ class EventlogWriter:
 
     def _version(self) -> int:
         """Return a number that changes when another process writes."""
-        self._connection.execute("SELECT 1 FROM eventlog LIMIT 1").fetchone()
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     @contextmanager
@@ -190,7 +189,7 @@ class EventlogWriter:
         counts: Counter[str] = Counter()
         for event_type, _, count in self._counted(kind):
             counts[event_type] += count
-        return {event_type: counts[event_type] for event_type in sorted(counts)}
+        return dict(counts)
 
     def live_files(self, kind: str) -> set[str]:
         """Return every source_file with a live event of a kind."""
@@ -267,13 +266,13 @@ class EventlogWriter:
             raise PatinaError(explain(self._path, sqlite3.DatabaseError("database disk image is malformed")))
         self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of this program's
 
-    def read(self, query: str, values: Mapping[str, int] | None = None) -> list[tuple[Any, ...]]:
+    def read(self, query: str, values: Mapping[str, int] | tuple[()] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the events and the view `live`."""
-        return self._connection.execute(query, values or {}).fetchall()
+        return self._connection.execute(query, values).fetchall()
 
-    def run(self, statement: str, values: Mapping[str, int] | None = None) -> None:
+    def run(self, statement: str, values: Mapping[str, int]) -> None:
         """Run one statement that fills a derived table."""
-        self._connection.execute(statement, values or {})
+        self._connection.execute(statement, values)
 
 
 @contextmanager

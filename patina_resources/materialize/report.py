@@ -22,6 +22,7 @@ class ScraperReport:
         known: Events that were there before and still hold, by event type.
         retracted: Events taken back, by event type.
         skipped: One sentence for everything that was left out: `path: reason`.
+        failed: Whether nothing of what was to be read could be read, for the reason in `skipped`.
     """
 
     scraper: str
@@ -29,6 +30,7 @@ class ScraperReport:
     known: Mapping[str, int] = field(default_factory=dict)
     retracted: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    failed: bool = False
 
 
 def joint_report(first: ScraperReport, second: ScraperReport) -> ScraperReport:

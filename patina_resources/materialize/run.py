@@ -97,7 +97,7 @@ def _history(
     except GitFailedError as error:
         if not goes_on:
             raise
-        return ScraperReport("git", skipped=(f"git: the history is not read: {error}",))
+        return ScraperReport("git", skipped=(f"git: the history is not read: {error}",), failed=True)
 
 
 def _forge(files: Sequence[Path], show: TellProgress) -> Callable[[EventlogWriter], ScraperReport] | None:

@@ -167,11 +167,11 @@ def settle(paths: ProjectionPaths) -> Manifest:
             if pending.is_file():
                 make_way(paths.folder / output.file)
                 move(pending, paths.folder / output.file)
-    if paths.folder.exists():
-        for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}{paths.name}.*"):
-            for leftover in paths.folder.glob(pattern):
-                with suppress(IsADirectoryError, PermissionError):  # not made by us, and in nobody's way
-                    leftover.unlink(missing_ok=True)
+    for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}{paths.name}.*"):
+        for leftover in paths.folder.glob(pattern):
+            # What is gone by now, or was not made by us and is in nobody's way.
+            with suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+                leftover.unlink()
     return manifest
 
 
@@ -237,7 +237,7 @@ def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes
     output = _output(paths, record, role)
     for candidate in _candidates(paths, output):
         with suppress(OSError):
-            data = read_if_sha256(candidate, output.sha256)
+            data = read_if_sha256(candidate, output.sha256) if candidate.is_file() else None
             if data is not None:
                 return data
     raise _not_intact(paths.folder / output.file)

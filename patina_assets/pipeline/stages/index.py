@@ -266,5 +266,6 @@ def _short(found: "Places", row: int) -> str:
     from patina_assets.pictures.map import label
 
     item = found.items[row]
-    text = " ".join(item.text.split())
-    return f"[{label(item)}] {text[:CELL_CHARACTERS]}"
+    text = " ".join(item.text.split())[:CELL_CHARACTERS]
+    # The text of a file begins with its path.
+    return text if item.file and item.file in text else f"[{label(item)}] {text}"

@@ -146,6 +146,10 @@ def _defines(source: SourceFile, node: Node, scope: _Scope, surroundings: Surrou
     if kind in language.lambdas or _is_lambda_call(source, node):
         holder = surroundings.holder(node)
         return "" if scope.in_function or holder is None else "function"
+    if _type_call(source, node):
+        holder = surroundings.holder(node)
+        is_bound = holder is not None and source.text(holder.child_by_field_name("left"))[:1].isupper()
+        return "type" if is_bound else ""
     if kind in METHOD_DECLARATIONS:
         return "function" if scope.kind == "type" else ""
     if kind in language.functions:
@@ -163,6 +167,14 @@ def _is_lambda_call(source: SourceFile, node: Node) -> bool:
     if not names or node.type != "call" or node.child_by_field_name("block") is None:
         return False
     return node.child_by_field_name("receiver") is None and source.text(node.child_by_field_name("method")) in names
+
+
+def _type_call(source: SourceFile, node: Node) -> str:
+    """Return the event of the type that a call defines, such as Ruby's `Struct.new(:a)`, or ""."""
+    if not source.language.type_calls or node.type != "call":
+        return ""
+    receiver, method = node.child_by_field_name("receiver"), node.child_by_field_name("method")
+    return source.language.type_calls.get(f"{source.text(receiver)}.{source.text(method)}", "")
 
 
 def _qualified(source: SourceFile, path: Sequence[str]) -> str:
@@ -190,13 +202,15 @@ def _function(source: SourceFile, node: Node, path: Sequence[str], about: dict[s
 
 def _type(source: SourceFile, node: Node, path: Sequence[str], about: dict[str, Any]) -> Iterator[Fact]:
     name = path[-1]
-    event = source.language.types[node.type]
+    event = _type_call(source, node) or source.language.types[node.type]
     kind = event
     refined = source.language.refined_types
     if refined and (held := node.child_by_field_name("type")):
         event = kind = refined.get(held.type, event)
     elif node.type in MENTIONS:
         kind = node.type.removesuffix("_specifier")
+    elif node.type == "record_declaration" and any(child.type == "struct" for child in node.children):
+        event = kind = "struct"
     elif node.type in ("const_item", "static_item", "union_item"):
         kind = node.type.removesuffix("_item")
     fields = {
