@@ -238,11 +238,12 @@ def neighbour_rows(found: Places, vectors: NDArray[np.float32]) -> list[dict[str
         cosines = units @ units[row]
         nearest = [other for other in np.argsort(-cosines, kind="stable").tolist() if other != row][:NEIGHBOURS]
         rows.append({"cosine": QUERY, "item": _short(found, row)})
-        rows += [{"cosine": f"{cosines[other]:.3f}", "item": _short(found, other)} for other in nearest]
+        rows += [{"cosine": f"{cosines[other]:.4f}", "item": _short(found, other)} for other in nearest]
     return rows
 
 
 def _short(found: Places, row: int) -> str:
     item = found.items[row]
     text = " ".join(item.text.split())
-    return f"[{label(item)}] {text[:CELL_CHARACTERS]}"
+    is_named = bool(item.file) and str(item.file) in text[:CELL_CHARACTERS]
+    return text[:CELL_CHARACTERS] if is_named else f"[{label(item)}] {text[:CELL_CHARACTERS]}"
