@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part, validation_gain
-from patina_assets.pictures.charts import drift_chart, history_chart
 from patina_assets.pipeline.stages.ageing import ageing
 from patina_assets.pipeline.stages.stage import CheckResult, Picture, Table
 from patina_resources.store.artifacts import BuiltStage
@@ -31,6 +30,8 @@ def weights_page(facts: Mapping[str, Any], lineage: Lineage | None) -> dict[str,
         facts: Of the weights stage.
         lineage: What the weights were trained on.
     """
+    from patina_assets.pictures.charts import history_chart  # who only looks at what is stale must not wait for it
+
     facts = dict(facts)
     quality, used, held_out = _quality_rows(facts), takes_part(facts), held_out_gain(facts)
     facts.pop(BEFORE, None)
@@ -67,6 +68,8 @@ def _ageing_facts(continuations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _drift_picture(continuations: Sequence[Mapping[str, Any]]) -> Picture | None:
+    from patina_assets.pictures.charts import drift_chart
+
     shares = [told["drift"] for told in continuations]
     return Picture(drift_chart(shares), "drift at each continuation") if len(shares) > 1 else None
 
