@@ -47,6 +47,7 @@ GENERATED_MARKS = {
 }
 # A file that was there when it was looked at, and is not as it is read.
 CHANGED_MEANWHILE = "changed while it was read; run again"
+NAMED_SUBMODULES = 5
 HEAD_BYTES = 2048
 BINARY_BYTES = 8192
 MINIFIED_LINE_BYTES = 500
@@ -80,6 +81,9 @@ def list_sources(repository: Repository, folder: Path, include: Sequence[str] = 
     """
     found = SourceFiles()
     files = repository.files(folder)
+    submodules = _submodules(repository, folder, files)
+    others = frozenset(submodules)
+    files = [path for path in files if path not in others]
     sources = [path for path in files if is_source(path_text(path))]
     told = _attributes(repository, files, sources)
     foreign = _foreign_folders(repository, files)
@@ -95,11 +99,23 @@ def list_sources(repository: Repository, folder: Path, include: Sequence[str] = 
             found.skipped.append(f"{text}: generated ({mark})")
         else:
             found.paths.append(path)
+    if submodules:
+        named = ", ".join(map(path_text, submodules[:NAMED_SUBMODULES]))
+        more = ", ..." if len(submodules) > NAMED_SUBMODULES else ""
+        found.skipped.append(
+            f"code: {len(submodules)} submodule(s) are not read, run `patina init` in one to search it: {named}{more}"
+        )
     found.skipped.extend(
         f"{below}: vendored ({count} file(s)): to read it, name it in [code] include of .patina/config.toml"
         for below, count in sorted(vendored.items())
     )
     return found
+
+
+def _submodules(repository: Repository, folder: Path, files: Sequence[bytes]) -> list[bytes]:
+    """Return the paths of the submodules, which are repositories of their own."""
+    has_any = any(path.rpartition(b"/")[2] == b".gitmodules" for path in files)
+    return repository.submodules(folder) if has_any else []
 
 
 def not_checked_out(repository: Repository) -> frozenset[bytes]:
