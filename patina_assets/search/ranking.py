@@ -38,9 +38,9 @@ COSINE_SCALE = 0.1
 # Files that repeat or try what others do stand below these. Short texts are near everything, so brief commits do, too.
 ROLE_FACTORS: Mapping[Group, Mapping[Role, float]] = {
     Group.CODE: {Role.TEST: 0.5, Role.EXAMPLE: 0.5, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5,
-                 Role.BINARY: 0.4},
+                 Role.BINARY: 0.4, Role.TEXT: 0.8},
     Group.DOCS: {Role.TEST: 0.5, Role.EXAMPLE: 0.7, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5},
-    Group.COMMITS: {Role.BRIEF: 0.5, Role.ASIDE: 0.7, Role.BRIEF_ASIDE: 0.35},
+    Group.COMMITS: {Role.BRIEF: 0.6, Role.ASIDE: 0.7, Role.BRIEF_ASIDE: 0.42},
 }  # fmt: skip
 STATE_FACTOR = 0.5
 # Cosines of unlike texts are far above zero, so a factor on them must be gentler than one on BM25.
