@@ -198,7 +198,8 @@ class Searcher:
         if not words:
             left_out[LEXICAL] = NO_LEXICAL if words is None else "no word of the query stands in a passage"
         lists = merged(words or {}, near, named(file, query, depth), projected, filters)
-        commits = near.get(Group.COMMITS, [])[:TOUCHED_COMMITS]
+        # Vectors that know words alone say nothing of commits that the words did not find.
+        commits = [] if is_static(self._indexes.spec) else near.get(Group.COMMITS, [])[:TOUCHED_COMMITS]
         if commits and Group.CODE in lists:
             paths = file.touched([commit.key for commit in commits])
             if touched := touched_files(commits, paths, lists[Group.CODE]):
