@@ -25,7 +25,7 @@ def materialize(
     forge_files: Sequence[Path] = (),
     as_json: bool = False,
     says_next: bool = True,
-) -> None:
+) -> bool:
     """Append what is new in the repository to the eventlog, and print what was done.
 
     The first events of a kind tell what has signal: a recipe that nobody has edited is then written anew.
@@ -37,6 +37,9 @@ def materialize(
         forge_files: JSON files with issues and pull requests; `-` is standard input.
         as_json: Print JSON: a list of reports.
         says_next: Say what to do next.
+
+    Returns:
+        Whether everything that was asked for could be read.
 
     Raises:
         PatinaError: The repository cannot be read, or the eventlog cannot be written.
@@ -57,9 +60,10 @@ def materialize(
         )
     brings_kinds = any(count and not entry.known.get(kind) for entry in reports for kind, count in entry.new.items())
     recipe_lines = _follow_signal(project) if has_recipe and brings_kinds else []
+    is_whole = not any(entry.failed for entry in reports)
     if as_json:
         print(json_text([asdict(entry) for entry in reports]))
-        return
+        return is_whole
     skipped = [one_line(reason) for entry in reports for reason in entry.skipped]
     skipped += PROBLEMS
     for reason in skipped:
@@ -71,6 +75,7 @@ def materialize(
         print(line)
     if says_next and any(entry.new or entry.retracted for entry in reports):
         print("next: run `patina oxidize`")
+    return is_whole
 
 
 def _follow_signal(project: Project) -> list[str]:

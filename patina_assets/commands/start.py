@@ -32,7 +32,7 @@ def start(path: Path, model: str | None, *, builds: bool) -> bool:
         builds: Do not stop after the settings.
 
     Returns:
-        Whether everything that was asked for is built.
+        Whether everything that was asked for could be read, and is built.
 
     Raises:
         PatinaError: The repository, the model or the settings cannot be used.
@@ -48,15 +48,16 @@ def start(path: Path, model: str | None, *, builds: bool) -> bool:
         chosen = choose_model(project)
     if chosen is not None:
         project = _configured(project, chosen)
+    is_read = True
     if reads:
-        materialize(project, only=None, full=False, says_next=False)
+        is_read = materialize(project, only=None, full=False, says_next=False)
         if not Eventlog(project.eventlog()).last_seq():
             raise PatinaError(f"{project.root}: nothing of it could be read: what was skipped is named above")
     if chosen is None:  # what a model costs is known now
         project = _configured(project, choose_model(project))
     print(write_recipe(project))
     if reads:
-        return _build(project)
+        return _build(project) and is_read
     print(_next_step(project))
     return True
 

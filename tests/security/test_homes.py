@@ -51,6 +51,15 @@ def test_a_home_of_somebody_else_is_only_read(attacker: Path, tmp_path: Path) ->
     assert (user / ".patina" / "key").is_file()
 
 
+def test_one_projection_is_built_beside_others_that_were_built_elsewhere(
+    attacker: Path, tmp_path: Path, home: Path
+) -> None:
+    victim = unpack(attacker, tmp_path / "victim")
+    done = run(victim, home, "oxidize", "--only", "base")
+    assert done.code == 0, done
+    assert run(victim, home, *QUESTION).code == 0
+
+
 def test_a_home_that_cannot_be_written_to_is_only_read(attacker: Path, tmp_path: Path) -> None:
     shared, user = tmp_path / "shared", tmp_path / "user"
     shared.mkdir()

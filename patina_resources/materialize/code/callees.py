@@ -10,12 +10,13 @@ from patina_resources.materialize.code.names import plain_word
 from patina_resources.materialize.code.source import SourceFile
 
 MAXIMUM_CALLEE = 200
-WORD = re.compile(r"\w++")
+PATH = re.compile(r"\w++(?:\.\w++)*+")
 # What is left of Rust's `parse::<i32>()` and `S::<u8>::new()` without the types.
 TURBOFISH = re.compile(r"::(?=::|\(|$)")
 
 # The last three are words of the language in some places, and names elsewhere.
 RUST_WORDS = words("identifier self super crate metavariable primitive_type default union raw")
+OPERATOR_SPACE = re.compile(r"\boperator\s++(?=\W)")
 MOST_PARTS = 32
 # What is no function, though it is written as one, by the node of its call: constructs of PHP and of C#.
 CONSTRUCTS = {
@@ -48,17 +49,19 @@ def callee_text(source: SourceFile, call: Node) -> str:
         if node.type == "index_expression" and _is_go_type(source, node.child_by_field_name("index")):
             pending.extend(node.children[:1])
             continue
+        if node.type in chains or (node.is_error and source.language.declarators):
+            pending.extend(node.children)
+            continue
         if node.type in QUALIFIED:
             pending.extend(node.named_children[:1])
-            continue
-        if node.type in chains:
-            pending.extend(node.children)
             continue
         part = _part(source, node)
         parts.append(part)
         length += len(part)
     written = TURBOFISH.sub("", "".join(reversed(parts)))
-    text = plain_word(source, written).removeprefix("\\")
+    text = plain_word(source, written).removeprefix("\\").removesuffix(".")  # `f.(1)` of Ruby
+    if source.language.operators == "named":
+        text = OPERATOR_SPACE.sub("operator", text)
     if text in CONSTRUCTS.get(call.type, ()):
         return ""
     if call.type in CONVERTING and (written in source.language.reserved or _is_plain_type(call)):
@@ -82,7 +85,7 @@ def _may_be_index(source: SourceFile, arguments: Node) -> bool:
     if holder is None or holder.type != "type_conversion_expression" or arguments.named_child_count != 1:
         return False
     held = arguments.named_child(0)
-    return held is not None and WORD.fullmatch(source.text(held)) is not None and not _is_go_type(source, held)
+    return held is not None and PATH.fullmatch(source.text(held)) is not None and not _is_go_type(source, held)
 
 
 def _is_go_type(source: SourceFile, index: Node | None) -> bool:
@@ -91,9 +94,10 @@ def _is_go_type(source: SourceFile, index: Node | None) -> bool:
         return False
     if index.type == "type_elem":
         index = index.named_child(0) or index
-    word = source.text(index)
+    word = source.text(index).rpartition(".")[2]
     is_pointer = index.type == "unary_expression" and source.text(index.child_by_field_name("operator")) == "*"
-    return is_pointer or index.type.endswith("_type") or word in GO_TYPES or word[:1].isupper()
+    is_written_as_type = index.type.endswith("_type") and index.type != "qualified_type"
+    return is_pointer or is_written_as_type or word in GO_TYPES or word[:1].isupper()
 
 
 def calls_in_macro(source: SourceFile, macro: Node) -> Iterator[tuple[str, Node]]:
@@ -159,7 +163,7 @@ def _before_generics(tokens: list[Node], end: int) -> int:
 def _callee_nodes(source: SourceFile, call: Node) -> list[Node]:
     for field in source.language.callee_fields.get(call.type, ("function",)):
         if node := call.child_by_field_name(field):
-            return [node]
+            return [node, *_unread_member(source, call)]
     nodes: list[Node] = []
     if call.type in JSX:  # `<>` around a list
         return nodes
@@ -168,6 +172,14 @@ def _callee_nodes(source: SourceFile, call: Node) -> list[Node]:
             break
         nodes.append(child)
     return nodes
+
+
+def _unread_member(source: SourceFile, call: Node) -> list[Node]:
+    """Return what the grammars of C cannot read between a callee and its arguments: `->e` of `this->template e()`."""
+    if not source.language.declarators or not call.has_error:
+        return []
+    between = [child for child in call.children if child.is_error]
+    return [child for child in between if child.child_count and child.children[0].type in (".", "->")]
 
 
 def _part(source: SourceFile, node: Node) -> str:
@@ -180,6 +192,8 @@ def _part(source: SourceFile, node: Node) -> str:
         return "()"
     if node.type in language.strings:
         return '""'
+    if node.type == "operator" and language.declarators:  # `a.operator bool()`, which the grammar splits
+        return "operator "
     if node.child_count == 0 or node.type in language.callee_words:
         return source.text(node)
     return "()"

@@ -24,7 +24,7 @@ from patina_resources.materialize.code.names import definition_names
 from patina_resources.materialize.code.parsing import parse
 from patina_resources.materialize.code.signatures import is_public, signature
 from patina_resources.materialize.code.source import SourceFile
-from patina_resources.materialize.report import KINDS_OF_TYPES
+from patina_resources.materialize.report import TYPES_OF_FACTS
 
 OUTSIDE_FUNCTIONS = "<module>"
 MAXIMUM_DEFINITION = 200
@@ -42,7 +42,6 @@ WITHOUT_BODY = METHOD_DECLARATIONS | {
 MAYBE_WITHOUT_BODY = frozenset({"method_declaration"})
 # Nodes that name a type without a body, and define it with one.
 MENTIONS = frozenset({"class_specifier", "enum_specifier", "struct_specifier", "union_specifier"})
-ORDER = ("code.function", *KINDS_OF_TYPES, "code.type", "code.import", "code.call")
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def read_facts(language: Language, content: bytes, default_name: str = "default"
     nodes = sorted(captured.get("node", []), key=lambda node: (node.start_byte, -node.end_byte))
     source = SourceFile(language, content, parsed.unread_bytes > 0, default_name, parsed.heads)
     facts = list(_facts(source, nodes, Surroundings(source, parsed.root)))
-    facts.sort(key=lambda fact: ORDER.index(fact.event_type))
+    facts.sort(key=lambda fact: TYPES_OF_FACTS.index(fact.event_type))
     return FileFacts(tuple(facts), parsed.unread_bytes)
 
 
@@ -147,6 +146,10 @@ def _defines(source: SourceFile, node: Node, scope: _Scope, surroundings: Surrou
     if kind in language.lambdas or _is_lambda_call(source, node):
         holder = surroundings.holder(node)
         return "" if scope.in_function or holder is None else "function"
+    if _type_call(source, node):
+        holder = surroundings.holder(node)
+        is_bound = holder is not None and source.text(holder.child_by_field_name("left"))[:1].isupper()
+        return "type" if is_bound else ""
     if kind in METHOD_DECLARATIONS:
         return "function" if scope.kind == "type" else ""
     if kind in language.functions:
@@ -164,6 +167,14 @@ def _is_lambda_call(source: SourceFile, node: Node) -> bool:
     if not names or node.type != "call" or node.child_by_field_name("block") is None:
         return False
     return node.child_by_field_name("receiver") is None and source.text(node.child_by_field_name("method")) in names
+
+
+def _type_call(source: SourceFile, node: Node) -> str:
+    """Return the event of the type that a call defines, such as Ruby's `Struct.new(:a)`, or ""."""
+    if not source.language.type_calls or node.type != "call":
+        return ""
+    receiver, method = node.child_by_field_name("receiver"), node.child_by_field_name("method")
+    return source.language.type_calls.get(f"{source.text(receiver)}.{source.text(method)}", "")
 
 
 def _qualified(source: SourceFile, path: Sequence[str]) -> str:
@@ -191,13 +202,15 @@ def _function(source: SourceFile, node: Node, path: Sequence[str], about: dict[s
 
 def _type(source: SourceFile, node: Node, path: Sequence[str], about: dict[str, Any]) -> Iterator[Fact]:
     name = path[-1]
-    event = source.language.types[node.type]
+    event = _type_call(source, node) or source.language.types[node.type]
     kind = event
     refined = source.language.refined_types
     if refined and (held := node.child_by_field_name("type")):
         event = kind = refined.get(held.type, event)
     elif node.type in MENTIONS:
         kind = node.type.removesuffix("_specifier")
+    elif node.type == "record_declaration" and any(child.type == "struct" for child in node.children):
+        event = kind = "struct"
     elif node.type in ("const_item", "static_item", "union_item"):
         kind = node.type.removesuffix("_item")
     fields = {

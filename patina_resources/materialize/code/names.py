@@ -15,6 +15,8 @@ from patina_resources.materialize.code.source import SourceFile
 
 MAXIMUM_NAME = 200
 MAXIMUM_PARTS = 16
+# `namespace a::inline b` of C++ is `a::b`.
+INLINE = re.compile(r"\binline\s")
 NOT_WORD = re.compile(r"\W+")
 # A private member of JavaScript, a destructor, Ruby's `empty?`, `save!` and `name=`.
 WORD = re.compile(r"[#~]?(?:[^\W\d]|\$)[\w$]*+[?!=]?")
@@ -90,8 +92,10 @@ def _names(source: SourceFile, node: Node, surroundings: Surroundings, owner: st
         # The grammar also takes `type(x).name = value` for one; its left side is no name.
         return (source.text(node.child_by_field_name("left")).partition("[")[0],)
     if kind == "operator_declaration":
-        return ("operator" + source.text(node.child_by_field_name("operator")),)
-    holder = _holder(node, surroundings)
+        return (_operator_name(source.text(node.child_by_field_name("operator"))),)
+    if kind == "conversion_operator_declaration":
+        return (_operator_name(source.text(node.child_by_field_name("type"))),)
+    holder = _holder(source, node, surroundings)
     named_by_holder = kind in source.language.functions or kind in ("call", "class", "object")
     if holder is not None and named_by_holder and (held := _holder_names(source, holder, node)):
         return held
@@ -112,10 +116,15 @@ def _key(source: SourceFile, node: Node) -> str:
     return text.strip("\"'") if text[:1] in "\"'" else text
 
 
-def _holder(node: Node, surroundings: Surroundings) -> Node | None:
+def _is_default(source: SourceFile, node: Node) -> bool:
+    """Return whether a node is `a || b` or `a ?? b`: what is written in it has the name that the value gets."""
+    return node.type == "binary_expression" and source.text(node.child_by_field_name("operator")) in ("||", "??")
+
+
+def _holder(source: SourceFile, node: Node, surroundings: Surroundings) -> Node | None:
     holder = surroundings.holder(node)
     for _ in range(MOST_TRANSPARENT):
-        if holder is None or holder.type not in TRANSPARENT:
+        if holder is None or not (holder.type in TRANSPARENT or _is_default(source, holder)):
             break
         outer = surroundings.holder(holder)
         if outer is None and holder.type != "expression_list":
@@ -142,7 +151,7 @@ def _holder_names(source: SourceFile, holder: Node, node: Node) -> Sequence[str]
             return (_key(source, name),) if name is not None else ()
         case "assignment_expression" if (bound := holder.child_by_field_name("left")) and bound.type == "variable_name":
             return (source.text(bound),)
-        case "assignment_expression":
+        case "assignment_expression" | "augmented_assignment_expression":
             names = _member_names(source, holder.child_by_field_name("left"))
             return names or ([] if node.type == "object" else [source.default_name])
         case "assignment":
@@ -169,9 +178,10 @@ def _member_names(source: SourceFile, left: Node | None) -> Sequence[str]:
         if left.type in CASTS and left.named_child_count:  # `(request as any).write = ...`
             left = left.named_child(0)
             continue
-        if left.type != "member_expression":
+        key = left.child_by_field_name("property") or left.child_by_field_name("index")
+        if key is None or (left.type == "subscript_expression" and key.type != "string"):
             break
-        names.append(source.text(left.child_by_field_name("property")))
+        names.append(_key(source, key))
         left = left.child_by_field_name("object")
     if left is None or left.type not in ("identifier", "this"):
         return [""]
@@ -247,7 +257,7 @@ def _qualified_names(source: SourceFile, name: Node | None) -> Sequence[str]:
     names: list[str] = []
     while name is not None and name.type in ("qualified_identifier", "nested_namespace_specifier"):
         if name.type == "nested_namespace_specifier":
-            return [*names, source.text(name).replace(" ", "")]
+            return [*names, INLINE.sub("", source.text(name)).replace(" ", "")]
         if scope := name.child_by_field_name("scope"):
             names.append(_without_generics(source, scope))
         name = name.child_by_field_name("name")
@@ -257,11 +267,15 @@ def _qualified_names(source: SourceFile, name: Node | None) -> Sequence[str]:
     if name.type == "operator_cast":
         text = text.partition("(")[0].strip()
     elif name.type == "operator_name":
-        rest = text.removeprefix("operator").strip()
-        text = f"operator {rest}" if rest[:1].isalpha() else "operator" + rest.replace(" ", "")
+        text = _operator_name(text.removeprefix("operator").strip())
     elif name.type == "destructor_name":
         text = text.replace(" ", "")
     return [*names, text]
+
+
+def _operator_name(operator: str) -> str:
+    """Return what the definition of an operator is called: `operator new`, `operator+`."""
+    return f"operator {operator}" if operator[:1].isalpha() else "operator" + operator.replace(" ", "")
 
 
 def _without_generics(source: SourceFile, node: Node | None) -> str:

@@ -10,6 +10,7 @@ from patina_resources.materialize.code.c_macros.directives import without_odd_di
 from patina_resources.materialize.code.c_macros.heads import Head
 from patina_resources.materialize.code.languages.language import Language
 from patina_resources.materialize.code.languages.languages import grammar
+from patina_resources.materialize.code.rust_items import without_item_macros
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ def parse(language: Language, content: bytes) -> Parsed:
     """Return the tree of a file.
 
     Of C and C++, it is that without macros unless the parser makes more of it with them. Of C#, it is that without
-    some directives if the parser makes more of it then.
+    some directives if the parser makes more of it then. Of Rust, it is that with the items in macros.
     """
     if not language.declarators:
         whole = _parse(language, content)
+        if language.item_macros and (plain := without_item_macros(whole.root, content)) != content:
+            return _fuller(_parse(language, plain), whole)
         if not (whole.unread_bytes and language.directives):
             return whole
         return _fuller(whole, _parse(language, without_odd_directives(content, only_between=True)))

@@ -49,6 +49,7 @@ GENERATED_MARKS = {
 }
 # A file that was there when it was looked at, and is not as it is read.
 CHANGED_MEANWHILE = "changed while it was read; run again"
+NAMED_SUBMODULES = 5
 HEAD_BYTES = 2048
 BINARY_BYTES = 8192
 MINIFIED_LINE_BYTES = 500
@@ -82,6 +83,9 @@ def list_sources(repository: Repository, folder: Path, include: Sequence[str] = 
     """
     found = SourceFiles()
     files = repository.files(folder)
+    submodules = _submodules(repository, folder, files)
+    others = frozenset(submodules)
+    files = [path for path in files if path not in others]
     sources = [path for path in files if is_source(text := path_text(path)) or is_text(text)]
     told = _attributes(repository, files, sources)
     foreign = _foreign_folders(repository, files)
@@ -97,6 +101,12 @@ def list_sources(repository: Repository, folder: Path, include: Sequence[str] = 
             found.skipped.extend([f"{text}: generated ({mark})"] if is_source(text) else [])
         else:
             found.paths.append(path)
+    if submodules:
+        named = ", ".join(map(path_text, submodules[:NAMED_SUBMODULES]))
+        more = ", ..." if len(submodules) > NAMED_SUBMODULES else ""
+        found.skipped.append(
+            f"code: {len(submodules)} submodule(s) are not read, run `patina init` in one to search it: {named}{more}"
+        )
     found.skipped.extend(
         f"{below}: vendored ({count} file(s)): to read it, name it in [code] include of .patina/config.toml"
         for below, count in sorted(vendored.items())
@@ -109,6 +119,12 @@ def is_text(path: str) -> bool:
     """Return whether a file is text that no language here and no reader of documents reads, and no licence, by name."""
     is_licence = LICENCE.fullmatch(PurePosixPath(path).name)
     return is_plain_text(path) and not is_licence and not is_source(path) and format_of(path) is None
+
+
+def _submodules(repository: Repository, folder: Path, files: Sequence[bytes]) -> list[bytes]:
+    """Return the paths of the submodules, which are repositories of their own."""
+    has_any = any(path.rpartition(b"/")[2] == b".gitmodules" for path in files)
+    return repository.submodules(folder) if has_any else []
 
 
 def not_checked_out(repository: Repository) -> frozenset[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.materialize.git.command import BARE_ANYWHERE, git_failure, run_git, stream_git
+from patina_resources.materialize.git.command import BARE_ANYWHERE, GitFailedError, git_failure, run_git, stream_git
 from patina_resources.materialize.git.times import commit_time
 
 # A name, and steps to parents: nothing that searches messages or dates.
@@ -103,6 +103,15 @@ class Repository:
             raise git_failure(folder, "ls-files", done.stderr)
         return [path for path in done.stdout.split(b"\0") if path]
 
+    def submodules(self, folder: Path) -> list[bytes]:
+        """Return the path, from the worktree's top, of every submodule below a folder of the worktree.
+
+        Raises:
+            PatinaError: Git failed.
+        """
+        entries = self._list(folder, "--cached", "--stage")
+        return [entry.partition(b"\t")[2] for entry in entries if entry.startswith(b"160000 ")]
+
     def on_files(self, *arguments: str, stdin: bytes = b"") -> bytes:
         """Return what a git command on the index and the checked-out files prints, run at the worktree's top.
 
@@ -116,9 +125,18 @@ class Repository:
         return done.stdout
 
     def head(self) -> str | None:
-        """Return the sha of HEAD, or None where there are no commits yet."""
-        command = [*self._on_objects(), "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
-        return run_git(command, self.git_dir, self._no_worktree()).stdout.decode().strip() or None
+        """Return the sha of HEAD, or None where there are no commits yet.
+
+        Raises:
+            PatinaError: HEAD names a commit that is lost or damaged.
+        """
+        head = self._verified("HEAD^{commit}")
+        if head is None and (named := self._verified("HEAD")):
+            raise GitFailedError(
+                f"{self.git_dir}: HEAD is commit {named[:10]}, which git cannot read: "
+                "check the repository with `git fsck`"
+            )
+        return head
 
     def checked_out(self) -> tuple[Path, str] | str:
         """Return the top of the checked-out files and the sha of HEAD, or in words why there are none."""
@@ -131,15 +149,7 @@ class Repository:
         """Return the sha of the commit that a branch, tag or `HEAD~2` means; None where it means none."""
         if not _REVISION.fullmatch(revision):
             return None
-        command = [
-            *self._on_objects(),
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            f"{revision}^{{commit}}",
-        ]
-        return run_git(command, self.git_dir, self._no_worktree()).stdout.decode().strip() or None
+        return self._verified("--end-of-options", f"{revision}^{{commit}}")
 
     def commit_time(self, sha: str) -> str:
         """Return the author's time of a commit (ISO 8601)."""
@@ -152,14 +162,18 @@ class Repository:
 
     def blob_name(self, revision: str, path: str) -> str | None:
         """Return the name of the object at a path of a commit, or None where there is none."""
-        command = [*self._on_objects(), "rev-parse", "--verify", "--quiet", f"{revision}:{path}"]
-        return run_git(command, self.git_dir, self._no_worktree()).stdout.decode().strip() or None
+        return self._verified(f"{revision}:{path}")
 
     def shallow_edge(self) -> frozenset[str]:
         """Return the commits whose parents a shallow clone does not have."""
         printed = self.output("rev-parse", "--path-format=absolute", "--git-path", "shallow")
         path = Path(os.fsdecode(printed.removesuffix(b"\n")))
         return frozenset(path.read_text("ascii", "replace").split()) if path.is_file() else frozenset()
+
+    def _verified(self, *arguments: str) -> str | None:
+        """Return the name of the object that a revision means, or None where it means none."""
+        command = [*self._on_objects(), "rev-parse", "--verify", "--quiet", *arguments]
+        return run_git(command, self.git_dir, self._no_worktree()).stdout.decode().strip() or None
 
     def _on_objects(self) -> list[str]:
         # The git folder itself stands in for the worktree, so that no .gitattributes is read.

@@ -170,6 +170,20 @@ def test_a_repository_without_commits_is_told_what_to_do(tmp_path: Path, monkeyp
     assert sorted(path.name for path in folder.path.iterdir()) == [".git", "a.py"]
 
 
+def test_a_history_that_git_cannot_walk_is_a_failure_beside_what_is_read(tmp_path: Path) -> None:
+    folder = GitFolder(tmp_path / "project")
+    folder.write("a.py", "def f(): pass\n")
+    for number in range(3):
+        folder.commit(f"commit {number}")
+    sha = folder.git("rev-parse", "HEAD~1").decode().strip()
+    (folder.path / ".git/objects" / sha[:2] / sha[2:]).unlink()
+    assert patina("init", "--no-build", str(folder.path)).code == 0
+    done = patina("materialize", str(folder.path))
+    assert (done.code, done.err) == (1, ""), done
+    assert "skipped git: the history is not read: " in done.out
+    assert "code.function" in done.out
+
+
 def test_the_users_own_folder_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = GitFolder(tmp_path / "folder").path
     monkeypatch.setenv("PATINA_HOME", str(folder / ".patina"))

@@ -126,8 +126,18 @@ def test_a_lost_commit_costs_no_notes_documents_and_code(folder: GitFolder) -> N
     assert git.skipped[0].startswith("git: the history is not read: ")
     assert git.skipped[0].endswith("check the repository with `git fsck`")
     assert [report.skipped for report in others] == [(), (), ()]
+    assert [report.failed for report in (git, *others)] == [True, False, False, False]
     kinds = {row["event_type"] for row in rows(folder.eventlog)}
     assert {"session.decision", "doc.section", "code.function"} <= kinds
+
+
+def test_a_lost_head_is_no_repository_without_commits(folder: GitFolder) -> None:
+    folder.commit("one")
+    folder.commit("two")
+    head = folder.git("rev-parse", "HEAD").decode()[:10]
+    lose(folder, "HEAD")
+    with pytest.raises(PatinaError, match=rf"HEAD is commit {head}, which git cannot read: .*git fsck"):
+        materialize(folder.path, folder.eventlog)
 
 
 def test_two_runs_at_once_append_every_commit_once(folder: GitFolder) -> None:

@@ -29,6 +29,17 @@ def test_shallow_clone_says_so_and_is_completed_later(folder: GitFolder, tmp_pat
     assert sorted(len(row["data"]["files"]) for row in live(tmp_path / "log.db")) == [1, 1, 1, 1]
 
 
+def test_replaced_and_grafted_commits_are_read_as_they_were_made(folder: GitFolder) -> None:
+    for number in range(4):
+        folder.write("a", f"{number}\n")
+        folder.commit(f"commit {number}")
+    head, first = (folder.git("rev-parse", name).decode().strip() for name in ("HEAD", "HEAD~3"))
+    (folder.path / ".git/info/grafts").write_text(f"{head} {first}\n")
+    folder.git("replace", "HEAD~1", first)
+    assert scrape("git", folder).new == {"git.commit": 4}
+    assert [row["data"]["message"] for row in rows(folder.eventlog)] == [f"commit {number}" for number in range(4)]
+
+
 def test_partial_clone_says_what_to_do_and_fetches_nothing(folder: GitFolder, tmp_path: Path) -> None:
     folder.write("a", "1\n")
     folder.commit("one")

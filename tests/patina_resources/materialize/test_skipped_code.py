@@ -166,7 +166,7 @@ def test_a_submodule_is_not_entered(folder: GitFolder, tmp_path: Path) -> None:
     folder.write("mine.py", "def mine():\n    pass\n")
     folder.commit("with a submodule")
     report = scrape("code", folder)
-    assert report.skipped == ("lib.py: is not a regular file",)
+    assert report.skipped == ("code: 1 submodule(s) are not read, run `patina init` in one to search it: lib.py",)
     assert [row["data"]["name"] for row in rows(folder.eventlog, "code.function")] == ["mine"]
 
 

@@ -20,12 +20,21 @@ from dataclasses import dataclass
 
 from patina_resources.materialize.code.c_macros.declarations import CLASS_KEYS, declaration
 from patina_resources.materialize.code.c_macros.directives import without_odd_directives
-from patina_resources.materialize.code.c_macros.heads import SUITE_MACROS, TEST_MACROS, Head, read_head
+from patina_resources.materialize.code.c_macros.expressions import readable
+from patina_resources.materialize.code.c_macros.heads import RESERVED, SUITE_MACROS, TEST_MACROS, Head, read_head
 from patina_resources.materialize.code.c_macros.overwritten import PLAIN_HEAD, Overwritten
-from patina_resources.materialize.code.c_macros.tokens import MACRO, STATEMENTS, Token, is_macro, is_word, tokens
+from patina_resources.materialize.code.c_macros.tokens import (
+    MACRO,
+    STATEMENTS,
+    Token,
+    is_macro,
+    is_word,
+    tokens,
+)
 
 # What is in parentheses as parameters, and not as arguments: `CATCH(const Error& error)`, `CATCH(...)`.
 PARAMETERS = re.compile(rb"\((?:\s*+\.\.\.|\s*+(?:const\b\s*+)?[\w:]++(?:\s*+[&*]++\s*+\w*+|\s++\w++)\s*+)\)")
+OLD_PARAMETERS = re.compile(rb"\(\s*+\w++(?:\s*+,\s*+\w++)*+\s*+\)")
 QT_LABELS = frozenset({b"signals", b"slots", b"Q_SIGNALS", b"Q_SLOTS"})
 LABELS = frozenset({b"public", b"private", b"protected", b"default"}) | QT_LABELS
 
@@ -45,7 +54,7 @@ class Blanked:
 
 def without_macros(content: bytes) -> Blanked:
     """Return a C or C++ file without the macros that stand in a parser's way."""
-    plain = without_odd_directives(content)
+    plain = readable(without_odd_directives(content))
     file = Overwritten(bytearray(plain))
     _Walk(plain, file).run()
     return Blanked(bytes(file.content), file.heads)
@@ -60,6 +69,8 @@ class _Walk:
         # Of each open brace: whether it is a function's, and the class's name or b"".
         self._scopes: list[tuple[bool, bytes]] = []
         self._statement: list[Token] = []
+        # The head of a function of old C, while its parameters are declared: `main(argc) int argc; {`.
+        self._old_head: list[Token] = []
 
     def run(self) -> None:
         for token in tokens(self._content):
@@ -127,6 +138,9 @@ class _Walk:
                     self._file.end_statement(statement[1])
             self._scopes.append((not _is_class(statement), b""))
             return
+        if self._old_head and not statement:
+            statement = self._old_head
+        self._old_head = []
         statement = declaration(self._file, statement, b"{", self._class_name)
         if _is_class(statement):
             self._scopes.append((False, _class_name(statement)))
@@ -137,14 +151,21 @@ class _Walk:
             return
         if head := self._head(statement):
             self._file.begin_function(statement[0].start, statement[-1].end, head)
+        elif _is_untyped(statement) and not self._scopes:
+            self._file.begin_untyped(statement[0].start, statement[-2])
         is_plain = bool(statement) and statement[0].text in (b"namespace", b"extern", b"inline")
         is_scope = is_plain and not any(token.text == b"(" for token in statement)
         self._scopes.append((not is_scope, b""))
 
     def _end(self, mark: bytes) -> None:
-        if not self._in_function:
-            declaration(self._file, self._statement, mark, self._class_name)
-        self._statement = []
+        statement, self._statement = self._statement, []
+        if self._in_function:
+            return
+        head = _old_head(self._content, statement) if mark == b";" else []
+        if not head and self._old_head and any(token.text == b"(" for token in statement):
+            self._old_head = []
+        self._old_head = head or self._old_head
+        declaration(self._file, statement, mark, self._class_name)
 
     def _head(self, statement: list[Token]) -> Head | None:
         """Return what a macro calls the function that it begins: `TEST(a, b)` before a brace."""
@@ -160,6 +181,21 @@ class _Walk:
         if arguments.end - macro.start <= len(PLAIN_HEAD):
             return None
         return read_head(macro.text, self._content[arguments.start + 1 : arguments.end - 1])
+
+
+def _is_untyped(statement: Sequence[Token]) -> bool:
+    """Return whether a brace after the statement opens a function of old C without a type: `main()`, `static f(a)`."""
+    names = statement[1:] if statement and statement[0].text in (b"static", b"extern") else statement
+    return len(names) == 2 and names[1].text == b"(" and names[0].text not in RESERVED and not is_macro(names[0])
+
+
+def _old_head(content: bytes, statement: list[Token]) -> list[Token]:
+    """Return the head of a function before the first of its parameters' types: `f(a)` of `f(a) char *a;`; or []."""
+    groups = [place for place, token in enumerate(statement) if token.text == b"("]
+    size = groups[0] + 1 if groups else 0
+    names = size and OLD_PARAMETERS.fullmatch(content, statement[size - 1].start, statement[size - 1].end)
+    head = statement[:size]
+    return head if names and len(groups) == 1 and size < len(statement) and _is_untyped(head) else []
 
 
 def _is_called(token: Token) -> bool:

@@ -1,5 +1,6 @@
 """A declaration of C or C++ without the macros that are too much in it: `class API Pipe`, `API int f() NOEXCEPT`."""
 
+import re
 from collections.abc import Sequence
 
 from patina_resources.materialize.code.c_macros.heads import TEST_MACROS
@@ -14,10 +15,13 @@ from patina_resources.materialize.code.c_macros.tokens import (
     is_word,
 )
 
+CAPITALS = re.compile(rb"_*+[A-Z][A-Z0-9_]{2,}")
 CLASS_KEYS = frozenset({b"class", b"struct", b"union", b"enum"})
 AFTER_TYPES = frozenset({b">", b"*", b"&", b"template"})
 # A type and a name that a macro stands before are of fewer words and marks.
 MOST_WORDS = 64
+MOST_SPECIFIERS = 8
+SPECIFIERS = frozenset(b"constexpr consteval explicit extern friend inline static virtual".split())
 NOT_CLASS_NAMES = CLASS_KEYS | {b"final", b"override", b"sealed", b"abstract"}
 
 
@@ -30,20 +34,37 @@ def declaration(file: Overwritten, statement: list[Token], mark: bytes, class_na
         mark: What ends it: `{`, `}`, `;`, `:` or nothing.
         class_name: The name of the class that it stands in, or b"".
     """
-    _put_template_parameters(file, statement)
+    statement = _put_template_parameters(file, statement)
     start = _leading_macros(statement, mark, class_name)
     file.blank(statement[:start])
-    return _without_inner(file, _without_class_macros(file, statement[start:], mark))
+    rest = statement[start:]
+    if _is_instantiation(rest):  # it defines nothing, and the grammar cannot read all of them
+        file.blank(rest)
+        return []
+    if mark == b";" and len(rest) == 2 and is_macro(rest[0]) and rest[1].text == b"(":
+        file.blank_types(rest[1])
+    if mark == b"{":
+        rest = _without_namespace_macros(file, rest)
+    return _without_inner(file, _without_class_macros(file, rest, mark), class_name)
 
 
-def _put_template_parameters(file: Overwritten, statement: list[Token]) -> None:
+def _is_instantiation(statement: Sequence[Token]) -> bool:
+    """Return whether a declaration only asks for what a template makes: `extern template class Bag<int>;`."""
+    rest = statement[1:] if statement and statement[0].text == b"extern" else statement
+    return len(rest) > 1 and rest[0].text == b"template" and rest[1].text != b"<"
+
+
+def _put_template_parameters(file: Overwritten, statement: list[Token]) -> list[Token]:
     """Put a plain parameter in the place of a macro: `template <class T, ENABLE_IF(is_int(T))>`."""
     if not any(token.text == b"template" for token in statement[:MOST_WORDS]):
-        return
+        return statement
+    put: set[int] = set()
     for before, macro, group in zip(statement, statement[1:], statement[2:], strict=False):
         if before.text in (b"<", b",") and is_macro(macro) and group.text == b"(":
             file.put(macro, b"int")
             file.blank([group])
+            put.add(group.start)
+    return [token for token in statement if token.start not in put]
 
 
 def _leading_macros(statement: list[Token], mark: bytes, class_name: bytes) -> int:
@@ -89,8 +110,28 @@ def _without_class_macros(file: Overwritten, statement: list[Token], mark: bytes
     return statement
 
 
-def _without_inner(file: Overwritten, statement: list[Token]) -> list[Token]:
-    """Blank the macros between a type and a name, and those after a function's parameters or a name."""
+def _without_namespace_macros(file: Overwritten, statement: list[Token]) -> list[Token]:
+    """Blank the macros beside a namespace's name: `namespace std VISIBILITY(default)`, `namespace API a::b`."""
+    keys = [place for place, token in enumerate(statement) if token.text == b"namespace"]
+    if not keys:
+        return statement
+    head, rest = statement[: keys[0] + 1], statement[keys[0] + 1 :]
+    macros: dict[int, Token] = {}
+    for place, token in enumerate(rest):
+        before, after = rest[place - 1] if place else None, rest[place + 1] if place + 1 < len(rest) else None
+        is_part = (before is not None and before.text == b"::") or (after is not None and after.text == b"::")
+        is_called = after is not None and after.text == b"("
+        if token.text == b"(" or (is_word(token) and not is_part and (is_called or CAPITALS.fullmatch(token.text))):
+            macros[token.start] = token
+    names = [token for token in rest if token.start not in macros]
+    if not macros or not names or any(token.text == b"=" for token in names):
+        return statement
+    file.blank(list(macros.values()))
+    return head + names
+
+
+def _without_inner(file: Overwritten, statement: list[Token], class_name: bytes) -> list[Token]:
+    """Blank the macros before a type, between it and a name, and those after a function's parameters or a name."""
     kept: list[Token] = []
     place, has_type, has_parameters = 0, False, False
     while place < len(statement):
@@ -101,7 +142,9 @@ def _without_inner(file: Overwritten, statement: list[Token]) -> list[Token]:
             names_follow = after is not None and (is_word(after) or after.text in (b"~", b"*", b"&"))
             between = has_type and size == 1 and names_follow and after is not None and after.text != b"="
             is_last = after is None or after.text in (b":", b"=", b"->") or is_macro(after)
-            is_extra = is_last if has_parameters else between
+            is_own = after is not None and class_name != b"" and after.text == class_name
+            before = _only_specifies(kept) and (is_own or _begins_declaration(statement, place + size))
+            is_extra = is_last if has_parameters else between or before
             if is_extra or _ends_name(kept, size, after):
                 file.blank(statement[place : place + size])
                 place += size
@@ -115,6 +158,13 @@ def _without_inner(file: Overwritten, statement: list[Token]) -> list[Token]:
         kept.append(token)
         place += 1
     return kept
+
+
+def _only_specifies(kept: Sequence[Token]) -> bool:
+    """Return whether nothing but `static`, `constexpr` and the like, or a template's head, stands before a token."""
+    if kept and kept[0].text == b"template" and kept[-1].text == b">":
+        return True
+    return 0 < len(kept) <= MOST_SPECIFIERS and all(token.text in SPECIFIERS for token in kept)
 
 
 def _ends_name(kept: list[Token], size: int, after: Token | None) -> bool:

@@ -57,12 +57,16 @@ def read_head(macro: bytes, arguments: bytes) -> Head | None:
     for part in chosen:
         if found := STRING.match(part):
             title = found[1].decode("utf-8", "replace")
-            word = NOT_WORD.sub("_", title).strip("_")
-            names.append(f"_{word}" if word[:1].isdigit() or word.encode() in RESERVED else word)
-        elif _names(part):
-            names.append(part.decode())
+            names.append(_plain(NOT_WORD.sub("_", title).strip("_")))
+        elif _names(part) or (known is not None and IDENTIFIER.fullmatch(part)):  # `TEST(Parser, bool)`
+            names.append(_plain(part.decode()))
     name = ".".join(name for name in names if name)
     return Head(name, title) if name else None
+
+
+def _plain(word: str) -> str:
+    """Return a word as an identifier: with an underscore before a digit or what is a keyword."""
+    return f"_{word}" if word[:1].isdigit() or word.encode() in RESERVED else word
 
 
 def _names(part: bytes) -> bool:

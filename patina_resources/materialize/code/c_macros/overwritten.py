@@ -1,12 +1,17 @@
 """A file that is overwritten in place: as long as it was, each byte where it stood."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from patina_resources.materialize.code.c_macros.heads import Head
-from patina_resources.materialize.code.c_macros.tokens import Token
+from patina_resources.materialize.code.c_macros.tokens import PRIMITIVES, Token
 
+TYPE_ARGUMENT = re.compile(
+    rb"\b(?:const|struct|union|enum|class|typename|%s)\b|[*&][ \t]*+[,)]" % b"|".join(sorted(PRIMITIVES))
+)
 PLAIN_HEAD = b"int f("
+UNTYPED_HEAD = b"T f"
 
 
 @dataclass
@@ -28,6 +33,11 @@ class Overwritten:
                 if self.content[place] not in b"\r\n":
                     self.content[place] = ord(" ")
 
+    def blank_types(self, group: Token) -> None:
+        """Put blanks in the place of a macro's arguments if types are among them: `FLAG(int, port)`, `AS(char*, x)`."""
+        if TYPE_ARGUMENT.search(self.content, group.start, group.end):
+            self.blank([group._replace(start=group.start + 1, end=group.end - 1)])
+
     def put(self, token: Token, text: bytes) -> None:
         """Put another word in the place of a token."""
         if len(text) <= token.end - token.start:
@@ -37,6 +47,12 @@ class Overwritten:
         """Put the head of a function in the place of a macro."""
         self.heads[start] = head
         self.content[start:end] = PLAIN_HEAD + b" " * (end - start - len(PLAIN_HEAD) - 1) + b")"
+
+    def begin_untyped(self, start: int, name: Token) -> None:
+        """Put a type before a function that has none, if there is room: `T n(a)` in the place of `main(a)`."""
+        if name.end - name.start >= len(UNTYPED_HEAD):
+            self.heads[start] = Head(name.text.decode("utf-8", "replace"), "")
+            self.put(name, UNTYPED_HEAD)
 
     def begin_namespace(self, start: int, end: int) -> None:
         """Put a namespace without a name in the place of a macro; whoever calls it knows that there is room."""

@@ -38,8 +38,8 @@ C = language(
     declarators=True,
     is_visible=_is_visible,
     reserved="auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-    "while",
+    "register restrict return short signed sizeof static static_assert struct switch typedef union unsigned void "
+    "volatile while _Alignas _Alignof _Generic _Static_assert",
 )
 CPP = replace(
     C,
@@ -57,6 +57,8 @@ CPP = replace(
     chains=C.chains
     | {"dependent_name", "qualified_identifier", "template_function", "template_method", "template_type"},
     callee_fields={"new_expression": ("constructor", "type")},
+    callee_words=frozenset({"destructor_name", "operator_name"}),
+    dropped=C.dropped | {"template"},  # `a.template f<int>()`
     operators="named",
     returns_result=((r"\bexpected\b",),),
     returns_option=((r"\boptional\b",),),
@@ -64,7 +66,7 @@ CPP = replace(
     | words(
         "alignas alignof bool catch class concept const_cast consteval constexpr constinit decltype delete "
         "dynamic_cast explicit export false friend mutable namespace new noexcept nullptr private protected "
-        "public reinterpret_cast requires static_assert static_cast template this throw true try typeid "
+        "public reinterpret_cast requires static_cast template this throw true try typeid "
         "typename using virtual"
     ),
 )

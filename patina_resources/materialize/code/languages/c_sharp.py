@@ -17,7 +17,8 @@ def _imports(node: Node, text: Text) -> Iterator[Import]:
 C_SHARP = language(
     "C#",
     ".cs",
-    "method_declaration constructor_declaration destructor_declaration local_function_statement operator_declaration",
+    "method_declaration constructor_declaration conversion_operator_declaration destructor_declaration "
+    "local_function_statement operator_declaration",
     {
         "class": "class_declaration record_declaration",
         "struct": "struct_declaration",

@@ -50,7 +50,8 @@ JAVASCRIPT = language(
     read_imports=_imports,
     scopes="object",
     holders="export_statement lexical_declaration variable_declaration variable_declarator pair field_definition "
-    "assignment_expression expression_statement parenthesized_expression",
+    "assignment_expression augmented_assignment_expression binary_expression expression_statement "
+    "parenthesized_expression",
     # The grammar takes `await f<T>()` for a call of `await f`; `await` and `!` belong to no name.
     chains="await_expression call_expression member_expression non_null_expression subscript_expression",
     dropped=f"{DROPPED} await !",
@@ -59,7 +60,7 @@ JAVASCRIPT = language(
         "jsx_opening_element": "name",
         "jsx_self_closing_element": "name",
     },
-    callee_words="import optional_chain ?.",
+    callee_words="import meta_property optional_chain ?.",
     words_are_names=True,
     # A method or property may be called `delete` or `catch`; these begin a statement.
     reserved="do else for function if return switch try while with",

@@ -70,6 +70,7 @@ class Language:
         functions: Nodes that define or declare a function; one without a name of its own is named by what holds it.
         lambdas: Those of them that are functions only where they are bound to a name outside of every function.
         lambda_calls: What is called with a block for the same: Ruby's `lambda`.
+        type_calls: What is called to define a type, where the result is bound to a constant, with the type's event.
         types: Nodes that define a type, with the event (`code.<value>`) that they become.
         refined_types: The event by the node in the field `type` of such a node, where that tells more.
         scopes: Further nodes whose name qualifies what is in them.
@@ -93,6 +94,7 @@ class Language:
         prefix: What is put before a word that is not meant as the keyword that it looks like.
         operators: How a definition may be called beside words: `named` for `operator+`, `any` for `+`.
         declarators: Whether names stand in declarators, and macros in the way, as in C.
+        item_macros: Whether a macro's arguments may be definitions: `cfg_rt! { fn spawn() { ... } }`.
         directives: Whether `#if` may stand in a declaration or statement.
         modifiers: Nodes with words such as `public` before a definition.
         not_parameters: Nodes among parameters that are none.
@@ -129,6 +131,7 @@ class Language:
     callee_words: frozenset[str]
     refined_types: Mapping[str, str]
     lambda_calls: frozenset[str]
+    type_calls: Mapping[str, str]
     is_visible: Callable[[str, frozenset[str]], bool]
     returns_result: Patterns
     returns_option: Patterns
@@ -138,6 +141,7 @@ class Language:
     docstrings: bool
     words_are_names: bool
     declarators: bool
+    item_macros: bool
     directives: bool
     shared_types: bool
     borrows: bool
@@ -160,6 +164,7 @@ def language(
     holders: str = "",
     lambdas: str = "",
     lambda_calls: str = "",
+    type_calls: Mapping[str, str] | None = None,
     refined_types: Mapping[str, str] | None = None,
     callee_fields: Mapping[str, str] | None = None,
     callee_words: str = "",
@@ -178,6 +183,7 @@ def language(
     docstrings: bool = False,
     words_are_names: bool = False,
     declarators: bool = False,
+    item_macros: bool = False,
     directives: bool = False,
     shared_types: bool = False,
     borrows: bool = False,
@@ -200,6 +206,7 @@ def language(
         holders=words(holders),
         lambdas=words(lambdas),
         lambda_calls=words(lambda_calls),
+        type_calls=by_node(type_calls or {}),
         refined_types=refined_types or {},
         attributes=words(attributes),
         chains=words(chains),
@@ -221,6 +228,7 @@ def language(
         docstrings=docstrings,
         words_are_names=words_are_names,
         declarators=declarators,
+        item_macros=item_macros,
         directives=directives,
         shared_types=shared_types,
         borrows=borrows,

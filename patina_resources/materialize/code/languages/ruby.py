@@ -29,6 +29,7 @@ RUBY = language(
     lambdas="lambda",
     # The grammar takes `lambda { ... }` for a call.
     lambda_calls="lambda proc",
+    type_calls={"class": "Class.new Data.define Struct.new", "trait": "Module.new"},
     chains="call scope_resolution",
     operators="any",
     # A method may be called by any word, behind a receiver.

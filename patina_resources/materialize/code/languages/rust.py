@@ -47,6 +47,7 @@ RUST = language(
     callee_fields={"macro_invocation": "macro"},
     prefix="r#",
     borrows=True,
+    item_macros=True,
     is_visible=_is_visible,
     returns_result=((r"\bResult\b",),),
     returns_option=((r"\bOption\b",),),
