@@ -1,5 +1,6 @@
 """Source code as passages: functions and types with what is written about them, and what is left of each file."""
 
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,6 +64,13 @@ MOST_AROUND = 4
 # So many lines and methods of a definition are looked at to find its own lines.
 MOST_STEPS = 1_000
 LEAST_CHARACTERS = 20
+# A comment at the head of a file that says whose it is tells nothing of what the file does.
+_HEAD_LINES = 60
+_COMMENT = re.compile(r"\s*(?:$|//|/\*|\*|#(?!\s*(?:include|define|if|pragma))|--|;|<!--|%)")
+_LICENCE = re.compile(
+    r"\bcopyright\b|\bSPDX-|\blicen[cs]ed under\b|\blicen[cs]e that\b|\bpermission is hereby\b|\bdistributed under\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -131,8 +139,21 @@ def _of_text(path: str, lines: list[str], definitions: Sequence[SourceDefinition
         first = max(definition.first, told + 1)
         covered[first : last + 1] = b"\x01" * (last + 1 - first)
         told = max(told, last)
-    rest = [(number, line) for number, line in enumerate(lines, 1) if not covered[number]]
+    head = _licence_lines(lines)
+    rest = [(number, line) for number, line in enumerate(lines, 1) if number > head and not covered[number]]
     yield from _of_rest(path, rest)
+
+
+def _licence_lines(lines: Sequence[str]) -> int:
+    """Return how many lines at the head of a file are comments up to one of a licence; 0 for none."""
+    told, is_licence = 0, False
+    for number, line in enumerate(lines[:_HEAD_LINES], 1):
+        if not _COMMENT.match(line):
+            return number - 1 if is_licence else told
+        is_licence = is_licence or _LICENCE.search(line) is not None
+        if not line.strip() or line.rstrip().endswith("*/"):
+            told, is_licence = number if is_licence else told, False
+    return told
 
 
 def _of_definition(

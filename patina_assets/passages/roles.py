@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from patina_resources.materialize.code.plain_text import is_plain_text
+
 
 class Role(StrEnum):
     """What a file is there for; for a commit, whether it says little, or is of no source."""
@@ -17,6 +19,7 @@ class Role(StrEnum):
     GENERATED = "generated"
     DOCUMENT = "document"
     BINARY = "binary"
+    TEXT = "text"
     BRIEF = "brief"
     ASIDE = "aside"
     BRIEF_ASIDE = "brief aside"
@@ -27,7 +30,9 @@ _TEST_FOLDERS = frozenset({"test", "tests", "testing", "testdata", "__tests__", 
 _EXAMPLE_FOLDERS = frozenset({"example", "examples", "sample", "samples", "demo", "demos", "bench", "benches",
                               "benchmark", "benchmarks", "_examples", "fuzz", "fuzzing", "playground"})  # fmt: skip
 _VENDORED_FOLDERS = frozenset({"vendor", "third_party", "third-party", "thirdparty", "extern", "external", "deps",
-                               "node_modules", "vendored", "single_include"})  # fmt: skip
+                               "node_modules", "vendored", "single_include", "bundled"})  # fmt: skip
+# Of a folder such as `integration-tests` or `__performance_tests__`.
+_TEST_FOLDER_PARTS = frozenset({"test", "tests", "testing"})
 _TEST_NAME = re.compile(r"(?:^tests?[_.-]|[_.-](?:tests?|spec|specs)\.[^.]+$|^conftest\.py$|Tests?\.\w+$)")
 _CHANGELOG = re.compile(r"^(?:change[-_]?log|changes|history|news|releases?|release[-_]notes)\b", re.IGNORECASE)
 _GENERATED = re.compile(
@@ -41,6 +46,11 @@ _BINARY = re.compile(
 # A message of fewer characters says little of what was done, and why.
 BRIEF_CHARACTERS = 200
 _DOCUMENTS = frozenset({".md", ".mdx", ".rst", ".txt", ".adoc"})
+# What a change of dependencies touches, beside lock files.
+_MANIFESTS = frozenset({
+    "build.gradle", "cargo.toml", "composer.json", "gemfile", "go.mod", "go.sum", "package.json", "pom.xml",
+    "pyproject.toml", "requirements.txt", "setup.cfg",
+})  # fmt: skip
 
 
 def role_of(path: str) -> Role:
@@ -53,18 +63,27 @@ def role_of(path: str) -> Role:
         return Role.BINARY
     if _GENERATED.search(place.name):
         return Role.GENERATED
-    if folders & _TEST_FOLDERS or _TEST_NAME.search(place.name):
+    parts = {part for folder in folders for part in re.split("[-_]", folder)}
+    if folders & _TEST_FOLDERS or parts & _TEST_FOLDER_PARTS or _TEST_NAME.search(place.name):
         return Role.TEST
     if folders & _EXAMPLE_FOLDERS:
         return Role.EXAMPLE
     if _CHANGELOG.search(place.name) and place.suffix.lower() in {*_DOCUMENTS, ""}:
         return Role.CHANGELOG
-    return Role.DOCUMENT if place.suffix.lower() in _DOCUMENTS else Role.SOURCE
+    if place.suffix.lower() in _DOCUMENTS:
+        return Role.DOCUMENT
+    return Role.TEXT if is_plain_text(path) else Role.SOURCE
 
 
 def role_of_commit(message: str, paths: Iterable[str]) -> Role:
     """Return whether a commit says much, and whether it touches source; what merges others touches nothing itself."""
     is_brief = len(message) < BRIEF_CHARACTERS
-    if any(role_of(path) is Role.SOURCE and not path.startswith(".") for path in paths):
+    if any(map(_is_worked_on, paths)):
         return Role.BRIEF if is_brief else Role.SOURCE
     return Role.BRIEF_ASIDE if is_brief else Role.ASIDE
+
+
+def _is_worked_on(path: str) -> bool:
+    """Return whether a file is source, or a text that is neither hidden nor a list of dependencies."""
+    is_written = role_of(path) in {Role.SOURCE, Role.TEXT} and not path.startswith(".")
+    return is_written and PurePosixPath(path).name.lower() not in _MANIFESTS

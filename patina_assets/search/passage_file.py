@@ -236,6 +236,11 @@ class PassageFile(SearchFile):
             return Group(group), Found(key, score, thing, ROLES[role], state, bool(symbol))
         return None
 
+    def touched(self, keys: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """Return what the commits of some keys touched."""
+        rows = self.rows(f"SELECT key, paths FROM content WHERE key IN ({_listed(keys)})")  # noqa: S608 - numbers
+        return {key: tuple(json.loads(paths)) for key, paths in rows}
+
     def frequency(self, term: str) -> int:
         """Return how many passages hold a word, in any of its forms; 0 without FTS5."""
         return self._frequency(term)

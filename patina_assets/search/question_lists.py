@@ -19,11 +19,14 @@ from patina_assets.search.ranking import (
     LIST_WEIGHTS,
     NAMES,
     PROJECTIONS_WEIGHT,
+    TOUCHED,
+    TOUCHED_WEIGHT,
     VECTORS,
     WORD_WEIGHTS,
     WORDS,
     RankedThing,
     demoted,
+    lacking,
     mixed,
     rank_group,
     vectors_weight,
@@ -41,7 +44,7 @@ NO_COSINE = 2.0
 # of the rest are looked for, until together they stand in this many passages: each costs a microsecond.
 COMMON_SHARE = 0.1
 MOST_HOLDERS = 5_000
-SHOWN_AS = {WORDS: LEXICAL, VECTORS: BASE, NAMES: "name"}
+SHOWN_AS = {WORDS: LEXICAL, VECTORS: BASE, NAMES: "name", TOUCHED: "commits"}
 MOST_NAMES = 8
 # What is written like a name in code, or a path: `read_recipe`, `Searcher.answer`, `src/main.rs`, `readRecipe`.
 _QUOTES = "`'\"?,;()"
@@ -121,8 +124,10 @@ def list_weights(group: Group, found: Iterable[str], share: float, coverage: flo
         share: How much of their weight vectors keep, those of projections included.
         coverage: As in `vectors_weight`.
     """
-    projections = [name for name in found if name not in LIST_WEIGHTS[group]]
     weights = dict(LIST_WEIGHTS[group]) | {VECTORS: vectors_weight(group, coverage)}
+    projections = [name for name in found if name not in {*weights, TOUCHED}]
+    if group is Group.CODE:
+        weights[TOUCHED] = TOUCHED_WEIGHT * lacking(coverage)
     weights |= {name: PROJECTIONS_WEIGHT / len(projections) for name in projections}
     return {name: weight * (1.0 if name in {WORDS, NAMES} else share) for name, weight in weights.items()}
 

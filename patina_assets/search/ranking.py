@@ -10,7 +10,7 @@ from patina_assets.passages.roles import Role
 from patina_assets.search.passage_file import Found
 
 # The lists that find passages. No projection can be called so: its list stands beside these.
-WORDS, VECTORS, NAMES = "<words>", "<vectors>", "<names>"
+WORDS, VECTORS, NAMES, TOUCHED = "<words>", "<vectors>", "<names>", "<touched>"
 # How much a word counts in the columns place, name, doc and body; all figures here were chosen in docs/search.md.
 WORD_WEIGHTS: Mapping[Group, tuple[float, float, float, float]] = {
     Group.CODE: (3, 8, 3, 1),
@@ -32,15 +32,18 @@ LIST_WEIGHTS: Mapping[Group, Mapping[str, float]] = {
 # second share, words find nothing that is meant, and vectors weigh this much.
 COVERED, UNCOVERED = 0.8, 0.5
 UNCOVERED_VECTORS_WEIGHT = 8.0
+# There, files that near commits touched count so much, too: messages say in plain words what code does. So many commits
+# of so few files are looked at. One whose cosine is larger by TOUCHED_SCALE counts e times as much.
+TOUCHED_WEIGHT, TOUCHED_COMMITS, TOUCHED_FILES, TOUCHED_SCALE = 2.0, 30, 8, 0.05
 # Cosines of unlike texts are far above zero: e times as much counts what is nearer by this, so that three passages
 # that are near do not stand above one that is much nearer.
 COSINE_SCALE = 0.1
 # Files that repeat or try what others do stand below these. Short texts are near everything, so brief commits do, too.
 ROLE_FACTORS: Mapping[Group, Mapping[Role, float]] = {
     Group.CODE: {Role.TEST: 0.5, Role.EXAMPLE: 0.5, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5,
-                 Role.BINARY: 0.4},
+                 Role.BINARY: 0.4, Role.TEXT: 0.8},
     Group.DOCS: {Role.TEST: 0.5, Role.EXAMPLE: 0.7, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5},
-    Group.COMMITS: {Role.BRIEF: 0.5, Role.ASIDE: 0.7, Role.BRIEF_ASIDE: 0.35},
+    Group.COMMITS: {Role.BRIEF: 0.6, Role.ASIDE: 0.7, Role.BRIEF_ASIDE: 0.42},
 }  # fmt: skip
 STATE_FACTOR = 0.5
 # Cosines of unlike texts are far above zero, so a factor on them must be gentler than one on BM25.
@@ -84,9 +87,37 @@ def vectors_weight(group: Group, coverage: float) -> float:
         group: The group.
         coverage: The largest share of the question's rare words that passages of a group hold: 0 to 1.
     """
-    lacking = min(max((COVERED - coverage) / (COVERED - UNCOVERED), 0.0), 1.0)
     weight = LIST_WEIGHTS[group][VECTORS]
-    return weight + lacking * (UNCOVERED_VECTORS_WEIGHT - weight)
+    return weight + lacking(coverage) * (UNCOVERED_VECTORS_WEIGHT - weight)
+
+
+def lacking(coverage: float) -> float:
+    """Return from 0 to 1 how much words lack of what is meant."""
+    return min(max((COVERED - coverage) / (COVERED - UNCOVERED), 0.0), 1.0)
+
+
+def touched_files(
+    commits: Sequence[Found], paths: Mapping[int, Sequence[str]], lists: Mapping[str, Sequence[Found]]
+) -> list[Found]:
+    """Return the files that near commits touched, best first, each by its best passage in the other lists.
+
+    Args:
+        commits: The nearest commits, best first.
+        paths: What each of them touched, by its key.
+        lists: The other lists of the group of files; a file that none of them has is left out.
+    """
+    best: dict[str, Found] = {}
+    for name in sorted(lists, key=lambda name: name != VECTORS):
+        for entry in lists[name]:
+            best.setdefault(entry.thing, entry)
+    worth: dict[str, float] = defaultdict(float)
+    for commit in commits[:TOUCHED_COMMITS]:
+        own = paths.get(commit.key, ())
+        for path in own if len(own) <= TOUCHED_FILES else ():
+            nearness = math.exp((commit.score - commits[0].score) / TOUCHED_SCALE)
+            worth[f"path {path}"] += nearness / math.sqrt(len(own))
+    found = (best[thing]._replace(score=score) for thing, score in worth.items() if thing in best)
+    return demoted(found, Group.CODE)
 
 
 def demoted(found: Iterable[Found], group: Group, power: float = 1.0) -> list[Found]:

@@ -19,7 +19,15 @@ from patina_assets.search.fusion import Hit, Place, distinct
 from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
 from patina_assets.search.passage_file import Found
 from patina_assets.search.question_lists import GroupLists, hit, merged, named, ranked_answer, word_lists
-from patina_assets.search.ranking import OWN_WORDS_SHARE, VECTORS, WORDS, rank_group
+from patina_assets.search.ranking import (
+    OWN_WORDS_SHARE,
+    TOUCHED,
+    TOUCHED_COMMITS,
+    VECTORS,
+    WORDS,
+    rank_group,
+    touched_files,
+)
 from patina_resources.errors import PatinaError, shown
 from patina_resources.project.project import Project
 
@@ -189,7 +197,14 @@ class Searcher:
             raise PatinaError(NO_LEXICAL)
         if not words:
             left_out[LEXICAL] = NO_LEXICAL if words is None else "no word of the query stands in a passage"
-        return merged(words or {}, near, named(file, query, depth), projected, filters)
+        lists = merged(words or {}, near, named(file, query, depth), projected, filters)
+        # Vectors that know words alone say nothing of commits that the words did not find.
+        commits = [] if is_static(self._indexes.spec) else near.get(Group.COMMITS, [])[:TOUCHED_COMMITS]
+        if commits and Group.CODE in lists:
+            paths = file.touched([commit.key for commit in commits])
+            if touched := touched_files(commits, paths, lists[Group.CODE]):
+                lists[Group.CODE][TOUCHED] = touched
+        return lists
 
     def _counts(self, lists: GroupLists) -> dict[str, int]:
         """Return how many passages each list gave."""

@@ -51,7 +51,7 @@ class PassagesStage(ItemStage):
     owner: str
 
     name = "items"
-    version = 4
+    version = 5
     kinds = frozenset({"python"})
     description = (
         "Everything that search can return: passages of code, documents, commits, notes, issues and pull requests."
@@ -153,7 +153,7 @@ class PassageIndexStage(IndexStage):
 
     of: PassagesStage
 
-    version = 7
+    version = 8
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the passages, and their words in columns."""

@@ -1,5 +1,7 @@
 """Source code -> `code.*` events: what every file defines, calls and imports, at the time of the checked-out commit.
 
+Of other text (`plain_text`), only its `code.file` event is told.
+
 A file is read again when its content changed since the last run, told by a hash. Facts that still hold are left as
 they are, wherever they moved in the file (`lines`); a function that is gone, or a file, is taken back by a
 `code.removed` event.
@@ -15,11 +17,13 @@ from typing import Any
 from patina_resources.eventlog.writer import Event, EventlogWriter, payload
 from patina_resources.materialize.code.languages.languages import is_source, language_of, origin_of
 from patina_resources.materialize.code.lines import FILE_EVENT, file_fields, without_lines
+from patina_resources.materialize.code.plain_text import LANGUAGE as TEXT
 from patina_resources.materialize.code.source_files import (
     CHANGED_MEANWHILE,
     DEFAULT_INCLUDE,
     SourceFiles,
     Unread,
+    is_text,
     is_there,
     list_sources,
     not_checked_out,
@@ -111,7 +115,7 @@ def _scan(repository: Repository, top: Path, sources: SourceFiles, known: dict[s
         if isinstance(content, Unread):
             if content.gone:
                 gone.append(path)
-            else:
+            elif not is_text(path_text(path)):
                 scan.skipped.append(f"{path_text(path)}: {content.reason}")
         elif known.get(file) == (digest := _digest(file, content)):
             scan.unchanged.add(file)
@@ -145,9 +149,10 @@ def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconc
                 scan.unchanged.add(file)
                 del scan.changed[path]
                 continue
-            language = language_of(file, content).name
+            is_parsed = not is_text(file)
+            language = language_of(file, content).name if is_parsed else TEXT
             try:
-                facts, unread_bytes = worker.read(language, content, default_name(file))
+                facts, unread_bytes = worker.read(language, content, default_name(file)) if is_parsed else ([], 0)
             except UnreadableSourceError as error:  # not remembered, so that every run reports it
                 scan.skipped.append(f"{path_text(path)}: {error}")
                 del scan.changed[path]
@@ -157,7 +162,8 @@ def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconc
                 scan.unparsed[language][path_text(path)] = unread_bytes
             about = file_fields(language, hashlib.sha256(content).hexdigest(), facts)
             events = [*_events(file, commit_time, facts), _event(FILE_EVENT, commit_time, file, file, about)]
-            reconciler.update(file, events, OWNED)
+            # What another tool says of a language that is not read here stays.
+            reconciler.update(file, events, OWNED if is_parsed else (FILE_EVENT,))
             reconciler.writer.set_file_digest(SCRAPER, file, scan.changed[path])
     progress(SCRAPER, len(scan.changed), len(scan.changed))
 

@@ -1,4 +1,4 @@
-"""Which files of a repository are source code to be read, and why the others are not."""
+"""Which files of a repository are source code or other text to be read, and why other source files are not."""
 
 import os
 import re
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from patina_resources.materialize.code.languages.languages import is_source
+from patina_resources.materialize.code.plain_text import is_plain_text, is_short
+from patina_resources.materialize.docs.sections import format_of
 from patina_resources.materialize.git.git_log import path_text
 from patina_resources.materialize.git.repository import Repository
 
@@ -55,11 +57,11 @@ MINIFIED_LINE_BYTES = 500
 
 @dataclass
 class SourceFiles:
-    """The source files of a repository.
+    """The source files of a repository, and other text.
 
     Attributes:
         paths: Their paths from the worktree's top, as git has them, in order.
-        skipped: Why each of the others is left out, one sentence each; a vendored folder is one sentence.
+        skipped: Why each of the other source files is left out, one sentence each; a vendored folder is one sentence.
         included: Those of `paths` that a person named: they are read whatever they look like.
     """
 
@@ -69,7 +71,7 @@ class SourceFiles:
 
 
 def list_sources(repository: Repository, folder: Path, include: Sequence[str] = DEFAULT_INCLUDE) -> SourceFiles:
-    """Return the source files below `folder` that git tracks, or does not ignore.
+    """Return the source files and other text below `folder` that git tracks, or does not ignore.
 
     Args:
         repository: The repository that `folder` is in, with checked-out files.
@@ -84,7 +86,7 @@ def list_sources(repository: Repository, folder: Path, include: Sequence[str] = 
     submodules = _submodules(repository, folder, files)
     others = frozenset(submodules)
     files = [path for path in files if path not in others]
-    sources = [path for path in files if is_source(path_text(path))]
+    sources = [path for path in files if is_source(text := path_text(path)) or is_text(text)]
     told = _attributes(repository, files, sources)
     foreign = _foreign_folders(repository, files)
     vendored: Counter[str] = Counter()
@@ -94,9 +96,9 @@ def list_sources(repository: Repository, folder: Path, include: Sequence[str] = 
             found.paths.append(path)
             found.included.add(path)
         elif below := _vendored(text, told.get(path, {}).get(ATTRIBUTES[0]), foreign):
-            vendored[below] += 1
+            vendored[below] += is_source(text)
         elif mark := _generated(text, told.get(path, {}).get(ATTRIBUTES[1])):
-            found.skipped.append(f"{text}: generated ({mark})")
+            found.skipped.extend([f"{text}: generated ({mark})"] if is_source(text) else [])
         else:
             found.paths.append(path)
     if submodules:
@@ -108,8 +110,15 @@ def list_sources(repository: Repository, folder: Path, include: Sequence[str] = 
     found.skipped.extend(
         f"{below}: vendored ({count} file(s)): to read it, name it in [code] include of .patina/config.toml"
         for below, count in sorted(vendored.items())
+        if count
     )
     return found
+
+
+def is_text(path: str) -> bool:
+    """Return whether a file is text that no language here and no reader of documents reads, and no licence, by name."""
+    is_licence = LICENCE.fullmatch(PurePosixPath(path).name)
+    return is_plain_text(path) and not is_licence and not is_source(path) and format_of(path) is None
 
 
 def _submodules(repository: Repository, folder: Path, files: Sequence[bytes]) -> list[bytes]:
@@ -195,7 +204,7 @@ class Unread:
 
 
 def read_source(top: Path, path: bytes, *, included: bool = False) -> bytes | Unread:
-    """Return the content of a source file below `top`, or why it is not to be read.
+    """Return the content of a file of `list_sources` below `top`, or why it is not to be read.
 
     Args:
         top: The worktree's top.
@@ -203,7 +212,11 @@ def read_source(top: Path, path: bytes, *, included: bool = False) -> bytes | Un
         included: Whether a person named the file, so that it is read although it looks generated.
     """
     content = read_regular(top, path)
-    return content if isinstance(content, Unread) else _unless_unfit(content, included=included)
+    if isinstance(content, Unread):
+        return content
+    if not included and is_text(text := path_text(path)) and not is_short(text, len(content)):
+        return Unread("too long to be written by hand")
+    return _unless_unfit(content, included=included)
 
 
 def is_there(top: Path, file: str) -> bool:

@@ -202,6 +202,10 @@ def test_a_moved_file_is_found_by_its_newest_name_and_a_removed_one_says_so(fold
         ("src/png.py", Role.SOURCE),
         ("docs/guide.md", Role.DOCUMENT),
         ("", Role.SOURCE),
+        ("Makefile", Role.TEXT),
+        ("ci/build.yml", Role.TEXT),
+        ("include/fmt/bundled/core.h", Role.VENDORED),
+        ("integration-tests/a.py", Role.TEST),
     ],
 )
 def test_a_path_tells_what_a_file_is_there_for(path: str, role: Role) -> None:
@@ -216,6 +220,8 @@ def test_a_path_tells_what_a_file_is_there_for(path: str, role: Role) -> None:
         (200, ["tests/a.py", "README.md", ".github/build.yml"], Role.ASIDE),
         (199, ["README.md"], Role.BRIEF_ASIDE),
         (200, [], Role.ASIDE),
+        (200, ["go.mod", "go.sum"], Role.ASIDE),
+        (200, ["go.mod", "Makefile"], Role.SOURCE),
     ],
 )
 def test_a_commit_says_much_or_little_and_touches_source_or_not(length: int, paths: list[str], role: Role) -> None:
@@ -235,3 +241,19 @@ def test_a_section_is_a_passage_with_its_headings_and_lines(folder: GitFolder, t
     assert found == [("Guide", 1, "# Guide\nWelcome."), ("Guide > Install", 3, "## Install\nRun it.")]
     (whole, _) = document_passages(rows, {})
     assert (whole.symbol, whole.body) == ("Guide", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("/*\n * Copyright (C) 2008 A\n */\npackage p; // a sentence\n", "package p; // a sentence"),
+        ("// Copyright 2014 A.\n// All rights.\n\n// Package p does it all.\npackage p\n", "// Package p does it all."),
+        ("#!/usr/bin/env python\n# SPDX-License-Identifier: MIT\nimport everything_else\n", "import everything_else"),
+        ("# Reads what others wrote.\nimport everything_else\n", "# Reads what others wrote."),
+        ("// distributed under what terms\n" * 3, ""),
+    ],
+)
+def test_a_licence_at_the_head_of_a_file_is_no_passage(text: str, first: str) -> None:
+    rows = [("a.go", "digest", "{}")]
+    found = [passage.body.partition("\n")[0] for passage in code_passages(rows, [], {"a.go": text})]
+    assert found == [first] * bool(first)

@@ -18,6 +18,7 @@ from patina_assets.search.ranking import (
     NAMES,
     OWN_WORDS_SHARE,
     PROJECTIONS_WEIGHT,
+    TOUCHED,
     UNCOVERED,
     UNCOVERED_VECTORS_WEIGHT,
     VECTORS,
@@ -25,8 +26,10 @@ from patina_assets.search.ranking import (
     WORDS,
     RankedThing,
     demoted,
+    lacking,
     mixed,
     rank_group,
+    touched_files,
     vectors_weight,
 )
 
@@ -59,9 +62,10 @@ def test_tests_and_removed_files_stand_below() -> None:
         (Role.VENDORED, 0.4, 0.4, 1.0),
         (Role.GENERATED, 0.4, 0.4, 1.0),
         (Role.BINARY, 0.4, 1.0, 1.0),
-        (Role.BRIEF, 1.0, 1.0, 0.5),
+        (Role.TEXT, 0.8, 1.0, 1.0),
+        (Role.BRIEF, 1.0, 1.0, 0.6),
         (Role.ASIDE, 1.0, 1.0, 0.7),
-        (Role.BRIEF_ASIDE, 1.0, 1.0, 0.35),
+        (Role.BRIEF_ASIDE, 1.0, 1.0, 0.42),
     ],
 )
 def test_a_role_counts_so_much(role: Role, code: float, docs: float, commits: float) -> None:
@@ -290,3 +294,26 @@ def test_evidence_moves_the_odds() -> None:
 )
 def test_a_question_may_be_nothing_but_names(query: str, only: bool) -> None:
     assert only_names(query) is only
+
+
+def test_files_that_near_commits_touched_are_found_by_them() -> None:
+    commits = [found(7, 0.6, "commit a"), found(8, 0.55, "commit b"), found(9, 0.55, "commit c")]
+    paths = {7: ("src/a.py", "gone.py"), 8: ("src/b.py",), 9: tuple(f"src/{name}.py" for name in "bcdefghij")}
+    lists = {
+        WORDS: [found(1, 9, "path src/b.py"), found(2, 8, "path src/a.py"), found(3, 7, "path src/c.py")],
+        VECTORS: [found(4, 0.5, "path src/a.py"), found(5, 0.4, "path src/d.py")],
+    }
+    touched = touched_files(commits, paths, lists)
+    assert [(entry.key, entry.thing) for entry in touched] == [(4, "path src/a.py"), (1, "path src/b.py")]
+    assert [entry.score for entry in touched] == pytest.approx([1 / math.sqrt(2), math.exp(-1)])
+    lists[WORDS][1] = lists[WORDS][1]._replace(role=Role.TEST)
+    lists[VECTORS] = []
+    assert [entry.key for entry in touched_files(commits, paths, lists)] == [1, 2]
+    assert touched_files([], {}, lists) == []
+
+
+@pytest.mark.parametrize(("coverage", "share"), [(1.0, 0.0), (0.8, 0.0), (0.65, 0.5), (0.5, 1.0), (0.0, 1.0)])
+def test_words_lack_what_they_do_not_cover(coverage: float, share: float) -> None:
+    assert lacking(coverage) == pytest.approx(share)
+    weights = list_weights(Group.CODE, [WORDS, TOUCHED], 1.0, coverage)
+    assert weights[TOUCHED] == pytest.approx(2 * share)

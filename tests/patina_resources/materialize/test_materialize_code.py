@@ -189,6 +189,7 @@ def test_events_of_another_tool_are_kept_where_they_hold(folder: GitFolder) -> N
     assert [(row["event_type"], row["source_file"]) for row in live(folder.eventlog)] == [
         ("code.function", "./a.py"),
         ("code.file", "./a.py"),
+        ("code.file", "./token.sol"),
         ("code.symbol", "./a.py"),
         ("code.function", "./token.sol"),
     ]

@@ -1,5 +1,6 @@
 """Source code that is not read, and is said not to be: generated, vendored, not checked out, hostile."""
 
+import hashlib
 import os
 import re
 import sys
@@ -213,3 +214,27 @@ def test_bare_and_empty_repositories_say_so(folder: GitFolder, tmp_path: Path) -
     folder.git("clone", "-q", "--bare", str(folder.path), str(tmp_path / "bare.git"))
     (report,) = materialize(tmp_path / "bare.git", tmp_path / "bare.db", only=["code"])
     assert report.skipped == ("code: a bare repository has no files",)
+
+
+def test_text_that_no_language_reads_is_known_by_its_content(folder: GitFolder) -> None:
+    texts = {"Makefile": "all:\n\tcc a.c\n", "ci/build.yml": "on: push\n", "grammar.l": "%%\n"}
+    for path, text in texts.items():
+        folder.write(path, text)
+    for path in ("data.csv", "key.pem", "LICENSE.txt", "README.txt", ".env", "tests/in.yml", "docs/pins.txt"):
+        folder.write(path, "a: 1\n")
+    folder.write("long.yml", "a: 1\n" * 20_000)
+    folder.write("long.json", '{"a": 1}\n' * 1_000)
+    folder.write("vendor/x/Makefile", "all:\n")
+    folder.write("wide.css", "a{}" * 1_000)
+    folder.commit("one")
+    report = scrape("code", folder)
+    assert report.skipped == ()
+    files = {row["source_file"]: row["data"] for row in rows(folder.eventlog, "code.file")}
+    assert set(files) == {"./Makefile", "./ci/build.yml", "./grammar.l"}
+    digest = hashlib.sha256(texts["Makefile"].encode()).hexdigest()
+    assert files["./Makefile"] == {"file": "./Makefile", "language": "text", "digest": digest, "lines": {}}
+    folder.write("Makefile", "all: b\n")
+    (folder.path / "grammar.l").unlink()
+    folder.commit("two")
+    again = scrape("code", folder)
+    assert (again.new, again.retracted) == ({"code.file": 1}, {"code.file": 2})

@@ -1,0 +1,51 @@
+"""Which files hold text that somebody wrote and no language here reads: settings, scripts, templates, grammars.
+
+Nothing is parsed: a `code.file` event says which content they have, so that search can read their text. Data and files
+that often hold secrets are left out.
+"""
+
+from pathlib import PurePosixPath
+
+LANGUAGE = "text"
+# What is longer was seldom written by hand.
+MOST_BYTES = 64 << 10
+MOST_JSON_BYTES = 8 << 10
+_NAMES = frozenset({
+    "brewfile", "cmakelists.txt", "codeowners", "containerfile", "dockerfile", "earthfile", "gemfile", "gnumakefile",
+    "jenkinsfile", "justfile", "makefile", "podfile", "procfile", "rakefile", "vagrantfile", "build", "workspace",
+})  # fmt: skip
+# Settings and recipes of builds; scripts; templates and pages; grammars, schemas and queries; other languages.
+_SUFFIXES = frozenset({
+    ".cfg", ".cmake", ".conf", ".dockerfile", ".editorconfig", ".gradle", ".gemspec", ".ini", ".just", ".mk", ".mod",
+    ".nix", ".properties", ".toml", ".xml", ".yaml", ".yml", ".ac", ".am", ".bat", ".bazel", ".bzl", ".cmd", ".hcl",
+    ".in", ".m4", ".rake", ".rego", ".ru", ".tf", ".awk", ".bash", ".elv", ".expect", ".fish", ".nu", ".ps1", ".psm1",
+    ".sed", ".sh", ".tcl", ".xsh", ".zsh", ".css", ".ejs", ".erb", ".haml", ".hbs", ".html", ".j2", ".jinja",
+    ".jinja2", ".less", ".liquid", ".mustache", ".pug", ".sass", ".scss", ".slim", ".svelte", ".tmpl", ".tpl", ".txt",
+    ".vue", ".abnf", ".asn", ".avdl", ".bnf", ".capnp", ".cue", ".dhall", ".ebnf", ".fbs", ".g4", ".gql", ".graphql",
+    ".l", ".lark", ".lex", ".ll", ".peg", ".pest", ".proto", ".sql", ".thrift", ".y", ".yy", ".yacc", ".adb", ".clj",
+    ".cljs", ".coffee", ".cr", ".cu", ".d", ".dart", ".edn", ".el", ".erl", ".ex", ".exs", ".f90", ".fs", ".fsx",
+    ".glsl", ".groovy", ".hrl", ".hs", ".jl", ".jq", ".kt", ".kts", ".lisp", ".lua", ".ml", ".mli", ".mm", ".nim",
+    ".pas", ".pl", ".pm", ".pp", ".pro", ".r", ".rkt", ".s", ".scala", ".scm", ".sol", ".sv", ".swift", ".vb", ".vhd",
+    ".vim", ".wgsl", ".zig",
+})  # fmt: skip
+_JSON = frozenset({".json", ".json5", ".jsonc"})
+# What tests read, what builds write, and what this program writes itself.
+_FOLDERS_LEFT_OUT = frozenset({
+    "__fixtures__", "__snapshots__", "data", "fixtures", "golden", "spec", "specs", "test", "testdata", "tests",
+    "_site", "build", "dist", "out", "public", "target", ".patina",
+})  # fmt: skip
+
+
+def is_plain_text(path: str) -> bool:
+    """Return whether a file is likely to be such a text, by its name."""
+    if _FOLDERS_LEFT_OUT.intersection(PurePosixPath(path.lower()).parts[:-1]):
+        return False
+    name = PurePosixPath(path).name.lower()
+    suffix = PurePosixPath(name).suffix
+    return name in _NAMES or name.partition(".")[0] in {"dockerfile", "makefile"} or suffix in _SUFFIXES | _JSON
+
+
+def is_short(path: str, size: int) -> bool:
+    """Return whether a text of so many bytes is likely to be written by hand."""
+    is_json = PurePosixPath(path).suffix.lower() in _JSON
+    return size <= (MOST_JSON_BYTES if is_json else MOST_BYTES)
