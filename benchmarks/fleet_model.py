@@ -1,6 +1,6 @@
 """A model of a fleet's queue, from measured figures: how long a commit waits until it can be found, and what it costs.
 
-    python benchmarks/fleet_model.py --repositories 10000 --commits 3000 --build-seconds 2 --run-seconds 1
+    python benchmarks/fleet_model.py --repositories 10000 --commits 3000 --build-seconds 1.5 --first-seconds 2.2
 
 A simulation of one working day: commits come by chance, most of them in eight hours; heads are looked at every five
 minutes; the sensor asks for at most 50 new builds at each tick; a worker does one build at a time. A second commit
@@ -80,25 +80,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repositories", type=int, default=10_000)
     parser.add_argument("--commits", type=int, default=3_000)
-    parser.add_argument("--build-seconds", type=float, nargs="+", default=[2.0], help="of a worker, for one new commit")
-    parser.add_argument("--run-seconds", type=float, default=1.0, help="of a worker, for what Dagster does beside it")
-    parser.add_argument("--first-seconds", type=float, default=4.0, help="of a worker, for a whole repository")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 10, 100])
-    parser.add_argument("--run-bytes", type=float, default=40_000, help="of the database, for one run")
+    parser.add_argument("--build-seconds", type=float, nargs="+", default=[1.5], help="of a worker, for one new commit")
+    parser.add_argument(
+        "--first-seconds", type=float, nargs="+", default=[2.2], help="the same, for a whole repository"
+    )
+    parser.add_argument("--run-seconds", type=float, default=1.5, help="of a worker, for what Dagster does beside it")
+    parser.add_argument("--server-seconds", type=float, default=0.8, help="of Postgres and daemon, for one run")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--run-bytes", type=float, default=67_000, help="of the database, for one run")
     parser.add_argument("--seed", type=int, default=20)
     given = parser.parse_args()
     commits = commits_of_a_day(given.repositories, given.commits, random.Random(given.seed))
-    print("build s  workers  builds  busy  wait p50 s  p95 s  p99 s  all anew h  database MB/day")
-    for build in given.build_seconds:
+    print("build s  workers  builds  busy  wait p50 s  p95 s  p99 s  all anew h  servers at all anew  database MB/day")
+    for build, first in zip(given.build_seconds, given.first_seconds, strict=True):
         for workers in given.workers:
             day = simulate(commits, workers, build + given.run_seconds)
             anew = max(
-                given.repositories * (given.first_seconds + given.run_seconds) / workers,
+                given.repositories * (first + given.run_seconds) / workers,
                 given.repositories / PER_TICK * TICK,
             )
             waits = "  ".join(f"{day.quantile(share):9.0f}" for share in (0.5, 0.95, 0.99))
             print(
                 f"{build:7.1f}  {workers:7}  {day.builds:6}  {day.busy:4.0%}  {waits}  {anew / 3600:10.1f}  "
+                f"{given.repositories * given.server_seconds / anew:13.0%} of a core  "
                 f"{day.builds * given.run_bytes / 1e6:8.0f}"
             )
 

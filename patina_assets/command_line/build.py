@@ -1,5 +1,6 @@
 """`patina materialize`, `oxidize`, `evaluate` and `metrics`."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,14 @@ from patina_assets.command_line.options import (
     only_projections,
 )
 from patina_resources.project.project import find_project
+
+
+# How many objects more than before are looked through for cycles. Rows, items and texts have none, and live long.
+OBJECTS_AT_ONCE = 100_000
+
+
+def _collect_rarely() -> None:
+    gc.set_threshold(OBJECTS_AT_ONCE)
 
 
 @click.command(cls=Command)
@@ -45,6 +54,7 @@ def materialize(
         raise click.UsageError("--json and --oxidize do not go together: run `patina oxidize` afterwards")
     from patina_assets.commands.materialize import materialize as read_repository
 
+    _collect_rarely()
     project = named_project(path)
     is_read = read_repository(
         project, only=only, full=full, forge_files=forge_files, as_json=as_json, says_next=not then_oxidize
@@ -71,6 +81,7 @@ def oxidize(only: Sequence[str] | None, full: bool, dry_run: bool, exit_code: bo
     from patina_assets.commands.oxidize import oxidize as build
     from patina_assets.commands.oxidize import plan_build
 
+    _collect_rarely()
     project = find_project()
     if dry_run:
         is_fresh = plan_build(project, only=only, full=full, as_json=as_json)

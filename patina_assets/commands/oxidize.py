@@ -6,13 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part
-from patina_assets.orchestration.instance import prepare_home
 from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 from patina_assets.pipeline.plain_text import json_text, one_line
 from patina_assets.pipeline.progress import Report
 from patina_assets.pipeline.reasons import FORCED, ReasonKind, has_own_reason, reason_texts, reasons_text
-from patina_assets.pipeline.sharing.stage_cache import passed_text
 from patina_assets.pipeline.stages import ProjectionStages, summary_columns
 from patina_assets.pipeline.stages.passages import item_sources
 from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict, stale_stages
@@ -31,6 +28,7 @@ from patina_resources.models.registry_files import load_registry
 from patina_resources.models.status import missing_shipped
 from patina_resources.project.project import PROJECT_VARIABLE, Project
 from patina_resources.store.artifacts import settle_interrupted
+from patina_resources.store.file_digests import note_digests, recall_digests
 from patina_resources.store.files import remove_leftovers
 from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
@@ -84,6 +82,7 @@ def oxidize(
         failures = _run(workspace, verdicts, full=full)
         if not as_json:
             _print_summary(workspace, names)
+    note_digests(project.file_digests)
     if as_json:
         print(json_text(_built_document(workspace, names, failures)))
     _report_orphans(workspace)
@@ -135,6 +134,8 @@ def _planned(
     """
     workspace = open_workspace(project)
     workspace = replace(workspace, eventlog=workspace.eventlog.keeping_rows())
+    if not full:
+        recall_digests(project.file_digests)
     names = _chosen(workspace, only)
     found = survey(workspace, ahead=ahead and not full, anew=full)
     verdicts = _forced(workspace, found, names) if full else _wanted(workspace, found, names)
@@ -200,6 +201,7 @@ def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) 
     """Build the stale stages; return a sentence for each that failed. All but small builds are runs of Dagster."""
     # Imported late: a build with nothing to do must not wait for them.
     from patina_assets.pipeline.direct_build import build_directly, is_small
+    from patina_assets.pipeline.sharing.stage_cache import passed_text
     from patina_assets.pipeline.workers.workers import most_at_once
 
     most_at_once()  # a wrong number is refused before anything is built
@@ -220,6 +222,8 @@ def _run(workspace: Workspace, verdicts: Sequence[StageVerdict], *, full: bool) 
 
 
 def _run_dagster(workspace: Workspace, stale: Sequence[StageVerdict], report: Report, *, full: bool) -> list[str]:
+    from patina_assets.orchestration.instance import prepare_home
+
     home = prepare_home(workspace.project)
     os.environ |= {
         "DAGSTER_HOME": str(home),
@@ -258,6 +262,8 @@ def _is_new(verdict: StageVerdict) -> bool:
 
 
 def _print_summary(workspace: Workspace, names: Sequence[str]) -> None:
+    from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part
+
     columns = summary_columns(workspace.projections)
     built = list(_built(workspace, names))
     if {projection.name for projection, _ in built} <= {BASE}:

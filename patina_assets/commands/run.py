@@ -13,6 +13,7 @@ from patina_assets.orchestration.assets import PROGRESS
 from patina_assets.orchestration.automation.failures import step_sentence
 from patina_assets.orchestration.keys import keys_to_build
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
+from patina_assets.orchestration.origin import own_location, run_in
 from patina_assets.orchestration.records import no_records, opened_instance
 from patina_assets.pipeline.progress import Progress, Report
 from patina_assets.pipeline.staleness import StageVerdict
@@ -79,7 +80,9 @@ def run_stages(
         # Pictures and checks are small products: threads that wait for each other cost ten times what they save.
         with blas_on_one_thread(), opened_instance(home, keeps_output=False) as instance:
             tell_noted_builds(instance, workspace, code_versions(definitions.resolve_asset_graph()))
-            result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            job = definitions.resolve_implicit_global_asset_job_def()
+            run_in(instance, own_location(workspace.project), job.name)
+            result = job.execute_in_process(
                 instance=instance,
                 asset_selection=keys_to_build(workspace, stale),
                 # A logger is used only where the run names it.

@@ -4,7 +4,6 @@ Models side by side have a tokenizer each, and neither form has room for two: th
 the projection another.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +30,7 @@ from patina_assets.pairs.relations import unique_texts
 from patina_assets.pipeline.formats import decode_embeddings, decode_items
 from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_assets.search.base_model import base_files
+from patina_resources.documents.json_value import json_value
 from patina_resources.embedding.embedder import OnnxEmbedder
 from patina_resources.embedding.side_by_side import BaseFiles, side_by_side
 from patina_resources.errors import PatinaError, check_known
@@ -154,9 +154,9 @@ def _sentence_contents(spec: ModelSpec, files: ModelFiles, projection: Projectio
 
 def _original_files(folder: Path, spec: ModelSpec) -> tuple[dict[str, Any], bytes]:
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        config = json_value((folder / "config.json").read_bytes())
         content = (folder / "model.safetensors").read_bytes()
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise PatinaError(f"--weights {folder}: expected config.json and model.safetensors ({error})") from error
     dims = config.get("hidden_size") if isinstance(config, dict) else None
     if dims != spec.dims:

@@ -19,7 +19,7 @@ from patina_assets.pipeline.sharing.stage_cache import team_cache
 from patina_assets.pipeline.stages.pairs import NoSignalError
 from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_assets.search.built import BASE
-from patina_resources.cache.remote import CacheError
+from patina_resources.cache.remote import CacheError, CacheUnavailableError
 from patina_resources.errors import PatinaError
 from patina_resources.fleet.checkouts import checked_out
 from patina_resources.fleet.clones import fetch, fetched_head
@@ -134,7 +134,9 @@ def _assets(fleet: Fleet, entry: FleetProject, report: Report) -> Iterator[Broug
     publish_lock(workspace)
     for asset in filter(found.get, found):
         yield Brought(asset, _counts(found[asset]))
-    yield Brought(PUBLISHED, {**_pushed(fleet, workspace, report), **publish_where_named(entry)})
+    # Questions first: neither needs the other, and a cache that is away must not keep them from what is new.
+    published = publish_where_named(entry)
+    yield Brought(PUBLISHED, {**published, **_pushed(fleet, workspace, report)})
 
 
 def _read(project: Project, report: Report) -> dict[str, int]:
@@ -165,18 +167,29 @@ def _add_shipped(workspace: Workspace, report: Report) -> None:
 
 def _pull(workspace: Workspace, report: Report) -> None:
     """Take from the team's cache what it has; where it cannot be used, everything is built here."""
-    if team_cache(workspace.project) is None:
+    cache = team_cache(workspace.project)
+    if cache is None:
         return
     try:
+        if cache.trouble is not None:
+            raise CacheUnavailableError(str(cache.trouble))
         pull(workspace, report)
     except CacheError as error:
         report(Progress("cache", 0, 0, "", f"not used: {error}"))
 
 
 def _pushed(fleet: Fleet, workspace: Workspace, report: Report) -> dict[str, int]:
-    """Push a build to the team's cache, where the fleet shares."""
-    if not fleet.share or team_cache(workspace.project) is None:
+    """Push a build to the team's cache, where the fleet shares and the cache can be written to.
+
+    Raises:
+        CacheError: It cannot be used now. What is built here stays, and is pushed at the next run.
+    """
+    cache = team_cache(workspace.project) if fleet.share else None
+    if cache is None or not cache.remote.writable:
         return {}
+    # A store that lies is repaired by a push; for one that is away, each repository would wait anew.
+    if isinstance(cache.trouble, CacheUnavailableError):
+        raise CacheUnavailableError(str(cache.trouble))
     return {"pushed": len(push(workspace, report).new)}
 
 

@@ -1,10 +1,14 @@
-"""The checks of the stages as Dagster's asset checks."""
+"""The checks of the stages as Dagster's asset checks, with what they check or alone."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import dagster as dg
 
 from patina_assets.pipeline.runner import StageOutcome
 from patina_assets.pipeline.stages.stage import CheckResult, Stage
-from patina_resources.store.artifacts import of_one_build
+from patina_assets.pipeline.workspace import Workspace, manifest_state
+from patina_resources.errors import PatinaError
+from patina_resources.store.artifacts import BuiltProjection, of_one_build
 
 ALL_ROWS_READABLE = "all_rows_readable"
 REPOSITORY_IS_READ = "repository_is_read"
@@ -16,13 +20,50 @@ def check_specs(asset: dg.AssetKey, stage: Stage) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=asset, description=meaning) for name, meaning in stage.promised.items()]
 
 
-def check_results(outcome: StageOutcome) -> list[dg.AssetCheckResult]:
+def check_results(outcome: StageOutcome) -> list[CheckResult]:
     """Return the results of the checks of a stage that was built or found fresh.
 
     Raises:
         PatinaError: A file of it, or of a stage before it, is missing or damaged.
     """
-    return [result(check) for check in of_one_build(outcome.built, outcome.stage.checks)]
+    return of_one_build(outcome.built, outcome.stage.checks)
+
+
+def checks_of_files(workspace: Workspace, stage: Stage) -> list[CheckResult]:
+    """Return the results of the checks of a stage as its files are now: nothing is built.
+
+    Raises:
+        PatinaError: It is not built, or a file of it, or of a stage before it, is missing or damaged.
+    """
+    paths = workspace.paths(stage.projection)
+    return of_one_build(BuiltProjection(paths, manifest_state(paths).manifest), stage.checks)
+
+
+def is_built(context: dg.AssetExecutionContext) -> bool:
+    """Return whether a step is to build its asset; else only checks of it were asked for."""
+    return bool(context.selected_asset_keys)
+
+
+def wanted(context: dg.AssetExecutionContext, found: Iterable[CheckResult]) -> list[dg.AssetCheckResult]:
+    """Return the results of the checks that a step was asked for."""
+    names = {key.name for key in context.selected_asset_check_keys}
+    return [result(check) for check in found if check.name in names]
+
+
+def checked_alone(
+    context: dg.AssetExecutionContext, check: Callable[[], Sequence[CheckResult]]
+) -> Iterator[dg.AssetCheckResult]:
+    """Yield the results of the checks that a step was asked for; all have failed where what they read cannot be read.
+
+    Args:
+        context: Of the step.
+        check: Returns the results of all checks of the asset.
+    """
+    try:
+        yield from wanted(context, check())
+    except PatinaError as error:
+        names = sorted(key.name for key in context.selected_asset_check_keys)
+        yield from (result(CheckResult(name, passed=False, reason=str(error))) for name in names)
 
 
 def result(check: CheckResult) -> dg.AssetCheckResult:

@@ -1,11 +1,11 @@
 """The eventlog as an asset, the job that appends to it, and the job that measures what is built."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from patina_assets.orchestration.assets import SOURCE_GROUP, logged, owners, source_sql, stated
-from patina_assets.orchestration.checks import REPOSITORY_IS_READ, result
+from patina_assets.orchestration.assets import SOURCE_GROUP, checked_asset, logged, owners, source_sql, stated
+from patina_assets.orchestration.checks import REPOSITORY_IS_READ, checked_alone, is_built, wanted
 from patina_assets.orchestration.keys import eventlog_key, source_key
 from patina_assets.orchestration.metadata import eventlog_metadata
 from patina_assets.pipeline.measures.evaluation import evaluate
@@ -13,7 +13,10 @@ from patina_assets.pipeline.progress import scraper_progress
 from patina_assets.pipeline.stages.stage import CheckResult
 from patina_assets.pipeline.tables import report_table
 from patina_assets.pipeline.workspace import Workspace, open_workspace
+from patina_resources.errors import PatinaError
+from patina_resources.eventlog.news import read_news
 from patina_resources.eventlog.reader import Eventlog
+from patina_resources.materialize.git.head import head_of
 from patina_resources.materialize.git.repository import is_in_repository
 from patina_resources.materialize.git.tracked import refuse_tracked
 from patina_resources.materialize.report import ScraperReport
@@ -38,40 +41,60 @@ def eventlog_asset(workspace: Workspace) -> dg.AssetsDefinition:
     project = workspace.project
     key = eventlog_key()
 
-    @dg.asset(
-        key=key,
+    spec = dg.AssetSpec(
+        key,
         group_name=SOURCE_GROUP,
         kinds={"git", "sqlite"},
         owners=owners(workspace),
-        config_schema=MATERIALIZE_OPTIONS,
         description="What happened in the repository: commits, session notes, code, as events of an append-only log. "
         "Materializing it appends what is new, like `patina materialize`. Outside of a git repository, nothing is read "
         "and the eventlog stays as it is.",
-        check_specs=[
-            dg.AssetCheckSpec(
-                REPOSITORY_IS_READ, asset=key, description="What is new in the repository is in the eventlog."
-            )
-        ],
     )
-    def eventlog(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    check = dg.AssetCheckSpec(
+        REPOSITORY_IS_READ, asset=key, description="What is new in the repository is in the eventlog."
+    )
+
+    @checked_asset(spec, [check], MATERIALIZE_OPTIONS)
+    def eventlog(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        if not is_built(context):
+            yield from checked_alone(context, lambda: [_repository_is_read(project)])
+            return
         stated(lambda: refuse_tracked(project.root))
         found = is_in_repository(project.root)
         reports = stated(lambda: _append_events(project, context)) if found else ()
         context.log.info(report_table(reports) if found else f"{project.root} is not in a git repository")
         log = Eventlog(project.eventlog())
         last_seq = stated(log.last_seq)
-        reason = "what is new in it was appended" if found else f"{project.root} is not in a git repository"
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             data_version=dg.DataVersion(str(last_seq)),
             metadata={
                 **eventlog_metadata(log.path, last_seq),
                 "new_events": sum(sum(report.new.values()) for report in reports),
                 "skipped": sum(len(report.skipped) for report in reports),
             },
-            check_results=[result(CheckResult(REPOSITORY_IS_READ, found, reason, blocking=False))],
+            check_results=wanted(context, [stated(lambda: _repository_is_read(project))]),
         )
 
     return eventlog
+
+
+def _repository_is_read(project: Project) -> CheckResult:
+    """Check whether the eventlog holds git's history up to HEAD.
+
+    Raises:
+        PatinaError: The eventlog cannot be read.
+    """
+    if not is_in_repository(project.root):
+        return CheckResult(REPOSITORY_IS_READ, False, f"{project.root} is not in a git repository", blocking=False)
+    head, news = head_of(project.root), read_news(project.eventlog(), None)
+    if news is None:
+        raise PatinaError(f"{project.eventlog()}: cannot be read at the moment: run `patina doctor`")
+    if head is None:
+        return CheckResult(
+            REPOSITORY_IS_READ, True, "git's files do not plainly say which commit HEAD is", blocking=False
+        )
+    reason = "git's history was read up to HEAD" if head == news.head else "the eventlog is older than HEAD"
+    return CheckResult(REPOSITORY_IS_READ, head == news.head, reason, blocking=False)
 
 
 def _append_events(project: Project, context: dg.AssetExecutionContext) -> tuple[ScraperReport, ...]:

@@ -187,10 +187,9 @@ def lock_metadata(path: Path) -> Metadata:
         {
             "projection": name,
             "items": entry.get("index", {}).get("items"),
-            # Short names: the table fits its column at 1280 px. Drift is on the page of the weights.
-            "base": _digits(entry.get("metrics", {}).get("base_mrr")),
-            "MRR": _digits(entry.get("metrics", {}).get("mrr")),
-            "epoch": entry.get("best_epoch"),
+            # Few columns and short names: the table fits its column at 1280 px. The pages of the weights have the rest.
+            "base": entry.get("metrics", {}).get("base_mrr"),
+            "MRR": entry.get("metrics", {}).get("mrr"),
         }
         for name, entry in lock.get("projections", {}).items()
     ]
@@ -201,11 +200,6 @@ def lock_metadata(path: Path) -> Metadata:
         "lock": dg.MetadataValue.json(lock),
         "path": dg.MetadataValue.path(path),
     }
-
-
-def _digits(value: float | None) -> str | None:
-    """Return a measure with four digits; Dagster would print 0.33 beside 0.1753."""
-    return None if value is None else f"{value:.4f}"
 
 
 def _sql_place(pair_type: PairType) -> tuple[Path, int, str]:
@@ -233,7 +227,9 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | None:
 
 
 def _cell(value: Any) -> Any:  # noqa: ANN401 - what a table holds
-    """Return a value for a cell; a long word may be broken."""
+    """Return a value for a cell: a long word may be broken, and fractions have equally many digits."""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}f}"
     return _LONG_WORD.sub("\\1\u200b", value) if isinstance(value, str) else value

@@ -14,6 +14,7 @@ from patina_assets.orchestration.badges import input_keys, report_what_is_on_dis
 from patina_assets.orchestration.checks import result
 from patina_assets.orchestration.keys import stage_key
 from patina_assets.orchestration.metadata import Metadata, stage_metadata
+from patina_assets.orchestration.origin import of_location, own_location
 from patina_assets.pipeline.direct_build import NotedBuild, NotedStage, noted_files, read_noted
 from patina_assets.pipeline.workspace import Workspace, manifest_state, survey
 from patina_resources.errors import PatinaError
@@ -35,6 +36,7 @@ def tell_noted_builds(
     workspace: Workspace,
     versions: Mapping[dg.AssetKey, str | None],
     prefix: Sequence[str] = (),
+    location: str | None = None,
 ) -> None:
     """Tell Dagster of each build that was noted, and remove the note; then of whatever else is on disk.
 
@@ -45,6 +47,7 @@ def tell_noted_builds(
         workspace: The project.
         versions: Code versions of the assets that are defined now; of others nothing is told.
         prefix: What stands before each asset key in this instance.
+        location: The project's code location in this instance; None for the name that it has alone.
 
     Raises:
         PatinaError: Another process has been telling for a minute, a note cannot be removed, or the project cannot be
@@ -56,7 +59,7 @@ def tell_noted_builds(
         for path in noted_files(workspace.project):
             build = read_noted(path)
             if build is not None:
-                _tell(instance, workspace, build, versions, prefix)
+                _tell(instance, workspace, build, versions, prefix, location or own_location(workspace.project))
             delete_file(path)
     report_what_is_on_disk(instance, workspace, survey(workspace), versions, prefix)
 
@@ -67,6 +70,7 @@ def _tell(
     build: NotedBuild,
     versions: Mapping[dg.AssetKey, str | None],
     prefix: Sequence[str],
+    location: str,
 ) -> None:
     """Tell of one build; who was killed while telling goes on with it."""
 
@@ -93,7 +97,7 @@ def _tell(
         run = dg.DagsterRun(
             job_name=IMPLICIT_ASSET_JOB_NAME, run_id=build.run, tags=build.tags, asset_selection=frozenset(known)
         )
-        instance.add_run(run)
+        instance.add_run(of_location(run, location))
     report(DagsterEventType.PIPELINE_START, build.started, message="Built by `patina oxidize`, without Dagster.")
     ended = DagsterEventType.PIPELINE_FAILURE if build.failures else DagsterEventType.PIPELINE_SUCCESS
     report(ended, build.ended, message=" | ".join(build.failures) or "Everything that was stale is built.")

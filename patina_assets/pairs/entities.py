@@ -42,7 +42,7 @@ def entity_relations(items: Sequence[Item], rows: Int32, related: RelatedTexts) 
         related: Which texts belong together.
     """
     entities = _entity_hashes(items, rows, related.texts)
-    first, second = np.divmod(related.keys, max(related.texts, 1))
+    first, second = np.divmod(related.keys, related.texts)
     once = first < second
     return EntityRelations(entities, sample_of(relation_hashes(entities[first[once]], entities[second[once]])))
 

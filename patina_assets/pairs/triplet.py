@@ -23,7 +23,7 @@ def sample_triplets(relations: Relations, related: RelatedTexts, count: int, see
         seed: Same seed and contexts, same triplets.
     """
     sizes = np.diff(relations.offsets)
-    if not sizes.size or count < 1:
+    if not sizes.size:
         return np.zeros((0, 3), np.int32)
     random = np.random.default_rng(seed)
     rows = relations.member_rows()

@@ -17,7 +17,8 @@ from patina_assets.pipeline.progress import Progress, Report
 from patina_assets.pipeline.reasons import Reason, ReasonKind
 from patina_assets.pipeline.staleness import BaseModelState, joint_state
 from patina_assets.search.base_model import MODEL_STAGE, corpus_model_paths, settings_text
-from patina_resources.corpus.model import REBUILD_ABOVE, REBUILD_ABOVE_NEW_TEXTS, build_corpus_model, unknown_share
+from patina_resources.corpus.limits import REBUILD_ABOVE, REBUILD_ABOVE_NEW_TEXTS
+from patina_resources.documents.json_value import json_value
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.live import LIVE
@@ -171,6 +172,8 @@ def build_model(project: Project, eventlog: Eventlog, report: Report) -> StageRe
     Raises:
         PatinaError: The eventlog has no text.
     """
+    from patina_resources.corpus.model import build_corpus_model
+
     rows = eventlog.read(corpus_sources())
     texts = corpus_texts({name: source.rows for name, source in rows.items()})
     report(Progress(f"model/{CORPUS_STATIC}", 0, 0, "", f"learning words from {len(texts)} texts"))
@@ -204,6 +207,8 @@ def _unseen(project: Project, eventlog: Eventlog, look: Look, record: StageRecor
     counted = _recalled_unseen(memory, record, counts, look.last_seq)
     if counted is not None:
         return counted
+    from patina_resources.corpus.model import unknown_share  # who counts nothing must not wait for it
+
     rows = eventlog.rows(sources)
     today = corpus_texts(rows)
     paths = corpus_model_paths(project)
@@ -230,7 +235,7 @@ def _recalled_unseen(memory: Path, record: StageRecord, rows: Mapping[str, int],
     To count takes longer than all else that is decided after one commit, and few events cannot change the answer.
     """
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        found = json.loads(memory.read_bytes())
+        found = json_value(memory.read_bytes())
         before = {**found["rows"], "": found["last_seq"]}
         now = {**rows, "": last_seq}
         is_near = before.keys() == now.keys() and all(

@@ -42,13 +42,14 @@ class Pace:
         self._clock = clock
         self._stage = ""
         self._begun = self._last = (0, 0.0)
+        self._is_slow: bool | None = None
 
     def starts(self, progress: Progress) -> bool:
         """Take note of a value, and return whether it is the first of its work."""
         first = progress.stage != self._stage or progress.done < self._last[0]
         now = self._clock()
         if first:
-            self._stage, self._begun = progress.stage, (progress.done, now)
+            self._stage, self._begun, self._is_slow = progress.stage, (progress.done, now), None
         self._last = (progress.done, now)
         return first
 
@@ -59,8 +60,9 @@ class Pace:
             return ""
         rate = done / seconds
         left = "" if progress.complete else f", {duration((progress.total - progress.done) / rate)} left"
-        counted = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
-        pace = f"{counted} a second" if rate >= 1 else f"{1 / rate:.2g} s each"
+        if self._is_slow is None:  # one unit for one work: "1.1 a second" beside "1.3 s each" cannot be compared
+            self._is_slow = rate < 1
+        pace = f"{_figures(1 / rate)} s each" if self._is_slow else f"{_figures(rate)} a second"
         return f"{pace}{left}"
 
 
@@ -89,6 +91,10 @@ def line(progress: Progress, speed: str = "") -> str:
     """Return progress as one line of text."""
     counted = f"{progress.done} of {progress.total} {progress.unit}" if progress.total else ""
     return f"{progress.stage}: {', '.join(part for part in (counted, progress.note, speed) if part)}"
+
+
+def _figures(value: float) -> str:
+    return f"{value:.2g}" if value < 99.5 else f"{value:,.0f}"
 
 
 def duration(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """What a project's data folder holds that this installation did not build, and how the user accepts it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +38,7 @@ class Foreign:
     path: Path
     built_by: str = ""
     built_at: str = ""
-    bytes: int = 0
+    bytes: int = field(kw_only=True)
     damages: tuple[str, ...] = ()
 
 
@@ -112,8 +112,8 @@ def _foreign_artifacts(path: Path) -> Foreign | None:
         path,
         manifest.built_by,
         max((record.built_at for record in manifest.stages.values()), default=""),
-        sum(output.bytes for output in outputs),
         tuple(str(damage) for record in manifest.stages.values() for damage in damages(paths, record)),
+        bytes=sum(output.bytes for output in outputs),
     )
 
 

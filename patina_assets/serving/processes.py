@@ -1,7 +1,8 @@
 """What runs while the web UI is open: a process that loads the definitions, and in this one Dagster's daemon.
 
-The process is a code server with a socket in a folder of ours. It ends when this one does, however that ends: it waits
-for a sign of life. The daemon is a thread for the same reason.
+The process is a code server with a socket in a folder of ours, one for each project. It ends when this one does,
+however that ends: it waits for a sign of life. The daemon is a thread for the same reason. Pages and daemon share one
+workspace, so that no proxy stands between them and the code servers, as that of `dagster dev` does: it takes 75 MB.
 """
 
 import logging
@@ -14,11 +15,12 @@ from pathlib import Path
 from threading import Event, Thread
 
 import dagster as dg
-from dagster._cli import proxy_server_manager
-from dagster._cli.dev import _temp_grpc_socket_workspace_file
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin
+from dagster._core.remote_representation.grpc_server_registry import GrpcServerRegistry, ServerRegistryEntry
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
+from dagster._grpc.constants import GrpcServerCommand
 from sqlalchemy.exc import DBAPIError
 
 from patina_assets.serving.running import EndedRuns
@@ -29,9 +31,8 @@ TELL_SECONDS = 2.0
 # As `dagster-webserver` sets them: milliseconds for a statement, seconds for a connection, connections.
 STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS = 15_000, 3_600, 20
 ENDING_SECONDS = 6.0
-# A code server looks so often whether this process is there, and ends where it was not twice. Dagster's 45 s are a
-# default that is no parameter.
-proxy_server_manager.WEBSERVER_GRPC_SERVER_HEARTBEAT_TTL = 20  # type: ignore[attr-defined]
+# A code server looks so often whether this process is there, and ends where it was not twice.
+SIGN_OF_LIFE_SECONDS = 20
 
 
 @contextmanager
@@ -47,17 +48,22 @@ def running_workspace(
         stop: Called when a part of the daemon has ended by itself.
     """
     instance.optimize_for_webserver(STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS)
-    target = WorkspaceFileTarget(paths=[str(workspace_file)])
     with (
-        proxy_server_manager.ProxyServerManager(instance, target, CODE_SERVER_LOG_LEVEL) as servers,
-        _temp_grpc_socket_workspace_file(servers) as served_file,
+        GrpcServerRegistry(
+            instance_ref=instance.get_ref(),
+            server_command=GrpcServerCommand.API_GRPC,
+            heartbeat_ttl=SIGN_OF_LIFE_SECONDS,
+            startup_timeout=instance.code_server_process_startup_timeout,
+            wait_for_processes_on_shutdown=False,
+            log_level=CODE_SERVER_LOG_LEVEL,
+        ) as servers,
         WorkspaceProcessContext(
             instance,
             version=dg.__version__,
-            workspace_load_target=WorkspaceFileTarget(paths=[str(served_file)]),
-            code_server_log_level=CODE_SERVER_LOG_LEVEL,
+            workspace_load_target=WorkspaceFileTarget(paths=[str(workspace_file)]),
+            grpc_server_registry=servers,
         ) as context,
-        _daemon(context, stop),
+        _daemon(context, servers, stop),
         _told_runs(instance, name),
     ):
         yield context
@@ -80,7 +86,7 @@ def children_end() -> bool:
 
 
 @contextmanager
-def _daemon(context: WorkspaceProcessContext, stop: Callable[[], None]) -> Iterator[None]:
+def _daemon(context: WorkspaceProcessContext, servers: GrpcServerRegistry, stop: Callable[[], None]) -> Iterator[None]:
     """Run the daemon over what the web application serves: what is loaded again there is new to both."""
     ended = Event()
     _log()
@@ -92,6 +98,7 @@ def _daemon(context: WorkspaceProcessContext, stop: Callable[[], None]) -> Itera
             try:
                 while not ended.wait(CHECK_SECONDS):
                     controller.check_daemon_threads()
+                    _replace_ended(context, servers)
             except Exception:  # Dagster raises no narrower class where one of its threads has ended
                 logging.getLogger("dagster.daemon").exception("The daemon has stopped")
                 stop()
@@ -99,6 +106,18 @@ def _daemon(context: WorkspaceProcessContext, stop: Callable[[], None]) -> Itera
         Thread(target=watch, name="patina-daemon-watch", daemon=True).start()
         stack.callback(ended.set)
         yield
+
+
+def _replace_ended(context: WorkspaceProcessContext, servers: GrpcServerRegistry) -> None:
+    """Start each code server anew that has ended by itself, such as for want of memory."""
+    for name, entry in context.get_current_workspace().code_location_entries.items():
+        if isinstance(entry.origin, ManagedGrpcPythonEnvCodeLocationOrigin):
+            served = servers.get_grpc_server_entry(entry.origin)
+            if isinstance(served, ServerRegistryEntry) and served.process.server_process.poll() is not None:
+                logging.getLogger("dagster.daemon").warning(
+                    "the code server of %s has ended: it is started again", name
+                )
+                context.reload_code_location(name)
 
 
 def _log() -> None:

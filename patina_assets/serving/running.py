@@ -78,8 +78,8 @@ class EndedRuns:
             return f"failed after {took}: {failure_sentence(self._instance, run.run_id, 'its page says why')}"
         if run.status is dg.DagsterRunStatus.CANCELED:
             return f"canceled after {took}"
-        built = self._instance.get_run_stats(run.run_id).materializations
-        done = f"built {built} assets" if built else f"{run.job_name} done"
+        built, checks = self._instance.get_run_stats(run.run_id).materializations, len(run.asset_check_selection or ())
+        done = f"built {built} assets" if built else f"ran {checks} checks" if checks else f"{run.job_name} done"
         first, *others = run.tags.get(REASON_TAG, "").split(BETWEEN_REASONS)
         more = f" and {len(others)} more" if others else ""
         return f"{done} in {took}" + (f" ({first}{more})" if first else "")

@@ -1,5 +1,6 @@
 """`patina ui`: takes the port, prints the address, and serves until it is interrupted."""
 
+import ctypes
 import errno
 import os
 import secrets
@@ -36,6 +37,8 @@ ADDRESS = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 20
 CLOSING_SECONDS = 1
 TICK_SECONDS = "1800"
+# mallopt(3): what is larger is given back as soon as it is free. By default glibc raises this to 32 MiB by itself.
+M_MMAP_THRESHOLD, KEPT_BYTES = -3, 1 << 20
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -55,6 +58,7 @@ def serve(projects: Sequence[Project], port: int, *, opens_browser: bool = False
     """
     if len(projects) > 1 and os.environ.get(EVENTLOG_VARIABLE):
         raise PatinaError(f"{EVENTLOG_VARIABLE}: names the eventlog of one project: unset it to serve several")
+    _give_memory_back()
     with _listener(port) as listener:
         doors = doors_of(projects)
         home = prepare_workspace(projects)
@@ -70,6 +74,13 @@ def serve(projects: Sequence[Project], port: int, *, opens_browser: bool = False
                 if opens_browser:
                     open_page(folder, site.login_url)
                 return _run(listener, site, doors, instance, home / WORKSPACE_FILE)
+
+
+def _give_memory_back() -> None:
+    """Have this process keep no large memory that is free: indexes are read, copied by native code, and replaced."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:  # macOS has none
+        set_option(M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def _listener(port: int) -> socket.socket:

@@ -11,6 +11,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 from patina_resources.cache.remote import (
     ATTEMPTS,
+    CacheError,
     CacheUnavailableError,
     StoredObject,
     seconds_for,
@@ -73,7 +74,7 @@ class HttpsRemote:
         self._read_only(name)
 
     def _read_only(self, name: str) -> NoReturn:
-        raise CacheUnavailableError(f"{self._url}/{name}: is only read: write by file://, s3:// or gs://")
+        raise CacheError(f"{self._url}/{name}: is only read: write by file://, s3:// or gs://")
 
     def _read_on(self, name: str, data: bytearray, most: int, deadline: float) -> bool:
         """Add to `data` what follows it; return whether there is such an object.

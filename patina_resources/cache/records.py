@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from patina_resources.cache.remote import CacheRefusedError
 from patina_resources.cache.signing import is_signed, sign
+from patina_resources.documents.json_value import json_value
 from patina_resources.errors import shown
 from patina_resources.store.mothership import Mothership
 
@@ -73,8 +74,8 @@ def verified_record(
     if not is_signed(_message(kind, key, payload), public, found[2].decode()):
         raise CacheRefusedError(f"{place}: its signature is wrong: it was not used")
     try:
-        document = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        document = json_value(payload)
+    except ValueError as error:
         raise CacheRefusedError(f"{place}: is no JSON: it was not used") from error
     if not isinstance(document, dict):
         raise CacheRefusedError(f"{place}: is no JSON table: it was not used")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from patina_resources.cache.signing import checked_public_key
+from patina_resources.documents.json_value import json_value
 from patina_resources.errors import PatinaError, shown
 from patina_resources.project.project import Project
 from patina_resources.project.user_settings import CacheSettings, user_cache
@@ -132,8 +133,8 @@ def _confirmed(project: Project) -> CacheSettings | None:
     if proposed is None:
         return None
     try:
-        remembered = json.loads((mothership().project_folder(project.root) / CONFIRMED).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        remembered = json_value((mothership().project_folder(project.root) / CONFIRMED).read_bytes())
+    except (OSError, ValueError):
         return None
     return proposed if remembered == _document(proposed) else None
 

@@ -63,13 +63,14 @@ class TeamCache:
         """Take the store, the user's settings, and where the signing key is."""
         self.remote, self.settings, self._home = remote, settings, home
         self.traffic, self.unsaved = Traffic(), Traffic()
-        self._trouble, self._failed_at = "", 0.0
+        self._trouble: CacheError | None = None
+        self._failed_at = 0.0
         self._refused: set[str] = set()
 
     @property
-    def trouble(self) -> str:
-        """Why the store must not be asked now; empty while it answers, and some minutes after it failed."""
-        return self._trouble if time.monotonic() - self._failed_at < RETRY_SECONDS else ""
+    def trouble(self) -> CacheError | None:
+        """Why the store must not be asked now; None while it answers, and some minutes after it failed."""
+        return self._trouble if time.monotonic() - self._failed_at < RETRY_SECONDS else None
 
     def record(self, kind: RecordKind, key: str) -> Mapping[str, Any] | None:
         """Return a verified record; None where there is none.
@@ -134,11 +135,11 @@ class TeamCache:
         """
         name = record_name(kind, key)
         signed = signed_record(self._home, kind, key, document)
-        is_there = not replaces and name not in self._refused and self.remote.size(name) is not None
+        is_there = not replaces and name not in self._refused and self._size(name) is not None
         # A content that the store has lost is put again: a record is of no use without it.
         for digest, (size, read) in contents.items():
             blob = blob_name(digest)
-            found = None if blob in self._refused else self.remote.size(blob)
+            found = None if blob in self._refused else self._size(blob)
             if found != size:
                 self._write(blob, read(), replaces=found is not None or blob in self._refused)
         if is_there:
@@ -154,7 +155,7 @@ class TeamCache:
             self._fail(error)
 
     def _fail(self, error: CacheError) -> None:
-        self._trouble, self._failed_at = str(error), time.monotonic()
+        self._trouble, self._failed_at = error, time.monotonic()
 
     def _read(self, name: str, most: int, expected: int) -> bytes | None:
         started = time.monotonic()
@@ -171,6 +172,13 @@ class TeamCache:
             self._count(seconds_down=time.monotonic() - started)
         self._count(bytes_down=len(data or b""))
         return data
+
+    def _size(self, name: str) -> int | None:
+        try:
+            return self.remote.size(name)
+        except CacheUnavailableError as error:
+            self._fail(error)
+            raise
 
     def _write(self, name: str, data: bytes, *, replaces: bool) -> bool:
         started = time.monotonic()

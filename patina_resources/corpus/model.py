@@ -18,10 +18,6 @@ from patina_resources.errors import PatinaError
 from patina_resources.models.registry import CORPUS_STATIC, ModelSpec
 
 CORPUS_SPEC = ModelSpec(CORPUS_STATIC, dims=384, max_tokens=512, pooling="model")
-# Above this `unknown_share` the frozen model has lost touch with the project's words: a rebuild is due.
-REBUILD_ABOVE = 0.03
-# The same of the share of texts that it was not built from: its words age slowly, what is said by them does not.
-REBUILD_ABOVE_NEW_TEXTS = 0.45
 
 # Bounds on what is read, so that time and memory stay the same however long the eventlog grows.
 MAX_CHARACTERS = 5_000_000

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from patina_resources.documents.document import Document, Location
+from patina_resources.documents.json_value import json_value
 from patina_resources.documents.text_file import read_small_text
 from patina_resources.errors import PatinaError
 
@@ -22,8 +23,8 @@ def read_json(path: Path) -> Document:
     """
     text = read_small_text(path, "JSON", MAX_BYTES)
     try:
-        return Document(path, "JSON", json.loads(text), lambda: _lines(text))
-    except (ValueError, RecursionError) as error:
+        return Document(path, "JSON", json_value(text), lambda: _lines(text))
+    except ValueError as error:
         raise PatinaError(f"{path}: not valid JSON: {error}") from error
 
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from patina_resources.documents.json_value import json_value
+
 INDENT = "  "
 # Every token of a text; one without an end is one, too, so that no character is looked at twice.
 _TOKEN = re.compile(
@@ -18,8 +20,7 @@ def read_jsonc(text: str) -> Any:  # noqa: ANN401 - whatever JSON says
     """Return what a text says.
 
     Raises:
-        ValueError: It is not JSON with comments.
-        RecursionError: It is nested too deeply.
+        ValueError: It is not JSON with comments, or nested too deeply.
     """
     tokens = [found for found in _TOKEN.finditer(text) if found.lastgroup not in ("space", "comment")]
     kept = [
@@ -27,7 +28,7 @@ def read_jsonc(text: str) -> Any:  # noqa: ANN401 - whatever JSON says
         for found, following in zip(tokens, [*tokens[1:], None], strict=True)
         if not (found[0] == "," and following is not None and following[0] in ("}", "]"))
     ]
-    return json.loads(" ".join(kept))
+    return json_value(" ".join(kept))
 
 
 def with_entry(text: str, path: Sequence[str], value: object) -> str:

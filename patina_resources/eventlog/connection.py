@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from patina_resources.documents.json_value import is_shallow_json
 from patina_resources.errors import PatinaError
-from patina_resources.eventlog.payloads import SHALLOW_FUNCTION, is_shallow_json
+from patina_resources.eventlog.payloads import SHALLOW_FUNCTION
 from patina_resources.store.database import (
     SIDE_FILES,
     WorkLimit,

@@ -5,8 +5,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from patina_resources.documents.json_value import is_shallow_json
 from patina_resources.eventlog.known_schema import refuse_foreign_schema
-from patina_resources.eventlog.payloads import SHALLOW_FUNCTION, is_shallow_json
+from patina_resources.eventlog.payloads import SHALLOW_FUNCTION
 from patina_resources.eventlog.schema import APPLICATION_ID, EVENTLOG_SQL, LIVE_SQL, STATE_SQL, VIEWS_SQL
 from patina_resources.store.database import harden
 

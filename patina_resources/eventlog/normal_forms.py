@@ -12,7 +12,7 @@ _BRACED_RENAME = re.compile(r"\{(?=[^{}]*+\})[^{}]* => ([^{}]*)\}")
 def current_path(path: str) -> str:
     """Return a path without leading `./`; of a rename as `git log --stat` writes it, the new path."""
     if " => " in path and len(path) <= LONGEST_PATH:
-        path = _BRACED_RENAME.sub(r"\1", path).rsplit(" => ", 1)[-1].replace("//", "/")
+        path = _BRACED_RENAME.sub(r"\1", path).rpartition(" => ")[2].replace("//", "/")
     return path.removeprefix("./")
 
 

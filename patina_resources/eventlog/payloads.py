@@ -4,12 +4,10 @@ import json
 import re
 from typing import Any
 
-# Python's JSON reader gives up at about 1,000 levels, less what the call stack already holds.
-MAX_DEPTH = 200
+from patina_resources.documents.json_value import MAX_DEPTH
+
 SHALLOW_FUNCTION = "is_shallow_json"
 
-# A string without an end is taken, too: it would be looked for again from each quotation mark in it.
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[\[{\]}]', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_DIGITS = 18
 _KEY_CHARACTERS = 40
@@ -30,21 +28,6 @@ def readable(alias: str = "") -> str:
         f"(typeof({alias}seq) = 'integer' AND typeof({data}) = 'text' AND json_valid({data}) AND "
         f"(length({data}) <= {2 * MAX_DEPTH} OR {brackets} <= {MAX_DEPTH} OR {SHALLOW_FUNCTION}(CAST({data} AS BLOB))))"
     )
-
-
-def is_shallow_json(data: bytes) -> bool:
-    """Return whether JSON (UTF-8) has ends to all of its strings, and is nested at most MAX_DEPTH levels."""
-    depth = 0
-    for found in _STRING_OR_BRACKET.finditer(data):
-        if found[0] in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return False
-        elif found[0] in b"]}":
-            depth -= 1
-        elif not found[1]:
-            return False
-    return True
 
 
 def parsed(text: str) -> Any:  # noqa: ANN401 - JSON of any type

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from patina_resources.documents.json_value import MAX_DEPTH
 from patina_resources.errors import shown
 from patina_resources.eventlog.connection import connected, refuse_damaged
 from patina_resources.eventlog.looks.memory import Look, LookMemory, SourceDigest, decode_memory, encode_memory
 from patina_resources.eventlog.looks.since import LAST_SEQ_SQL, extent_of, touched_since
-from patina_resources.eventlog.payloads import MAX_DEPTH, readable
+from patina_resources.eventlog.payloads import readable
 from patina_resources.store.database import refuse_odd_files
 
 NAMED_INVALID_ROWS = 3
@@ -109,7 +110,7 @@ class Eventlog:
     """
 
     path: Path
-    kept: KeptRows | None = field(default=None, compare=False, repr=False)
+    kept: KeptRows | None = field(default=None, compare=False)
 
     def keeping_rows(self) -> "Eventlog":
         """Return it so that a source is read once, however often it is asked for; a large one stays as it is."""
@@ -141,19 +142,13 @@ class Eventlog:
         """
         parts = []
         for path in (self.path, Path(f"{self.path}-wal")):
-            try:
+            with suppress(FileNotFoundError):
                 status = path.stat()
-            except FileNotFoundError:
-                continue
-            if status.st_size:  # an empty write-ahead log comes and goes with every reader
-                parts.append(f"{path.name}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
-        with suppress(OSError):
-            # A named pipe is not waited for.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                parts.append(os.pread(descriptor, 4, CHANGE_COUNTER_OFFSET).hex())
-            finally:
-                os.close(descriptor)
+                if status.st_size:  # an empty write-ahead log comes and goes with every reader
+                    parts.append(f"{path.name}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
+        # A named pipe is not waited for.
+        with suppress(OSError), os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+            parts.append(os.pread(file.fileno(), 4, CHANGE_COUNTER_OFFSET).hex())
         return " ".join(parts)
 
     def last_seq(self) -> int:
@@ -164,7 +159,7 @@ class Eventlog:
     def event_counts(self) -> dict[str, int]:
         """Return the number of events of each type."""
         with self.connect() as connection:
-            query = "SELECT event_type, COUNT(*) FROM eventlog GROUP BY event_type ORDER BY event_type"
+            query = "SELECT event_type, COUNT(*) FROM eventlog GROUP BY event_type"
             return {str(kind): int(count) for kind, count in connection.execute(query)}
 
     def read(self, sources: Sequence[Source]) -> dict[str, SourceRows]:
@@ -178,9 +173,9 @@ class Eventlog:
         missing = [source for source in sources if _cache_key(source) not in kept]
         if missing:
             with self.connect() as connection:
-                kept |= {_cache_key(source): _read(connection, source) for source in missing}
-                if len(missing) < len(sources) and self.probe() != probe:  # what was kept is of an earlier moment
+                if self.probe() != probe:  # what was kept is of an earlier moment
                     return {source.name: _read(connection, source) for source in sources}
+                kept |= {_cache_key(source): _read(connection, source) for source in missing}
         return {source.name: kept[_cache_key(source)] for source in sources}
 
     def rows(self, sources: Sequence[Source]) -> dict[str, Sequence[Row]]:
@@ -217,16 +212,16 @@ class Eventlog:
         key_of = {source.name: _cache_key(source) for source in sources}
         known = {key: memory.known[key] for key in key_of.values() if key in memory.known}
         is_complete = len(known) == len(key_of) and (may_presume or not any(map(_is_presumed, known.values())))
-        if probe != memory.probe or memory.extent is None or not is_complete:
+        if probe != memory.probe or not is_complete:
             memory = self._look_again(replace(memory, probe=probe, known=known), sources, may_presume=may_presume)
         digests = {name: memory.known[key] for name, key in key_of.items()}
-        return Look(digests, memory.warning, encode_memory(memory), memory.extent.last_seq if memory.extent else 0)
+        return Look(digests, memory.warning, encode_memory(memory), memory.extent.last_seq)
 
     def _look_again(self, memory: LookMemory, sources: Sequence[Source], *, may_presume: bool) -> LookMemory:
         """Return a memory brought up to date; all of it is of one moment."""
         with self.connect(whole=False) as connection:
             extent = extent_of(connection, self._identity())
-            touched = touched_since(connection, memory.extent, extent) if memory.extent else None
+            touched = touched_since(connection, memory.extent, extent)
             known = {} if touched is None else dict(memory.known)
             for source in sources:
                 before = known.get(_cache_key(source))

@@ -116,7 +116,6 @@ class EventlogWriter:
 
     def _version(self) -> int:
         """Return a number that changes when another process writes."""
-        self._connection.execute("SELECT 1 FROM eventlog LIMIT 1").fetchone()
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     @contextmanager
@@ -184,12 +183,12 @@ class EventlogWriter:
 
     def live_counts(self, kind: str) -> dict[str, int]:
         """Return the number of live events of each type of a kind (`git`, `session`, `code`)."""
-        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type ORDER BY event_type"
+        query = "SELECT event_type, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY event_type"
         return dict(self._connection.execute(query, (f"{kind}.*",)))
 
     def live_files(self, kind: str) -> set[str]:
         """Return every source_file with a live event of a kind."""
-        query = "SELECT DISTINCT source_file FROM live WHERE event_type GLOB ? AND typeof(source_file) = 'text'"
+        query = "SELECT source_file FROM live WHERE event_type GLOB ? AND typeof(source_file) = 'text'"
         return {file for (file,) in self._connection.execute(query, (f"{kind}.*",))}
 
     def live_events(self, kind: str, file: str) -> list[LiveEvent]:
@@ -251,13 +250,13 @@ class EventlogWriter:
             raise PatinaError(explain(self._path, sqlite3.DatabaseError("database disk image is malformed")))
         self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of this program's
 
-    def read(self, query: str, values: Mapping[str, int] | None = None) -> list[tuple[Any, ...]]:
+    def read(self, query: str, values: Mapping[str, int] | tuple[()] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the events and the view `live`."""
-        return self._connection.execute(query, values or {}).fetchall()
+        return self._connection.execute(query, values).fetchall()
 
-    def run(self, statement: str, values: Mapping[str, int] | None = None) -> None:
+    def run(self, statement: str, values: Mapping[str, int]) -> None:
         """Run one statement that fills a derived table."""
-        self._connection.execute(statement, values or {})
+        self._connection.execute(statement, values)
 
 
 @contextmanager

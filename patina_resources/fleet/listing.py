@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from patina_resources.documents.json_value import refuse_deep_json
 from patina_resources.documents.text_file import read_small_text
 from patina_resources.errors import PatinaError
 from patina_resources.fleet.address import checked_address, last_part, plain_name
@@ -57,11 +58,12 @@ def _entries(path: Path, text: str) -> Iterator[object]:
     """Yield the objects of all pages."""
     decoder, place = json.JSONDecoder(), len(text) - len(text.lstrip())
     try:
+        refuse_deep_json(text)
         while place < len(text):
             page, end = decoder.raw_decode(text, place)
             yield from page if isinstance(page, list) else [page]
             place = next((at for at in range(end, len(text)) if not text[at].isspace()), len(text))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PatinaError(f"{path}: not valid JSON: {error}") from error
 
 

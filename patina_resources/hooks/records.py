@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from patina_resources.documents.json_value import json_value
 from patina_resources.errors import PatinaError
 from patina_resources.store.files import write_atomic
 from patina_resources.store.folders.own import make_private_folder
@@ -38,7 +39,7 @@ def wanted(home: Mothership) -> list[HookedProject]:
     """
     path = record_file(home)
     try:
-        document = json.loads(path.read_bytes())
+        document = json_value(path.read_bytes())
         return [
             HookedProject(Path(root), Path(entry["top"]), Path(entry["folder"])) for root, entry in document.items()
         ]
@@ -46,7 +47,7 @@ def wanted(home: Mothership) -> list[HookedProject]:
         return []
     except OSError as error:
         raise PatinaError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise PatinaError(f"{path}: is damaged: delete it, then run `patina hook install` in each project") from error
 
 

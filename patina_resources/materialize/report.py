@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 # A type is a `code.type` event. Most have one more, of the name that every Patina tool knows.
 KINDS_OF_TYPES = ("code.struct", "code.enum", "code.class", "code.trait", "code.interface")
+# The events of a source file, in the order in which they are told.
+TYPES_OF_FACTS = ("code.function", *KINDS_OF_TYPES, "code.type", "code.import", "code.call")
 
 # Called with what is being done, how much of it is done, and the total where it is known.
 TellProgress = Callable[[str, int, int | None], None]

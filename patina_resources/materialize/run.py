@@ -9,7 +9,6 @@ from patina_resources.eventlog.writer import EventlogWriter, open_eventlog
 from patina_resources.materialize.code.scraper import scrape_code
 from patina_resources.materialize.code.source_files import DEFAULT_INCLUDE
 from patina_resources.materialize.docs.scraper import scrape_documents
-from patina_resources.materialize.forge.scraper import read_forge, scrape_forge
 from patina_resources.materialize.git.command import GitFailedError
 from patina_resources.materialize.git.repository import Repository, find_repository
 from patina_resources.materialize.git.scraper import refuse_foreign, scrape_git
@@ -59,7 +58,7 @@ def materialize(
     show = progress or no_progress
     found = find_repository(repository)
     folder = repository.resolve()
-    forge = read_forge(forge_files, show) if forge_files else None
+    forge = _forge(forge_files, show)
 
     def notes(writer: EventlogWriter) -> Collection[bytes]:
         return known_notes(found, folder, writer, session_globs)
@@ -81,7 +80,7 @@ def materialize(
             refuse_foreign(found, eventlog, writer)
         reports = tuple(scrape() for name, scrape in scrapers.items() if name in chosen)
         if forge is not None:
-            reports = (*reports, writer.write(lambda: scrape_forge(forge, writer)))
+            reports = (*reports, writer.write(lambda: forge(writer)))
         rebuild_views(writer)
     return reports
 
@@ -99,6 +98,16 @@ def _history(
         if not goes_on:
             raise
         return ScraperReport("git", skipped=(f"git: the history is not read: {error}",), failed=True)
+
+
+def _forge(files: Sequence[Path], show: TellProgress) -> Callable[[EventlogWriter], ScraperReport] | None:
+    """Return what appends what files say of issues and pull requests; None where there are none."""
+    if not files:
+        return None
+    from patina_resources.materialize.forge.scraper import read_forge, scrape_forge  # most runs have no such file
+
+    read = read_forge(files, show)
+    return lambda writer: scrape_forge(read, writer)
 
 
 def _chosen(only: Collection[str] | None) -> Collection[str]:

@@ -75,6 +75,11 @@ class Project:
         return self.data / "source-digests.json"
 
     @property
+    def file_digests(self) -> Path:
+        """What is noted of the digests of built files."""
+        return self.data / "file-digests.json"
+
+    @property
     def dagster_home(self) -> Path:
         """This project's Dagster instance: outside of the repository, since Dagster runs what its settings name."""
         return mothership().project_folder(self.root) / "dagster_home"

@@ -5,6 +5,7 @@ name that carries their digest; renaming the manifest is the moment of change; t
 final names, and where that was interrupted, readers find them under the pending name and the next writer moves them.
 """
 
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -166,11 +167,11 @@ def settle(paths: ProjectionPaths) -> Manifest:
             if pending.is_file():
                 make_way(paths.folder / output.file)
                 move(pending, paths.folder / output.file)
-    if paths.folder.exists():
-        for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}{paths.name}.*"):
-            for leftover in paths.folder.glob(pattern):
-                with suppress(IsADirectoryError, PermissionError):  # not made by us, and in nobody's way
-                    leftover.unlink(missing_ok=True)
+    for pattern in (f"{paths.name}.*{PENDING_SUFFIX}", f"{TEMPORARY_PREFIX}{paths.name}.*"):
+        for leftover in paths.folder.glob(pattern):
+            # What is gone by now, or was not made by us and is in nobody's way.
+            with suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+                leftover.unlink()
     return manifest
 
 
@@ -194,12 +195,12 @@ def settle_interrupted(places: Iterable[ProjectionPaths], mutex: Path) -> None:
 def damages(paths: ProjectionPaths, record: StageRecord) -> tuple[Damage, ...]:
     """Return what is wrong with a stage's files: missing, or not what the manifest names.
 
-    A file whose state this process knows is not read again.
+    A file whose state this process knows, or an earlier one noted, is not read again: who loads a file does so.
     """
     return tuple(
         Damage(output.file, "damaged" if (paths.folder / output.file).exists() else "missing")
         for output in record.outputs.values()
-        if _intact(paths, output) is None
+        if _intact(paths, output, believes_notes=True) is None
     )
 
 
@@ -218,11 +219,11 @@ def verified_path(paths: ProjectionPaths, record: StageRecord, role: str) -> Pat
     return path
 
 
-def _intact(paths: ProjectionPaths, output: OutputFile) -> Path | None:
+def _intact(paths: ProjectionPaths, output: OutputFile, *, believes_notes: bool = False) -> Path | None:
     """Return where a file is, its digest checked; None where it is missing or damaged."""
     for candidate in _candidates(paths, output):
         with suppress(OSError):
-            if candidate.is_file() and known_sha256(candidate) == output.sha256:
+            if candidate.is_file() and known_sha256(candidate, believes_notes=believes_notes) == output.sha256:
                 return candidate
     return None
 
@@ -236,7 +237,7 @@ def read_output(paths: ProjectionPaths, record: StageRecord, role: str) -> bytes
     output = _output(paths, record, role)
     for candidate in _candidates(paths, output):
         with suppress(OSError):
-            data = read_if_sha256(candidate, output.sha256)
+            data = read_if_sha256(candidate, output.sha256) if candidate.is_file() else None
             if data is not None:
                 return data
     raise _not_intact(paths.folder / output.file)
@@ -251,6 +252,8 @@ def _output(paths: ProjectionPaths, record: StageRecord, role: str) -> OutputFil
 
 def _not_intact(path: Path) -> PatinaError:
     state = "damaged (its digest is not the manifest's)" if path.exists() else "missing"
+    with suppress(OSError):
+        path.chmod(stat.S_IMODE(path.stat().st_mode))  # it gets another state, of which nothing is noted
     return PatinaError(f"{path}: {state}: run `patina oxidize` to build it again")
 
 

@@ -1,7 +1,6 @@
 """The environment of the processes that this program starts: nothing in it leads into the working folder."""
 
 import os
-from pathlib import Path
 
 PATH_VARIABLES = ("PATH", "PYTHONPATH")
 
@@ -17,4 +16,4 @@ def child_environment() -> dict[str, str]:
 
 
 def _absolute(entries: str) -> str:
-    return os.pathsep.join(entry for entry in entries.split(os.pathsep) if Path(entry).is_absolute())
+    return os.pathsep.join(entry for entry in entries.split(os.pathsep) if os.path.isabs(entry))

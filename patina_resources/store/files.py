@@ -67,7 +67,7 @@ def write_atomic(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The name tells whose it is: who tidies up for one projection must not take what another one writes.
         temporary = path.parent / f"{TEMPORARY_PREFIX}{path.name[:MOST_OF_NAME]}.{secrets.token_hex(8)}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -94,7 +94,7 @@ def write_new(path: Path, data: bytes) -> bool:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     except FileExistsError:
         return False
     except OSError as error:
@@ -221,7 +221,7 @@ def open_regular(path: Path, flags: int) -> int:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE)
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, FILE_MODE)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise PatinaError(irregular(path, "a symbolic link")) from error

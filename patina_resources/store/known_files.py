@@ -2,11 +2,15 @@
 
 A file's state is its device, inode, size, and the times of its last write and of its last change of any kind. The
 system alone sets the last of these, so a file that somebody wrote to is read and hashed again.
+
+Digests of files that were at rest when they were hashed may be noted for the next process (`file_digests.py`). Who
+only looks at whether a file is as it was may believe them; whoever loads a file hashes it.
 """
 
 import os
+import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,6 +18,8 @@ from typing import Generic, TypeVar
 from patina_resources.store.files import file_sha256, sha256
 
 MOST_KNOWN = 4096
+# A write right after a file was hashed may fall into the same tick of the file system's clock, and leave its times.
+REST_SECONDS = 2.0
 
 State = tuple[int, int, int, int, int]
 T = TypeVar("T")
@@ -42,24 +48,50 @@ class KnownFiles(Generic[T]):
 _DIGESTS: KnownFiles[str] = KnownFiles()
 
 
+# What an earlier process noted, and what this one may note: only of files at rest.
+_noted: Mapping[State, str] = {}
+_at_rest: dict[State, str] = {}
+
+
 def state_of(status: os.stat_result) -> State:
     """Return the state of a file."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def known_sha256(path: Path) -> str:
+def known_sha256(path: Path, *, believes_notes: bool = False) -> str:
     """Return the SHA-256 (hex) of a file; it is read only where its state is not a known one.
+
+    Args:
+        path: The file.
+        believes_notes: Also take the word of an earlier process, which `note_digests` noted.
 
     Raises:
         OSError: The file cannot be read.
     """
     state = state_of(path.stat())
     digest = _DIGESTS.get(state)
+    if digest is None and believes_notes and state in _noted:
+        digest = _at_rest[state] = _noted[state]
     if digest is None:
+        began = time.time()
         digest = file_sha256(path)
         if state_of(path.stat()) == state:
             _DIGESTS.put(state, digest)
+            if began - max(state[-2:]) / 1e9 > REST_SECONDS:
+                _at_rest[state] = digest
     return digest
+
+
+def digests_at_rest() -> dict[State, str]:
+    """Return the digests, by their state, of the files that were asked for and were at rest when they were hashed."""
+    return dict(_at_rest)
+
+
+def believe(digests: Mapping[State, str]) -> None:
+    """Take an earlier process's word for files at rest; what was asked for before counts no more."""
+    global _noted  # noqa: PLW0603 - the state of this module, as is all that it knows
+    _noted = digests
+    _at_rest.clear()
 
 
 def read_if_sha256(path: Path, digest: str) -> bytes | None:

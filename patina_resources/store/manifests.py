@@ -25,6 +25,7 @@ from patina_resources.documents.checks import (
     whole,
 )
 from patina_resources.documents.document import Location, fault_text, shown_location
+from patina_resources.documents.json_value import json_value
 from patina_resources.errors import PatinaError, shown
 from patina_resources.store.known_files import KnownFiles, state_of
 from patina_resources.store.lineage import Lineage
@@ -185,7 +186,7 @@ def find_manifest(path: Path) -> FoundManifest:
     except InvalidError as error:
         fault = error.faults[0]
         raise _damaged(path, f"{shown_location(fault, 'JSON')}{fault_text(fault, 'JSON')}") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
 
 
@@ -261,7 +262,7 @@ def _parse(path: Path) -> _Parsed:
     """Return a manifest as it is written, and remember it for the state that the file is in."""
     with path.open("rb") as file:
         before = state_of(os.fstat(file.fileno()))
-        document = json.loads(file.read())
+        document = json_value(file.read())
         unchanged = state_of(os.fstat(file.fileno())) == before
     told = _HEAD.read(document, ())
     _check(path, document)

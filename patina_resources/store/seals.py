@@ -6,6 +6,7 @@ By it this installation knows the bytes that it wrote itself, before native code
 import json
 from pathlib import Path
 
+from patina_resources.documents.json_value import json_value
 from patina_resources.store.files import make_way, write_atomic
 from patina_resources.store.known_files import known_sha256
 from patina_resources.store.trust import installation, is_keyed_digest, keyed_digest
@@ -37,9 +38,9 @@ def is_sealed(path: Path) -> bool:
     if any(has_content(path.with_name(f"{path.name}{journal}")) for journal in JOURNALS):
         return False
     try:
-        document = json.loads(path.with_name(f"{path.name}{SUFFIX}").read_bytes())
+        document = json_value(path.with_name(f"{path.name}{SUFFIX}").read_bytes())
         digest, keyed = str(document["sha256"]), str(document["keyed_sha256"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     ours = is_keyed_digest(_purpose(path), digest.encode("utf-8", "replace"), keyed)
     return ours and _is_of(path, digest)

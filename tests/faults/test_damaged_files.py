@@ -17,7 +17,7 @@ from patina_resources.project.project import find_project
 # The eventlog is nobody's artifact, and the rest is not a build's.
 NOT_ARTIFACTS = ("patina.db", "cache.db-wal", "cache.db-shm")
 # What is remembered beside the artifacts.
-MEMORIES = {"cache.db", "cache.db.seal", "source-digests.json", "unseen.json"}
+MEMORIES = {"cache.db", "cache.db.seal", "file-digests.json", "source-digests.json", "unseen.json"}
 DRY_RUN = ["oxidize", "--dry-run"]
 REMEDIES = ("run `patina oxidize", "`patina oxidize` builds", "then `patina oxidize`")
 

@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["patina_assets", "patina_resources", "y
     from patina_assets.pairs.types import pair_types_by_source
     from patina_assets.recipe.reader import read_recipe
     from patina_resources.errors import PatinaError
-    from patina_resources.materialize.notes.sessions import file_events
+    from patina_resources.materialize.notes.note_file import file_events
 
 RECIPES = (
     b"version: 2\nembedding_model: corpus-static\nprojections:\n  temporal:\n    layers: [1024, 256]\n    training:\n"

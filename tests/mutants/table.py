@@ -20,7 +20,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_assets/pipeline/staleness.py": _in(
         "tests/patina_assets/pipeline", "staleness renewing stale_models early_cutoff refresh"
     ),
-    "patina_assets/pipeline/trust.py": ("tests/security/test_trust.py",),
+    "patina_assets/pipeline/trust.py": _in("tests/patina_assets/pipeline", "foreign_builds"),
     "patina_resources/store/artifacts.py": _STORE,
     "patina_resources/store/files.py": _STORE,
     "patina_resources/store/known_files.py": _STORE,
@@ -60,13 +60,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "patina_assets/learning/adam.py": _in("tests/patina_assets/learning", "adam train"),
     "patina_assets/learning/losses.py": _in("tests/patina_assets/learning", "train"),
     "patina_resources/eventlog/reader.py": _in(
-        "tests/patina_resources/eventlog", "eventlog remembered_look eventlog_readers"
+        "tests/patina_resources/eventlog", "eventlog remembered_look eventlog_readers looks"
     ),
     "patina_assets/learning/verdict.py": ("tests/patina_assets/learning/test_verdict.py",),
     "patina_assets/pipeline/stages/refresh.py": ("tests/patina_assets/pipeline/test_refresh.py",),
     "patina_resources/eventlog/file_names.py": ("tests/patina_resources/eventlog/test_file_names.py",),
     "patina_resources/eventlog/normal_forms.py": (f"{_PAIRS}/test_pairs_commits.py",),
-    "patina_resources/materialize/reconcile.py": (f"{_MATERIALIZE}/test_materialize_docs.py",),
+    "patina_resources/materialize/reconcile.py": _in(_MATERIALIZE, "reconcile"),
     "patina_resources/materialize/forge/records.py": _in(_MATERIALIZE, "forge_records"),
     "patina_resources/materialize/notes/decision_records.py": _in(
         _MATERIALIZE, "decision_records materialize_sessions hostile_notes"
@@ -83,12 +83,15 @@ MODULES: dict[str, tuple[str, ...]] = {
 # (path, line, what stands there instead) -> why nobody could notice it.
 _WRITER, _RECIPE = "patina_resources/eventlog/writer.py", "patina_assets/recipe"
 _FILES = "patina_resources/store/files.py"
+_ARTIFACTS = "patina_resources/store/artifacts.py"
 _MUTEX = "patina_resources/store/mutex.py"
+_TRUST = "patina_resources/store/trust.py"
 _TIMES = "patina_resources/materialize/git/times.py"
 _NOTES = "patina_resources/materialize/notes/session_notes.py"
 _FAR = "what datetime cannot hold is never near zero"
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
+    (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
     (
         "patina_assets/orchestration/automation/decisions.py",
@@ -96,6 +99,16 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "((cursor))",
     ): "what is no text is no memory either",
     ("patina_resources/eventlog/reader.py", "MOST_READ = 100_000", "(100000 + 1)"): "one event more at each look",
+    (
+        "patina_resources/eventlog/reader.py",
+        "MOST_KEPT_BYTES = 64 << 20",
+        "(64 + 1)",
+    ): "a limit of memory: with a little more, the same is read",
+    (
+        "patina_resources/eventlog/reader.py",
+        "MOST_KEPT_BYTES = 64 << 20",
+        "(20 + 1)",
+    ): "a limit of memory: with more, the same is read",
     (
         "patina_assets/pairs/hash_sample.py",
         "kept = int(np.isin(new, old, assume_unique=True).sum())",
@@ -114,11 +127,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'self._connection.execute("CREATE INDEX temp.seqs_of_file ON live_of_file (source_file, seq)")',
         "pass",
     ): "an index makes it quick, and nothing else",
-    (
-        _FILES,
-        "descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)",
-        "(os.O_WRONLY | os.O_CREAT | os.O_EXCL & os.O_CLOEXEC)",
-    ): "the name has 64 random bits: it is not there",
     (_FILES, "os.fsync(descriptor)", "pass"): "only a power cut would show it",
     (_FILES, "os.fsync(file.fileno())", "pass"): "only a power cut would show it",
     (
@@ -136,6 +144,41 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "names = sorted({verdict.projection for verdict in stale} - {MODEL, LOCK}) or [LOCK] * bool(stale)",
         "list({verdict.projection for verdict in stale} - {MODEL, LOCK})",
     ): "what is asked for stands in the order of the verdicts",
+    (
+        "patina_assets/pairs/commits.py",
+        "lines = sum(count for count in counts if type(count) is int and count > 0)",
+        "count >= 0",
+    ): "no lines add nothing to a sum",
+    (
+        f"{_TYPES}/effect_similarity.py",
+        "most = max((len(effect.changes) for effect in effects), default=0)",
+        "(0 + 1)",
+    ): "of no effects, no column is read",
+    (
+        "patina_resources/materialize/reconcile.py",
+        "if held and (same := held.get(self.identity(event))):",
+        "((same := held.get(self.identity(event))))",
+    ): "what is new is not compared: quicker, and nothing else",
+    ("patina_assets/pairs/entities.py", "once = first < second", "first <= second"): "nothing is related to itself",
+    ("patina_assets/pairs/triplet.py", "NEGATIVE_ATTEMPTS = 30", "(30 + 1)"): "one try more",
+    (
+        "patina_assets/pairs/triplet.py",
+        'order = np.argsort(relations.members, kind="stable")',
+        "'stable_'",
+    ): "numpy reads the first letter",
+    ("patina_assets/learning/adam.py", "ADAM_BLOCK = 65_536", "(65536 + 1)"): "the size of a block changes no value",
+    ("patina_resources/store/known_files.py", "MOST_KNOWN = 4096", "(4096 + 1)"): "one file more is remembered",
+    (
+        "patina_resources/store/manifests.py",
+        "_PARSED: KnownFiles[_Parsed] = KnownFiles(most=256)",
+        "(256 + 1)",
+    ): "one manifest more is remembered",
+    (_TRUST, "WAIT_SECONDS = 30.0", "(30.0 + 1)"): "seconds of a wait: no test measures time",
+    (
+        _TRUST,
+        'with exclusive(own / "key.mutex", WAIT_SECONDS, "making the key"):',
+        "'key.mutex_'",
+    ): "any name will do: all processes use the same",
     (
         "patina_assets/learning/verdict.py",
         "return Verdict.BETTER if self.low > 0 else Verdict.WORSE",
@@ -191,6 +234,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_NOTES, "begun = at = 0", "(0 + 1)"): "both are set before they are read",
     (_FILES, "file.flush()", "pass"): "closing does it, too; only a power cut would show the difference",
     (_FILES, "sync_folder(path.parent)", "pass"): "only a power cut would show it",
+    (_ARTIFACTS, "READ_ATTEMPTS = 20", "(20 + 1)"): "one try more",
+    (_ARTIFACTS, "MUTEX_WAIT_SECONDS = 900.0", "(900.0 + 1)"): "seconds of a wait: no test measures time",
+    (_ARTIFACTS, "sync_folder(paths.folder)", "pass"): "only a power cut would show it",
     (_MUTEX, "POLL_SECONDS = 0.05", "(0.05 + 1)"): "seconds of a wait: no test measures time",
     (
         _FILES,

@@ -91,6 +91,15 @@ def test_every_address_is_refused_without_the_proxy(client: TestClient, path: st
             assert answer.headers["x-frame-options"] == "DENY"
 
 
+@pytest.mark.parametrize("path", ["/patina//", "/patina/api/v1/search/", "/patina/mcp/", "//evil.example/", "/x"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_no_address_leads_to_the_host_of_a_request(client: TestClient, path: str, method: str) -> None:
+    headers = {**sent("board"), "Host": "evil.example"}
+    answer = client.request(method, f"http://testserver{path}", headers=headers, follow_redirects=False)
+    assert answer.status_code == (405 if method == "POST" else 404)
+    assert "location" not in answer.headers
+
+
 def test_agents_see_what_the_groups_of_their_request_may_see(client: TestClient) -> None:
     assert named(client, "board", query="merger with Zanzibar")[0] == "hidden"
     assert set(named(client, "staff", query="merger with Zanzibar")) <= {"open", "odd"}

@@ -35,6 +35,7 @@ PLACES = (
     "data/failures.log",
     "data/oxidize.lock",
     "data/source-digests.json",
+    "data/file-digests.json",
     "data/patina.db",
     "data/patina.db-wal",
     f"data/{BASE}/cache.db",

@@ -86,6 +86,14 @@ def test_nothing_outlives_a_killed_server(project: Project, tmp_path: Path) -> N
         assert ended_within(WITHOUT_PARENT_SECONDS, lambda: not ui.processes())
 
 
+def test_a_killed_code_server_is_started_again(project: Project, tmp_path: Path) -> None:
+    with running_ui(project.root, log=tmp_path / "ui.log") as ui:
+        (killed,) = (number for number in ui.processes() if number != ui.process.pid)
+        os.kill(killed, signal.SIGKILL)
+        ui.wait_for(lambda: ui.badges() and {*ui.processes()} - {ui.process.pid, killed}, "the next one")
+        assert "the code server of project has ended: it is started again" in ui.log.read_text()
+
+
 def test_a_taken_port_is_one_sentence_and_nothing_is_started(project: Project, tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -2,8 +2,8 @@
 
 from patina_resources.eventlog.writer import Event
 from patina_resources.materialize.docs.markdown import parse_markdown
+from patina_resources.materialize.notes.note_file import file_events, read_note_file
 from patina_resources.materialize.notes.session_notes import Note, read_notes
-from patina_resources.materialize.notes.sessions import file_events, read_note_file
 
 SESSION = """# Session: Make search quicker
 **ID**: 20250804-192537

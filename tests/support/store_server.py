@@ -1,5 +1,6 @@
 """A web server on loopback over the files of a store, with faults on request."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,7 +9,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
-Fault = Literal["", "stall", "drip", "endless", "slow head", "cut", "always cut", "wrong", "short", "500", "redirect"]
+Fault = Literal[
+    "",
+    "stall",
+    "drip",
+    "endless",
+    "slow head",
+    "cut",
+    "always cut",
+    "wrong",
+    "short",
+    "page",
+    "bomb",
+    "500",
+    "redirect",
+]
+PAGE = b"<!doctype html><title>Welcome</title>Log in to go on."
+# 256 MiB of zeros, for whoever unpacks it.
+BOMB = gzip.compress(bytes(1 << 20)) * 256
 
 
 @dataclass
@@ -19,6 +37,7 @@ class StoreServer:
         folder: The files that it serves.
         fault: What is wrong with what it sends.
         only: Part of the names that the fault is about.
+        elsewhere: Where `redirect` leads.
         url: Where it is.
         asked: The names that were asked for, each with its range.
         ended: Ends what stalls.
@@ -27,6 +46,7 @@ class StoreServer:
     folder: Path
     fault: Fault = ""
     only: str = ""
+    elsewhere: str = "http://127.0.0.1:9/elsewhere"
     url: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -69,7 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         fault = store.fault if store.only in name else ""
         path = store.folder / name
         if fault in ("500", "redirect"):
-            self._answer(500 if fault == "500" else 302, b"", {"Location": "http://127.0.0.1:9/elsewhere"})
+            self._answer(500 if fault == "500" else 302, b"", {"Location": store.elsewhere})
+        elif fault in ("page", "bomb"):  # it answers whatever is asked for
+            self._answer(200, *((PAGE, {}) if fault == "page" else (BOMB, {"Content-Encoding": "gzip"})))
         elif not path.is_file():
             self._answer(404, b"", {})
         else:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._cli import proxy_server_manager
-from dagster._cli.dev import _temp_grpc_socket_workspace_file
-from dagster._cli.proxy_server_manager import ProxyServerManager
 from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._core.execution import context_creation_job
+from dagster._core.execution import context_creation_job, execute_in_process
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin
+from dagster._core.remote_representation.grpc_server_registry import GrpcServerRegistry
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -35,8 +34,8 @@ def parameters(called: Callable[..., object]) -> list[str]:
 @pytest.mark.parametrize(
     ("called", "names"),
     [
-        (ProxyServerManager, ["instance", "workspace_load_target", "code_server_log_level"]),
-        (_temp_grpc_socket_workspace_file, ["context"]),
+        (GrpcServerRegistry.get_grpc_server_entry, ["code_location_origin"]),
+        (WorkspaceProcessContext.reload_code_location, ["name"]),
         (DagsterDaemonController.check_daemon_threads, []),
         (create_daemons_from_instance, ["instance"]),
         (DagsterWebserver.create_asgi_app, ["kwargs"]),
@@ -52,13 +51,18 @@ def test_what_is_called_takes_what_it_is_given(called: Callable[..., object], na
 
 
 def test_what_is_given_by_name_is_taken() -> None:
-    assert {"version", "workspace_load_target", "code_server_log_level"} <= {*parameters(WorkspaceProcessContext)}
+    assert {"version", "workspace_load_target", "grpc_server_registry"} <= {*parameters(WorkspaceProcessContext)}
+    assert {"instance_ref", "server_command", "heartbeat_ttl", "startup_timeout", "log_level"} <= {
+        *parameters(GrpcServerRegistry)
+    }
+    assert RegisteredCodeLocationOrigin("garden").location_name == "garden"
+    assert {"remote_job_origin"} <= {*parameters(dg.DagsterInstance.create_run_for_job)}
     assert parameters(DagsterDaemonController)[:2] == ["workspace_process_context", "daemons"]
     assert {"live_data_poll_rate"} <= {*parameters(DagsterWebserver)}
 
 
-def test_the_time_after_which_code_servers_end_is_a_constant_that_is_read() -> None:
-    assert "heartbeat_ttl=WEBSERVER_GRPC_SERVER_HEARTBEAT_TTL" in inspect.getsource(proxy_server_manager)
+def test_a_run_in_this_process_is_created_by_the_method_that_is_replaced() -> None:
+    assert "execute_instance.create_run_for_job(" in inspect.getsource(execute_in_process.core_execute_in_process)
 
 
 def test_runs_that_name_no_logger_take_one_that_can_be_replaced() -> None:

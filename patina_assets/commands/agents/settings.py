@@ -74,7 +74,7 @@ def print_settings(project: Project, name: str, *, write: bool) -> int:
         return 0
     try:
         after = _added(program, before, entry)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PatinaError(f"{path}: nothing was changed: {error}: add by hand what `--print-config` prints") from error
     write_atomic(path, after.encode(), kept_mode(path, FILE_MODE))
     print(f"{program.file}: added {NAME}; it names folders of this machine: do not commit it")
@@ -108,7 +108,7 @@ def _entry_in(program: Program, text: str, path: Path) -> object:
     """Return the entry of our name that a text has; None where it has none."""
     try:
         document = _read(program, text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         kind = "TOML" if program.is_toml else "JSON"
         raise PatinaError(f"{path}: not valid {kind}, so nothing was changed: {error}") from error
     servers = document.get(program.key) if isinstance(document, Mapping) else None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from patina_assets.orchestration.automation.ticks import instance_of
+from patina_assets.orchestration.automation.ticks import instance_of, location_name
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
 from patina_assets.pipeline.direct_build import noted_files
 from patina_assets.pipeline.workspace import open_workspace
@@ -34,7 +34,8 @@ def build_notice(project: Project, prefix: Sequence[str] = ()) -> dg.SensorDefin
             raise AssertionError("Dagster gives every sensor its repository")
         versions = code_versions(context.repository_def.asset_graph)
         try:
-            tell_noted_builds(instance_of(context), open_workspace(find_project(project.root)), versions, prefix)
+            workspace = open_workspace(find_project(project.root))
+            tell_noted_builds(instance_of(context), workspace, versions, prefix, location_name(context))
         except PatinaError as error:
             return dg.SkipReason(str(error))
         return dg.SkipReason(f"made runs of {count} builds")

@@ -10,6 +10,7 @@ from dagster import DagsterEventType, DagsterRun, RunsFilter
 from patina_assets.orchestration.automation.http_post import post_json, shown_url
 from patina_assets.orchestration.automation.orphans import location_of
 from patina_assets.orchestration.automation.ticks import instance_of, location_name
+from patina_assets.pipeline.direct_build import COMMAND_TAG
 from patina_assets.pipeline.plain_text import one_line, with_tilde
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project
@@ -57,11 +58,14 @@ def failure_notice(project: Project) -> dg.SensorDefinition:
 def failures_after(
     instance: dg.DagsterInstance, seen: int, location: str | None
 ) -> list[tuple[int, DagsterRun | None, str]]:
-    """Return the next failures after a record, oldest first: its number, the run (None: not of this location), why."""
+    """Return the next failures after a record, oldest first: its number, the run (None: not to be told), why.
+
+    A run of another location is not told, nor one of a command: that has told whoever asked for it.
+    """
     only = dg.RunStatusChangeRecordsFilter(DagsterEventType.RUN_FAILURE, after_storage_id=seen)
     records = instance.fetch_run_status_changes(only, ascending=True, limit=TOLD_AT_ONCE).records
     found = instance.get_runs(RunsFilter(run_ids=[record.run_id for record in records])) if records else []
-    runs = {run.run_id: run for run in found if location_of(run) == location}
+    runs = {run.run_id: run for run in found if location_of(run) == location and COMMAND_TAG not in run.tags}
     return [
         (record.storage_id, runs.get(record.run_id), _message(record.event_log_entry.dagster_event))
         for record in records

@@ -116,8 +116,8 @@ def tick(
     except PatinaError as error:
         return dg.SkipReason(str(error))
     memory, waiting = before_survey(memory, probe, now, automation.settle_seconds)
+    name, instance = location_name(context), instance_of(context)
     if not waiting:
-        name, instance = location_name(context), instance_of(context)
         fail_orphans(instance, name)
         waiting = "a run of this project is queued or running" if active_runs(instance, name) else ""
     if waiting:
@@ -125,8 +125,8 @@ def tick(
     known = _code_versions(context)
     try:
         found = survey(workspace)
-        tell_noted_builds(instance_of(context), workspace, known, location.prefix)
-        report_what_is_on_disk(instance_of(context), workspace, found, known, location.prefix)
+        tell_noted_builds(instance, workspace, known, location.prefix, name)
+        report_what_is_on_disk(instance, workspace, found, known, location.prefix)
         decision = decide(memory, probe, found.verdicts, inputs_of(workspace, found), now)
     except PatinaError as error:
         decision = unreadable(memory, probe, str(error), now)

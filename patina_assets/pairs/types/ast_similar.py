@@ -40,7 +40,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
         if returned or set(types) - {"self", "this"}:
             alike[types, returned].append(item)
     contexts = [context for group in alike.values() for context in contexts_across_files(group, options.splits)]
-    return PairData(items, contexts, {text: sorted(keys) for text, keys in outlines.items()})
+    return PairData(items, contexts, outlines)
 
 
 def signature_shape(function: Function) -> tuple[tuple[str, ...], str]:

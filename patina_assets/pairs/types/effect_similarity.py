@@ -63,7 +63,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     apart: dict[str, set[str]] = defaultdict(set)
     for item, effect in zip(items, effects, strict=True):
         apart[item.text] |= effect.modules
-    return PairData(items, contexts, {text: sorted(modules) for text, modules in apart.items()})
+    return PairData(items, contexts, apart)
 
 
 def _effect(commit: ChangeSet, kind: str) -> Effect:
@@ -121,8 +121,8 @@ def _overlap(effects: Sequence[Effect]) -> Likeness:
     """Return what tells the overlap of shares of change types, summed in the order of the first effect's types."""
     number = {name: place for place, name in enumerate({name for effect in effects for name in effect.changes})}
     most = max((len(effect.changes) for effect in effects), default=0)
-    types = np.full((len(effects), most), -1)
-    shares = np.zeros((len(effects), most))  # what fills up a row has no share
+    types = np.zeros((len(effects), most), np.int64)
+    shares = np.zeros((len(effects), most))  # what fills up a row has no share: its type does not matter
     for row, effect in enumerate(effects):
         types[row, : len(effect.changes)] = [number[name] for name in effect.changes]
         shares[row, : len(effect.changes)] = list(effect.changes.values())

@@ -56,7 +56,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
     if len({author for author, _ in belongings}) < 2:
         return PairData(items, [])
     contexts = [Context(group, split) for (_, split), found in belongings.items() for group in dealt(found)]
-    return PairData(items, contexts, {text: sorted(authors) for text, authors in apart.items()})
+    return PairData(items, contexts, apart)
 
 
 def _new_files(commit: ChangeSet, files: Files, seen: set[str]) -> list[Item]:

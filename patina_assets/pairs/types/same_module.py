@@ -34,7 +34,7 @@ def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT)
         folders[str(path.parent)].append(item)
         modules[text].add(module_of[function.file])
     contexts = [context for group in folders.values() for context in contexts_across_files(group, options.splits)]
-    return PairData(items, contexts, {text: sorted(keys) for text, keys in modules.items()})
+    return PairData(items, contexts, modules)
 
 
 def top_level_modules(files: Iterable[str]) -> dict[str, str]:
@@ -44,7 +44,7 @@ def top_level_modules(files: Iterable[str]) -> dict[str, str]:
     while True:
         inside = [parts for parts in folders.values() if parts[: len(root)] == root]
         counts = Counter(parts[: len(root) + 1] for parts in inside if len(parts) > len(root))
-        largest, count = max(counts.items(), key=lambda entry: (entry[1], entry[0]), default=(root, 0))
+        ((largest, count),) = counts.most_common(1) or [(root, 0)]
         if count * 2 <= len(folders):
             return {file: _module(parts, root) for file, parts in folders.items()}
         root = largest

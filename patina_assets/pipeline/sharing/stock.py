@@ -1,6 +1,5 @@
 """What a store holds, and what of it nobody needs any more."""
 
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 from patina_resources.cache.records import blob_name
 from patina_resources.cache.remote import MOST_RECORD_BYTES, CacheRefusedError, StoredObject
 from patina_resources.cache.team_cache import TeamCache
+from patina_resources.documents.json_value import json_value
 
 DAY_SECONDS = 86_400.0
 # What is put first is named by a record only later.
@@ -78,8 +78,8 @@ def _named_by(cache: TeamCache, entry: StoredObject) -> Iterator[str]:
     """Yield the contents that a record names. Its signature does not matter: what anybody may need is kept."""
     try:
         data = cache.remote.read(entry.name, MOST_RECORD_BYTES, entry.bytes) or b""
-        waiting: list[Any] = [json.loads(data.partition(b"\n")[2])]
-    except (CacheRefusedError, ValueError, RecursionError):
+        waiting: list[Any] = [json_value(data.partition(b"\n")[2])]
+    except (CacheRefusedError, ValueError):
         return
     while waiting:
         value = waiting.pop()

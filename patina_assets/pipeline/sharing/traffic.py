@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 
 from patina_assets.pipeline.tables import size_text
 from patina_resources.cache.team_cache import TeamCache, Traffic
+from patina_resources.documents.json_value import json_value
 from patina_resources.project.project import Project
 from patina_resources.store.files import write_atomic
 
@@ -27,12 +28,12 @@ def save_traffic(project: Project, cache: TeamCache) -> None:
 def saved_traffic(project: Project) -> Traffic:
     """Return what passed between a project and its cache so far."""
     try:
-        document = json.loads((project.data / FILE).read_bytes())
+        document = json_value((project.data / FILE).read_bytes())
         found = Traffic()
         for field in fields(Traffic):
             setattr(found, field.name, type(getattr(found, field.name))(document[field.name]))
         return found
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return Traffic()
 
 

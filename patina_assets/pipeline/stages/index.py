@@ -4,17 +4,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.relations import unique_texts
-from patina_assets.pictures.charts import scatter, small_scatter
-from patina_assets.pictures.map import PICTURE_ITEMS, Places, label, placed
-from patina_assets.pictures.plane import Plane, decode_plane, encode_plane, plane_of
-from patina_assets.pipeline.stages.index_extension import Extension, extended_index
 from patina_assets.pipeline.stages.stage import (
     Built,
     CheckResult,
@@ -30,12 +26,15 @@ from patina_assets.pipeline.stages.stage import (
 )
 from patina_assets.search.built import BASE
 from patina_assets.search.index import IndexOptions, build_index, load_index, recall_at_10, some_vectors
-from patina_assets.search.passage_file import PassageFile
-from patina_assets.search.search_file import SearchFile, encode_search
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection, read_outputs
 from patina_resources.store.manifests import EXTENDED
 from patina_resources.store.paths import ProjectionPaths
+
+if TYPE_CHECKING:  # who only looks at what is stale must not wait for what builds and draws
+    from patina_assets.pictures.map import Places
+    from patina_assets.pictures.plane import Plane
+    from patina_assets.pipeline.stages.index_extension import Extension
 
 EVERY_ITEM_IS_INDEXED = "every_item_is_indexed"
 RECALL = "recall_at_10"
@@ -92,6 +91,8 @@ class IndexStage(Stage):
 
     def build(self, work: Work) -> Built:
         """Index the vectors; where few of them changed, and no clean build is asked for, extend the index."""
+        from patina_assets.pictures.plane import plane_of
+
         search_file = self.search_file(work)  # before the rest is in memory: it takes most room, and gives it back
         items = self.of.items(work.built)
         extension = None if work.clean else self._extended(work, [item.text for item in items])
@@ -100,8 +101,11 @@ class IndexStage(Stage):
             return _built(extension.content, extension.vectors, plane, search_file, extension.facts)
         return build_search_index(items, self.by.vectors(work.built), search_file)
 
-    def _extended(self, work: Work, texts: Sequence[str]) -> Extension | None:
+    def _extended(self, work: Work, texts: Sequence[str]) -> "Extension | None":
         """Return the index that there is, extended by what changed; None where it is of no use for that."""
+        from patina_assets.pipeline.stages.index_extension import extended_index
+        from patina_assets.search.search_file import SearchFile
+
         place_of = {text: place for place, text in enumerate(sorted(set(texts)))}
 
         def vectors_of(keys: Sequence[int]) -> NDArray[np.float32]:
@@ -126,6 +130,8 @@ class IndexStage(Stage):
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the items, and what a query has to be embedded and projected with."""
+        from patina_assets.search.search_file import encode_search
+
         facts = self.by.model_facts(work.built, work.spec.name)
         return encode_search(self.of.items(work.built), facts, self.by.weights(work.built))
 
@@ -153,6 +159,9 @@ class IndexStage(Stage):
 
     def metadata(self, built: BuiltProjection) -> dict[str, Any]:
         """Return the facts, maps of the items, and the neighbours of some."""
+        from patina_assets.pictures.charts import scatter, small_scatter
+        from patina_assets.pictures.map import PICTURE_ITEMS
+
         own = built.stage(self.name)
         found = _placed(built.paths, own.read(SEARCH), own.read(PLANE), PICTURE_ITEMS)
         vectors = some_vectors(load_index(own.read(INDEX), built.paths.index.name), found.rows)
@@ -173,6 +182,8 @@ def build_search_index(items: Sequence[Item], vectors: NDArray[np.float32], sear
         vectors: float32 [texts, dim]: of the sorted unique texts of the items.
         search_file: What stands beside the index.
     """
+    from patina_assets.pictures.plane import plane_of
+
     _, text_rows = unique_texts(items)
     rows = np.ascontiguousarray(vectors[text_rows])
     options = IndexOptions()
@@ -182,8 +193,10 @@ def build_search_index(items: Sequence[Item], vectors: NDArray[np.float32], sear
 
 
 def _built(
-    content: bytes, vectors: NDArray[np.float32], plane: Plane, search_file: bytes, measured: Mapping[str, Any]
+    content: bytes, vectors: NDArray[np.float32], plane: "Plane", search_file: bytes, measured: Mapping[str, Any]
 ) -> Built:
+    from patina_assets.pictures.plane import encode_plane
+
     facts = {
         "items": len(vectors),
         "dimensions": int(vectors.shape[1]),
@@ -197,13 +210,15 @@ def _built(
     return Built(contents, digests, digest_of_all({role: digests[role] for role in (INDEX, SEARCH)}), facts)
 
 
-def _plane_before(built: BuiltProjection) -> Plane | None:
+def _plane_before(built: BuiltProjection) -> "Plane | None":
+    from patina_assets.pictures.plane import decode_plane
+
     with suppress(PatinaError):
         return decode_plane(built.stage(IndexStage.name).read(PLANE))
     return None
 
 
-def item_places(paths: ProjectionPaths, limit: int) -> Places:
+def item_places(paths: ProjectionPaths, limit: int) -> "Places":
     """Return a projection's items with their places; evenly spaced ones where there are more than `limit`.
 
     Raises:
@@ -214,14 +229,19 @@ def item_places(paths: ProjectionPaths, limit: int) -> Places:
     return _placed(paths, search, plane, limit)
 
 
-def _placed(paths: ProjectionPaths, search: bytes, plane: bytes, limit: int) -> Places:
+def _placed(paths: ProjectionPaths, search: bytes, plane: bytes, limit: int) -> "Places":
+    from patina_assets.pictures.map import placed
+    from patina_assets.pictures.plane import decode_plane
+    from patina_assets.search.passage_file import PassageFile
+    from patina_assets.search.search_file import SearchFile
+
     has_passages = paths.name == BASE
     file = (PassageFile if has_passages else SearchFile)(search, paths.search.name)
     dates, authors = (file.times(), file.authors()) if isinstance(file, PassageFile) else (None, None)
     return placed(file.items(), decode_plane(plane), limit, dates, authors)
 
 
-def neighbour_rows(found: Places, vectors: NDArray[np.float32]) -> list[dict[str, str]]:
+def neighbour_rows(found: "Places", vectors: NDArray[np.float32]) -> list[dict[str, str]]:
     """Return five evenly spaced items, and below each those of the others on the map that lie nearest.
 
     Args:
@@ -242,7 +262,9 @@ def neighbour_rows(found: Places, vectors: NDArray[np.float32]) -> list[dict[str
     return rows
 
 
-def _short(found: Places, row: int) -> str:
+def _short(found: "Places", row: int) -> str:
+    from patina_assets.pictures.map import label
+
     item = found.items[row]
     text = " ".join(item.text.split())[:CELL_CHARACTERS]
     # The text of a file begins with its path.

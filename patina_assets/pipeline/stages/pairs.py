@@ -5,13 +5,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from patina_assets.learning.evaluate import held_out_task, leaked_pairs
 from patina_assets.pairs.entities import EntityRelations, entity_relations
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.pair_type import PairType
 from patina_assets.pairs.relations import relate, related_texts, unique_texts
 from patina_assets.pairs.splits import Split
-from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.pipeline.formats import (
     RelationsFile,
     decode_entity_relations,
@@ -133,6 +131,8 @@ class PairsStage(ItemStage):
 
     def checks(self, built: BuiltProjection) -> list[CheckResult]:
         """Check the triplets against the contexts, and the test against the training part."""
+        from patina_assets.learning.evaluate import held_out_task, leaked_pairs
+
         file = self.relations(built)
         related = related_texts(file.relations)
         anchors, positives, negatives = file.triplets.T
@@ -172,6 +172,10 @@ def build_pairs(projection: ProjectionRecipe, pair_type: PairType, rows: Mapping
     Raises:
         NoSignalError: The eventlog holds no signal for it.
     """
+    # Imported late: who only looks at what is stale must not wait for them.
+    from patina_assets.learning.evaluate import held_out_task
+    from patina_assets.pairs.triplet import sample_triplets
+
     training = projection.training
     data = pair_type.derive(rows, pair_type.options(training.min_count))
     items = sorted(data.items, key=Item.order)

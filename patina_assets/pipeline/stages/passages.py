@@ -29,7 +29,6 @@ from patina_assets.pipeline.stages.stage import (
     hashed,
     read_rows,
 )
-from patina_assets.search.passage_file import encode_passages
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Row, Source
 from patina_resources.materialize.texts import texts_of_files
@@ -159,4 +158,6 @@ class PassageIndexStage(IndexStage):
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the passages, and their words in columns."""
+        from patina_assets.search.passage_file import encode_passages
+
         return encode_passages(self.of.passages(work.built), self.by.model_facts(work.built, work.spec.name))

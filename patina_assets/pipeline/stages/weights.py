@@ -4,15 +4,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.learning.continuing import continue_projection, of_continuation
-from patina_assets.learning.fit import fit_projection
-from patina_assets.learning.projection import Projection, from_safetensors, to_safetensors
-from patina_assets.learning.train import EpochRecord, TrainingOptions
 from patina_assets.learning.verdict import held_out_gain, takes_part
 from patina_assets.pairs.entities import EntityRelations
 from patina_assets.pairs.hash_sample import Drift, drift_between
@@ -33,6 +29,10 @@ from patina_assets.pipeline.stages.weights_page import (
 from patina_assets.recipe.model import ProjectionRecipe, Refresh
 from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.manifests import StageRecord
+
+if TYPE_CHECKING:  # who only looks at what is stale must not wait for what trains
+    from patina_assets.learning.projection import Projection
+    from patina_assets.learning.train import EpochRecord, TrainingOptions
 
 SHAPES_MATCH_RECIPE = "shapes_match_recipe"
 WEIGHTS = "safetensors"
@@ -153,6 +153,9 @@ class WeightsStage(TrainedStage):
 
     def _continued(self, work: Work) -> Built:
         """Train on from the weights that there are; the measures on held-out pairs stay those of the last training."""
+        from patina_assets.learning.continuing import continue_projection, of_continuation
+        from patina_assets.learning.projection import from_safetensors
+
         before, known = work.built.stage(self.name), self.pairs.known(work.built)
         seen = decode_sample(before.read(TRAINED_ON))
         earlier = before.record.facts.get(CONTINUATIONS, [])
@@ -200,6 +203,8 @@ class WeightsStage(TrainedStage):
 
     def vectors(self, built: BuiltProjection, rows: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
         """Return float32 [texts, output], or of some rows."""
+        from patina_assets.learning.projection import from_safetensors
+
         content = built.stage(self.name).read(WEIGHTS)
         return from_safetensors(content, built.paths.weights.name).apply(self.embeddings.vectors(built, rows))
 
@@ -209,6 +214,8 @@ class WeightsStage(TrainedStage):
 
     def checks(self, built: BuiltProjection) -> list[CheckResult]:
         """Check the shapes, and whether training helped."""
+        from patina_assets.learning.projection import from_safetensors
+
         projection = from_safetensors(built.stage(self.name).read(WEIGHTS), built.paths.weights.name)
         found = [projection.hidden_dims, projection.output_dims]
         wanted = [self.recipe.hidden, self.recipe.output]
@@ -239,6 +246,9 @@ def build_weights(
         report: Told of each epoch.
         hard_negatives: Whether negatives come from the anchor's nearest texts.
     """
+    from patina_assets.learning.fit import fit_projection
+    from patina_assets.learning.projection import to_safetensors
+
     training, options = projection.training, training_options(projection)
     started = time.monotonic()
     fit = fit_projection(
@@ -272,9 +282,9 @@ def build_weights(
     return Built(contents, digests, digests[WEIGHTS], facts)
 
 
-def _network_files(recipe: ProjectionRecipe, trained: Projection) -> dict[str, bytes]:
+def _network_files(recipe: ProjectionRecipe, trained: "Projection") -> dict[str, bytes]:
     """Return trained weights as safetensors and as ONNX, by role."""
-    # Imported late: who only looks at what is stale must not wait for onnx.
+    from patina_assets.learning.projection import to_safetensors
     from patina_assets.learning.projection_onnx import to_onnx
 
     return {WEIGHTS: to_safetensors(trained, _metadata(recipe)), ONNX: to_onnx(trained)}
@@ -285,8 +295,10 @@ def _metadata(recipe: ProjectionRecipe) -> dict[str, str]:
     return {"projection": recipe.name, "pair_type": training.pair_type, "loss": training.loss}
 
 
-def training_options(projection: ProjectionRecipe) -> TrainingOptions:
+def training_options(projection: ProjectionRecipe) -> "TrainingOptions":
     """Return how a recipe's projection is trained."""
+    from patina_assets.learning.train import TrainingOptions
+
     training = projection.training
     return TrainingOptions(
         hidden=projection.hidden,
@@ -302,7 +314,7 @@ def training_options(projection: ProjectionRecipe) -> TrainingOptions:
 
 
 def _epoch_progress(
-    name: str, record: EpochRecord, epochs: int, on_all_pairs: str = "the last fit, on all pairs"
+    name: str, record: "EpochRecord", epochs: int, on_all_pairs: str = "the last fit, on all pairs"
 ) -> Progress:
     figures = (
         on_all_pairs if record.mrr is None and record.epoch > 0 else "",

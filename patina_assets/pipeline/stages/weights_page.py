@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part, validation_gain
-from patina_assets.pictures.charts import drift_chart, history_chart
 from patina_assets.pipeline.stages.ageing import ageing
 from patina_assets.pipeline.stages.stage import CheckResult, Picture, Table
 from patina_resources.store.artifacts import BuiltStage
@@ -20,6 +19,8 @@ CONTINUATIONS = "continuations"
 MOST_TOLD = 100
 # What the weights were worth on relations that they had not seen, before they were continued last.
 NEXT_MEASURES = ("next_mrr", "next_base_mrr")
+# What the page tells of each continuation: more columns would push the value column out of sight at 1280 px.
+OF_A_CONTINUATION = {"drift": "drift", "epochs": "epochs", "base": "next_base_mrr", "MRR": "next_mrr"}
 
 
 def weights_page(facts: Mapping[str, Any], lineage: Lineage | None) -> dict[str, Any]:
@@ -29,6 +30,8 @@ def weights_page(facts: Mapping[str, Any], lineage: Lineage | None) -> dict[str,
         facts: Of the weights stage.
         lineage: What the weights were trained on.
     """
+    from patina_assets.pictures.charts import history_chart  # who only looks at what is stale must not wait for it
+
     facts = dict(facts)
     quality, used, held_out = _quality_rows(facts), takes_part(facts), held_out_gain(facts)
     facts.pop(BEFORE, None)
@@ -47,8 +50,10 @@ def weights_page(facts: Mapping[str, Any], lineage: Lineage | None) -> dict[str,
         "base_and_trained": Table(quality),
         "takes_part_in_search": used,
         "evaluation": Table(_evaluation_rows(facts.pop("evaluation", []))),
-        "history": Table([_rounded(row) for row in history]),
-        "continuations": Table([_rounded(row) for row in continuations]),
+        "history": Table([_shown(row) for row in history]),
+        "continuations": Table(
+            [{name: row.get(key) for name, key in OF_A_CONTINUATION.items()} for row in continuations]
+        ),
         **{name: continuations[-1][name] for name in NEXT_MEASURES if continuations},
         **_ageing_facts(continuations),
         **metrics,
@@ -63,6 +68,8 @@ def _ageing_facts(continuations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _drift_picture(continuations: Sequence[Mapping[str, Any]]) -> Picture | None:
+    from patina_assets.pictures.charts import drift_chart
+
     shares = [told["drift"] for told in continuations]
     return Picture(drift_chart(shares), "drift at each continuation") if len(shares) > 1 else None
 
@@ -107,7 +114,7 @@ def _quality_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
         if gain is not None
     }
     figures = next(iter(parts.values()), {})
-    return [{"held-out part": name} | {part: str(told[name]) for part, told in parts.items()} for name in figures]
+    return [{"held-out": name} | {part: str(told[name]) for part, told in parts.items()} for name in figures]
 
 
 def _evaluation_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -124,5 +131,6 @@ def _evaluation_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     ]
 
 
-def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a table: times have fewer digits than measures."""
+    return {key: f"{value:.2f}" if key == "seconds" else value for key, value in row.items()}

@@ -12,6 +12,7 @@ from patina_assets.passages.passage import Passage
 from patina_assets.search.built import BASE
 from patina_assets.search.index import index_vectors
 from patina_assets.search.indexes import Indexes
+from patina_assets.search.published.own_index import keep_own_index
 from patina_assets.search.published.rows import PublishedRow, clean, row_of, vector_text
 from patina_assets.search.published.store import STORE_VERSION, SharedModel, is_made, made_for, stored_model
 from patina_resources.errors import PatinaError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 LIMITS = "SET lock_timeout = '300s'; SET client_connection_check_interval = '5s'; SET statement_timeout = '1h'"
 PUT_PROJECT = "INSERT INTO patina.project (name, groups) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
 HELD_PROJECT = "SELECT id, digest FROM patina.project WHERE name = %s FOR UPDATE"
+NUMBER = "SELECT id FROM patina.project WHERE name = %s"
 KEEP_GROUPS = "UPDATE patina.project SET groups = %s WHERE name = %s AND groups <> %s"
 KEEP_PROJECT = "UPDATE patina.project SET groups = %s, passages = %s, digest = %s, published = now() WHERE id = %s"
 ARRIVED = """
@@ -66,9 +68,11 @@ UPDATE patina.content SET place = arrived.place, line = arrived.line, end_line =
                           status = arrived.status
 FROM arrived WHERE arrived.embedding IS NULL AND content.id = arrived.id
 """
+# With its key, for the planner takes a new table for a small one: a large project's words were compared each with each.
+COUNTED = "CREATE TEMP TABLE counted (word text PRIMARY KEY, passages integer NOT NULL) ON COMMIT DROP"
 COUNT_WORDS = """
-CREATE TEMP TABLE counted ON COMMIT DROP AS
-SELECT word, count(*)::integer AS passages
+INSERT INTO counted
+SELECT word, count(*)::integer
 FROM patina.passage, unnest(tsvector_to_array(words)) AS word WHERE project_id = %s GROUP BY word
 """
 KEEP_COUNTS = """
@@ -120,6 +124,8 @@ class Publishable:
 def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: Project) -> Published:
     """Publish what is built of a project: all of it, or, where anything fails, nothing but who may see what is there.
 
+    A large project gets an index of its own after that (`keep_own_index`).
+
     A second publisher of the project waits for the first. Both read what is built once they may write.
 
     Args:
@@ -138,12 +144,15 @@ def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: 
         connection.execute(LIMITS)
         try:
             made_for(connection, publishable_model(name, Indexes(project)))
-            return publish_built(connection, name, groups, lambda: publishable(name, project))
+            done = publish_built(connection, name, groups, lambda: publishable(name, project))
         except PatinaError:
             # Who may not see it any more does not wait for what cannot be built.
             if is_made(connection):
                 connection.execute(KEEP_GROUPS, (list(groups), clean(name), list(groups)))
             raise
+        for (number,) in connection.execute(NUMBER, (clean(name),)).fetchall():
+            keep_own_index(connection, number, done.passages)
+        return done
 
 
 def withdraw(address: FleetAddress, names: Iterable[str]) -> int:
@@ -156,8 +165,11 @@ def withdraw(address: FleetAddress, names: Iterable[str]) -> int:
         if not is_made(connection):
             return 0
         stored_model(connection)
-        done = connection.execute("DELETE FROM patina.project WHERE name = ANY (%s)", (list(names),))
-        return done.rowcount
+        gone = connection.execute("DELETE FROM patina.project WHERE name = ANY (%s) RETURNING id", (list(names),))
+        numbers = [number for (number,) in gone]
+        for number in numbers:
+            keep_own_index(connection, number, 0)
+        return len(numbers)
 
 
 def published_names(address: FleetAddress) -> list[str]:
@@ -256,6 +268,7 @@ def _write(connection: "psycopg.Connection[Any]", number: int, built: Publishabl
     for statement in (MOVE_PASSAGES, MOVE_CONTENTS):
         connection.execute(statement)
     if added or gone:
+        connection.execute(COUNTED)
         connection.execute(COUNT_WORDS, (number,))
         connection.execute(KEEP_COUNTS, (number,))
         connection.execute(DROP_COUNTS, (number,))

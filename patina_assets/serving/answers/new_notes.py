@@ -1,6 +1,5 @@
 """A note that is written from the search page: off unless the user has switched it on, outside of any repository."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_resources.documents.checks import TEXT, list_of, one_of, read_document, table
 from patina_resources.documents.document import Document
+from patina_resources.documents.json_value import json_value
 from patina_resources.errors import PatinaError
 from patina_resources.materialize.notes.new_note import write_note
 from patina_resources.materialize.notes.writing import SECTIONS
@@ -31,8 +31,8 @@ def written_note(answers: Callable[[str | None], ProjectAnswers], body: bytes) -
         PatinaError: The body says something else, or the note cannot be written.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = json_value(body)
+    except ValueError:
         raise PatinaError("the note: expected JSON") from None
     asked = read_document(NOTE, Document(Path("the note"), "JSON", document, dict))
     project = answers(asked.get("project")).project

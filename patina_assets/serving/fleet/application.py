@@ -56,6 +56,8 @@ def fleet_application(answers: FleetAnswers, door: Door) -> ASGIApp:
                 _route("search", SEARCH, answers.search),
                 _route("projects", PROJECTS, lambda groups, values: answers.projects(groups, values["project"])),
                 *_mcp_routes(answers),
+                # Without it Starlette redirects what ends in a slash too many to the host that the request names.
+                Route("/{rest:path}", _not_found),
             ]
         ),
         door,
@@ -73,6 +75,10 @@ def _route(name: str, parameters: Sequence[Parameter], answering: Answering) -> 
             return problem(400, str(error))
 
     return Route(f"{PREFIX}{API}/{name}", answer)
+
+
+def _not_found(_: Request) -> Response:
+    return problem(404, "There is no such address.")
 
 
 def _to_page(_: Request) -> Response:

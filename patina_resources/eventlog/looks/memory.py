@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from patina_resources.eventlog.looks.since import Extent
+from patina_resources.documents.json_value import json_value
+from patina_resources.eventlog.looks.since import NO_EXTENT, Extent
 from patina_resources.store.trust import is_keyed_digest, keyed_digest
 
 PURPOSE = "look at an eventlog"
@@ -64,13 +65,13 @@ class LookMemory:
 
     Attributes:
         probe: Of the eventlog then.
-        extent: Of the eventlog then; None where nothing is remembered.
+        extent: Of the eventlog then; of no file where nothing is remembered.
         known: Digests of its sources, by name and hash of their SQL.
         warning: As in `Look`.
     """
 
     probe: str = ""
-    extent: Extent | None = None
+    extent: Extent = NO_EXTENT
     known: Mapping[str, SourceDigest] = field(default_factory=dict)
     warning: str = ""
 
@@ -79,7 +80,7 @@ def recalled_look(document: bytes) -> RecalledLook:
     """Return what the last look found, of whatever state of the eventlog; nothing where it cannot be read."""
     memory = decode_memory(document)
     digests = {key.partition("@")[0]: entry.digest for key, entry in memory.known.items()}
-    return RecalledLook(memory.probe, digests, memory.extent.last_seq if memory.extent and digests else None)
+    return RecalledLook(memory.probe, digests, memory.extent.last_seq if digests else None)
 
 
 def encode_memory(memory: LookMemory) -> bytes:
@@ -91,15 +92,14 @@ def encode_memory(memory: LookMemory) -> bytes:
 def decode_memory(document: bytes) -> LookMemory:
     """Return what is remembered; nothing where it is damaged or was written elsewhere."""
     try:
-        content = json.loads(document)
+        content = json_value(document)
         if not is_keyed_digest(PURPOSE, _bytes(content), str(content["keyed_sha256"])):
             return LookMemory()
         known = {
             str(key): SourceDigest(str(entry["digest"]), int(entry["rows"])) for key, entry in content["known"].items()
         }
-        extent = content["extent"] and Extent(**content["extent"])
-        return LookMemory(str(content["probe"]), extent, known, str(content["warning"]))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return LookMemory(str(content["probe"]), Extent(**content["extent"]), known, str(content["warning"]))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return LookMemory()
 
 

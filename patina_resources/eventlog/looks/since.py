@@ -40,6 +40,9 @@ class Extent:
     last_row: str
 
 
+NO_EXTENT = Extent("", 0, 0, "")
+
+
 def extent_of(connection: sqlite3.Connection, file: str) -> Extent:
     """Return the extent of an eventlog in a file of this identity."""
     last = connection.execute(LAST_SEQ_SQL).fetchone()

@@ -24,7 +24,7 @@ from patina_resources.materialize.code.names import definition_names
 from patina_resources.materialize.code.parsing import parse
 from patina_resources.materialize.code.signatures import is_public, signature
 from patina_resources.materialize.code.source import SourceFile
-from patina_resources.materialize.report import KINDS_OF_TYPES
+from patina_resources.materialize.report import TYPES_OF_FACTS
 
 OUTSIDE_FUNCTIONS = "<module>"
 MAXIMUM_DEFINITION = 200
@@ -42,7 +42,6 @@ WITHOUT_BODY = METHOD_DECLARATIONS | {
 MAYBE_WITHOUT_BODY = frozenset({"method_declaration"})
 # Nodes that name a type without a body, and define it with one.
 MENTIONS = frozenset({"class_specifier", "enum_specifier", "struct_specifier", "union_specifier"})
-ORDER = ("code.function", *KINDS_OF_TYPES, "code.type", "code.import", "code.call")
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def read_facts(language: Language, content: bytes, default_name: str = "default"
     nodes = sorted(captured.get("node", []), key=lambda node: (node.start_byte, -node.end_byte))
     source = SourceFile(language, content, parsed.unread_bytes > 0, default_name, parsed.heads)
     facts = list(_facts(source, nodes, Surroundings(source, parsed.root)))
-    facts.sort(key=lambda fact: ORDER.index(fact.event_type))
+    facts.sort(key=lambda fact: TYPES_OF_FACTS.index(fact.event_type))
     return FileFacts(tuple(facts), parsed.unread_bytes)
 
 

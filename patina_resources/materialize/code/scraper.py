@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from patina_resources.eventlog.writer import Event, EventlogWriter, payload
-from patina_resources.materialize.code.facts import ORDER
 from patina_resources.materialize.code.languages.languages import is_source, language_of, origin_of
 from patina_resources.materialize.code.lines import FILE_EVENT, file_fields, without_lines
-from patina_resources.materialize.code.names import default_name
 from patina_resources.materialize.code.source_files import (
     CHANGED_MEANWHILE,
     DEFAULT_INCLUDE,
@@ -31,13 +29,13 @@ from patina_resources.materialize.code.worker import CodeWorker, UnreadableSourc
 from patina_resources.materialize.git.git_log import path_text
 from patina_resources.materialize.git.repository import Repository
 from patina_resources.materialize.reconcile import Reconciler
-from patina_resources.materialize.report import ScraperReport, TellProgress
+from patina_resources.materialize.report import TYPES_OF_FACTS, ScraperReport, TellProgress
 
 # Goes up when the same file gives other facts, so that every file is read again.
 FACTS_VERSION = 6
 SCRAPER = "code"
 # The types of the events that are written here, so that they are also taken back here.
-OWNED = (*ORDER, FILE_EVENT)
+OWNED = (*TYPES_OF_FACTS, FILE_EVENT)
 PROGRESS_EVERY = 50
 NAMED_FILES = 5
 
@@ -136,6 +134,8 @@ def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconc
     commit_time = reconciler.now
     with CodeWorker() as worker:
         for done, path in enumerate(list(scan.changed)):
+            from patina_resources.materialize.code.names import default_name  # most runs find no changed file
+
             if done % PROGRESS_EVERY == 0:
                 progress(SCRAPER, done, len(scan.changed))
             file = event_file(path)

@@ -18,9 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
-from patina_resources.materialize.code.facts import read_facts
-from patina_resources.materialize.code.languages.languages import BY_NAME, relevant_nodes
-
 MEMORY_BYTES = 1 << 30
 # Of processor time, so that a busy machine leaves out what an idle one does; the clock ends only what no longer moves.
 # In proportion to the file: so are all files together to the size of the repository.
@@ -102,6 +99,10 @@ class CodeWorker:
 
 def serve() -> None:
     """Answer on standard output what standard input asks, until it is closed."""
+    # Imported late: who starts this process reads nothing itself.
+    from patina_resources.materialize.code.facts import read_facts
+    from patina_resources.materialize.code.languages.languages import BY_NAME, relevant_nodes
+
     with suppress(OSError, ValueError):  # not every system can limit it
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -11,29 +11,17 @@ Where the notes of a file stand now is in its `session.file` event, which is rep
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from patina_resources.eventlog.payloads import text_key
-from patina_resources.eventlog.writer import Event, EventlogWriter, payload
+from patina_resources.eventlog.writer import EventlogWriter
 from patina_resources.materialize.code.source_files import CHANGED_MEANWHILE, Unread, not_checked_out, read_regular
-from patina_resources.materialize.docs.markdown import decoded
 from patina_resources.materialize.git.git_log import path_text
 from patina_resources.materialize.git.last_changed import last_changed
 from patina_resources.materialize.git.repository import Repository
 from patina_resources.materialize.git.times import NO_TIME
 from patina_resources.materialize.note_globs import GlobbedFiles, matching_files, readable_files
-from patina_resources.materialize.notes.decision_records import (
-    DecisionRecord,
-    is_template,
-    is_template_name,
-    read_decision_record,
-    record_state,
-)
-from patina_resources.materialize.notes.session_header import Header, read_header, session_time
-from patina_resources.materialize.notes.session_notes import GOAL, Note, read_notes
 from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import ScraperReport, TellProgress
 
@@ -46,9 +34,6 @@ RECORD_GLOBS = (
     "docs/adr/*.md", "docs/adrs/*.md", "doc/adr/*.md", "docs/decisions/*.md", "adr/*.md", "adr-*.md",
     "docs/architecture/decisions/*.md", "doc/architecture/decisions/*.md", "docs/architecture/adr/*.md",
 )  # fmt: skip
-FILE_EVENT = "session.file"
-EVENT_TYPES = ("session.started", "session.goal", "session.decision", "session.pattern", "session.work",
-               "session.context", "session.observation", FILE_EVENT)  # fmt: skip
 PROGRESS_EVERY = 50
 
 
@@ -63,31 +48,6 @@ class NoteFiles:
 
     named: GlobbedFiles
     records: frozenset[bytes]
-
-
-@dataclass(frozen=True)
-class FileNotes:
-    """What a session file or decision record says.
-
-    Attributes:
-        file: Its path, as events have it.
-        digest: SHA-256 (hex) of its content.
-        header: What it says about itself.
-        notes: Its notes; none for a file that gives no events.
-        time: When it says that it was written (ISO 8601); None where it does not.
-        status: A decision record's status, as it is written; None where there is none.
-        problem: What to say about the file, or "".
-        is_read: Whether the file gives events.
-    """
-
-    file: str
-    digest: str
-    header: Header
-    notes: Sequence[Note]
-    time: str | None
-    status: str | None = None
-    problem: str = ""
-    is_read: bool = True
 
 
 def scrape_sessions(
@@ -151,12 +111,14 @@ def known_notes(repository: Repository, folder: Path, writer: EventlogWriter, gl
         PatinaError: A glob is none, or leads out of the folder, or git failed.
     """
     read, live = writer.file_digests(SCRAPER), writer.live_files(KIND)
+
+    def is_template(file: str) -> bool:
+        from patina_resources.materialize.notes.decision_records import is_template_name  # most runs ask of no file
+
+        return is_template_name(PurePath(file).stem)
+
     named = {path: path_text(path) for path in note_files(repository, folder, globs).named.paths}
-    return {
-        path
-        for path, file in named.items()
-        if file in live or file not in read or is_template_name(PurePath(file).stem)
-    }
+    return {path for path, file in named.items() if file in live or file not in read or is_template(file)}
 
 
 def _update(
@@ -171,6 +133,9 @@ def _update(
     """Bring the events of changed files in line with their content; add to `skipped` what is to be said of them."""
     touched: dict[bytes, str] | None = None
     for done, path in enumerate(changed):
+        # Imported late: most runs find no new note.
+        from patina_resources.materialize.notes.note_file import EVENT_TYPES, file_events, read_note_file
+
         if done % PROGRESS_EVERY == 0:
             progress(SCRAPER, done, len(changed))
         content = read_regular(folder, path)
@@ -192,86 +157,6 @@ def _last_changed(repository: Repository, folder: Path, paths: Collection[bytes]
     top = repository.prefix(folder)
     found = last_changed(repository, [top + path for path in paths])
     return {path.removeprefix(top): time for path, time in found.items()}
-
-
-def read_note_file(file: str, content: bytes, *, is_record: bool) -> FileNotes:
-    """Return what a file says.
-
-    Args:
-        file: Its path, as events have it.
-        content: Its content.
-        is_record: Whether it is a decision record rather than a session.
-    """
-    name = PurePath(file).stem
-    header = read_header(decoded(content), name)
-    time = session_time(header, name)
-    digest = hashlib.sha256(content).hexdigest()
-    if not is_record:
-        notes = read_notes(header.body)
-        problem = header.problem or ("" if notes else "no notes in any known section: only its title is taken")
-        return FileNotes(file, digest, header, notes, time, problem=problem)
-    record = read_decision_record(header.body, header.title)
-    if problem := _no_record(name, header, record):
-        return FileNotes(file, digest, header, [], time, problem=problem, is_read=False)
-    return FileNotes(file, digest, header, record.notes, time, header.status or record.status, header.problem)
-
-
-def _no_record(name: str, header: Header, record: DecisionRecord) -> str:
-    """Return why a file in a folder of decision records is none, or ""."""
-    if is_template(name, header.body):
-        return "a template of decision records"
-    if not record.notes:
-        return header.problem or "no section `Decision` or `Decision Outcome`: not a decision record"
-    return ""
-
-
-def file_events(found: FileNotes, otherwise: str) -> list[Event]:
-    """Return a file's events.
-
-    Args:
-        found: What it says.
-        otherwise: The time of a file that does not say when it was written (ISO 8601).
-    """
-    return list(_events(found, PurePath(found.file).stem, found.time or otherwise)) if found.is_read else []
-
-
-def _events(found: FileNotes, session: str, time: str) -> Iterator[Event]:
-    header = found.header
-    started = {
-        "title": header.title,
-        "started_at": header.started_at,
-        "ended_at": header.ended_at,
-        "branch": header.branch,
-        "classification": header.classification,
-        "files_changed": header.files_changed,
-        "commits_made": header.commits_made,
-        "file_path": found.file,
-    } | _status(found.status)
-    yield Event("session.started", time, session, found.file, payload(started))
-    for note in sorted(found.notes, key=lambda note: note.kind != GOAL):  # goals first
-        fields: dict[str, str | bool] = {"session_id": session, "content": note.content}
-        if note.kind == GOAL:
-            fields["completed"] = note.completed
-        else:
-            fields["observation_type"] = note.kind
-        yield Event(f"session.{note.kind}", time, session, found.file, payload(fields))
-    about = {"file": found.file, "digest": found.digest, "lines": _lines(found)}
-    yield Event(FILE_EVENT, time, session, found.file, payload(about))
-
-
-def _lines(found: FileNotes) -> dict[str, dict[str, list[int]]]:
-    lines: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for note in found.notes:
-        lines[f"session.{note.kind}"][text_key(note.content)].append(found.header.first_line + note.line)
-    return lines
-
-
-def _status(status: str | None) -> dict[str, str]:
-    """Return the keys of a status, which session files of other tools do not have."""
-    if status is None:
-        return {}
-    state = record_state(status)
-    return {"status": status} | ({"state": state} if state else {})
 
 
 def _changed(

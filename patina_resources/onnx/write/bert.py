@@ -4,7 +4,6 @@ The graph is the encoder of Devlin et al. 2019 (arXiv:1810.04805), written with 
 vectors out; pooling stays with the embedder. Self-attention is onnxruntime's own, fused (`com.microsoft`).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper
 from safetensors import SafetensorError, safe_open
 
+from patina_resources.documents.json_value import json_value
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import Precision
 from patina_resources.onnx.session import SCALED_BY_ROW
@@ -56,8 +56,8 @@ def read_bert_shape(config: Path) -> BertShape:
     if config.exists() and not config.is_file():  # opening a pipe would wait
         raise PatinaError(f"{config}: not a regular file: expected the encoder's settings")
     try:
-        values = json.loads(config.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        values = json_value(config.read_bytes())
+    except (OSError, ValueError) as error:
         raise PatinaError(f"{config}: cannot be read as JSON ({error})") from error
     if not isinstance(values, dict) or values.get("model_type") not in FAMILIES:
         found = values.get("model_type") if isinstance(values, dict) else values

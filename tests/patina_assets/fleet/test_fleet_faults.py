@@ -1,4 +1,4 @@
-"""What fails beside a fleet: the disk of a worker, and the store that it publishes to."""
+"""What fails beside a fleet: the disk of a worker, the store that it publishes to, and the team's cache."""
 
 import json
 import os
@@ -10,8 +10,10 @@ import pytest
 from fleets import SUBJECTS, artifacts_of, make_fleet
 from postgres_server import running_postgres
 from published_fleet import all_rows
+from s3_server import BUCKET, require_s3, running_s3
 from small_project import patina
 
+from patina_resources.cache.signing import make_signing_key
 from patina_resources.store.mothership import mothership
 
 SMALL, LARGE = "size=900k", "size=64m"
@@ -71,3 +73,53 @@ def test_a_store_that_is_away_costs_no_build(tmp_path: Path, monkeypatch: pytest
         assert patina("fleet", "run").code == 0
         assert standings() == dict.fromkeys(SUBJECTS, ("fresh", None))
         assert [name for (name,) in all_rows(server, NAMES)] == sorted(SUBJECTS)
+
+
+def test_a_cache_that_cannot_be_written_to_keeps_no_answer_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, _ = make_fleet(tmp_path, "share = true")
+    file.write_text(file.read_text().replace("[defaults]\n", '[defaults]\ngroups = ["staff"]\n'))
+    monkeypatch.setenv("PATINA_FLEET", str(file))
+    make_signing_key(mothership())
+    store = tmp_path / "store"
+    store.write_text("no folder")
+    with running_postgres() as server:
+        mothership().settings.write_text(f'[fleet]\ndsn = "{server.dsn()}"\n[cache]\nurl = "{store.as_uri()}"\n')
+        assert patina("fleet", "run").code == 1
+        assert [name for (name,) in all_rows(server, NAMES)] == sorted(SUBJECTS)
+        told = standings()
+        assert {state for state, _ in told.values()} == {"failed"}
+        assert all("cannot be written to" in (failure or "") for _, failure in told.values()), told
+        store.unlink()
+        assert patina("fleet", "run").code == 0
+        assert standings() == dict.fromkeys(SUBJECTS, ("fresh", None))
+    assert len(list(store.glob("v1/snapshots/*/*"))) == len(SUBJECTS)
+
+
+def test_a_store_that_is_cut_costs_no_build_and_gets_what_it_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_s3()
+    file, _ = make_fleet(tmp_path, "share = true")
+    monkeypatch.setenv("PATINA_FLEET", str(file))
+    make_signing_key(mothership())
+    mothership().settings.write_text(f'[cache]\nurl = "s3://{BUCKET}/fleet"\ntimeout_seconds = 1\n')
+    with running_s3() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        assert patina("fleet", "run", "alpha").code == 0
+        with server.cut():
+            assert patina("fleet", "run").code == 1
+        told = standings()
+        assert told["alpha"] == ("fresh", None)
+        assert all("cannot be used" in (told[name][1] or "") for name in ("beta", "gamma")), told
+        assert patina("fleet", "run").code == 0
+        assert standings() == dict.fromkeys(SUBJECTS, ("fresh", None))
+        # Another machine takes all of it from the store.
+        (tmp_path / "other.toml").write_text(file.read_text().replace("/kept", "/other"))
+        other = patina("fleet", "run", "--file", str(tmp_path / "other.toml"))
+        assert (other.code, other.out.count("  0 stages")) == (0, len(SUBJECTS)), other
+    for name in SUBJECTS:
+        built = artifacts_of(tmp_path / "kept" / "projects" / name)
+        assert built == artifacts_of(tmp_path / "other" / "projects" / name) != {}

@@ -4,6 +4,8 @@ import inspect
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +116,63 @@ def test_the_resumed_run_is_what_the_workers_task_takes(
     inspect.signature(task.run).bind(**ours)
     with pytest.raises(TypeError):
         inspect.signature(task.run).bind(**shipped)
+
+
+LONG_TASK = """
+import time
+from pathlib import Path
+from patina_assets.fleet.queueing import worker_app
+
+app = worker_app()
+app.conf.broker_transport_options = {"visibility_timeout": 1}
+
+
+@app.task
+def wait_for(path):
+    Path(f"{path}.begun").touch()
+    while not Path(path).exists():
+        time.sleep(0.05)
+"""
+SEND = "import sys, long_task; long_task.wait_for.apply_async(sys.argv[1:], queue='dagster', routing_key='dagster.any')"
+
+
+def test_a_run_may_take_longer_than_the_broker_waits(services: Services) -> None:
+    """Redis delivers again what is not acknowledged in time; nothing is left there once a worker has begun."""
+    from redis import Redis
+
+    services.start_redis()
+    broker = services.environment["PATINA_FLEET_BROKER"]
+    module, ends = services.folder / "long_task.py", services.folder / "ends"
+    module.write_text(LONG_TASK)
+    environment = {
+        **os.environ,
+        "PATINA_FLEET_BROKER": broker,
+        "PYTHONPATH": os.pathsep.join([str(module.parent), *sys.path]),
+    }
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "celery",
+        "-A",
+        "long_task",
+        "worker",
+        "--concurrency",
+        "1",
+        "--loglevel",
+        "ERROR",
+    ]
+    with subprocess.Popen(
+        command, env=environment, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as worker:
+        try:
+            subprocess.run([sys.executable, "-P", "-c", SEND, str(ends)], env=environment, check=True)
+            wait_until(Path(f"{ends}.begun").exists, "the task", LONG)
+            with Redis.from_url(broker) as asked:
+                wait_until(lambda: not asked.exists("unacked"), "its acknowledgement", LONG)
+        finally:
+            ends.touch()
+            worker.terminate()
 
 
 def states() -> dict[str, str]:

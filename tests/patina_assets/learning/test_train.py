@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from patina_assets.learning.losses import infonce
+from patina_assets.learning.losses import hinge, infonce
 from patina_assets.learning.network import Parameters
 from patina_assets.learning.projection import Projection, pca_identity, to_safetensors
 from patina_assets.learning.train import (
@@ -187,6 +187,13 @@ def test_a_small_temperature_does_not_overflow(positive: int, loss: float) -> No
     assert losses.dtype == slopes.dtype == np.float32
     np.testing.assert_allclose(losses, [loss], atol=1e-4)
     np.testing.assert_allclose(slopes, [[200.0, -200.0]] if positive else [[0.0, 0.0]], atol=1e-3)
+
+
+def test_a_triplet_just_far_enough_apart_is_left_alone() -> None:
+    cosines = np.array([[0.5, 0.25], [0.5, 0.375]], np.float32)
+    losses, slopes = hinge(cosines, np.zeros(2, int), np.ones(2, int), np.zeros((2, 2), np.bool_), 0.25)
+    assert losses.tolist() == [0.0, 0.125]
+    assert slopes.tolist() == [[0.0, 0.0], [-1.0, 1.0]]
 
 
 LEARNING = TrainingOptions(hidden=64, output=16, epochs=12, batch_size=128, learning_rate=2e-3, temperature=0.1)

@@ -189,7 +189,7 @@ def test_metadata_is_for_readers(project: Project, instance: dg.DagsterInstance)
     assert isinstance(weights["mrr"].value, float)
     assert "semantic.safetensors" in weights["provenance"].value["files"]
     assert "gain in MRR" in weights["verdict"].value
-    assert [record.data["held-out part"] for record in weights["base_and_trained"].records][-1] == "beats base"
+    assert [record.data["held-out"] for record in weights["base_and_trained"].records][-1] == "beats base"
     source = events["source/git_commits"].materialization.metadata
     assert len(source["sample"].records) == 10
     lock = events["oxidize_lock"].materialization.metadata

@@ -13,6 +13,7 @@ from eventlog_builder import commit
 from sensor_helpers import SMALL_CHANGE, Sensor, badges
 from small_project import add_events, delete_events, edit_recipe, patina, workspace_of
 
+from patina_assets.orchestration.automation.orphans import location_of
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
 from patina_assets.pipeline.direct_build import (
     MOST_NOTE_BYTES,
@@ -58,6 +59,7 @@ def test_a_small_build_is_a_run_with_its_reason_pages_and_checks(sensor: Sensor)
     assert run.dagster_run.status is dg.DagsterRunStatus.SUCCESS
     assert run.dagster_run.tags["patina/command"] == "patina oxidize"
     assert "git.co_changes" in run.dagster_run.tags["patina/reason"]
+    assert location_of(run.dagster_run) == run.dagster_run.tags["dagster/code_location"] == "project"
     assert (run.start_time, run.end_time) == pytest.approx((build.started, build.ended), abs=1e-3)
     entry = materialization(sensor, WEIGHTS)
     assert entry.run_id == build.run
@@ -202,7 +204,7 @@ def test_what_is_built_from_the_start_is_a_run_of_dagster_which_tells_of_earlier
     assert done.code == 0, done.err
     assert noted_files(sensor.project) == []
     with dg.DagsterInstance.from_config(str(sensor.project.dagster_home)) as instance:
-        assert instance.get_runs_count() == 2
+        assert [location_of(run) for run in instance.get_runs()] == ["project", "project"]
 
 
 def test_a_stage_that_fails_is_told_and_the_others_go_on(sensor: Sensor) -> None:

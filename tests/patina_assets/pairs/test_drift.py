@@ -1,6 +1,7 @@
 """Drift: what samples of hashes say, against a plain computation with sets; and what a relation is counted by."""
 
 import random
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -110,8 +111,9 @@ def test_equal_texts_of_two_entities_count_as_the_first_by_name() -> None:
     one, two = (Item("function", "Function: add", file=name, identity=f"{name}::add") for name in ("a.py", "b.py"))
     other = Item("function", "Function: sub", file="c.py", identity="c.py::sub")
     alone = known([one, other], [[one, other]])
-    both = known([two, one, other], [[one, other], [two, other]])
-    assert drift_between(alone.relations, both.relations).share == 0
+    for items in ([two, one, other], [one, two, other]):
+        both = known(items, [[one, other], [two, other]])
+        assert drift_between(alone.relations, both.relations).share == 0
 
 
 def test_the_order_of_two_entities_does_not_matter_and_pairs_are_told_apart() -> None:
@@ -198,3 +200,9 @@ def test_a_sample_knows_all_up_to_its_largest_hash(most: int, limit: int) -> Non
     assert sample.contains(asked).tolist() == [value in (10, 20, 30)[:most] for value in asked.tolist()]
     known_to_lack = [value not in (10, 20, 30) and value <= limit for value in asked.tolist()]
     assert sample.lacks(asked).tolist() == known_to_lack
+
+
+def test_of_nothing_nothing_is_related() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert known([], []).relations.count == known([Item("decision", "alone")], []).relations.count == 0

@@ -27,6 +27,7 @@ from patina_resources.eventlog.reader import Eventlog
         (["src/x/a.py", "src/y/b.py", "src/c.py", "d.py"], ["src/x", "src/y", "src", "."]),
         (["src/x/a.py", "src/y/b.py", "src/z/c.py", "tests/d.py"], ["src/x", "src/y", "src/z", "tests"]),
         (["src/x/a.py", "src/y/b.py", "src/z/c.py", "docs/deep/d.py"], ["src/x", "src/y", "src/z", "docs"]),
+        (["a/x/1.py", "a/y/2.py", "b/3.py", "c/4.py", "d/5.py"], ["a", "a", "b", "c", "d"]),
         (["a/b/c/x/1.java", "a/b/c/y/2.java"], ["a/b/c/x", "a/b/c/y"]),
         ([], []),
     ],

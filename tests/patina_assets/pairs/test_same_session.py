@@ -15,6 +15,7 @@ from eventlog_builder import (
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.relations import MAX_CONTEXT_MEMBERS, related_texts
 from patina_assets.pairs.splits import Split
+from patina_assets.pairs.types import same_session
 
 LONG = "a note that is long enough"
 
@@ -94,3 +95,9 @@ def test_a_session_is_in_one_part_only_and_stays_there(histories: Mapping[str, D
     more = [note(f"{LONG} {number}", f"new-{number // 3}") for number in range(90)]
     after = parts(derive("same_session", [*more, *project_history()]))
     assert {session: after[session] for session in before} == before
+
+
+def test_what_is_asked_of_notes_has_names_that_stay() -> None:
+    """They stand in manifests of projects that are built."""
+    names = [source.name for source in (same_session.OBSERVATIONS, same_session.NOTE_PLACES, same_session.NOTE_TIMES)]
+    assert names == ["sessions.observations", "sessions.places", "sessions.times"]

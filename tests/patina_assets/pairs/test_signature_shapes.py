@@ -17,6 +17,8 @@ from patina_assets.pairs.types.ast_similar import signature_shape
         ("a.rs", ["p: &'a std::path::Path", "self"], "&'static str", (("self", "std::path::Path"), "str")),
         ("a.py", ["self", "path: Path = Path()"], "int", (("Path", "self"), "int")),
         ("a.py", ["path", "key=None"], "", (("key", "path"), "")),
+        ("a.rs", ["n:u8"], "", (("u8",), "")),
+        ("a.cpp", ["std::string name", "Object self"], "", (("Object self", "std::string"), "")),
         ("a.go", ["ctx context.Context", "n int"], "error", (("context Context", "int"), "error")),
         ("a.java", ["final String name", "int size"], "void", (("String", "int"), "void")),
         ("a.java", ["Outer this", "this Outer"], "void", (("Outer this", "this"), "void")),
@@ -64,10 +66,10 @@ def test_an_outline_knows_a_receiver_from_a_parameter(derive: Deriver) -> None:
     ]
     apart = derive("ast_similar", events).data.apart
     assert {text.split(": ")[1].split("(")[0]: keys for text, keys in apart.items()} == {
-        "method": ["True 1 u8"],
-        "plain": ["False 1 u8"],
-        "bound": ["True 0 "],
-        "free": ["False 0 "],
+        "method": {"True 1 u8"},
+        "plain": {"False 1 u8"},
+        "bound": {"True 0 "},
+        "free": {"False 0 "},
     }
 
 

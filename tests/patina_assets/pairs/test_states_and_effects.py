@@ -182,6 +182,17 @@ def test_commits_of_like_effect_belong_together(derive: Deriver) -> None:
     assert named(list(derive("effect_similarity", events).data.contexts)) == [["c1", "c2"]]
 
 
+def test_effects_are_compared_in_the_order_of_time_and_kept_apart_by_modules(derive: Deriver) -> None:
+    folders = [f"m{number}" for number in range(9)]
+    events = [
+        commit("z", *(f"{folder}/a.py" for folder in folders), message="fix: first", lines=10),
+        commit("a", *(f"{folder}/b.py" for folder in folders), message="fix: second", lines=10, hour=1),
+    ]
+    data = derive("effect_similarity", events).data
+    assert named(list(data.contexts)) == [["z", "a"]]
+    assert list(data.apart.values()) == [set(folders)] * 2
+
+
 def test_negatives_of_an_effect_share_no_module(histories: Mapping[str, Derived]) -> None:
     modules: dict[str, set[str]] = defaultdict(set)
     texts = {item.commit: item.text for item in histories["effect_similarity"].data.items}

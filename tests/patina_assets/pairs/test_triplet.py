@@ -1,5 +1,7 @@
 """Triplets: positives share a context, negatives never do, and who is drawn how often."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,13 @@ def test_the_seed_decides() -> None:
     assert np.array_equal(sample(contexts, seed=1), sample(contexts, seed=1))
     assert not np.array_equal(sample(contexts, seed=1), sample(contexts, seed=2))
     assert sample(contexts).dtype == np.int32
+
+
+def test_a_seed_gives_the_same_triplets_for_all_time() -> None:
+    """They decide the weights of projects that are built."""
+    contexts = relations(*("abcdefgh"[number % 5 :][: 2 + number % 4] for number in range(40)), "uvw", "xyz")
+    triplets = sample(contexts, 200, seed=5)
+    assert hashlib.sha256(triplets.astype("<i4").tobytes()).hexdigest()[:12] == "ff90167f0046"
 
 
 def test_a_huge_context_does_not_drown_the_small_ones() -> None:

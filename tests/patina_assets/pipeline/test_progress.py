@@ -64,6 +64,24 @@ def test_work_that_begins_anew_is_measured_anew() -> None:
     assert pace.speed(Progress("a", 0, 0, "")) == ""
 
 
+def test_one_work_is_told_in_one_unit() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    told = []
+    for done, seconds in ((0, 0.0), (1, 0.93), (2, 2.6), (40, 3.0)):
+        clock.now = seconds
+        progress = Progress("a/weights", done, 40, "epochs")
+        pace.starts(progress)
+        told.append(pace.speed(progress))
+    assert told == ["", "1.1 a second, 36 s left", "0.77 a second, 49 s left", "13 a second"]
+    clock.now = 0.0
+    for done, clock.now in ((0, 10.0), (1, 12.5), (4, 13.0)):
+        progress = Progress("b/weights", done, 8, "epochs")
+        pace.starts(progress)
+        told.append(pace.speed(progress))
+    assert told[-2:] == ["2.5 s each, 18 s left", "0.75 s each, 3 s left"]
+
+
 def test_an_epoch_is_a_value() -> None:
     class Record:
         epoch, loss, mrr, seconds = 5, 4.53, 0.25, 0.5

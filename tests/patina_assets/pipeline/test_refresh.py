@@ -8,6 +8,7 @@ import pytest
 from patina_assets.pairs.hash_sample import Drift
 from patina_assets.pipeline.reasons import Reason, ReasonKind, reasons_text
 from patina_assets.pipeline.stages import projections_of
+from patina_assets.pipeline.stages.refresh import RefreshDecision, decide_refresh
 from patina_assets.pipeline.staleness import (
     BaseModelState,
     ProjectionState,
@@ -96,6 +97,14 @@ def test_each_limit_decides(share: float, expected: tuple[str, int]) -> None:
     assert (verdict.status, verdict.epochs) == expected
     kinds = {"kept": ReasonKind.KEPT, "stale": ReasonKind.CONTINUED if expected[1] else ReasonKind.LARGE_DRIFT}
     assert [reason.kind for reason in verdict.reasons] == [kinds[verdict.status]]
+
+
+def test_what_is_kept_is_trained_for_no_epochs() -> None:
+    lineage = Lineage("", "", "")
+    kept = decide_refresh(Refresh(), lineage, 0.01, 0.99, has_learned=True)
+    assert kept == RefreshDecision(kept=True, epochs=0, reason=Reason(ReasonKind.KEPT, after=0.99))
+    anew = decide_refresh(Refresh(), lineage, 0.6, 0.4, has_learned=True)
+    assert (anew.kept, anew.epochs) == (False, 0)
 
 
 def test_the_limits_are_those_of_the_recipe() -> None:

@@ -35,6 +35,8 @@ def test_a_file_is_its_path_and_a_commit_its_sha() -> None:
     assert identity(file) == identity(replace(file, text="two")) != identity(replace(file, file="b.py"))
     assert identity(commit) == identity(replace(commit, text="two")) != identity(replace(commit, commit="d"))
     assert len({identity(file), identity(commit), identity(replace(file, file=None))}) == 3
+    assert identity(replace(file, file=None)) == ("file", "")
+    assert identity(replace(commit, commit=None)) == ("commit", "")
 
 
 def test_a_function_is_its_name_in_its_file() -> None:

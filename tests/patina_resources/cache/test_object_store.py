@@ -1,53 +1,31 @@
 """A bucket of an S3 server on loopback: the first writer wins, and a team shares a build by it."""
 
 import json
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from s3_server import S3Server, require_s3, running_s3
 from team import Team, artifacts, member, signing_key
 
 from patina_assets.pipeline.sharing import stage_cache
 from patina_resources.cache.object_store import ObjectStoreRemote
 from patina_resources.cache.remote import CacheRefusedError, CacheUnavailableError
 
-REASON = "an S3 server for tests: pip install 'patina-assets[cache,cache-test]'"
-for library in ("nacl", "obstore", "moto", "flask"):
-    pytest.importorskip(library, reason=REASON)
+require_s3()
 NAME = "v1/blobs/aa/aa"
-SERVER = """
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-input()
-"""
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-    for _ in range(200):
-        with suppress(OSError):
-            urllib.request.urlopen(urllib.request.Request(f"{url}/team", method="PUT"), timeout=5).close()
-            break
-        time.sleep(0.05)
-    yield url
-    server.communicate("\n", timeout=10)
+def server() -> Iterator[S3Server]:
+    with running_s3() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
-def _environment(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    given = {"ENDPOINT_URL": endpoint, "ALLOW_HTTP": "true", "REGION": "us-east-1"}
-    for name, value in {**given, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
+def _environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
     stage_cache._opened.cache_clear()
     yield
     stage_cache._opened.cache_clear()

@@ -21,7 +21,8 @@ from root import ROOT
 from patina_resources.corpus import cooccurrence
 from patina_resources.corpus import model as corpus_model
 from patina_resources.corpus.cooccurrence import Contexts, learn_directions
-from patina_resources.corpus.model import CORPUS_SPEC, REBUILD_ABOVE, CorpusModel, build_corpus_model, unknown_share
+from patina_resources.corpus.limits import REBUILD_ABOVE
+from patina_resources.corpus.model import CORPUS_SPEC, CorpusModel, build_corpus_model, unknown_share
 from patina_resources.embedding.embedder import OnnxEmbedder
 from patina_resources.models.registry import CORPUS_STATIC, ModelFiles, ModelSpec
 

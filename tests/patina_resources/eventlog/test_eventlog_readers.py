@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -130,6 +131,16 @@ def test_the_change_counter_changes_the_probe(path: Path, place: int, seen: bool
         file.write(content)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert (Eventlog(path).probe() != before) == seen
+
+
+def test_to_ask_for_the_state_of_an_eventlog_waits_for_nobody(tmp_path: Path) -> None:
+    pipe = tmp_path / "patina.db"
+    os.mkfifo(pipe)
+    found: list[str] = []
+    asking = threading.Thread(target=lambda: found.append(Eventlog(pipe).probe()), daemon=True)
+    asking.start()
+    asking.join(30)
+    assert found == [Eventlog(tmp_path / "nothing").probe()] == [""]
 
 
 def test_nothing_can_be_written_through_a_connection(path: Path, tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pairs.types.same_module import top_level_modules
 from patina_assets.pipeline.formats import decode_items, encode_items
 from patina_assets.search.search_file import SearchFile, encode_search
+from patina_resources.documents.json_value import MAX_DEPTH
 from patina_resources.eventlog.normal_forms import LONGEST_PATH, current_path
-from patina_resources.eventlog.payloads import MAX_DEPTH, is_shallow_json, parsed
+from patina_resources.eventlog.payloads import parsed
 from patina_resources.eventlog.reader import Eventlog
 from patina_resources.project.project import Project
 
@@ -256,22 +257,6 @@ def test_deeper_payloads_are_named_and_left_out(tmp_path: Path) -> None:
         f"{path}: data is nested more than {MAX_DEPTH} levels deep in seq 1 (git.commit): left out of every source"
     )
     assert {item[3] for item in items_of("effect_similarity", path)} == {"many"}
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, True),
-        (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), False),
-        (b"[{}]" * MAX_DEPTH, True),
-        (b'["' + b"[" * 1000 + b'"]', True),
-        (rb'["\\", ' + b"[" * 1000 + b"]", False),
-        (rb'["\\\""' + b',"[[["' * 1000 + b"]", True),
-        (b'"unterminated ' + b"[" * 1000, False),
-    ],
-)
-def test_depth_is_counted_outside_of_strings(data: bytes, expected: bool) -> None:
-    assert is_shallow_json(data) == expected
 
 
 def test_json_of_a_row_is_what_a_file_can_hold() -> None:

@@ -59,6 +59,7 @@ def test_sources_that_are_not_read_are_those_that_may_have_changed(
         now = digests(log.look(SOURCES))
         unread = {name for name, entry in look.digests.items() if entry.digest.startswith(PRESUMED)}
         assert {name for name in now if now[name] != before[name]} <= unread
+        assert all(look.digests[name].rows == before[name][1] for name in unread)
         assert {name: entry for name, entry in digests(look).items() if name not in unread} == {
             name: entry for name, entry in now.items() if name not in unread
         }
@@ -68,12 +69,41 @@ def test_sources_that_are_not_read_are_those_that_may_have_changed(
         assert digests(log.look(SOURCES, document, may_presume=True)) == now
 
 
-def test_a_small_eventlog_is_read(tmp_path: Path) -> None:
+def test_a_small_eventlog_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = History(tmp_path / "patina.db", 3)
     log = Eventlog(history.path)
     document = log.look(SOURCES).document
     history.step()
+    monkeypatch.setattr(reader, "MOST_READ", sum(log.event_counts().values()))
     assert digests(log.look(SOURCES, document, may_presume=True)) == digests(log.look(SOURCES))
+    monkeypatch.setattr(reader, "MOST_READ", sum(log.event_counts().values()) - 1)
+    assert digests(log.look(SOURCES, document, may_presume=True)) != digests(log.look(SOURCES))
+    assert digests(log.look(SOURCES, document)) == digests(log.look(SOURCES))
+
+
+def test_only_sources_of_whose_events_there_are_new_ones_may_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "MOST_READ", 0)
+    path = build_eventlog(tmp_path / "patina.db", [note("something that is said here"), commit("0" * 40, *FILES)])
+    goals, commits = PAIR_TYPES["same_session"].source, PAIR_TYPES["commit_touches"].source
+    every = Source("all", "SELECT seq FROM eventlog ORDER BY seq")
+    log = Eventlog(path)
+    document = log.look([goals, every], may_presume=True).document
+    append(path, [commit("1" * 40, "a.py")])
+    look = log.look([goals, commits, every], document, may_presume=True)
+    presumed = {name: entry.digest.startswith(PRESUMED) for name, entry in look.digests.items()}
+    assert presumed == {goals.name: False, commits.name: False, every.name: True}
+    assert look.last_seq == 3
+
+
+def test_an_eventlog_with_another_identity_is_read_anew(tmp_path: Path) -> None:
+    paths = [
+        build_eventlog(tmp_path / name, [commit("0" * 40, *files), commit("1" * 40, "z.py", hour=1)])
+        for name, files in (("one.db", FILES), ("other.db", FILES[:2]))
+    ]
+    document = Eventlog(paths[0]).look(SOURCES).document
+    assert digests(Eventlog(paths[1]).look(SOURCES, document)) == digests(Eventlog(paths[1]).look(SOURCES))
 
 
 @pytest.mark.parametrize(
@@ -143,6 +173,7 @@ def test_kept_rows_are_read_once_and_not_handed_to_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = Eventlog(History(tmp_path / "patina.db", 1).path).keeping_rows()
+    assert log == Eventlog(log.path)
     log.look(SOURCES)
     copied = pickle.loads(pickle.dumps(log))
     monkeypatch.setattr(reader, "_read", None)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 
+from patina_resources.eventlog import writer as writer_module
+from patina_resources.eventlog.creation import prepare_connection
 from patina_resources.eventlog.writer import ATTEMPTS, Event, EventlogWriter, explain, open_eventlog, payload
 
 OTHER = "INSERT INTO eventlog (event_type, timestamp, source_id, data) VALUES ('git.commit', '', 'o', '{}')"
@@ -134,16 +136,64 @@ def test_the_next_run_is_told_what_this_one_knew(path: Path, writer: EventlogWri
         assert later.file_digests("docs") == {"a.py": "3"}
 
 
-def test_work_is_limited_in_proportion_to_what_is_appended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch, path: Path) -> Iterator[EventlogWriter]:
+    """Open an eventlog with little work allowed."""
     monkeypatch.setattr("patina_resources.store.database.STEPS_PER_BYTE", 1)
     monkeypatch.setattr("patina_resources.store.database.STEPS_BETWEEN_CHECKS", 1000)
     monkeypatch.setattr("patina_resources.eventlog.writer.LEAST_STEPS", 0)
-    with open_eventlog(path) as writer:
-        with writer.transaction():
-            writer.append(event(f"{number} {'x' * 1000}") for number in range(3000))
-        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
-        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-            writer._connection.execute(endless).fetchone()
+    with open_eventlog(path) as opened:
+        yield opened
+
+
+def test_many_small_events_are_no_endless_work(path: Path, limited: EventlogWriter) -> None:
+    events = [event(str(number)) for number in range(6000)]
+    limited.write(lambda: limited.append(events))
+    with limited.transaction():
+        limited.append(events)
+    assert len(rows(path)) == 12_000
+
+
+def test_work_that_was_stopped_stops_nothing_after_it(path: Path, limited: EventlogWriter) -> None:
+    def endless_transaction() -> None:
+        with limited.transaction():
+            limited.read(ENDLESS)
+
+    assert "takes more work" in refusal(endless_transaction)
+    limited.write(lambda: limited.append([event("first")]))
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        limited.read(ENDLESS)
+    with limited.transaction():
+        limited.append([event("second")])
+    assert rows(path) == ["first", "second"]
+
+
+def test_what_is_no_lock_is_not_waited_for(path: Path) -> None:
+    told: list[str] = []
+    with open_eventlog(path, lambda: told.append("waits")) as writer:
+        writer._connection.set_progress_handler(lambda: 1, 1)
+        assert "takes more work" in refusal(lambda: writer.transaction().__enter__())
+    assert told == []
+
+
+def test_a_payload_has_one_form() -> None:
+    assert payload({"b": "caf\u00e9", "a": [1, None]}) == '{"a":[1,null],"b":"caf\u00e9"}'
+
+
+def test_a_derived_table_is_emptied(writer: EventlogWriter) -> None:
+    writer.set_state("head", "abc")
+    writer.empty("scrape_meta")
+    assert writer.state("head") is None
+
+
+def test_work_is_limited_in_proportion_to_what_is_appended(path: Path, limited: EventlogWriter) -> None:
+    with limited.transaction():
+        limited.append(event(f"{number} {'x' * 1000}") for number in range(3000))
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        limited.read(ENDLESS)
     assert len(rows(path)) == 3000
 
 
@@ -157,7 +207,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert refusal(open_below).startswith(f"{tmp_path / 'file'}: cannot be made (")
 
 
-def test_a_wait_is_told_once(path: Path) -> None:
+def test_a_wait_is_told_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "WAIT_SECONDS", 3.0)
     told: list[str] = []
     with open_eventlog(path, lambda: told.append("waits")) as writer:
         holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -165,11 +216,39 @@ def test_a_wait_is_told_once(path: Path) -> None:
         writer._connection.execute("PRAGMA busy_timeout = 1")
         writer._waiting = lambda: (told.append("waits"), holder.execute("COMMIT"))[0]
         writer.write(lambda: writer.append([event("late")]))
-        # From then on it waits for ten minutes.
-        assert writer._connection.execute("PRAGMA busy_timeout").fetchone() == (600_000,)
+        # From then on it waits longer.
+        assert writer._connection.execute("PRAGMA busy_timeout").fetchone() == (3000,)
         holder.close()
     assert told == ["waits"]
     assert rows(path) == ["late"]
+
+
+def test_a_database_that_somebody_reads_keeps_its_journal_mode(path: Path) -> None:
+    with open_eventlog(path):
+        pass
+
+    def mode_of(connection: sqlite3.Connection) -> str:
+        prepare_connection(connection)
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as reader,
+        closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as opened,
+    ):
+        reader.execute("PRAGMA journal_mode = DELETE")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM eventlog").fetchall()
+        assert mode_of(opened) == "delete"
+        reader.execute("COMMIT")
+        assert mode_of(opened) == "wal"
+
+
+def test_who_writes_for_too_long_is_waited_for_no_longer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "WAIT_SECONDS", 0.01)
+    with open_eventlog(path) as writer, closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        writer._connection.execute("PRAGMA busy_timeout = 1")
+        holder.execute("BEGIN IMMEDIATE")
+        assert "another process is writing to it" in refusal(lambda: writer.write(lambda: writer.append([])))
 
 
 @pytest.mark.parametrize(
@@ -192,4 +271,6 @@ def test_an_odd_statement_is_a_sentence(path: Path) -> None:
         with open_eventlog(path) as writer, writer.transaction():
             action(writer)
 
-    assert refusal(lambda: run(lambda writer: writer.run("no statement"))).startswith(f"{path}: cannot be written (")
+    assert refusal(lambda: run(lambda writer: writer.run("no statement", {}))).startswith(
+        f"{path}: cannot be written ("
+    )

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from patina_resources.materialize.docs.markdown import parse_markdown
 from patina_resources.materialize.notes.decision_records import read_decision_record
+from patina_resources.materialize.notes.note_file import file_events, read_note_file
 from patina_resources.materialize.notes.session_header import LONGEST_TITLE, read_header
 from patina_resources.materialize.notes.session_notes import read_notes
-from patina_resources.materialize.notes.sessions import file_events, read_note_file
 
 
 @FIXED

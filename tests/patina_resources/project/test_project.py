@@ -319,7 +319,7 @@ def test_an_eventlog_of_an_unknown_user_is_refused(root: Path) -> None:
 def test_every_derived_file_has_a_place_of_its_own(root: Path) -> None:
     project = find_project(root)
     files = ["pairs", "items", "relations", "embeddings", "weights", "onnx", "index", "search", "manifest"]
-    places: list[Path] = [project.lock, project.mutex, project.source_digests, project.older_dagster_home]
+    places: list[Path] = [project.lock, project.mutex, project.source_digests, project.file_digests, project.older_dagster_home]
     places += [project.default_eventlog, project.corpus_model_folder()]
     for model in ("first", "second"):
         places.append(project.embedding_cache(model))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,14 @@ from refusals import refusal
 from root import ROOT
 from scripts import names
 
+from patina_resources.errors import PatinaError
 from patina_resources.store import artifacts
 from patina_resources.store.artifacts import (
+    BuiltProjection,
     damages,
+    of_one_build,
+    publish_record,
+    publish_stage,
     read_output,
     settle,
     settle_interrupted,
@@ -23,6 +29,7 @@ from patina_resources.store.files import (
 )
 from patina_resources.store.manifests import (
     OutputFile,
+    StageRecord,
     read_manifest,
 )
 from patina_resources.store.mutex import exclusive, shared
@@ -99,6 +106,72 @@ def test_files_are_found_before_they_have_moved_to_their_names(paths: Projection
     settle(paths)
     assert names(paths.folder) == ["temporal.manifest.json", "temporal.search.db", "temporal.usearch"]
     assert verified_path(paths, record, "usearch") == paths.index
+
+
+def test_what_is_in_the_way_of_an_interrupted_build_makes_way(paths: ProjectionPaths) -> None:
+    interrupted(paths, NEW)
+    paths.index.unlink()
+    paths.index.mkdir()
+    (paths.index / "kept").touch()
+    for name in ("temporal.folder.pending", ".tmp-temporal.folder"):
+        (paths.folder / name).mkdir()
+    assert settle(paths) == read_manifest(paths.manifest)
+    assert paths.index.read_bytes() == NEW["usearch"]
+    assert (paths.index.with_name("temporal.usearch.aside") / "kept").exists()
+
+
+def test_a_damaged_manifest_is_settled_as_an_empty_one(paths: ProjectionPaths) -> None:
+    publish(paths, OLD)
+    paths.manifest.write_bytes(b"{")
+    assert settle(paths) == {}
+    record = publish(paths, NEW)
+    assert read_manifest(paths.manifest) == {"index": record}
+
+
+def test_a_record_is_replaced_and_its_files_stay(paths: ProjectionPaths) -> None:
+    other = publish(paths, {"safetensors": b"weights"}, "weights")
+    record = replace(publish(paths, OLD), fingerprint="another")
+    assert publish_record(paths, "index", record) == record
+    assert read_manifest(paths.manifest) == {"weights": other, "index": record}
+    assert contents_of(paths) == OLD
+
+
+def test_what_was_read_or_written_of_a_projection_is_not_read_again(paths: ProjectionPaths) -> None:
+    publish(paths, {"safetensors": b"weights"}, "weights")
+    record = publish(paths, OLD)
+    built = BuiltProjection(paths, read_manifest(paths.manifest))
+    assert built.stage("weights").read("safetensors") == b"weights"
+    for path in (paths.folder / "temporal.safetensors", paths.index):
+        path.unlink()
+    after = built.replaced("index", record, {"usearch": b"just written"})
+    assert built.stage("weights").read("safetensors") == after.stage("weights").read("safetensors") == b"weights"
+    assert after.stage("index").read("usearch") == b"just written"
+    assert after.stage("index").read("search.db") == OLD["search.db"]
+    assert f"{paths.index}: missing" in refusal(lambda: built.stage("index").read("usearch"))
+    assert "temporal/pairs is not built" in refusal(lambda: after.stage("pairs"))
+
+
+def test_known_digests_are_believed(paths: ProjectionPaths) -> None:
+    record = StageRecord("f", {}, "d", {})
+    written = publish_stage(paths, "index", record, {paths.index: b"content"}, {paths.index: "5e" * 32})
+    assert written.outputs["usearch"] == OutputFile("temporal.usearch", "5e" * 32, 7)
+
+
+def test_a_projection_that_is_always_replaced_is_read_so_often_and_no_more(
+    paths: ProjectionPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "READ_ATTEMPTS", 3)
+    builds: list[StageRecord] = []
+
+    def read(built: BuiltProjection) -> None:
+        builds.append(built.stage("index").record)
+        publish(paths, {"usearch": b"%d" % len(builds)})
+        raise PatinaError("replaced meanwhile")
+
+    publish(paths, OLD)
+    first = BuiltProjection(paths, read_manifest(paths.manifest))
+    assert refusal(lambda: of_one_build(first, read)) == "replaced meanwhile"
+    assert len({record.digest for record in builds}) == len(builds) == 3
 
 
 REPUBLISH = """

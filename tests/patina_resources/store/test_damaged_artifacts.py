@@ -1,6 +1,7 @@
 """Damaged artifacts are named, and never handed out."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -87,6 +88,54 @@ def test_what_somebody_else_put_in_the_place_is_not_taken_for_what_was_written(t
     assert known_files.known_sha256(path) == sha256(b"else")
 
 
+def test_a_file_that_changes_while_it_is_hashed_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"before")
+
+    def slow(path: Path) -> str:
+        found = file_sha256(path)
+        path.write_bytes(b"after all")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(known_files, "file_sha256", slow)
+        assert known_files.known_sha256(path) == sha256(b"before")
+    assert known_files.known_sha256(path) == sha256(b"after all")
+
+
+def test_a_file_that_was_read_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, hashed = tmp_path / "a", []
+    path.write_bytes(b"content")
+
+    def counted(content: bytes) -> str:
+        hashed.append(content)
+        return sha256(content)
+
+    monkeypatch.setattr(known_files, "sha256", counted)
+    monkeypatch.setattr(known_files, "file_sha256", None)
+    digest = sha256(b"content")
+    assert [known_files.read_if_sha256(path, digest) for _ in range(2)] == [b"content"] * 2
+    assert known_files.known_sha256(path) == digest
+    assert hashed == [b"content"]
+    assert known_files.read_if_sha256(path, sha256(b"other")) is None
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"before")
+    states = iter([(1, 1, 6, 1, 1), (1, 1, 6, 2, 2)])
+    with monkeypatch.context() as patched:
+        patched.setattr(known_files, "state_of", lambda _: next(states))
+        assert known_files.read_if_sha256(path, sha256(b"before")) == b"before"
+        states = iter([(1, 1, 6, 1, 1)] * 2)
+        assert known_files.read_if_sha256(path, sha256(b"other")) is None
+        states = iter([(1, 1, 6, 1, 1)])
+        assert known_files.known_sha256(path) == sha256(b"before")
+        path.write_bytes(b"after!")
+        states = iter([(1, 1, 6, 1, 1), (1, 1, 6, 2, 2)])
+        assert known_files.read_if_sha256(path, sha256(b"before")) is None
+
+
 def test_what_is_known_of_files_is_bounded() -> None:
     known: known_files.KnownFiles[int] = known_files.KnownFiles(most=2)
     states = [(0, inode, 0, 0, 0) for inode in range(3)]
@@ -108,9 +157,25 @@ def test_a_damaged_file_is_named_and_never_handed_out(
     assert str(damages(paths, record)[0]) == f"temporal.usearch is {state}"
     for read in (read_output, verified_path):
         sentence = refusal(partial(read, paths, record, "usearch"))
-        assert sentence.startswith(f"{paths.index}: {state}")
+        assert sentence.startswith(f"{paths.index}: {state}{' (' if state == 'damaged' else ':'}")
     refusal(lambda: read_outputs(paths, "index", ROLES))
     assert read_output(paths, record, "search.db") == OLD["search.db"]
+
+
+def test_a_named_pipe_in_the_place_of_a_file_is_not_waited_for(paths: ProjectionPaths) -> None:
+    record = publish(paths, OLD)
+    paths.index.unlink()
+    os.mkfifo(paths.index)
+    told: list[object] = []
+
+    def look() -> None:
+        told.append(damages(paths, record))
+        told.append("damaged" in refusal(lambda: read_output(paths, record, "usearch")))
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    looking.join(30)
+    assert told == [(Damage("temporal.usearch", "damaged"),), True]
 
 
 @pytest.mark.parametrize(("again", "times"), [(False, 1), (True, 2)])

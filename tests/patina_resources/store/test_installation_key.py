@@ -22,7 +22,9 @@ from patina_resources.store.trust import (
 def test_a_key_is_made_once_and_is_private() -> None:
     path = mothership().own / "key"
     path.unlink()
+    path.parent.rmdir()
     key = installation_key()
+    assert path.parent.stat().st_mode & 0o777 == 0o700
     assert (len(key), path.stat().st_mode & 0o777) == (KEY_BYTES, 0o600)
     assert installation_key() == key != bytes.fromhex(KEY)
 
@@ -63,6 +65,7 @@ def test_a_keyed_digest_is_of_the_key_the_purpose_and_the_content() -> None:
     assert is_keyed_digest("manifest", b"content", digest)
     wrong = [("file", b"content", digest), ("manifest", b"other", digest), ("manifest", b"content", "é")]
     assert [is_keyed_digest(*arguments) for arguments in wrong] == [False] * 3
+    assert not is_keyed_digest("manifest", b"content", "\ud800")
     name = installation()
     (mothership().own / "key").write_text(OTHER_KEY)
     assert not is_keyed_digest("manifest", b"content", digest)

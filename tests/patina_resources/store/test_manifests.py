@@ -26,6 +26,7 @@ from patina_resources.store.files import (
 from patina_resources.store.lineage import Lineage
 from patina_resources.store.manifests import (
     BuiltElsewhereError,
+    OutputFile,
     StageInput,
     StageRecord,
     find_manifest,
@@ -34,7 +35,7 @@ from patina_resources.store.manifests import (
 )
 from patina_resources.store.mothership import mothership
 from patina_resources.store.paths import ProjectionPaths
-from patina_resources.store.trust import installation
+from patina_resources.store.trust import installation, keyed_digest
 
 
 def test_a_manifest_keeps_what_is_told_of_inputs(paths: ProjectionPaths) -> None:
@@ -51,6 +52,68 @@ def test_a_manifest_keeps_what_is_told_of_inputs(paths: ProjectionPaths) -> None
     # No digest covers the name of who built it; the key tells who that was.
     paths.manifest.write_text(re.sub(r'("built_by": ").', r"\1x", text))
     assert "names another" in refusal(lambda: read_manifest(paths.manifest))
+
+
+WRITTEN = """{
+ "version": 3,
+ "of": "temporal",
+ "sha256": "CONTENT",
+ "built_by": "INSTALLATION",
+ "keyed_sha256": "KEYED",
+ "stages": {
+  "index": {
+   "fingerprint": "f",
+   "inputs": {
+    "rows": {
+     "value": "5e",
+     "rows": 0
+    },
+    "models": {
+     "value": "6f",
+     "parts": {
+      "a": "7a"
+     }
+    }
+   },
+   "digest": "d",
+   "outputs": {
+    "usearch": {
+     "file": "temporal.usearch",
+     "sha256": "SHA",
+     "bytes": 0
+    }
+   },
+   "facts": {},
+   "built_at": "2026-01-01T00:00:00Z"
+  }
+ }
+}
+"""
+
+
+def test_manifests_have_one_form_for_all_time(paths: ProjectionPaths) -> None:
+    """They stand in projects that are built."""
+    sha = "5e" * 32
+    record = StageRecord(
+        "f",
+        {"rows": StageInput("5e", 0), "models": StageInput("6f", parts={"a": "7a"})},
+        "d",
+        {"usearch": OutputFile("temporal.usearch", sha, 0)},
+        built_at="2026-01-01T00:00:00Z",
+    )
+    written = WRITTEN.replace("SHA", sha)
+    plain = json.dumps(["temporal", json.loads(written)["stages"]]).encode()
+    for name, value in (
+        ("CONTENT", sha256(plain)), ("INSTALLATION", installation()), ("KEYED", keyed_digest("manifest", plain))
+    ):  # fmt: skip
+        written = written.replace(name, value)
+    assert manifest_document("temporal", {"index": record}).decode() == written
+    paths.folder.mkdir()
+    paths.manifest.write_text(written)
+    assert read_manifest(paths.manifest) == {"index": record}
+    # Of an older version, a keyed digest says nothing: it knew none.
+    paths.manifest.write_text(written.replace('"version": 3', '"version": 2'))
+    assert not find_manifest(paths.manifest).ours
 
 
 def _edited(**changes: Any) -> Callable[[dict[str, Any]], Any]:

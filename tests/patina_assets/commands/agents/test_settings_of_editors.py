@@ -150,5 +150,5 @@ def test_an_entry_is_added_where_it_belongs(text: str, expected: object) -> None
 
 @pytest.mark.parametrize("piece", ['"', "/*", "//", "{", '{"a":', "\\", "/", '"\\', "/* *", ","])
 def test_whatever_a_file_holds_is_read_in_linear_time(piece: str) -> None:
-    with pytest.raises((ValueError, RecursionError)), at_most(10.0):
+    with pytest.raises(ValueError, match=r"."), at_most(10.0):
         read_jsonc(piece * 300_000)

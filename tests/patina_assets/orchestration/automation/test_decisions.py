@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from eventlog_builder import commit
 from small_project import add_events, edit_recipe
 
@@ -200,7 +201,7 @@ def test_a_project_that_is_not_built_is_looked_at(project: Project) -> None:
     assert look_for_changes(workspace).text != first.text
 
 
-def test_each_file_that_decides_is_looked_at(project: Project) -> None:
+def test_each_file_that_decides_is_looked_at(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = open_workspace(project)
     probes = [look_for_changes(workspace).text]
     built = project.embeddings_folder("corpus-static")
@@ -209,9 +210,11 @@ def test_each_file_that_decides_is_looked_at(project: Project) -> None:
         path.write_text(path.read_text() + "\n" if path.exists() else "\n")
         probes.append(look_for_changes(workspace).text)
     assert len(set(probes)) == len(probes)
-    for passing in (built / ".tmp-x", project.embedding_cache("corpus-static")):
-        passing.parent.mkdir(parents=True, exist_ok=True)
+    for passing in (built / ".tmp-x", built / "projections" / ".tmp-x", project.embedding_cache("corpus-static")):
         passing.write_text("x")
+    assert look_for_changes(workspace).text == probes[-1]
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: reversed(list(listed(folder))))
     assert look_for_changes(workspace).text == probes[-1]
 
 

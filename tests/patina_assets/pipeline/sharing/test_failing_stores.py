@@ -26,13 +26,18 @@ def test_without_a_cache_pull_says_how_to_get_one(tmp_path: Path) -> None:
     assert json.loads(alone.runs("cache", "status", "--json").out)["url"] is None
 
 
+LIES = ("wrong", "short", "page", "bomb")
+
+
 @pytest.fixture
 def web(own_team: Team) -> Iterator[StoreServer]:
     with running_store(own_team.store) as running:
         yield running
 
 
-@pytest.mark.parametrize("fault", ["stall", "endless", "always cut", "wrong", "short", "500", "redirect"])
+@pytest.mark.parametrize(
+    "fault", ["stall", "endless", "always cut", "wrong", "short", "page", "bomb", "500", "redirect"]
+)
 def test_a_build_goes_on_without_a_store_that_fails(
     fault: Fault, own_team: Team, web: StoreServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,7 +47,7 @@ def test_a_build_goes_on_without_a_store_that_fails(
     lines = built_by(clone, monkeypatch, "temporal/")
     said = [line for line in lines if "it is built here" in line]
     # Who fails once is not asked again, and who lies three times.
-    assert len(said) == (3 if fault in ("wrong", "short") else 1)
+    assert len(said) == (3 if fault in LIES else 1)
     assert not any("taken" in line for line in lines)
     ours, theirs = artifacts(clone), artifacts(own_team.builder)
     assert len(ours) > 5

@@ -16,7 +16,7 @@ from patina_assets.passages.encoding import decode_passages
 from patina_assets.pipeline.formats import decode_embeddings, decode_items
 from patina_assets.search.base_model import base_files
 from patina_assets.search.searcher import Searcher
-from patina_resources.corpus.model import REBUILD_ABOVE
+from patina_resources.corpus.limits import REBUILD_ABOVE
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import read_outputs
 from patina_resources.store.manifests import read_manifest

@@ -15,6 +15,9 @@ from published_fleet import all_rows, make_projects, owner, publish_all
 from small_project import add_events, build
 
 from patina_assets.passages.passage import Passage
+from patina_assets.search.asking.filters import NO_FILTERS
+from patina_assets.search.published import own_index
+from patina_assets.search.published.passages import CONDITIONS, NEAR, Scope
 from patina_assets.search.published.publishing import Publishable, Published, publish, publish_built, withdraw
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, made_for
@@ -205,3 +208,58 @@ def test_a_project_is_withdrawn_with_all_that_it_has(server: PostgresServer, pro
     left = "SELECT count(*) FROM patina.{} WHERE project_id NOT IN (SELECT id FROM patina.project)"
     for table in ("passage", "content", "frequency"):
         assert all_rows(server, left.format(table), "withdrawn") == [(0,)]
+
+
+OWN = (
+    "SELECT c.relname, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE relname ~ 'embedding_[0-9]'"
+)
+
+
+def test_a_large_project_has_an_index_of_its_own(
+    server: PostgresServer, projects: dict[str, Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.make_database("large")
+    monkeypatch.setattr(own_index, "MADE_FROM", 5)
+    monkeypatch.setattr(own_index, "DROPPED_BELOW", 5)
+    publish_all(server, projects, "large")
+    [[number]] = all_rows(server, "SELECT id FROM patina.project WHERE name = 'open'", "large")
+    name = f"passage_embedding_{number}"
+    assert (name, True) in all_rows(server, OWN, "large")
+    address = owner(server, "large")
+    with connected(address) as connection, asking(connection, address, ("staff",)) as seen:
+        # So small a table is read whole, unless that is made dear.
+        for costly in ("seqscan", "sort", "bitmapscan"):
+            seen.execute(f"SET LOCAL enable_{costly} = off".encode())
+        values = Scope(NO_FILTERS, seen_projects(seen, "open"), is_all=False).values()
+        asked = NEAR.format(conditions=CONDITIONS, plus="")
+        plan = seen.execute(f"EXPLAIN {asked}".encode(), {**values, "vector": str([0.1] * 128), "most": 10}).fetchall()
+        assert any(f"Index Scan using {name} " in line for (line,) in plan), plan
+    # A publisher that was killed left it half-made.
+    with psycopg.connect(server.dsn("postgres", database="large"), autocommit=True) as connection:
+        connection.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", (f"patina.{name}",)
+        )
+    publish_all(server, projects, "large")
+    assert (name, True) in all_rows(server, OWN, "large")
+    withdraw(address, ["hidden"])
+    assert all_rows(server, OWN, "large") == [(name, True)]
+    # It is kept until the project is much smaller.
+    monkeypatch.setattr(own_index, "MADE_FROM", 7)
+    for least, left in ((5, 1), (6, 0)):
+        monkeypatch.setattr(own_index, "DROPPED_BELOW", least)
+        publish_all(server, {"open": projects["open"]}, "large")
+        assert len(all_rows(server, OWN, "large")) == left
+
+
+def test_who_makes_an_index_is_not_waited_for(
+    server: PostgresServer, projects: dict[str, Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.make_database("busy")
+    monkeypatch.setattr(own_index, "MADE_FROM", 5)
+    with psycopg.connect(server.dsn(database="busy"), autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (own_index.CHANGING,))
+        assert publish(owner(server, "busy"), "open", ("staff",), projects["open"]).added == 5
+        assert all_rows(server, OWN, "busy") == []
+    until(lambda: all_rows(server, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "busy") == [(0,)])
+    publish(owner(server, "busy"), "open", ("staff",), projects["open"])
+    assert [valid for _, valid in all_rows(server, OWN, "busy")] == [True]
