@@ -11,7 +11,8 @@ def _in(folder: str, names: str) -> tuple[str, ...]:
 
 _STORE = _in(
     "tests/patina_resources/store",
-    "files mutex installation_key manifests artifacts killed_publishing damaged_artifacts",
+    "files mutex installation_key manifests manifest_entries artifacts killed_publishing damaged_artifacts "
+    "file_digests",
 )
 _RECIPES = _in("tests/patina_assets/recipe", "recipe recipe_faults")
 

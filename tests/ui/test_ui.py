@@ -29,6 +29,9 @@ NO_SIGNAL = "dependency: the eventlog holds 0 related pairs"
 MESSAGES = """query Messages($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
   ... on MessageEvent { message } ... on ExecutionStepFailureEvent { error { message } }
 } } } }"""
+ORIGINS = """{ runsOrError(limit: 100) { ... on Runs { results {
+  runId tags { key value } repositoryOrigin { repositoryName repositoryLocationName }
+} } } }"""
 KEYS_OF_LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
   ... on RepositoryLocation { repositories { assetNodes { assetKey { path } } } }
 } } } } }"""
@@ -201,6 +204,35 @@ def test_a_person_materializes_by_clicking_and_sees_what_is_built(ui: Ui, page: 
     page.open(f"{ui.url}/automation")
     page.wait_for_texts("failure_notice", "nightly_oxidize", "oxidize_sensor")
     page.screenshot(SCREENSHOTS / "automation.png")
+
+
+@with_browser
+def test_checks_are_run_alone_by_clicking(ui: Ui, page: Page) -> None:
+    known = len(ui.runs())
+    log_in(page, ui)
+    page.open(f"{ui.url}/assets/semantic/weights?view=checks")
+    page.wait_for_texts("beats_base", "shapes_match_recipe", "Execute all")
+    page.click("Execute all")
+    ui.wait_for(lambda: len(ui.runs()) > known and ui.at_rest(), "the run of the checks")
+    run = ui.runs()[0]
+    assert (run["status"], built_by(run)) == ("SUCCESS", set())
+    assert_green(ui)
+    ui.wait_for(lambda: [line for line in printed(ui) if " alone: ran 2 checks in " in line], "its line")
+    page.screenshot(SCREENSHOTS / "checks.png")
+
+
+def test_a_build_of_the_command_line_belongs_to_the_location_as_others_do(
+    ui: Ui, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATINA_PROJECT", str(project.root))
+    assert patina("oxidize", "--only", "semantic", "--full").code == 0
+    ui.wait_for(ui.at_rest, "what follows")
+    runs = ui.ask(ORIGINS)["runsOrError"]["results"]
+    # Only such runs are on the timeline of the overview.
+    assert {tuple(sorted(run["repositoryOrigin"].items())) for run in runs} == {
+        (("repositoryLocationName", "alone"), ("repositoryName", "__repository__"))
+    }
+    assert [run for run in runs if {"key": "patina/command", "value": "patina oxidize"} in run["tags"]]
 
 
 @with_browser

@@ -258,7 +258,7 @@ def neighbour_rows(found: "Places", vectors: NDArray[np.float32]) -> list[dict[s
         cosines = units @ units[row]
         nearest = [other for other in np.argsort(-cosines, kind="stable").tolist() if other != row][:NEIGHBOURS]
         rows.append({"cosine": QUERY, "item": _short(found, row)})
-        rows += [{"cosine": f"{cosines[other]:.3f}", "item": _short(found, other)} for other in nearest]
+        rows += [{"cosine": f"{cosines[other]:.4f}", "item": _short(found, other)} for other in nearest]
     return rows
 
 

@@ -121,7 +121,7 @@ def _evaluation_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Return a row for each measure of each kind of vectors, with its 95 % interval."""
     return [
         {
-            "measure": f"{key} {row['vectors']}",
+            "measure": f"{key.replace('_', ' ')} {row['vectors']}",  # words: they wrap
             "value": f"{value:.4f}",
             "95 %": f"{row[f'{key}_low']:.4f} to {row[f'{key}_high']:.4f}",
         }

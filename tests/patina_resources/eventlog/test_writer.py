@@ -137,6 +137,7 @@ def test_the_next_run_is_told_what_this_one_knew(path: Path, writer: EventlogWri
 
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+SHORT = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT COUNT(*) FROM n"
 
 
 @pytest.fixture
@@ -167,6 +168,7 @@ def test_work_that_was_stopped_stops_nothing_after_it(path: Path, limited: Event
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
         limited.read(ENDLESS)
     with limited.transaction():
+        assert limited.read(SHORT) == [(2000,)]
         limited.append([event("second")])
     assert rows(path) == ["first", "second"]
 
