@@ -11,10 +11,14 @@ from patina_assets.pipeline.tables import REPORT_HEADER, report_rows
 from patina_assets.recipe.reader import read_recipe
 from patina_assets.terminal.output import print_table, shown_progress
 from patina_resources.errors import PatinaError
+from patina_resources.eventlog.reader import Eventlog
 from patina_resources.materialize.code.languages.languages import PROBLEMS
 from patina_resources.materialize.git.tracked import refuse_tracked
 from patina_resources.materialize.run import materialize as read_repository
 from patina_resources.project.project import Project
+
+# What has signal is asked of the whole eventlog: up to so many events, that takes a moment.
+SMALL_EVENTLOG = 2_000
 
 
 def materialize(
@@ -28,7 +32,8 @@ def materialize(
 ) -> bool:
     """Append what is new in the repository to the eventlog, and print what was done.
 
-    The first events of a kind tell what has signal: a recipe that nobody has edited is then written anew.
+    The first events of a kind tell what has signal: a recipe that nobody has edited is then written anew. In a small
+    eventlog any events may.
 
     Args:
         project: The project.
@@ -59,7 +64,9 @@ def materialize(
             forge_files=forge_files,
         )
     brings_kinds = any(count and not entry.known.get(kind) for entry in reports for kind, count in entry.new.items())
-    recipe_lines = _follow_signal(project) if has_recipe and brings_kinds else []
+    brings_some = any(entry.new for entry in reports)
+    follows = brings_kinds or (brings_some and Eventlog(project.eventlog()).last_seq() < SMALL_EVENTLOG)
+    recipe_lines = _follow_signal(project, names_new=brings_kinds) if has_recipe and follows else []
     is_whole = not any(entry.failed for entry in reports)
     if as_json:
         print(json_text([asdict(entry) for entry in reports]))
@@ -78,8 +85,13 @@ def materialize(
     return is_whole
 
 
-def _follow_signal(project: Project) -> list[str]:
-    """Write a recipe anew that nobody has edited; return what was done, or what an edited one could have."""
+def _follow_signal(project: Project, *, names_new: bool) -> list[str]:
+    """Write a recipe anew that nobody has edited; return what was done, or what an edited one could have.
+
+    Args:
+        project: The project.
+        names_new: Name what an edited recipe could have.
+    """
     # Imported late: most runs bring no new kind of events, and must not wait for what downloads models.
     from patina_assets.commands.initialise import is_unedited, write_recipe
     from patina_assets.upkeep.suggestions import unused
@@ -88,6 +100,8 @@ def _follow_signal(project: Project) -> list[str]:
     if is_unedited(before):
         line = write_recipe(project)
         return [line] if project.recipe.read_text("utf-8", "surrogateescape") != before else []
+    if not names_new:
+        return []
     try:
         new = unused(project, read_recipe(project.recipe, pair_types_by_source()))
     except PatinaError:  # what is wrong with the recipe is said where it is used

@@ -1,6 +1,7 @@
 """What the environment says of the network, checked before a client reads it and fails in its own way."""
 
 import os
+import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -35,9 +36,19 @@ def check_network_settings() -> None:
     for scheme in PROXIED:
         if proxies.get(scheme):
             _check_proxy(f"{scheme.upper()}_PROXY", proxies[scheme])
-    certificates = os.environ.get(CA_VARIABLE)
-    if certificates and not Path(certificates).is_file():
-        raise HubUnavailableError(f"{CA_VARIABLE} is {shown(certificates)}: no such file: expected one of certificates")
+    if certificates := os.environ.get(CA_VARIABLE):
+        _check_certificates(certificates)
+
+
+def _check_certificates(path: str) -> None:
+    if not Path(path).is_file():
+        raise HubUnavailableError(f"{CA_VARIABLE} is {shown(path)}: no such file: expected one of certificates")
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # an error of TLS is one, too
+        raise HubUnavailableError(
+            f"{CA_VARIABLE} is {shown(path)}: no certificate can be read from it: expected a file of them (PEM)"
+        ) from None
 
 
 def _check_proxy(variable: str, value: str) -> None:

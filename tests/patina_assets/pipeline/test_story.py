@@ -1,11 +1,15 @@
 """From a git repository to search through the commands alone, and what a later change of the repository makes stale."""
 
+import re
 from pathlib import Path
 
 import pytest
 from materialize_helpers import GitFolder
 from small_project import patina
 from story_project import NOTE, make_story, update
+
+# A projection that is no comment.
+PROJECTION = re.compile(r"^  [a-z-]+:", re.MULTILINE)
 
 
 @pytest.fixture
@@ -74,6 +78,31 @@ def test_the_first_events_complete_a_recipe_that_nobody_edited(tmp_path: Path, m
     before = recipe.stat()
     assert patina("materialize", "--full").code == 0
     assert recipe.stat() == before
+
+
+def test_a_recipe_follows_a_small_repository_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = GitFolder(tmp_path / "project")
+    monkeypatch.chdir(folder.path)
+
+    def grow(numbers: range) -> None:
+        for number in numbers:
+            folder.write(f"m{number}.py", f"def a{number}(x):\n    b{number}(x)\n    a{number - 1}(x)\n")
+            folder.write(f"m{number - 1}.py", f"def a{number - 1}(x):\n    a{number}(x)\n")
+            folder.commit(f"queue {number} is drained by worker {number}")
+
+    grow(range(2))
+    assert patina("init", "--no-build").code == 0
+    recipe = folder.path / ".patina/oxidize.yaml"
+    assert "next:" in patina("materialize").out
+    assert not PROJECTION.search(recipe.read_text())
+    grow(range(2, 16))
+    assert f"written  {recipe}" in patina("materialize").out
+    assert PROJECTION.search(recipe.read_text())
+    recipe.write_text(recipe.read_text() + "# mine\n")
+    edited = recipe.read_text()
+    grow(range(16, 18))
+    assert "recipe" not in patina("materialize").out
+    assert recipe.read_text() == edited
 
 
 def test_a_repository_without_signal_is_searched_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,11 +185,11 @@ def test_a_file_that_takes_too_long_is_left_out_and_the_next_is_read(monkeypatch
     monkeypatch.setattr(
         "patina_resources.materialize.code.worker.START",
         "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import {module} as worker\n"
-        "read = worker.read_facts\n"
+        "from patina_resources.materialize.code import facts; read = facts.read_facts\n"
         "def slow(language, content, default_name):\n"
         "    while content == b'slow': pass\n"
         "    return read(language, content, default_name)\n"
-        "worker.read_facts = slow; worker.serve()",
+        "facts.read_facts = slow; worker.serve()",
     )
     with CodeWorker() as worker:
         for _ in range(2):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import certifi
 import huggingface_hub
 import pytest
 from root import ROOT
@@ -76,6 +77,7 @@ def answering(status: int, body: bytes = b"") -> Iterator[str]:
         ("HF_HUB_DOWNLOAD_TIMEOUT", "10s", "HF_HUB_DOWNLOAD_TIMEOUT is '10s': expected a whole number of seconds"),
         ("HF_HUB_ETAG_TIMEOUT", "-1", "HF_HUB_ETAG_TIMEOUT is '-1'"),
         ("SSL_CERT_FILE", "/none.pem", "SSL_CERT_FILE is '/none.pem': no such file"),
+        ("SSL_CERT_FILE", __file__, f"SSL_CERT_FILE is '{__file__}': no certificate can be read from it"),
         ("HF_ENDPOINT", "http://[bad", "HF_ENDPOINT is no URL"),
         ("HF_ENDPOINT", "hub.example.org", "HF_ENDPOINT is no URL"),
     ],
@@ -88,13 +90,12 @@ def test_what_is_malformed_is_named(monkeypatch: pytest.MonkeyPatch, variable: s
     assert "secret" not in str(caught.value)
 
 
-def test_usual_settings_are_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
+def test_usual_settings_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     check_network_settings()
     for name, value in {
         "HTTP_PROXY": "http://me:secret@proxy:8080", "https_proxy": "proxy:8080", "ALL_PROXY": "", "NO_PROXY": "*",
         "HF_ENDPOINT": "https://hub.example.org/", "HF_HUB_DOWNLOAD_TIMEOUT": "30", "HF_HUB_ETAG_TIMEOUT": "",
-        "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
+        "SSL_CERT_FILE": certifi.where(),
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     check_network_settings()
