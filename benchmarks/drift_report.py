@@ -89,7 +89,7 @@ def _teammate_line(name: str, mate: Line, clean: Line, mrr: float) -> str:
 def _drawn(asked: Asked, costs: Mapping[str, Costs], names: Sequence[str], steps: Sequence[int]) -> str:
     panels = {
         name: {
-            arm: [(step, asked[name, arm, step]["mrr"]) for step in steps if (name, arm, step) in asked]
+            arm: [(step, line["mrr"]) for step in steps if (line := asked.get((name, arm, step))) and line["queries"]]
             for arm in ("always", "by drift")
         }
         for name in names

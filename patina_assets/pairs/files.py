@@ -45,8 +45,10 @@ _last: list[tuple[Sequence[Row], Files]] = []
 
 def read_files(rows: Sequence[Row]) -> Files:
     """Return what became of every path, from the rows of `FILE_HISTORY`."""
-    if _last and _last[0][0] is rows:
-        return _last[0][1]
+    for read, files in _last:
+        if read is rows:
+            return files
     changes, said = read_paths(rows)
-    _last[:] = [(rows, Files(follow(changes), said))]
-    return _last[0][1]
+    files = Files(follow(changes), said)
+    _last[:] = [(rows, files)]  # another thread may replace it at once
+    return files
