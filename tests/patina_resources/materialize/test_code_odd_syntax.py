@@ -172,7 +172,13 @@ def test_macros_in_macros_are_read_to_a_depth() -> None:
 @pytest.mark.parametrize("language", ["C", "C++"])
 @pytest.mark.parametrize(
     "source",
-    ["static DEFINE_MUTEX(lock);", "static FOO;", "static inline API\n{ int x; }", "struct A { static FOO\n};", "inline FOO(a) { }"],
+    [
+        "static DEFINE_MUTEX(lock);",
+        "static FOO;",
+        "static inline API\n{ int x; }",
+        "struct A { static FOO\n};",
+        "inline FOO(a) { }",
+    ],
 )
 def test_a_macro_behind_a_specifier_may_be_all_there_is(language: str, source: str) -> None:
     facts = read_facts(BY_NAME[language], f"{source}\nint after() {{ return g(); }}\n".encode()).facts
