@@ -134,8 +134,14 @@ def _digest(file: str, content: bytes) -> str:
     return f"{FACTS_VERSION}{f' {plugin}' if plugin else ''}:{hashlib.sha256(content).hexdigest()}"
 
 
+def _is_of_plugin(digest: str | None) -> bool:
+    """Return whether a digest of `_digest` is of a file that a plugin's language was read in."""
+    return digest is not None and " " in digest
+
+
 def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconciler, progress: TellProgress) -> None:
     commit_time = reconciler.now
+    read_before = reconciler.writer.file_digests(SCRAPER) if scan.changed else {}
     with CodeWorker() as worker:
         for done, path in enumerate(list(scan.changed)):
             from patina_resources.materialize.code.names import default_name  # most runs find no changed file
@@ -163,7 +169,8 @@ def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconc
             about = file_fields(language, hashlib.sha256(content).hexdigest(), facts)
             events = [*_events(file, commit_time, facts), _event(FILE_EVENT, commit_time, file, file, about)]
             # What another tool says of a language that is not read here stays.
-            reconciler.update(file, events, OWNED if is_parsed else (FILE_EVENT,))
+            is_ours = is_parsed or _is_of_plugin(read_before.get(file))
+            reconciler.update(file, events, OWNED if is_ours else (FILE_EVENT,))
             reconciler.writer.set_file_digest(SCRAPER, file, scan.changed[path])
     progress(SCRAPER, len(scan.changed), len(scan.changed))
 
@@ -192,18 +199,16 @@ def _event(event_type: str, commit_time: str, source_id: str, file: str, fields:
 def _remove_vanished(top: Path, scan: _CodeScan, reconciler: Reconciler) -> None:
     """Take back the events of files that are gone, or are not to be read any more.
 
-    A file in a language that is not read here, but by another tool that writes to the same eventlog, is left alone. One
-    that was read here, by a plugin that is gone, is not.
+    What another tool that writes to the same eventlog says of a file in a language that is not read here is left alone.
+    What was read here, by a plugin that is gone, is not.
     """
     writer = reconciler.writer
     kept = scan.unchanged | {event_file(path) for path in scan.changed}
-    read_before = writer.file_digests(SCRAPER).keys()
-    gone = {
-        file
-        for file in writer.live_files(SCRAPER) - kept
-        if is_source(file) or file in read_before or not is_there(top, file)
-    }
-    for file in sorted(gone):
-        reconciler.remove(file)
-    for file in read_before - kept:
+    read_before = writer.file_digests(SCRAPER)
+    for file in sorted(writer.live_files(SCRAPER) - kept):
+        if is_source(file) or _is_of_plugin(read_before.get(file)) or not is_there(top, file):
+            reconciler.remove(file)
+        elif file in read_before:
+            reconciler.update(file, (), (FILE_EVENT,))
+    for file in read_before.keys() - kept:
         writer.set_file_digest(SCRAPER, file, None)

@@ -2,8 +2,8 @@
 
 import re
 
-# `unsigned(x)`: a conversion to a type that is a word of several. The grammar knows types of one word, as long as these:
-# a function may follow, `unsigned (f)(int a)`, whose type is read where it stands.
+# `unsigned(x)`: a conversion to a type that is a word of several. The grammar knows types of one word. These are as
+# long: a function may follow, `unsigned (f)(int a)`, whose type is read where it stands.
 WORDS = {b"unsigned": b"uint32_t", b"signed": b"double", b"short": b"float", b"long": b"char"}
 CONVERSION = re.compile(rb"\b(?:unsigned|signed|short|long)(?=[ \t]*+\()")
 # `a.operator+(b)` and `operator<<(a, b)` where no definition can stand.
