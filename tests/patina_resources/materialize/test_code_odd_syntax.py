@@ -191,3 +191,9 @@ def test_a_type_of_several_words_before_parentheses_is_a_whole_one() -> None:
     assert [(fact.key, fact.fields["return_type"]) for fact in facts] == [
         ("f", "unsigned"), ("g", "unsigned long"), ("h", "short"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("literal", ['"abcd"', "'abcd'", "1234", "== !="])
+def test_what_stands_before_parentheses_and_a_brace_is_a_function_only_where_it_is_a_word(literal: str) -> None:
+    found = read_facts(BY_NAME["C"], f"{literal} (x) {{ g(); }}\nint after() {{ return 1; }}\n".encode()).facts
+    assert [fact.key for fact in found if fact.event_type == "code.function"] == ["after"]
