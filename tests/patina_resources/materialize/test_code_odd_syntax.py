@@ -197,3 +197,9 @@ def test_a_type_of_several_words_before_parentheses_is_a_whole_one() -> None:
 def test_what_stands_before_parentheses_and_a_brace_is_a_function_only_where_it_is_a_word(literal: str) -> None:
     found = read_facts(BY_NAME["C"], f"{literal} (x) {{ g(); }}\nint after() {{ return 1; }}\n".encode()).facts
     assert [fact.key for fact in found if fact.event_type == "code.function"] == ["after"]
+
+
+def test_a_type_of_ruby_is_bound_to_a_constant_and_not_to_a_member() -> None:
+    source = b"A.b = Struct.new(:x)\nA::B = Struct.new(:x)\nC = Data.define(:x)\n"
+    facts = read_facts(BY_NAME["Ruby"], source).facts
+    assert [fact.key for fact in facts if fact.event_type == "code.type"] == ["A::B", "C"]
