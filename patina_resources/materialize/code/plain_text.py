@@ -1,7 +1,7 @@
 """Which files hold text that somebody wrote and no language here reads: settings, scripts, templates, grammars.
 
 Nothing is parsed: a `code.file` event says which content they have, so that search can read their text. Data and files
-that often hold secrets, by their names, are left out, and so is text with a private key in it.
+that often hold secrets, by their names, are left out, and so is text with a private key or a service's token in it.
 """
 
 import re
@@ -47,9 +47,12 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_FOLDERS = frozenset({".aws", ".docker", ".gnupg", ".kube", ".secrets", ".ssh", "secrets"})
 # In a file of its own, in YAML, or in a string of JSON. A program that looks for one holds no letters of it.
-_PRIVATE_KEY = re.compile(
+_KEY = re.compile(
     rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr]){1,64}+[A-Za-z0-9+/=]{16}"
-    rb"|^[ \t]*+(?:client-key-data|private[_-]key):[ \t]*+[\"']?[A-Za-z0-9+/=]{40}",
+    rb"|^[ \t]*+(?:client-key-data|private[_-]key):[ \t]*+[\"\']?[A-Za-z0-9+/=]{40}"
+    # As AWS, GitHub, GitLab, Slack, Google, npm and services for models write theirs.
+    rb"|\b(?:A(?:KIA|SIA)[0-9A-Z]{16}\b|gh[opsru]_[A-Za-z0-9]{36}|github_pat_\w{40}|glpat-[\w-]{20}|xox[abprs]-[\w-]{20}"
+    rb"|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|sk-(?:ant|proj)-[\w-]{32}|sk-[A-Za-z0-9]{32})",
     re.MULTILINE,
 )
 
@@ -73,5 +76,5 @@ def is_short(path: str, size: int) -> bool:
 
 
 def holds_key(content: bytes) -> bool:
-    """Return whether a private key stands in a text."""
-    return _PRIVATE_KEY.search(content) is not None
+    """Return whether a private key, or a token of a known form, stands in a text."""
+    return _KEY.search(content) is not None

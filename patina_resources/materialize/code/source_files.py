@@ -218,7 +218,7 @@ def read_source(top: Path, path: bytes, *, included: bool = False) -> bytes | Un
         if not is_short(text, len(content)):
             return Unread("too long to be written by hand")
         if holds_key(content):
-            return Unread("holds a private key")
+            return Unread("holds a key")
     return _unless_unfit(content, included=included)
 
 

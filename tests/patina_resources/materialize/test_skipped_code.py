@@ -271,10 +271,15 @@ def test_what_is_only_called_alike_is_read_as_text(name: str) -> None:
         ("tls:\n  key: |\n    -----BEGIN PRIVATE KEY-----\n    MIIEowIBAAKCAQEA\n", True),
         ('{"key": "-----BEGIN PRIVATE KEY-----\\nMIIEowIBAAKCAQEA"}\n', True),
         (f"users:\n- user:\n    client-key-data: {'LS0t' * 20}\n", True),
+        (f"env:\n  TOKEN: {'gh' + 'p_' + 'a1B2' * 9}\n", True),
+        (f"aws_access_key_id = {'AK' + 'IA' + 'A1B2' * 4}\n", True),
+        (f"OPENAI={'sk' + '-' + 'a1B2' * 8}\n", True),
+        (".sk-fading-circle-before-the-page-is-loaded-once { color: red }\n", False),
+        ("token: ${{ secrets.GITHUB_TOKEN }}\n", False),
         ("grep -e '-----BEGIN RSA PRIVATE KEY-----' $1 && exit 1\n", False),
     ],
 )
-def test_text_with_a_private_key_is_left_out(folder: GitFolder, text: str, holds: bool) -> None:
+def test_text_with_a_key_is_left_out(folder: GitFolder, text: str, holds: bool) -> None:
     folder.write("deploy.yml", text)
     folder.commit("one")
     scrape("code", folder)
