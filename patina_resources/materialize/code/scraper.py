@@ -18,6 +18,7 @@ from patina_resources.eventlog.writer import Event, EventlogWriter, payload
 from patina_resources.materialize.code.languages.languages import is_source, language_of, origin_of
 from patina_resources.materialize.code.lines import FILE_EVENT, file_fields, without_lines
 from patina_resources.materialize.code.plain_text import LANGUAGE as TEXT
+from patina_resources.materialize.code.plain_text import holds_key
 from patina_resources.materialize.code.source_files import (
     CHANGED_MEANWHILE,
     DEFAULT_INCLUDE,
@@ -36,7 +37,7 @@ from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import TYPES_OF_FACTS, ScraperReport, TellProgress
 
 # Goes up when the same file gives other facts, so that every file is read again.
-FACTS_VERSION = 6
+FACTS_VERSION = 7
 SCRAPER = "code"
 # The types of the events that are written here, so that they are also taken back here.
 OWNED = (*TYPES_OF_FACTS, FILE_EVENT)
@@ -119,7 +120,7 @@ def _scan(repository: Repository, top: Path, sources: SourceFiles, known: dict[s
                 scan.skipped.append(f"{path_text(path)}: {content.reason}")
         elif known.get(file) == (digest := _digest(file, content)):
             scan.unchanged.add(file)
-        else:
+        elif path in sources.included or not (is_text(path_text(path)) and holds_key(content)):
             scan.changed[path] = digest
     # What a sparse checkout leaves out is in the repository: what is known of it still holds.
     if gone and (left_out := not_checked_out(repository).intersection(gone)):

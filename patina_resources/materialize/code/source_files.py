@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from patina_resources.materialize.code.languages.languages import is_source
-from patina_resources.materialize.code.plain_text import holds_key, is_plain_text, is_short
+from patina_resources.materialize.code.plain_text import is_plain_text, is_short
 from patina_resources.materialize.docs.sections import format_of
 from patina_resources.materialize.git.git_log import path_text
 from patina_resources.materialize.git.repository import Repository
@@ -214,11 +214,8 @@ def read_source(top: Path, path: bytes, *, included: bool = False) -> bytes | Un
     content = read_regular(top, path)
     if isinstance(content, Unread):
         return content
-    if not included and is_text(text := path_text(path)):
-        if not is_short(text, len(content)):
-            return Unread("too long to be written by hand")
-        if holds_key(content):
-            return Unread("holds a key")
+    if not included and is_text(text := path_text(path)) and not is_short(text, len(content)):
+        return Unread("too long to be written by hand")
     return _unless_unfit(content, included=included)
 
 

@@ -280,7 +280,12 @@ def test_what_is_only_called_alike_is_read_as_text(name: str) -> None:
     ],
 )
 def test_text_with_a_key_is_left_out(folder: GitFolder, text: str, holds: bool) -> None:
-    folder.write("deploy.yml", text)
+    folder.write("deploy.yml", "replicas: 3\n")
     folder.commit("one")
-    scrape("code", folder)
-    assert bool(rows(folder.eventlog, "code.file")) is not holds
+    assert scrape("code", folder).new == {"code.file": 1}
+    folder.write("deploy.yml", text)
+    folder.commit("two")
+    report = scrape("code", folder)
+    assert (report.new, report.retracted) == ({} if holds else {"code.file": 1}, {"code.file": 1})
+    folder.write("other.yml", text)
+    assert scrape("code", folder).new == ({} if holds else {"code.file": 1})
