@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import stat
 from pathlib import Path
 
 from patina_assets.commands.models.project_models import offer_missing
@@ -110,7 +111,7 @@ def write_recipe(project: Project) -> str:
         PatinaError: The eventlog cannot be read, or the recipe cannot be written.
     """
     path = project.recipe
-    there = path.read_text("utf-8", "surrogateescape") if path.exists() else None
+    there = _recipe_there(path) if path.exists() else None
     if there is not None and not is_unedited(there):
         return f"kept     {path}"
     text = recipe_text(project)
@@ -129,7 +130,7 @@ def update_recipe(project: Project) -> list[str]:
         PatinaError: The eventlog or the recipe cannot be read, or the recipe cannot be written.
     """
     path = project.recipe
-    if not path.exists() or is_unedited(path.read_text("utf-8", "surrogateescape")):
+    if not path.exists() or is_unedited(_recipe_there(path)):
         return [write_recipe(project)]
     recipe = read_recipe(path, pair_types_by_source())
     new = unused(project, recipe)
@@ -154,6 +155,20 @@ def _with_projections(recipe: str, blocks: str) -> str:
     end = next(after, len(lines))
     before = "".join(lines[:end]).rstrip("\n") + "\n"
     return before + "\n" + blocks + ("\n" if end < len(lines) else "") + "".join(lines[end:])
+
+
+def follows_signal(path: Path) -> bool:
+    """Return whether a recipe may be written anew without a word: nobody has edited it, linked it, or protected it."""
+    try:
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWUSR != 0 and is_unedited(_recipe_there(path))
+    except OSError:
+        return False
+
+
+def _recipe_there(path: Path) -> str:
+    """Return a recipe with its line endings as they are: who has changed them has edited it."""
+    return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def is_unedited(recipe: str) -> bool:

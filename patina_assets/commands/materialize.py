@@ -93,13 +93,15 @@ def _follow_signal(project: Project, *, names_new: bool) -> list[str]:
         names_new: Name what an edited recipe could have.
     """
     # Imported late: most runs bring no new kind of events, and must not wait for what downloads models.
-    from patina_assets.commands.initialise import is_unedited, write_recipe
+    from patina_assets.commands.initialise import follows_signal, write_recipe
     from patina_assets.upkeep.suggestions import unused
 
-    before = project.recipe.read_text("utf-8", "surrogateescape")
-    if is_unedited(before):
-        line = write_recipe(project)
-        return [line] if project.recipe.read_text("utf-8", "surrogateescape") != before else []
+    if follows_signal(project.recipe):
+        try:
+            line = write_recipe(project)
+        except PatinaError as error:  # what was read is in the eventlog all the same
+            return [f"the recipe stays as it is: {error}"]
+        return [line] if line.startswith("written") else []
     if not names_new:
         return []
     try:

@@ -148,8 +148,9 @@ def _defines(source: SourceFile, node: Node, scope: _Scope, surroundings: Surrou
         return "" if scope.in_function or holder is None else "function"
     if _type_call(source, node):
         holder = surroundings.holder(node)
-        is_bound = holder is not None and source.text(holder.child_by_field_name("left"))[:1].isupper()
-        return "type" if is_bound else ""
+        bound = holder.child_by_field_name("left") if holder is not None else None
+        # `Point = Struct.new(:x)`, and not `Config.point = Struct.new(:x)`.
+        return "type" if bound is not None and bound.type != "call" and source.text(bound)[:1].isupper() else ""
     if kind in METHOD_DECLARATIONS:
         return "function" if scope.kind == "type" else ""
     if kind in language.functions:

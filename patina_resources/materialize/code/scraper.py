@@ -18,6 +18,7 @@ from patina_resources.eventlog.writer import Event, EventlogWriter, payload
 from patina_resources.materialize.code.languages.languages import is_source, language_of, origin_of
 from patina_resources.materialize.code.lines import FILE_EVENT, file_fields, without_lines
 from patina_resources.materialize.code.plain_text import LANGUAGE as TEXT
+from patina_resources.materialize.code.plain_text import holds_key
 from patina_resources.materialize.code.source_files import (
     CHANGED_MEANWHILE,
     DEFAULT_INCLUDE,
@@ -36,7 +37,7 @@ from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import TYPES_OF_FACTS, ScraperReport, TellProgress
 
 # Goes up when the same file gives other facts, so that every file is read again.
-FACTS_VERSION = 6
+FACTS_VERSION = 7
 SCRAPER = "code"
 # The types of the events that are written here, so that they are also taken back here.
 OWNED = (*TYPES_OF_FACTS, FILE_EVENT)
@@ -119,7 +120,7 @@ def _scan(repository: Repository, top: Path, sources: SourceFiles, known: dict[s
                 scan.skipped.append(f"{path_text(path)}: {content.reason}")
         elif known.get(file) == (digest := _digest(file, content)):
             scan.unchanged.add(file)
-        else:
+        elif path in sources.included or not (is_text(path_text(path)) and holds_key(content)):
             scan.changed[path] = digest
     # What a sparse checkout leaves out is in the repository: what is known of it still holds.
     if gone and (left_out := not_checked_out(repository).intersection(gone)):
@@ -134,8 +135,14 @@ def _digest(file: str, content: bytes) -> str:
     return f"{FACTS_VERSION}{f' {plugin}' if plugin else ''}:{hashlib.sha256(content).hexdigest()}"
 
 
+def _is_of_plugin(digest: str | None) -> bool:
+    """Return whether a digest of `_digest` is of a file that a plugin's language was read in."""
+    return digest is not None and " " in digest
+
+
 def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconciler, progress: TellProgress) -> None:
     commit_time = reconciler.now
+    read_before = reconciler.writer.file_digests(SCRAPER) if scan.changed else {}
     with CodeWorker() as worker:
         for done, path in enumerate(list(scan.changed)):
             from patina_resources.materialize.code.names import default_name  # most runs find no changed file
@@ -163,7 +170,8 @@ def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconc
             about = file_fields(language, hashlib.sha256(content).hexdigest(), facts)
             events = [*_events(file, commit_time, facts), _event(FILE_EVENT, commit_time, file, file, about)]
             # What another tool says of a language that is not read here stays.
-            reconciler.update(file, events, OWNED if is_parsed else (FILE_EVENT,))
+            is_ours = is_parsed or _is_of_plugin(read_before.get(file))
+            reconciler.update(file, events, OWNED if is_ours else (FILE_EVENT,))
             reconciler.writer.set_file_digest(SCRAPER, file, scan.changed[path])
     progress(SCRAPER, len(scan.changed), len(scan.changed))
 
@@ -192,18 +200,16 @@ def _event(event_type: str, commit_time: str, source_id: str, file: str, fields:
 def _remove_vanished(top: Path, scan: _CodeScan, reconciler: Reconciler) -> None:
     """Take back the events of files that are gone, or are not to be read any more.
 
-    A file in a language that is not read here, but by another tool that writes to the same eventlog, is left alone. One
-    that was read here, by a plugin that is gone, is not.
+    What another tool that writes to the same eventlog says of a file in a language that is not read here is left alone.
+    What was read here, by a plugin that is gone, is not.
     """
     writer = reconciler.writer
     kept = scan.unchanged | {event_file(path) for path in scan.changed}
-    read_before = writer.file_digests(SCRAPER).keys()
-    gone = {
-        file
-        for file in writer.live_files(SCRAPER) - kept
-        if is_source(file) or file in read_before or not is_there(top, file)
-    }
-    for file in sorted(gone):
-        reconciler.remove(file)
-    for file in read_before - kept:
+    read_before = writer.file_digests(SCRAPER)
+    for file in sorted(writer.live_files(SCRAPER) - kept):
+        if is_source(file) or _is_of_plugin(read_before.get(file)) or not is_there(top, file):
+            reconciler.remove(file)
+        elif file in read_before:
+            reconciler.update(file, (), (FILE_EVENT,))
+    for file in read_before.keys() - kept:
         writer.set_file_digest(SCRAPER, file, None)

@@ -1,12 +1,17 @@
 """From a git repository to search through the commands alone, and what a later change of the repository makes stale."""
 
+import hashlib
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from materialize_helpers import GitFolder
 from small_project import patina
 from story_project import NOTE, make_story, update
+
+from patina_assets.commands.initialise import RECIPE_MARK
+from patina_resources.errors import PatinaError
 
 # A projection that is no comment.
 PROJECTION = re.compile(r"^  [a-z-]+:", re.MULTILINE)
@@ -103,6 +108,41 @@ def test_a_recipe_follows_a_small_repository_as_it_grows(tmp_path: Path, monkeyp
     grow(range(16, 18))
     assert "recipe" not in patina("materialize").out
     assert recipe.read_text() == edited
+
+
+def test_a_recipe_that_somebody_edited_or_protected_follows_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = GitFolder(tmp_path / "project")
+    monkeypatch.chdir(folder.path)
+    folder.write("a.py", "def a():\n    b()\n")
+    folder.commit("one")
+    assert patina("init", "--no-build").code == 0
+    recipe = folder.path / ".patina/oxidize.yaml"
+    # Nobody has edited this one either, and it would be written anew.
+    text = "version: 2\nprojections: {}\n"
+    written = (RECIPE_MARK.format(digest=hashlib.sha256(text.encode()).hexdigest()[:16]) + text).encode()
+
+    def kept() -> None:
+        before = recipe.read_bytes()
+        folder.write("a.py", (folder.path / "a.py").read_text() + "# more\n")
+        folder.commit("more")
+        found = patina("materialize")
+        assert (found.code, found.err, "written" in found.out, recipe.read_bytes()) == (0, "", False, before)
+
+    for edited in (written + b"# mine\n", written.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + written):
+        recipe.write_bytes(edited)
+        kept()
+    recipe.write_bytes(written)
+    recipe.chmod(0o444)
+    kept()
+    recipe.chmod(0o644)
+    refused = PatinaError("there is no room left")
+    with mock.patch("patina_assets.commands.initialise.write_atomic", side_effect=refused):
+        kept()
+    folder.write("a.py", "# nothing\n")
+    folder.commit("less")
+    assert f"written  {recipe}" in patina("materialize").out
 
 
 def test_a_repository_without_signal_is_searched_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,9 @@
 import pytest
 from code_keys import Keys, calls, functions, keys
 
+from patina_resources.materialize.code.facts import read_facts
+from patina_resources.materialize.code.languages.languages import BY_NAME
+
 # language, source, functions, types, calls
 ODD: dict[str, tuple[str, str, Keys, Keys, Keys]] = {
     "an inline namespace in a path": (
@@ -164,3 +167,39 @@ def test_macros_in_macros_are_read_to_a_depth() -> None:
     source = "a! { " * 200 + "fn f() {}" + " }" * 200
     assert functions("Rust", source) == []
     assert functions("Rust", "a! { b! { c! { fn f() {} } } }") == ["f"]
+
+
+@pytest.mark.parametrize("language", ["C", "C++"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "static DEFINE_MUTEX(lock);",
+        "static FOO;",
+        "static inline API\n{ int x; }",
+        "struct A { static FOO\n};",
+        "inline FOO(a) { }",
+    ],
+)
+def test_a_macro_behind_a_specifier_may_be_all_there_is(language: str, source: str) -> None:
+    facts = read_facts(BY_NAME[language], f"{source}\nint after() {{ return g(); }}\n".encode()).facts
+    assert "after" in [fact.key for fact in facts if fact.event_type == "code.function"]
+
+
+def test_a_type_of_several_words_before_parentheses_is_a_whole_one() -> None:
+    source = b"unsigned (f)(int a) { return a; }\nunsigned long (g)(int a) { return a; }\nshort (*h(void))(int) { return k; }\n"
+    facts = [fact for fact in read_facts(BY_NAME["C"], source).facts if fact.event_type == "code.function"]
+    assert [(fact.key, fact.fields["return_type"]) for fact in facts] == [
+        ("f", "unsigned"), ("g", "unsigned long"), ("h", "short"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("literal", ['"abcd"', "'abcd'", "1234", "== !="])
+def test_what_stands_before_parentheses_and_a_brace_is_a_function_only_where_it_is_a_word(literal: str) -> None:
+    found = read_facts(BY_NAME["C"], f"{literal} (x) {{ g(); }}\nint after() {{ return 1; }}\n".encode()).facts
+    assert [fact.key for fact in found if fact.event_type == "code.function"] == ["after"]
+
+
+def test_a_type_of_ruby_is_bound_to_a_constant_and_not_to_a_member() -> None:
+    source = b"A.b = Struct.new(:x)\nA::B = Struct.new(:x)\nC = Data.define(:x)\n"
+    facts = read_facts(BY_NAME["Ruby"], source).facts
+    assert [fact.key for fact in facts if fact.event_type == "code.type"] == ["A::B", "C"]

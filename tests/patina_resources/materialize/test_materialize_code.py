@@ -195,6 +195,45 @@ def test_events_of_another_tool_are_kept_where_they_hold(folder: GitFolder) -> N
     ]
 
 
+def _told_by_another_tool(folder: GitFolder, digest: str | None = None) -> None:
+    """Tell of a function in `token.sol`; with a digest, as a plugin that read the file so."""
+    connection = sqlite3.connect(folder.eventlog)
+    connection.execute(
+        "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) "
+        "VALUES ('code.function', '', 'x', './token.sol', '{}')"
+    )
+    if digest is not None:
+        connection.execute("UPDATE scraped_files SET digest = ?", (digest,))
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("content", ["contract Token {}\n" * 5_000, "contract Token {\0}\n", "a" * 5_000])
+def test_what_another_tool_says_of_a_text_outlives_that_the_text_is_not_read_any_more(
+    folder: GitFolder, content: str
+) -> None:
+    folder.write("token.sol", "contract Token {}\n")
+    folder.commit("one")
+    scrape("code", folder)
+    _told_by_another_tool(folder)
+    folder.write("token.sol", content)
+    folder.commit("two")
+    assert scrape("code", folder).retracted == {"code.file": 1}
+    assert scrape("code", folder).retracted == {}
+    assert [row["event_type"] for row in live(folder.eventlog)] == ["code.function"]
+    (folder.path / "token.sol").unlink()
+    assert scrape("code", folder).retracted == {"code.function": 1}
+
+
+def test_what_a_plugin_said_that_is_gone_is_taken_back_where_its_files_are_text(folder: GitFolder) -> None:
+    folder.write("token.sol", "contract Token {}\n")
+    folder.commit("one")
+    scrape("code", folder)
+    _told_by_another_tool(folder, "6 patina-solidity 1.0:0")
+    assert scrape("code", folder).retracted == {"code.function": 1}
+    assert [row["event_type"] for row in live(folder.eventlog)] == ["code.file"]
+
+
 def test_what_a_sparse_checkout_leaves_out_is_not_gone(folder: GitFolder) -> None:
     for name in ("a/x.py", "b/y.py", "b/z.py"):
         folder.write(name, "def f():\n    g()\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from materialize_helpers import GitFolder, rows, scrape
 
-from patina_resources.materialize.code.source_files import Unread, read_source
+from patina_resources.materialize.code.source_files import Unread, is_text, read_source
 from patina_resources.materialize.code.worker import CodeWorker, UnreadableSourceError
 from patina_resources.materialize.run import materialize
 
@@ -238,3 +238,54 @@ def test_text_that_no_language_reads_is_known_by_its_content(folder: GitFolder) 
     folder.commit("two")
     again = scrape("code", folder)
     assert (again.new, again.retracted) == ({"code.file": 1}, {"code.file": 2})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env.yml", "prod.env.json", "secrets.yml", "application-secrets.yml", "client_secret_1.json",
+        "db-credentials.properties", "kubeconfig.yaml", ".kube/config.yml", "terraform.tfvars.json", "passwords.txt",
+        "id_rsa.txt", "service-account.json", ".streamlit/secrets.toml", "config/secrets/prod.toml", "api_keys.ini",
+        "credentials.json", "auth.json", ".npmrc", ".netrc", ".htpasswd", "terraform.tfvars", "id_rsa", "server.pem",
+    ],
+)  # fmt: skip
+def test_what_often_holds_secrets_is_not_read_as_text(name: str) -> None:
+    assert not is_text(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "environment.yml", "tokens.css", "secret.proto", "credentials.sql", "secrets.html", "auth-service.yaml",
+        "authors.yml", "tokenizer.json", "docker-compose.yml", "secretary.toml",
+    ],
+)  # fmt: skip
+def test_what_is_only_called_alike_is_read_as_text(name: str) -> None:
+    assert is_text(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n", True),
+        ("tls:\n  key: |\n    -----BEGIN PRIVATE KEY-----\n    MIIEowIBAAKCAQEA\n", True),
+        ('{"key": "-----BEGIN PRIVATE KEY-----\\nMIIEowIBAAKCAQEA"}\n', True),
+        (f"users:\n- user:\n    client-key-data: {'LS0t' * 20}\n", True),
+        (f"env:\n  TOKEN: {'gh' + 'p_' + 'a1B2' * 9}\n", True),
+        (f"aws_access_key_id = {'AK' + 'IA' + 'A1B2' * 4}\n", True),
+        (f"OPENAI={'sk' + '-' + 'a1B2' * 8}\n", True),
+        (".sk-fading-circle-before-the-page-is-loaded-once { color: red }\n", False),
+        ("token: ${{ secrets.GITHUB_TOKEN }}\n", False),
+        ("grep -e '-----BEGIN RSA PRIVATE KEY-----' $1 && exit 1\n", False),
+    ],
+)
+def test_text_with_a_key_is_left_out(folder: GitFolder, text: str, holds: bool) -> None:
+    folder.write("deploy.yml", "replicas: 3\n")
+    folder.commit("one")
+    assert scrape("code", folder).new == {"code.file": 1}
+    folder.write("deploy.yml", text)
+    folder.commit("two")
+    report = scrape("code", folder)
+    assert (report.new, report.retracted) == ({} if holds else {"code.file": 1}, {"code.file": 1})
+    folder.write("other.yml", text)
+    assert scrape("code", folder).new == ({} if holds else {"code.file": 1})

@@ -186,7 +186,9 @@ class _Walk:
 def _is_untyped(statement: Sequence[Token]) -> bool:
     """Return whether a brace after the statement opens a function of old C without a type: `main()`, `static f(a)`."""
     names = statement[1:] if statement and statement[0].text in (b"static", b"extern") else statement
-    return len(names) == 2 and names[1].text == b"(" and names[0].text not in RESERVED and not is_macro(names[0])
+    if len(names) != 2 or names[1].text != b"(":
+        return False
+    return is_word(names[0]) and names[0].text not in RESERVED and not is_macro(names[0])
 
 
 def _old_head(content: bytes, statement: list[Token]) -> list[Token]:

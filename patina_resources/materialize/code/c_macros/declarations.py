@@ -177,6 +177,8 @@ def _ends_name(kept: list[Token], size: int, after: Token | None) -> bool:
 
 def _begins_declaration(statement: Sequence[Token], start: int) -> bool:
     """Return whether what follows a macro is a declaration of its own: a keyword of one, or a type and a name."""
+    if start == len(statement):
+        return False
     first = statement[start]
     if first.text in BEGINNINGS or first.text == b"[" or first.text in KNOWN:
         return True

@@ -2,7 +2,9 @@
 
 import re
 
-# `unsigned(x)`: a conversion to a type that is a word of several. The grammar knows `int(x)`.
+# `unsigned(x)`: a conversion to a type that is a word of several. The grammar knows types of one word. These are as
+# long: a function may follow, `unsigned (f)(int a)`, whose type is read where it stands.
+WORDS = {b"unsigned": b"uint32_t", b"signed": b"double", b"short": b"float", b"long": b"char"}
 CONVERSION = re.compile(rb"\b(?:unsigned|signed|short|long)(?=[ \t]*+\()")
 # `a.operator+(b)` and `operator<<(a, b)` where no definition can stand.
 OPERATOR_CALL = re.compile(
@@ -13,5 +15,5 @@ OPERATOR_CALL = re.compile(
 
 def readable(content: bytes) -> bytes:
     """Return a C or C++ file whose conversions and calls of operators the grammars can read, each byte in its place."""
-    content = CONVERSION.sub(lambda found: b"int".ljust(len(found[0])), content)
+    content = CONVERSION.sub(lambda found: WORDS[found[0]], content)
     return OPERATOR_CALL.sub(lambda found: found["before"] + b"_" * len(found["operator"]), content)
