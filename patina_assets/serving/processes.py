@@ -25,7 +25,8 @@ from sqlalchemy.exc import DBAPIError
 
 from patina_assets.serving.running import EndedRuns
 
-CODE_SERVER_LOG_LEVEL = "warning"
+# One that a reload has replaced warns, a while later, that nobody asks it any more.
+CODE_SERVER_LOG_LEVEL = "error"
 CHECK_SECONDS = 5.0
 TELL_SECONDS = 2.0
 # As `dagster-webserver` sets them: milliseconds for a statement, seconds for a connection, connections.

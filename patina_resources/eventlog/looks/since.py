@@ -61,10 +61,11 @@ def touched_since(connection: sqlite3.Connection, before: Extent, now: Extent) -
     Returns:
         None where the eventlog is not the earlier one with more rows behind it, or an added row cannot be read.
     """
+    if before.file != now.file:
+        return None
     (added,) = connection.execute(COUNT_SINCE_SQL, (before.last_seq,)).fetchone()
     if (
-        before.file != now.file
-        or now.count != before.count + added
+        now.count != before.count + added
         or _row_digest(connection, before.last_seq) != before.last_row
         or connection.execute(UNREADABLE_SINCE_SQL, (before.last_seq,)).fetchone() is not None
     ):

@@ -109,7 +109,7 @@ def test_the_check_and_the_tables_have_three_states(
     columns = {column.header: column.value(changed) for column in stage.columns}
     assert (columns["beats base"], columns["gain, 95 %"], columns["queries"]) == (verdict, [low, high], queries)
     table = stage.metadata(built)["base_and_trained"].rows
-    assert [row["test"] for row in table if row["held-out part"] == "beats base"] == [verdict]
+    assert [row["test"] for row in table if row["held-out"] == "beats base"] == [verdict]
 
 
 def test_the_lock_has_the_intervals(project: Project) -> None:
