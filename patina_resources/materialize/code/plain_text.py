@@ -47,7 +47,7 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_FOLDERS = frozenset({".aws", ".docker", ".gnupg", ".kube", ".secrets", ".ssh", "secrets"})
 # In a file of its own, in YAML, or in a string of JSON. A program that looks for one holds no letters of it.
-_KEY = re.compile(
+_HELD_KEY = re.compile(
     rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr]){1,64}+[A-Za-z0-9+/=]{16}"
     rb"|^[ \t]*+(?:client-key-data|private[_-]key):[ \t]*+[\"\']?[A-Za-z0-9+/=]{40}"
     # As AWS, GitHub, GitLab, Slack, Google, npm and services for models write theirs.
@@ -77,4 +77,4 @@ def is_short(path: str, size: int) -> bool:
 
 def holds_key(content: bytes) -> bool:
     """Return whether a private key, or a token of a known form, stands in a text."""
-    return _KEY.search(content) is not None
+    return _HELD_KEY.search(content) is not None
