@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import dagster as dg
 
@@ -15,6 +15,7 @@ from patina_assets.orchestration.checks import (
     check_results,
     check_specs,
     checked_alone,
+    checked_asset,
     checks_of_files,
     is_built,
     wanted,
@@ -88,27 +89,6 @@ def project_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
     ]
     sources = [_source_asset(workspace, name, sql) for name, sql in source_sql(workspace).items()]
     return [*sources, _model_asset(workspace, workers), *_cache_assets(workspace), *stages, _lock_asset(workspace)]
-
-
-def checked_asset(
-    spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec], config_schema: Mapping[str, Any] | None = None
-) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Return what makes an asset whose checks can also be run alone, of a function that asks `is_built`.
-
-    One step builds and checks: a step of its own for the checks would cost .03 s in each run.
-
-    Args:
-        spec: The asset.
-        checks: Its checks.
-        config_schema: What a run may tell it.
-    """
-    return dg.multi_asset(
-        name="__".join(spec.key.path),
-        specs=[spec.replace_attributes(skippable=True)],
-        check_specs=checks,
-        config_schema=config_schema or {},
-        can_subset=True,
-    )
 
 
 def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinition:

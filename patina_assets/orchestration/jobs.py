@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from patina_assets.orchestration.assets import SOURCE_GROUP, checked_asset, logged, owners, source_sql, stated
-from patina_assets.orchestration.checks import REPOSITORY_IS_READ, checked_alone, is_built, wanted
+from patina_assets.orchestration.assets import SOURCE_GROUP, logged, owners, source_sql, stated
+from patina_assets.orchestration.checks import REPOSITORY_IS_READ, checked_alone, checked_asset, is_built, wanted
 from patina_assets.orchestration.keys import eventlog_key, source_key
 from patina_assets.orchestration.metadata import eventlog_metadata
 from patina_assets.pipeline.measures.evaluation import evaluate

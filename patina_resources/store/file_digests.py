@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from patina_resources.documents.json_value import json_value
 from patina_resources.errors import PatinaError
 from patina_resources.store.files import write_if_changed
 from patina_resources.store.known_files import State, believe, digests_at_rest
@@ -25,8 +26,8 @@ def note_digests(note: Path) -> None:
 
 def recall_digests(note: Path) -> None:
     """Believe what an earlier process of this installation noted; nothing where the note is damaged or missing."""
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        document = json.loads(note.read_bytes())
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        document = json_value(note.read_bytes())
         if is_keyed_digest(PURPOSE, _bytes(document["files"]), str(document["keyed_sha256"])):
             believe({_state(entry): str(entry[-1]) for entry in document["files"]})
 

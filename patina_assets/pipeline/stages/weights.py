@@ -154,7 +154,6 @@ class WeightsStage(TrainedStage):
     def _continued(self, work: Work) -> Built:
         """Train on from the weights that there are; the measures on held-out pairs stay those of the last training."""
         from patina_assets.learning.continuing import continue_projection, of_continuation
-        from patina_assets.learning.projection import from_safetensors
 
         before, known = work.built.stage(self.name), self.pairs.known(work.built)
         seen = decode_sample(before.read(TRAINED_ON))
@@ -163,7 +162,7 @@ class WeightsStage(TrainedStage):
         number = before.record.lineage.continued if before.record.lineage else 0
         started = time.monotonic()
         made = continue_projection(
-            from_safetensors(before.read(WEIGHTS), work.built.paths.weights.name),
+            self._projection(work.built),
             self.embeddings.vectors(work.built),
             relations.relations,
             lambda first, second: seen.lacks(known.hashes(first, second)),
@@ -203,10 +202,12 @@ class WeightsStage(TrainedStage):
 
     def vectors(self, built: BuiltProjection, rows: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
         """Return float32 [texts, output], or of some rows."""
+        return self._projection(built).apply(self.embeddings.vectors(built, rows))
+
+    def _projection(self, built: BuiltProjection) -> "Projection":
         from patina_assets.learning.projection import from_safetensors
 
-        content = built.stage(self.name).read(WEIGHTS)
-        return from_safetensors(content, built.paths.weights.name).apply(self.embeddings.vectors(built, rows))
+        return from_safetensors(built.stage(self.name).read(WEIGHTS), built.paths.weights.name)
 
     def model_facts(self, built: BuiltProjection, model: str) -> dict[str, str]:
         """Return the base model of the embeddings."""
@@ -214,9 +215,7 @@ class WeightsStage(TrainedStage):
 
     def checks(self, built: BuiltProjection) -> list[CheckResult]:
         """Check the shapes, and whether training helped."""
-        from patina_assets.learning.projection import from_safetensors
-
-        projection = from_safetensors(built.stage(self.name).read(WEIGHTS), built.paths.weights.name)
+        projection = self._projection(built)
         found = [projection.hidden_dims, projection.output_dims]
         wanted = [self.recipe.hidden, self.recipe.output]
         return [
