@@ -13,8 +13,9 @@ from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 from patina_assets.recipe.reader import read_recipe
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Eventlog
+from patina_resources.materialize.code.facts import read_facts
 from patina_resources.materialize.code.languages.language import Language
-from patina_resources.materialize.code.languages.languages import LANGUAGES
+from patina_resources.materialize.code.languages.languages import BY_NAME, LANGUAGES, relevant_nodes
 from patina_resources.materialize.docs.markdown import MANY_BLOCKS, MANY_LINES, MOST_TOKENS, parse_markdown
 from patina_resources.materialize.docs.sections import sections_of
 from patina_resources.materialize.run import materialize
@@ -30,6 +31,7 @@ NOTE_UNITS = (
     "_", "- ", "* ", "#", "## ", "\n", " \n", "```\n", "**", "**a:** ", "## Goals\n- [x] a\n", "1. ", "- [ ] ",
     "(covering since ", "<!--", "architectur", "design ", "---\n", "--- ", "[", "{a: ", "- - ", "? ", "&a ", "!a ",
     "Date:", "Date: \n", "Work Type: ", "Commits:\n", "\r", "\u2028", "### a\n", "a\n", "none_", "\t", "\"\\",
+    "|-\n", "> |\n",
 )  # fmt: skip
 
 
@@ -179,6 +181,14 @@ def test_source_files_take_time_in_proportion(tmp_path: Path, language: Language
     materialize(folder.path, folder.eventlog, only=["code"])
     # Two seconds of processor time a file and eight a megabyte, at most: beside other work, some more.
     assert time.monotonic() - begun < 4 * (2 * len(units) + 8)
+
+
+@pytest.mark.parametrize(("language", "unit"), [("JavaScript", "a."), ("Rust", "a::"), ("Go", "a.")])
+def test_an_error_below_more_levels_than_16_bits_count_takes_time_in_proportion(language: str, unit: str) -> None:
+    relevant_nodes(language)
+    with at_most(5):
+        found = read_facts(BY_NAME[language], unit.encode() * 100_000)
+    assert found.unread_bytes > 0
 
 
 def _in_lines(unit: str, size: int) -> str:

@@ -1,9 +1,9 @@
 """A source file -> its syntax tree, of as much of it as can be had, and how much of it is in no tree."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tree_sitter import Node, Parser, Query, QueryCursor
+from tree_sitter import Node, Parser
 
 from patina_resources.materialize.code.c_macros.blank import without_macros
 from patina_resources.materialize.code.c_macros.directives import without_odd_directives
@@ -54,15 +54,24 @@ def _fuller(first: Parsed, second: Parsed) -> Parsed:
 
 def _parse(language: Language, content: bytes, heads: Mapping[int, Head] | None = None) -> Parsed:
     root = Parser(grammar(language.name)).parse(content).root_node
-    return Parsed(root, _unread_bytes(language, root) if root.has_error else 0, heads or {})
+    return Parsed(root, _unread_bytes(root) if root.has_error else 0, heads or {})
 
 
-def _unread_bytes(language: Language, root: Node) -> int:
-    flaws = QueryCursor(Query(grammar(language.name), "[(ERROR) (MISSING)] @flaw")).captures(root).get("flaw", [])
+def _unread_bytes(root: Node) -> int:
     unread = 0
-    for flaw in flaws:
+    for flaw in _flaws(root):
         stray = [child for child in flaw.children if not child.child_count and not child.is_error]
         unread += (
             sum(child.end_byte - child.start_byte for child in stray) if stray else flaw.end_byte - flaw.start_byte
         )
     return max(unread, 1)
+
+
+def _flaws(root: Node) -> Iterator[Node]:
+    """Yield the nodes of errors, and those that are missing. A query for them takes the square of a depth of 65,536."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if node.is_error or node.is_missing:
+            yield node
+        pending.extend(child for child in node.children if child.has_error)
