@@ -183,12 +183,25 @@ def test_source_files_take_time_in_proportion(tmp_path: Path, language: Language
     assert time.monotonic() - begun < 4 * (2 * len(units) + 8)
 
 
-@pytest.mark.parametrize(("language", "unit"), [("JavaScript", "a."), ("Rust", "a::"), ("Go", "a.")])
-def test_an_error_below_more_levels_than_16_bits_count_takes_time_in_proportion(language: str, unit: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "head", "unit", "functions"),
+    [
+        ("JavaScript", "function f() { g() }\n", "a.", ["f"]),  # an error below more levels than 16 bits count
+        ("JavaScript", "// doc\nfunction f() { g() }\n", "!", ["f"]),  # an error that holds many marks
+        ("Python", "def f(): g()\n", "(", ["f"]),
+        ("Rust", "fn f() { g() }\n", "&", ["f"]),
+        ("Go", "func f() { g() }\n", "*", ["f"]),
+        ("Java", "class A { void f() { g(); } }\n", "@", ["f"]),
+        ("TypeScript", "const f = () => g()\n", "a().", ["f"]),  # a call of the result of many calls
+    ],
+)
+def test_chains_and_marks_in_an_error_take_time_in_proportion(
+    language: str, head: str, unit: str, functions: list[str]
+) -> None:
     relevant_nodes(language)
-    with at_most(5):
-        found = read_facts(BY_NAME[language], unit.encode() * 100_000)
-    assert found.unread_bytes > 0
+    with at_most(4):
+        found = read_facts(BY_NAME[language], (head + unit * (2 * SMALL // len(unit))).encode())
+    assert [fact.fields["name"] for fact in found.facts if fact.event_type == "code.function"] == functions
 
 
 def _in_lines(unit: str, size: int) -> str:
