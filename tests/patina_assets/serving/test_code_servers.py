@@ -1,6 +1,8 @@
-"""A code server that a reload has replaced, with real processes that nothing else ends."""
+"""What runs beside the web UI keeps its size: code servers that were replaced, and what is garbage."""
 
+import gc
 import subprocess
+import weakref
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +12,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import PythonFileTarget
 from dagster._grpc.constants import GrpcServerCommand
 
-from patina_assets.serving.processes import CodeServers
+from patina_assets.serving.processes import CodeServers, set_aside
 
 PATIENCE, FOR_EVER = 300, 100_000
 
@@ -45,3 +47,26 @@ def test_one_that_was_replaced_ends_after_the_next_look(tmp_path: Path) -> None:
         assert first.wait(PATIENCE) == 0
         assert second.poll() is None
         assert serving() is second
+
+
+class Node:
+    """Something that refers to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_was_set_aside_is_collected_when_it_is_looked_at_again() -> None:
+    old = Node()
+    try:
+        set_aside()
+        assert gc.get_freeze_count() > 0
+        former, later = weakref.ref(old), weakref.ref(Node())
+        del old
+        gc.collect()
+        assert later() is None
+        assert former() is not None
+        set_aside()
+        assert former() is None
+    finally:
+        gc.unfreeze()
