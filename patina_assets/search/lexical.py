@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
-from functools import lru_cache
+from itertools import chain
 
 # An expression of thousands of terms overflows SQLite's parser stack; nobody writes so many on purpose.
 MAX_QUERY_TERMS = 64
@@ -17,7 +17,7 @@ QUESTION_WORDS = frozenset({
 })  # fmt: skip
 MAX_PHRASES = 8
 _PHRASE = re.compile(r'"([^"]+)"')
-KNOWN_CHARACTERS = 64
+KNOWN_CHARACTERS, KNOWN_RUNS = 64, 65_536
 _RUN = re.compile(r"\w+")
 # readRecipe -> read Recipe, HTTPServer -> HTTP Server, read_recipe -> read recipe
 _PART_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
@@ -42,16 +42,21 @@ def terms(text: str) -> list[str]:
 
 def index_text(texts: Iterable[str | None]) -> str:
     """Return the words of some texts as FTS5 is to see them, separated by spaces."""
-    runs = (run for text in texts if text for run in _RUN.findall(text))
-    return " ".join(filter(None, (_known_run(run) if len(run) <= KNOWN_CHARACTERS else _run_text(run) for run in runs)))
+    runs = chain.from_iterable(map(_RUN.findall, filter(None, texts)))
+    return " ".join(filter(None, map(_words_of_runs.__getitem__, runs)))
 
 
-def _run_text(run: str) -> str:
-    return " ".join(terms(run))
+class _WordsOfRuns(dict[str, str]):
+    """The words of runs that were asked for: most stand in other texts, too. Not of long ones, nor of very many."""
+
+    def __missing__(self, run: str) -> str:
+        words = " ".join(terms(run))
+        if len(run) <= KNOWN_CHARACTERS and len(self) < KNOWN_RUNS:
+            self[run] = words
+        return words
 
 
-# Most words of a text stand in others, too.
-_known_run = lru_cache(maxsize=65_536)(_run_text)
+_words_of_runs = _WordsOfRuns()
 
 
 def telling_terms(query: str) -> list[str]:
