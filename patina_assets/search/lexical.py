@@ -19,6 +19,8 @@ MAX_PHRASES = 8
 _PHRASE = re.compile(r'"([^"]+)"')
 KNOWN_CHARACTERS, KNOWN_RUNS = 64, 65_536
 _RUN = re.compile(r"\w+")
+# ASCII as it is where `_RUN` finds it, and a space for all else.
+_SPACED = bytes(code if re.match(r"\w", chr(code), re.ASCII) else 0x20 for code in range(256))
 # readRecipe -> read Recipe, HTTPServer -> HTTP Server, read_recipe -> read recipe
 _PART_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
@@ -42,15 +44,22 @@ def terms(text: str) -> list[str]:
 
 def index_text(texts: Iterable[str | None]) -> str:
     """Return the words of some texts as FTS5 is to see them, separated by spaces."""
-    runs = chain.from_iterable(map(_RUN.findall, filter(None, texts)))
-    return " ".join(filter(None, map(_words_of_runs.__getitem__, runs)))
+    runs = chain.from_iterable(map(_runs, filter(None, texts)))
+    return b" ".join(filter(None, map(_words_of_runs.__getitem__, runs))).decode()
 
 
-class _WordsOfRuns(dict[str, str]):
+def _runs(text: str) -> list[bytes]:
+    """Return what `_RUN` finds in a text, in UTF-8; of ASCII, which most texts are, without an expression."""
+    if text.isascii():
+        return text.encode().translate(_SPACED).split()
+    return [run.encode() for run in _RUN.findall(text)]
+
+
+class _WordsOfRuns(dict[bytes, bytes]):
     """The words of runs that were asked for: most stand in other texts, too. Not of long ones, nor of very many."""
 
-    def __missing__(self, run: str) -> str:
-        words = " ".join(terms(run))
+    def __missing__(self, run: bytes) -> bytes:
+        words = " ".join(terms(run.decode())).encode()
         if len(run) <= KNOWN_CHARACTERS and len(self) < KNOWN_RUNS:
             self[run] = words
         return words
