@@ -1,6 +1,7 @@
 """What holds for every test: no look at the developer's own files, and no telemetry."""
 
 import itertools
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ def _home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterat
         environment.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
         # What a test changes in its process is not changed in another one.
         environment.setenv("PATINA_WORKERS", "1")
+        # Nothing is said because the machine is busy.
+        environment.setattr("patina_assets.pipeline.progress.LINE_SECONDS", math.inf)
         for name in CHOICES:
             environment.delenv(name, raising=False)
         yield
