@@ -18,6 +18,7 @@ class Role(StrEnum):
     VENDORED = "vendored"
     GENERATED = "generated"
     DOCUMENT = "document"
+    TRANSLATED = "translated"
     BINARY = "binary"
     TEXT = "text"
     BRIEF = "brief"
@@ -46,6 +47,18 @@ _BINARY = re.compile(
 # A message of fewer characters says little of what was done, and why.
 BRIEF_CHARACTERS = 200
 _DOCUMENTS = frozenset({".md", ".mdx", ".rst", ".txt", ".adoc"})
+# Languages that documents are translated into; a word such as `it` counts only where nothing else can be meant.
+_LANGUAGE = r"(?:ar|cn|cs|da|de|el|es|fa|fi|fr|he|hi|hu|id|it|ja|jp|ko|kr|nl|no|pl|pt|ro|ru|sv|th|tr|uk|vi|zh)"
+_REGION = r"[_-](?:[a-z]{2}|hans|hant|419)"
+_TRANSLATED_NAME = re.compile(
+    rf"^readme[._-]{_LANGUAGE}(?:{_REGION})?\.|\.{_LANGUAGE}(?:{_REGION})?\.\w+$|[_-](?:zh|pt|es){_REGION}\.\w+$",
+    re.IGNORECASE,
+)
+_TRANSLATED_PATH = re.compile(
+    rf"(?:^|/)(?:(?:docs?|documentation|i18n|langs?|languages?|locales?|readmes?|translations?)/{_LANGUAGE}|"
+    rf"(?:zh|pt|es){_REGION})/",
+    re.IGNORECASE,
+)
 # What a change of dependencies touches, beside lock files.
 _MANIFESTS = frozenset({
     "build.gradle", "cargo.toml", "composer.json", "gemfile", "go.mod", "go.sum", "package.json", "pom.xml",
@@ -71,7 +84,8 @@ def role_of(path: str) -> Role:
     if _CHANGELOG.search(place.name) and place.suffix.lower() in {*_DOCUMENTS, ""}:
         return Role.CHANGELOG
     if place.suffix.lower() in _DOCUMENTS:
-        return Role.DOCUMENT
+        is_translated = _TRANSLATED_NAME.search(place.name) or _TRANSLATED_PATH.search(path)
+        return Role.TRANSLATED if is_translated else Role.DOCUMENT
     return Role.TEXT if is_plain_text(path) else Role.SOURCE
 
 

@@ -42,7 +42,8 @@ COSINE_SCALE = 0.1
 ROLE_FACTORS: Mapping[Group, Mapping[Role, float]] = {
     Group.CODE: {Role.TEST: 0.5, Role.EXAMPLE: 0.5, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5,
                  Role.BINARY: 0.4, Role.TEXT: 0.8},
-    Group.DOCS: {Role.TEST: 0.5, Role.EXAMPLE: 0.7, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5},
+    Group.DOCS: {Role.TEST: 0.5, Role.EXAMPLE: 0.7, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5,
+                 Role.TRANSLATED: 0.5},
     Group.COMMITS: {Role.BRIEF: 0.6, Role.ASIDE: 0.7, Role.BRIEF_ASIDE: 0.42},
 }  # fmt: skip
 STATE_FACTOR = 0.5

@@ -28,6 +28,8 @@ LONGEST_TITLE = 200
 DEEPEST = 8
 FRONT_MATTER = "---"
 MOST_FRONT_MATTER = 200
+# A title on one line of the front matter; a block of several lines (`>`, `|`) is none.
+_FRONT_TITLE = re.compile(r"title[ \t]*+:[ \t]++([^\s>|].*+)")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def sections_of(path: str, text: str) -> list[Section]:
     if format_of(path) == MARKDOWN:
         begun = _after_front_matter(lines)
         body = parse_markdown("\n".join(lines[begun:]))
-        headings = [_shifted(heading, begun) for heading in _markdown_headings(body)]
+        headings = _with_front_title(lines[:begun], [_shifted(heading, begun) for heading in _markdown_headings(body)])
         comments = [block for block in body.blocks if is_comment(body, block)]
         skipped = {begun + line for block in comments for line in range(block.start, block.end)}
     else:
@@ -144,6 +146,18 @@ def _versions(headings: Iterable[Heading]) -> list[Heading]:
             version = heading.level if VERSION.search(heading.title) else None
             kept.append(heading)
     return kept
+
+
+def _with_front_title(front: Sequence[str], headings: list[Heading]) -> list[Heading]:
+    """Return the headings below the title of the front matter, where none of level 1 is the document's title."""
+    if _title(headings) and headings[0].level == 1:
+        return headings
+    for place, line in enumerate(front):
+        found = _FRONT_TITLE.match(line)
+        title = found[1].strip().strip("\"'").strip() if found else ""
+        if title:
+            return [Heading(0, title, place, len(front)), *headings]
+    return headings
 
 
 def _after_front_matter(lines: Sequence[str]) -> int:

@@ -60,6 +60,7 @@ def test_tests_and_removed_files_stand_below() -> None:
         (Role.EXAMPLE, 0.5, 0.7, 1.0),
         (Role.CHANGELOG, 0.5, 0.5, 1.0),
         (Role.VENDORED, 0.4, 0.4, 1.0),
+        (Role.TRANSLATED, 1.0, 0.5, 1.0),
         (Role.GENERATED, 0.4, 0.4, 1.0),
         (Role.BINARY, 0.4, 1.0, 1.0),
         (Role.TEXT, 0.8, 1.0, 1.0),

@@ -26,6 +26,10 @@ def found(path: str, text: str) -> Found:
         ("# T\n```\n# no\n~~~\n```\n\n~~~~\n~~~\n## no\n~~~~\n", [(("T",), 1, 10)]),
         ("Title\nand more\n=====\n\nSub\n---\ntext\n\n---\n\nmore\n", [(("Title and more", "Sub"), 5, 11)]),
         ("---\ntitle: x\n# no\n---\n\n# T ##\ntext\n", [(("T",), 6, 7)]),
+        ("---\nrank: 4\ntitle: 'A copy'\n---\n\nintro\n\n## A\na\n## B\nb\n",
+         [(("A copy",), 3, 6), (("A copy", "A"), 8, 9), (("A copy", "B"), 10, 11)]),
+        ("---\ntitle: >\n  long\n---\ntext\n", [((), 5, 5)]),
+        ("---\ntitle: ''\n---\ntext\n", [((), 4, 4)]),
         ("<!--\n# no\n-->\n\n# T\n<!-- only a comment -->\n\n# U\n\n> ## quoted\n\n- # in a list\n", [(("U",), 8, 12)]),
         ("### deep\na\n# T\nb\n", [(("deep",), 1, 2), (("T",), 3, 4)]),
         ("no heading at all\n", [((), 1, 1)]),
@@ -94,6 +98,7 @@ def test_the_title_is_that_of_the_document() -> None:
     assert titles == ["T"] * 3
     assert {section.title for section in sections_of("docs/a.md", "# T\ntext\n# U\na\n")} == {"a.md"}
     assert {section.title for section in sections_of("docs/a.md", "## A\na\n## B\nb\n")} == {"a.md"}
+    assert [section.title for section in sections_of("a.md", "---\ntitle: T\n---\n## A\na\n")] == ["T"]
 
 
 @pytest.mark.parametrize(
