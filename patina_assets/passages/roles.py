@@ -13,6 +13,7 @@ class Role(StrEnum):
 
     SOURCE = "source"
     TEST = "test"
+    INNER_TEST = "inner test"
     EXAMPLE = "example"
     CHANGELOG = "changelog"
     VENDORED = "vendored"
@@ -35,6 +36,8 @@ _VENDORED_FOLDERS = frozenset({"vendor", "third_party", "third-party", "thirdpar
 # Of a folder such as `integration-tests` or `__performance_tests__`.
 _TEST_FOLDER_PARTS = frozenset({"test", "tests", "testing"})
 _TEST_NAME = re.compile(r"(?:^tests?[_.-]|[_.-](?:tests?|spec|specs)\.[^.]+$|^conftest\.py$|Tests?\.\w+$)")
+# A module of tests in the file that it tests, as Rust has it.
+_INNER_TEST = re.compile(r"(?:^|::)tests?::")
 _CHANGELOG = re.compile(r"^(?:change[-_]?log|changes|history|news|releases?|release[-_]notes)\b", re.IGNORECASE)
 _GENERATED = re.compile(
     r"(?:\.lock|-lock\.\w+|\.min\.\w+|_pb2(?:_grpc)?\.pyi?|\.pb\.\w+|[._]generated\.\w+|\.snap)$", re.IGNORECASE
@@ -87,6 +90,12 @@ def role_of(path: str) -> Role:
         is_translated = _TRANSLATED_NAME.search(place.name) or _TRANSLATED_PATH.search(path)
         return Role.TRANSLATED if is_translated else Role.DOCUMENT
     return Role.TEXT if is_plain_text(path) else Role.SOURCE
+
+
+def role_of_definition(path: str, symbol: str) -> Role:
+    """Return what a definition is there for: a test beside the source that it tests leads to its file."""
+    role = role_of(path)
+    return Role.INNER_TEST if role is Role.SOURCE and _INNER_TEST.search(symbol) else role
 
 
 def role_of_commit(message: str, paths: Iterable[str]) -> Role:

@@ -221,6 +221,20 @@ def test_a_path_tells_what_a_file_is_there_for(path: str, role: Role) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "symbol", "role"),
+    [
+        ("src/a.rs", "tests::finds", Role.INNER_TEST),
+        ("src/a.rs", "walk::test::finds", Role.INNER_TEST),
+        ("src/a.rs", "contests::finds", Role.SOURCE),
+        ("src/a.rs", "tests", Role.SOURCE),
+        ("tests/a.rs", "tests::finds", Role.TEST),
+    ],
+)
+def test_a_test_in_a_source_is_known(path: str, symbol: str, role: Role) -> None:
+    assert Passage("function", "x", symbol, path=path).role is role
+
+
+@pytest.mark.parametrize(
     ("length", "paths", "role"),
     [
         (200, ["README.md", "src/a.rs"], Role.SOURCE),
