@@ -8,7 +8,7 @@ class Heading:
     """A heading.
 
     Attributes:
-        level: 1 for the outermost of a text, 0 for a title that stands before it.
+        level: 1 for the outermost.
         title: What it says, as it is written.
         start: Its first line, from 0.
         end: The line after its last.

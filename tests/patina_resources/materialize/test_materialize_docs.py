@@ -26,10 +26,6 @@ def found(path: str, text: str) -> Found:
         ("# T\n```\n# no\n~~~\n```\n\n~~~~\n~~~\n## no\n~~~~\n", [(("T",), 1, 10)]),
         ("Title\nand more\n=====\n\nSub\n---\ntext\n\n---\n\nmore\n", [(("Title and more", "Sub"), 5, 11)]),
         ("---\ntitle: x\n# no\n---\n\n# T ##\ntext\n", [(("T",), 6, 7)]),
-        ("---\nrank: 4\ntitle: 'A copy'\n---\n\nintro\n\n## A\na\n## B\nb\n",
-         [(("A copy",), 3, 6), (("A copy", "A"), 8, 9), (("A copy", "B"), 10, 11)]),
-        ("---\ntitle: >\n  long\n---\ntext\n", [((), 5, 5)]),
-        ("---\ntitle: ''\n---\ntext\n", [((), 4, 4)]),
         ("<!--\n# no\n-->\n\n# T\n<!-- only a comment -->\n\n# U\n\n> ## quoted\n\n- # in a list\n", [(("U",), 8, 12)]),
         ("### deep\na\n# T\nb\n", [(("deep",), 1, 2), (("T",), 3, 4)]),
         ("no heading at all\n", [((), 1, 1)]),
@@ -98,7 +94,36 @@ def test_the_title_is_that_of_the_document() -> None:
     assert titles == ["T"] * 3
     assert {section.title for section in sections_of("docs/a.md", "# T\ntext\n# U\na\n")} == {"a.md"}
     assert {section.title for section in sections_of("docs/a.md", "## A\na\n## B\nb\n")} == {"a.md"}
-    assert [section.title for section in sections_of("a.md", "---\ntitle: T\n---\n## A\na\n")] == ["T"]
+
+
+@pytest.mark.parametrize(
+    ("head", "title"),
+    [
+        ("---\ntitle: 'Set up: all'\nweight: 3\n---\n", "Set up: all"),
+        ("---\nlayout: page\nTitle: >-\n  Set up\n\n  here # no comment\ntags: [a]\n---\n", "Set up here # no comment"),
+        ('+++\ndraft = true\ntitle = "Set \\u0055p"\n+++\n', "Set Up"),
+        ("---\ntitle: 2024-01-02 # a day\n{{ include }}: [\n---\n", "2024-01-02"),
+        ("---\ntitle: [a, b]\n---\n", ""),
+        ("---\ntitle: 'never closed\n---\n", ""),
+        ("+++\ntitle = 5\n+++\n", ""),
+        ("---\n---\n", ""),
+    ],
+)
+def test_the_title_in_the_front_matter_stands_above_the_headings(head: str, title: str) -> None:
+    lines = head.count("\n")
+    above = (title,) if title else ()
+    body = "\nintro\n\n## A\na\n\n## B\nb\n"
+    wanted = [
+        (above, lines + 2, lines + 2),
+        ((*above, "A"), lines + 4, lines + 5),
+        ((*above, "B"), lines + 7, lines + 8),
+    ]
+    assert found("a.md", head + body) == wanted
+    assert {section.title for section in sections_of("a.md", head + body)} == {title or "a.md"}
+    # A page that has a heading above all others says itself what it is called.
+    assert found("a.md", f"{head}# T\n## A\na\n") == [(("T", "A"), lines + 2, lines + 3)]
+    versions = f"{head}## 1.2\n- a\n### Fixed\n- b\n"
+    assert found("CHANGELOG.md", versions) == [((*above, "1.2"), lines + 1, lines + 4)]
 
 
 @pytest.mark.parametrize(
