@@ -12,7 +12,6 @@ import dagster as dg
 from patina_assets.orchestration.checks import (
     ALL_ROWS_READABLE,
     ROWS_CAN_BE_READ,
-    check_results,
     check_specs,
     checked_alone,
     checked_asset,
@@ -45,7 +44,7 @@ from patina_assets.pipeline.progress import Progress, ProgressLines
 from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
 from patina_assets.pipeline.stages import ProjectionStages
-from patina_assets.pipeline.stages.stage import CheckResult, Stage
+from patina_assets.pipeline.stages.stage import CheckResult, FailedCheckError, Stage
 from patina_assets.pipeline.staleness import LOCK, MODEL, recipe_inputs
 from patina_assets.pipeline.workspace import Workspace, look_at_sources
 from patina_resources.errors import PatinaError
@@ -214,19 +213,25 @@ def _stage_asset(
         forced = stated(lambda: build.forced(projection.name, [*workspace.names(), MODEL]))
         report, prefix = logged(context.log), _prefix(context, key)
         at_once = stated(lambda: workers.of(context, build, prefix, report))
-        outcome = stated(
-            lambda: (
-                at_once.outcome(projection.name, stage.name, report)
-                or run_stage(workspace, projection.name, stage.name, report, full=forced, renew=build.renew)
+        try:
+            outcome = stated(
+                lambda: (
+                    at_once.outcome(projection.name, stage.name, report)
+                    or run_stage(workspace, projection.name, stage.name, report, full=forced, renew=build.renew)
+                )
             )
-        )
+            checks = stated(outcome.checks)
+        except dg.Failure as failure:
+            if isinstance(failure.__cause__, FailedCheckError):
+                yield from wanted(context, failure.__cause__.checks)
+            raise
         if stage.embeds and not outcome.reused:
             for event in _observed_caches(workspace, outcome.record, prefix):
                 context.log_event(event)
         yield dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.record.digest),
             metadata=stated(lambda: outcome_metadata(outcome)),
-            check_results=wanted(context, stated(lambda: check_results(outcome))),
+            check_results=wanted(context, checks),
         )
 
     return built

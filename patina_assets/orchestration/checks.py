@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from patina_assets.pipeline.runner import StageOutcome
 from patina_assets.pipeline.stages.stage import CheckResult, Stage
 from patina_assets.pipeline.workspace import Workspace, manifest_state
 from patina_resources.errors import PatinaError
@@ -40,15 +39,6 @@ def checked_asset(
         config_schema=config_schema or {},
         can_subset=True,
     )
-
-
-def check_results(outcome: StageOutcome) -> list[CheckResult]:
-    """Return the results of the checks of a stage that was built or found fresh.
-
-    Raises:
-        PatinaError: A file of it, or of a stage before it, is missing or damaged.
-    """
-    return of_one_build(outcome.built, outcome.stage.checks)
 
 
 def checks_of_files(workspace: Workspace, stage: Stage) -> list[CheckResult]:

@@ -89,7 +89,8 @@ def _tell(
     if not instance.has_run(build.run):
         for key, stage in known.items():
             latest = instance.get_latest_materialization_event(key)
-            if latest is None or latest.run_id != build.run:  # else it was told, and its page would show it twice
+            was_told = latest is not None and latest.run_id == build.run  # its page would show it twice
+            if stage.digest and not was_told:
                 made = _materialization(workspace, key, stage, versions[key] or "", prefix)
                 report(DagsterEventType.ASSET_MATERIALIZATION, build.ended, StepMaterializationData(made))
             for evaluation in _evaluations(key, stage):

@@ -19,7 +19,7 @@ from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import Report
 from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_stage
-from patina_assets.pipeline.stages.stage import CheckResult
+from patina_assets.pipeline.stages.stage import CheckResult, FailedCheckError
 from patina_assets.pipeline.staleness import MODEL, StageVerdict
 from patina_assets.pipeline.workers.workers import trains_from_the_start
 from patina_assets.pipeline.workspace import Workspace
@@ -37,7 +37,6 @@ from patina_resources.documents.checks import (
 from patina_resources.errors import PatinaError
 from patina_resources.interrupts import was_interrupted
 from patina_resources.project.project import Project
-from patina_resources.store.artifacts import of_one_build
 from patina_resources.store.files import delete_file, remove_leftovers, write_atomic
 
 # What a list of runs tells of a build: who asked for it, and why.
@@ -67,7 +66,7 @@ class NotedStage:
     Attributes:
         projection: Its projection.
         stage: Its name.
-        digest: Of what it gave.
+        digest: Of what it gave; empty where a check held it back.
         inputs: What it was made from: digests by name.
         facts: What was counted and measured: numbers by name.
         reused: Nothing had changed, nothing was built.
@@ -140,12 +139,12 @@ def build_directly(
             try:
                 for name in wanted[projection.name]:
                     outcome = run_stage(workspace, projection.name, name, report, writes_lock=False)
-                    checks = of_one_build(outcome.built, outcome.stage.checks)
-                    stages.append(_noted(outcome, checks))
-                    _refuse_failed(outcome, checks)
+                    stages.append(_noted(outcome, outcome.checks()))
             except Exception as error:  # also that of a plugin: the other projections go on
                 if was_interrupted():
                     raise KeyboardInterrupt from error
+                if isinstance(error, FailedCheckError):
+                    stages.append(_held_back(error))
                 failures.append(_sentence(projection.name, error))
     try:
         publish_lock(workspace)
@@ -171,13 +170,6 @@ def _by_projection(stale: Sequence[StageVerdict]) -> dict[str, list[str]]:
     return wanted
 
 
-def _refuse_failed(outcome: StageOutcome, checks: Sequence[CheckResult]) -> None:
-    """Raise PatinaError where a check failed that holds back what follows."""
-    for check in checks:
-        if check.blocking and not check.passed:
-            raise PatinaError(f"{outcome.stage.place}: the check {check.name} failed: {check.reason}")
-
-
 def _noted(outcome: StageOutcome, checks: Sequence[CheckResult]) -> NotedStage:
     made = outcome.record
     return NotedStage(
@@ -191,6 +183,10 @@ def _noted(outcome: StageOutcome, checks: Sequence[CheckResult]) -> NotedStage:
         seconds=round(outcome.seconds, 3),
         checks=tuple(checks),
     )
+
+
+def _held_back(error: FailedCheckError) -> NotedStage:
+    return NotedStage(error.projection, error.stage, "", {}, {}, False, "", 0.0, error.checks)
 
 
 def note_build(project: Project, build: NotedBuild) -> None:

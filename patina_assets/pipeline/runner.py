@@ -1,7 +1,7 @@
 """Builds one stage at a time, unless it is fresh. Dagster and the CLI both stand on it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ from patina_assets.pipeline.progress import Progress, Report
 from patina_assets.pipeline.reasons import FORCED, Reason, reasons_text
 from patina_assets.pipeline.sharing.stage_cache import fetched, offer
 from patina_assets.pipeline.stages.lineage import adopt, basis_on_disk, drift_on_disk, keep, lacks_lineage, with_lineage
-from patina_assets.pipeline.stages.stage import Stage, Work
+from patina_assets.pipeline.stages.stage import CheckResult, Stage, Work
 from patina_assets.pipeline.staleness import (
     BaseModelState,
     StageVerdict,
@@ -32,7 +32,7 @@ from patina_assets.search.base_model import base_files, corpus_model_paths
 from patina_resources.embedding.side_by_side import BaseFiles
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import CORPUS_STATIC
-from patina_resources.store.artifacts import MUTEX_WAIT_SECONDS, BuiltProjection, publish_stage, settle
+from patina_resources.store.artifacts import MUTEX_WAIT_SECONDS, BuiltProjection, of_one_build, publish_stage, settle
 from patina_resources.store.files import remove_leftovers, write_if_changed
 from patina_resources.store.manifests import StageRecord, read_manifest
 from patina_resources.store.mutex import exclusive, shared
@@ -51,6 +51,7 @@ class StageOutcome:
         reused: Nothing had changed, nothing was built.
         reasons: Why it was built.
         seconds: How long that took.
+        checked: The results of its checks, where it was built here: they were asked before it was published.
     """
 
     stage: Stage
@@ -58,11 +59,21 @@ class StageOutcome:
     reused: bool
     reasons: tuple[Reason, ...]
     seconds: float
+    checked: tuple[CheckResult, ...] = ()
 
     @property
     def record(self) -> StageRecord:
         """Its manifest entry."""
         return self.built.stage(self.stage.name).record
+
+    def checks(self) -> Sequence[CheckResult]:
+        """Return the results of its checks; where it was not built here, what is on disk is checked now.
+
+        Raises:
+            FailedCheckError: One failed that holds back what follows.
+            PatinaError: A file of it, or of a stage before it, is missing or damaged.
+        """
+        return self.checked or of_one_build(self.built, self.stage.passed_checks)
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,7 @@ def run_stage(
         writes_lock: Write the lock after the last stage of a projection; else the caller does, at the end.
 
     Raises:
+        FailedCheckError: A check failed that holds it back. What was built before stays.
         PatinaError: An input is missing or damaged, or the eventlog holds no signal. What was built before stays.
     """
     started = time.monotonic()
@@ -145,18 +157,18 @@ def run_stage(
         if verdict.stays and not full:
             kept = _keep(chosen, found, verdict, report)
             return StageOutcome(chosen, kept, True, verdict.reasons, time.monotonic() - started)
-        built = None if full else fetched(workspace, chosen, found, report)
+        built, checked = None if full else fetched(workspace, chosen, found, report), list[CheckResult]()
         if built is None:
             with blas_on_one_thread():
                 epochs = 0 if full else verdict.epochs
-                built = _build(workspace, chosen, found, report, epochs, clean=full or renew)
+                built, checked = _build(workspace, chosen, found, report, epochs, clean=full or renew)
             offer(workspace, chosen, built, report)
         else:
             report(Progress(chosen.place, 0, 0, "", "taken from the team's cache"))
         if writes_lock and chosen is projection.last:
             publish_lock(workspace)
     reasons = FORCED if verdict.stays else verdict.reasons
-    return StageOutcome(chosen, built, False, reasons, time.monotonic() - started)
+    return StageOutcome(chosen, built, False, reasons, time.monotonic() - started, tuple(checked))
 
 
 @contextmanager
@@ -243,8 +255,8 @@ def _model_on_disk(workspace: Workspace, files: BaseFiles) -> BaseModelState:
 
 def _build(
     workspace: Workspace, stage: Stage, before: BuiltProjection, report: Report, epochs: int, *, clean: bool
-) -> BuiltProjection:
-    """Compute a stage, or continue it by some epochs, and publish it. The caller holds the mutex."""
+) -> tuple[BuiltProjection, list[CheckResult]]:
+    """Compute a stage, or continue it by some epochs, and publish it if its checks pass. The caller holds the mutex."""
     if stage.upstream:
         read_manifest(before.paths.manifest)  # one that cannot be used is refused by its own sentence
     mixed = built_from_others(stage, before.manifest)
@@ -260,8 +272,10 @@ def _build(
     facts = made.facts if previous is None else stage.facts_after(made.facts, previous)
     record = StageRecord(fingerprint(inputs), inputs, made.digest, {}, facts)
     record = with_lineage(stage, record, before, epochs)
+    tried = before.replaced(stage.name, record, made.contents)
+    checked = stage.passed_checks(tried)
     place_of = {role: before.paths.folder / f"{before.paths.name}.{role}" for role in made.contents}
     contents = {place_of[role]: data for role, data in made.contents.items()}
     digests = {place_of[role]: digest for role, digest in made.digests.items()}
     published = publish_stage(before.paths, stage.name, record, contents, digests)
-    return before.replaced(stage.name, published, made.contents)
+    return tried.replaced(stage.name, published, made.contents), checked

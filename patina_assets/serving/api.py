@@ -1,14 +1,17 @@
 """The JSON API of the search page: how its operations are answered. All but `note` only read."""
 
 import json
-from collections.abc import Callable, Sequence
+from asyncio import Semaphore
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
+from patina_assets.serving.answers.encoded import EncodedAnswer
 from patina_assets.serving.answers.new_notes import written_note
 from patina_assets.serving.doors import Doors
 from patina_assets.serving.editor import EditorLinks
@@ -21,6 +24,30 @@ from patina_resources.store.mothership import mothership
 
 API = "/api/v1"
 HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'"}
+# What is large and seldom another is kept by the browser, which asks whether it is still so.
+KEPT_HEADERS = {**HEADERS, "Cache-Control": "private, no-cache"}
+# More threads would wait for each other, and keep the one that speaks to the network waiting.
+MOST_FIRST, MOST_OTHERS = 4, 2
+PORTION_BYTES = 64 << 10
+
+
+class PortionedResponse(Response):
+    """A response that is sent as fast as it is read: the server holds no copy of what nobody has read yet."""
+
+    def __init__(self, parts: Sequence[bytes], headers: Mapping[str, str], media_type: str) -> None:
+        """Take the parts of the body; the caller may keep them, too."""
+        length = str(sum(map(len, parts)))
+        super().__init__(headers={**headers, "Content-Length": length}, media_type=media_type)
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's parameters
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for part in self._parts:
+            for start in range(0, len(part), PORTION_BYTES):
+                body = part[start : start + PORTION_BYTES]
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def api_routes(prefix: str, doors: Doors, running: Running) -> Sequence[BaseRoute]:
@@ -61,11 +88,15 @@ def api_routes(prefix: str, doors: Doors, running: Running) -> Sequence[BaseRout
     def document(_: Request) -> Response:
         return json_response(openapi_document(f"{prefix}{API}"))
 
+    first, others = Semaphore(MOST_FIRST), Semaphore(MOST_OTHERS)
     return [
-        Route(f"{prefix}{API}/status", status),
+        Route(f"{prefix}{API}/status", _in_turn(status, first)),
         Route(f"{prefix}{API}/openapi.json", document),
         Route(f"{prefix}{API}/note", note, methods=["POST"]),
-        *(Route(f"{prefix}{API}/{one.name}", _answering(one, doors)) for one in OPERATIONS),
+        *(
+            Route(f"{prefix}{API}/{one.name}", _in_turn(_answering(one, doors), first if one.goes_first else others))
+            for one in OPERATIONS
+        ),
     ]
 
 
@@ -76,7 +107,25 @@ def not_found(_: Request) -> Response:
 
 def json_response(document: Any) -> Response:  # noqa: ANN401 - values for JSON
     """Return a response of JSON, in ASCII: a text of a repository may hold half surrogates."""
-    return Response(json.dumps(document).encode(), 200, HEADERS, "application/json")
+    return PortionedResponse((json.dumps(document).encode(),), HEADERS, "application/json")
+
+
+def _in_turn(answer: Callable[[Request], Response], turns: Semaphore) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers in a thread when it is its turn."""
+
+    async def answered(request: Request) -> Response:
+        async with turns:
+            return await run_in_threadpool(answer, request)
+
+    return answered
+
+
+def _kept_response(found: EncodedAnswer, request: Request) -> Response:
+    """Return an answer, or that the one which the browser has kept is still it."""
+    headers = {**KEPT_HEADERS, "ETag": f'"{found.digest}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(None, 304, headers)
+    return PortionedResponse(found.parts, headers, "application/json")
 
 
 def _answering(operation: Operation, doors: Doors) -> Callable[[Request], Response]:
@@ -87,6 +136,8 @@ def _answering(operation: Operation, doors: Doors) -> Callable[[Request], Respon
             document = operation.answer(answers, values)
         except PatinaError as error:
             return problem(400, str(error))
+        if isinstance(document, EncodedAnswer):
+            return _kept_response(document, request)
         return json_response(EditorLinks(answers.project.root, doors.editor).added(document))
 
     return answer

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from patina_assets.search.asking.chosen import chosen_filters
+from patina_assets.serving.answers.encoded import EncodedAnswer
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_resources.errors import PatinaError, check_known, shown
 
@@ -41,12 +42,14 @@ class Operation:
         summary: What it answers.
         parameters: What it takes.
         answer: Gives the answer, from the values of all parameters.
+        goes_first: Whether somebody waits for it while typing: it does not wait for those that are not.
     """
 
     name: str
     summary: str
     parameters: Sequence[Parameter]
-    answer: Callable[[ProjectAnswers, Asked], dict[str, Any]]
+    answer: Callable[[ProjectAnswers, Asked], dict[str, Any] | EncodedAnswer]
+    goes_first: bool = False
 
 
 PROJECT = Parameter("project", "Name of the project; the first where it is left out.")
@@ -85,6 +88,7 @@ OPERATIONS = (
             CHARACTERS,
         ),
         _search,
+        goes_first=True,
     ),
     Operation(
         "like",

@@ -16,6 +16,8 @@ END = "# <<< patina <<<"
 FIRST_LINE = "#!/bin/sh\n"
 _SHELLS = ("sh", "bash", "dash", "ksh", "ash", "zsh")
 _REBASES = '[ ! -e "$git_dir/rebase-merge" ] && [ ! -e "$git_dir/rebase-apply" ] || exit 0'
+# Without a process of its own: a rebase calls it for each commit. In a worktree `.git` is a file, and it says nothing.
+_PICKED = '[ -e "${GIT_DIR:-.git}/rebase-merge" ] || '
 # An empty or relative entry is the working folder: Python would import modules of whoever was pulled from.
 _NO_WORKING_FOLDER = 'case ":${PYTHONPATH-}:" in *::* | *:[!/]*) unset PYTHONPATH ;; esac'
 # The commits of a rebase are none of ours until it has ended. It runs post-checkout when it begins, which may be all
@@ -67,8 +69,9 @@ def lines_of(hook: str, starter: Starter, *, whole_file: bool) -> str:
         starter: What it starts.
         whole_file: Whether the file has nothing else.
     """
+    first = "" if hook in _GUARDS else _PICKED
     return f"""{BEGIN_FILE if whole_file else BEGIN}
-(
+{first}(
   git_dir=${{GIT_DIR:-.git}}
   [ -d "$git_dir" ] || git_dir=$(git rev-parse --git-dir) || exit 0
   [ ! -e "$git_dir/BISECT_LOG" ] || exit 0

@@ -32,16 +32,8 @@ from patina_resources.models.cache_files import (
     problem_of,
 )
 from patina_resources.models.lock import LockRecord, record_model
-from patina_resources.models.registry import (
-    CORPUS_STATIC,
-    ModelFiles,
-    ModelSpec,
-    Precision,
-    model_digest,
-    reference_of,
-    shown_key,
-    split_key,
-)
+from patina_resources.models.references import reference_of, shown_key, split_key
+from patina_resources.models.registry import CORPUS_STATIC, ModelFiles, ModelSpec, Precision, model_digest
 from patina_resources.models.stores import (
     Recorded,
     all_records,

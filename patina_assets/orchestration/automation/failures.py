@@ -65,11 +65,16 @@ def failures_after(
     only = dg.RunStatusChangeRecordsFilter(DagsterEventType.RUN_FAILURE, after_storage_id=seen)
     records = instance.fetch_run_status_changes(only, ascending=True, limit=TOLD_AT_ONCE).records
     found = instance.get_runs(RunsFilter(run_ids=[record.run_id for record in records])) if records else []
-    runs = {run.run_id: run for run in found if location_of(run) == location and COMMAND_TAG not in run.tags}
+    runs = {run.run_id: run for run in found if location_of(run) == location and not _is_of_command(run)}
     return [
         (record.storage_id, runs.get(record.run_id), _message(record.event_log_entry.dagster_event))
         for record in records
     ]
+
+
+def _is_of_command(run: DagsterRun) -> bool:
+    """Return whether a command has started a run; one that is executed again on Dagster's page has its tags, too."""
+    return COMMAND_TAG in run.tags and run.parent_run_id is None
 
 
 def failure_sentence(instance: dg.DagsterInstance, run_id: str, message: str) -> str:

@@ -17,6 +17,7 @@ from patina_assets.pipeline.formats import decode_items
 from patina_assets.pipeline.progress import Report
 from patina_assets.recipe.model import Refresh
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec
+from patina_resources.errors import PatinaError
 from patina_resources.eventlog.looks.memory import SourceDigest
 from patina_resources.eventlog.reader import Eventlog, Row, Source
 from patina_resources.project.project import Project
@@ -84,7 +85,7 @@ class CheckResult:
         name: One of those that the stage has `promised`.
         passed: Whether what was promised holds.
         reason: What was found, in words.
-        blocking: Whether what follows is not built where it failed.
+        blocking: Whether the stage is not published where it failed, and what follows is not built.
         figures: Numbers that Dagster plots.
     """
 
@@ -93,6 +94,24 @@ class CheckResult:
     reason: str
     blocking: bool = True
     figures: Mapping[str, float] = field(default_factory=dict)
+
+
+class FailedCheckError(PatinaError):
+    """A check of a stage failed that holds it back, and what follows it.
+
+    Attributes:
+        projection: The projection.
+        stage: Name of its stage.
+        checks: The results of all its checks.
+    """
+
+    def __init__(self, projection: str, stage: str, checks: Sequence[CheckResult]) -> None:
+        """Take the results of all checks; at least one of them holds back, and has failed."""
+        first = next(check for check in checks if check.blocking and not check.passed)
+        super().__init__(
+            f"{projection}/{stage}: the check {first.name} failed: {first.reason}: what was built before stays"
+        )
+        self.projection, self.stage, self.checks = projection, stage, tuple(checks)
 
 
 @dataclass(frozen=True)
@@ -140,7 +159,7 @@ class Stage(ABC):
         version: Raised when it gives something else for the same inputs.
         kinds: What it is made with, as tags on its asset.
         description: What it is; `{name}` stands for the projection.
-        promised: The checks of what it published, each with what it says.
+        promised: The checks of what it publishes, each with what it says.
         columns: What the table of `patina oxidize` tells of it.
         embeds: Whether it uses the base model.
     """
@@ -200,11 +219,23 @@ class Stage(ABC):
 
     @abstractmethod
     def checks(self, built: BuiltProjection) -> list[CheckResult]:
-        """Return the results of its checks on what was published.
+        """Return the results of its checks on what is about to be published, or was.
 
         Raises:
             PatinaError: A file is missing or damaged.
         """
+
+    def passed_checks(self, built: BuiltProjection) -> list[CheckResult]:
+        """Return the results of its checks.
+
+        Raises:
+            FailedCheckError: One failed that holds it back.
+            PatinaError: A file is missing or damaged.
+        """
+        checks = self.checks(built)
+        if any(check.blocking and not check.passed for check in checks):
+            raise FailedCheckError(self.projection, self.name, checks)
+        return checks
 
     def metadata(self, built: BuiltProjection) -> dict[str, Any]:
         """Return what its page shows: numbers, text, `Table`s and `Picture`s; None is left out.

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from patina_assets.pipeline.progress import Progress
 from patina_assets.pipeline.reasons import Reason
 from patina_assets.pipeline.runner import run_stage
+from patina_assets.pipeline.stages.stage import CheckResult, FailedCheckError
 from patina_assets.pipeline.workspace import Workspace
 from patina_resources.errors import PatinaError
 
@@ -43,6 +44,7 @@ class StageDone:
     reused: bool
     reasons: tuple[Reason, ...]
     seconds: float
+    checked: tuple[CheckResult, ...]
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,14 @@ class AssignmentFailed:
     Attributes:
         text: The sentence of a `PatinaError`, or the traceback of anything else.
         is_expected: Whether it is the sentence.
+        held_back: Name of the stage, where a check of it failed.
+        checks: The results of its checks then.
     """
 
     text: str
     is_expected: bool
+    held_back: str = ""
+    checks: tuple[CheckResult, ...] = ()
 
 
 Message = Progress | StageDone | AssignmentFailed
@@ -69,6 +75,8 @@ def serve() -> None:
     threading.Thread(target=_follow, args=(connection, model_is_ready), daemon=True).start()
     try:
         build(assignment, connection.send, model_is_ready)
+    except FailedCheckError as error:
+        connection.send(AssignmentFailed(str(error), True, error.stage, error.checks))
     except PatinaError as error:
         connection.send(AssignmentFailed(str(error), is_expected=True))
     except Exception:  # told where somebody reads it
@@ -100,4 +108,4 @@ def build(assignment: Assignment, say: Callable[[Message], None], model_is_ready
         if workspace.projection(name).stage(stage).embeds:
             model_is_ready.wait()
         outcome = run_stage(workspace, name, stage, say, full=assignment.full, renew=assignment.renew)
-        say(StageDone(stage, outcome.reused, outcome.reasons, outcome.seconds))
+        say(StageDone(stage, outcome.reused, outcome.reasons, outcome.seconds, outcome.checked))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 from patina_assets.pipeline.progress import Progress, Report
 from patina_assets.pipeline.runner import StageOutcome, model_on_disk, publish_lock, run_model, run_stage
 from patina_assets.pipeline.stages import ProjectionStages
-from patina_assets.pipeline.stages.stage import TrainedStage
+from patina_assets.pipeline.stages.stage import FailedCheckError, TrainedStage
 from patina_assets.pipeline.staleness import training_basis
 from patina_assets.pipeline.workers.worker import Assignment, AssignmentFailed, Message, StageDone
 from patina_assets.pipeline.workspace import Workspace, manifest_state
@@ -179,7 +179,8 @@ class Workers:
         done, workspace = self._done[name, stage], self._assigned[name].workspace
         paths = workspace.paths(name)
         built = BuiltProjection(paths, manifest_state(paths).manifest)
-        return StageOutcome(workspace.projection(name).stage(stage), built, done.reused, done.reasons, done.seconds)
+        chosen = workspace.projection(name).stage(stage)
+        return StageOutcome(chosen, built, done.reused, done.reasons, done.seconds, done.checked)
 
     def _take(self, name: str, report: Report) -> None:
         """Take the next message of a process."""
@@ -188,8 +189,10 @@ class Workers:
                 report(progress)
             case StageDone() as done:
                 self._done[name, done.stage] = done
-            case AssignmentFailed(text, is_expected):
+            case AssignmentFailed(text, is_expected, held_back, checks):
                 self._messages[name].put(None)
+                if held_back:
+                    raise FailedCheckError(name, held_back, checks)
                 raise PatinaError(text) if is_expected else RuntimeError(text)
             case None:
                 self._messages[name].put(None)

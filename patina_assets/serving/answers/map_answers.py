@@ -1,7 +1,6 @@
 """The map of an index: where its items lie, as the build that made the index has placed them."""
 
 from threading import Lock
-from typing import Any
 
 from patina_assets.pictures.map import map_document
 from patina_assets.pictures.plane import MAP_ITEMS
@@ -9,6 +8,7 @@ from patina_assets.pipeline.stages.index import item_places
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.indexes import Indexes
 from patina_assets.serving.answers.documents import name_of
+from patina_assets.serving.answers.encoded import EncodedDocument
 from patina_resources.errors import PatinaError
 from patina_resources.store.paths import ProjectionPaths
 
@@ -22,10 +22,10 @@ class Maps:
 
     def __init__(self) -> None:
         """Keep none yet."""
-        self._kept: dict[tuple[int, str], tuple[Indexes, dict[str, Any]]] = {}
+        self._kept: dict[tuple[int, str], tuple[Indexes, EncodedDocument]] = {}
         self._lock = Lock()
 
-    def map(self, indexes: Indexes, name: str) -> dict[str, Any]:
+    def map(self, indexes: Indexes, name: str) -> EncodedDocument:
         """Return a map for `map.js`, with the `name` of each item, which `like` and `passage` take.
 
         Args:
@@ -47,7 +47,7 @@ class Maps:
         return found
 
 
-def _drawn(paths: ProjectionPaths) -> dict[str, Any]:
+def _drawn(paths: ProjectionPaths) -> EncodedDocument:
     found = item_places(paths, MAP_ITEMS)
     document = map_document(found, HOVER_CHARACTERS)
-    return {**document, "names": [name_of(item) for item in found.items], "items": found.total}
+    return EncodedDocument.of({**document, "names": [name_of(item) for item in found.items], "items": found.total})

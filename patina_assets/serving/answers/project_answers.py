@@ -21,6 +21,7 @@ from patina_assets.search.built import BASE
 from patina_assets.search.freshness import age_notes
 from patina_assets.serving.answers.bounds import MOST_RESULTS, AnswerDocument, between, cut, question
 from patina_assets.serving.answers.documents import hit_of, like_of_document, passage_document
+from patina_assets.serving.answers.encoded import EncodedAnswer
 from patina_assets.serving.answers.map_answers import Maps
 from patina_assets.serving.answers.overview import example_questions, left_out, single_filters
 from patina_assets.terminal.facts import entries_document, like_document, thing_document, why_document
@@ -156,13 +157,14 @@ class ProjectAnswers:
         diff = commit_diff(find_repository(self._project.root), found["name"])
         return {**found, "diff": diff.text, "diff_cut": diff.cut}
 
-    def map(self, projection: str = BASE) -> AnswerDocument:
-        """Return where the items of an index lie in the plane in which they vary most.
+    def map(self, projection: str = BASE) -> EncodedAnswer:
+        """Return where the items of an index lie in the plane in which they vary most, as JSON: some megabytes.
 
         Args:
             projection: A projection, or `base`.
         """
-        return {"version": JSON_VERSION, **self._maps.map(self._searchers.get().indexes, projection), **self._age()}
+        drawn = self._maps.map(self._searchers.get().indexes, projection)
+        return drawn.after({"version": JSON_VERSION, **self._age()})
 
     def recent(
         self, *, days: int | None = None, path: str | None = None, limit: int = 20, characters: int = CHARACTERS
