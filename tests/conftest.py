@@ -35,8 +35,10 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
 @pytest.fixture(autouse=True, scope="session")
 def _home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give fixtures that several tests share a home folder and a mothership."""
-    folder = tmp_path_factory.getbasetemp()
-    choose_place((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made-once")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        choose_place(tmp_path_factory.getbasetemp().parent / "made-once")
+    else:  # a process of its own: where code is changed to see who notices, nothing that other code made counts
+        choose_place(tmp_path_factory.mktemp("made-once"))
     home = tmp_path_factory.mktemp("shared-home")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HOME", str(home))

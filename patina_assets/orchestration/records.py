@@ -1,13 +1,17 @@
 """Dagster's records of one or several projects: the instance in a home of ours, or one sentence why it has none."""
 
+import io
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 from dagster._core.execution import context_creation_job
+from dagster._core.instance import types as event_handlers
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.sql import create_engine
@@ -61,10 +65,11 @@ def opened_instance(home: Path, *, keeps_output: bool = True) -> Iterator[dg.Dag
 
 @contextmanager
 def _kept_engines() -> Iterator[None]:
-    """Let one run keep its connections to the records of events.
+    """Let one run keep its connections to the records of events, and say once where these cannot be written.
 
     Dagster opens one for each event that it stores or reads, and closes it: then SQLite folds the write-ahead log into
-    the file, and SQLAlchemy compiles each statement anew. A tenth of the processor time of a small run went there.
+    the file, and SQLAlchemy compiles each statement anew. A tenth of the processor time of a small run went there. It
+    also prints each event that it cannot store, before it raises what we tell in one sentence.
     """
     engines: dict[str, Engine] = {}
 
@@ -74,10 +79,13 @@ def _kept_engines() -> Iterator[None]:
         return engines[url]
 
     sqlite_event_log.create_engine = kept  # type: ignore[assignment, attr-defined]
+    silent = SimpleNamespace(stderr=io.StringIO(), exc_info=sys.exc_info)
+    event_handlers.sys = silent  # type: ignore[assignment, attr-defined]
     try:
         yield
     finally:
         sqlite_event_log.create_engine = create_engine  # type: ignore[attr-defined]
+        event_handlers.sys = sys  # type: ignore[attr-defined]
         for engine in engines.values():
             engine.dispose()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from patina_assets.pairs.items import MAX_TEXT_CHARACTERS, Item
-from patina_assets.passages.roles import Role, role_of, role_of_commit
+from patina_assets.passages.roles import Role, role_of_commit, role_of_definition
 
 # A part of a long text: about what a reader sees at once, and what a model of 256 tokens reads.
 PART_LINES = 40
@@ -104,7 +104,7 @@ class Passage:
         """The part that its file plays, or how much its commit says and does; of what has no file, that of source."""
         if self.group is Group.COMMITS:
             return role_of_commit(self.text, self.paths)
-        return role_of(self.path) if self.path is not None else Role.SOURCE
+        return role_of_definition(self.path, self.symbol) if self.path is not None else Role.SOURCE
 
     def order(self) -> tuple[str, str, int, str, str, str]:
         """Return the sort key: content and place, so that the order of events does not matter."""

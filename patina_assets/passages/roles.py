@@ -14,11 +14,13 @@ class Role(StrEnum):
 
     SOURCE = "source"
     TEST = "test"
+    INNER_TEST = "inner test"
     EXAMPLE = "example"
     CHANGELOG = "changelog"
     VENDORED = "vendored"
     GENERATED = "generated"
     DOCUMENT = "document"
+    TRANSLATED = "translated"
     BINARY = "binary"
     TEXT = "text"
     BRIEF = "brief"
@@ -35,6 +37,8 @@ _VENDORED_FOLDERS = frozenset({"vendor", "third_party", "third-party", "thirdpar
 # Of a folder such as `integration-tests` or `__performance_tests__`.
 _TEST_FOLDER_PARTS = frozenset({"test", "tests", "testing"})
 _TEST_NAME = re.compile(r"(?:^tests?[_.-]|[_.-](?:tests?|spec|specs)\.[^.]+$|^conftest\.py$|Tests?\.\w+$)")
+# A module of tests in the file that it tests, as Rust has it.
+_INNER_TEST = re.compile(r"(?:^|::)tests?::")
 _CHANGELOG = re.compile(r"^(?:change[-_]?log|changes|history|news|releases?|release[-_]notes)\b", re.IGNORECASE)
 _GENERATED = re.compile(
     r"(?:\.lock|-lock\.\w+|\.min\.\w+|_pb2(?:_grpc)?\.pyi?|\.pb\.\w+|[._]generated\.\w+|\.snap)$", re.IGNORECASE
@@ -47,6 +51,18 @@ _BINARY = re.compile(
 # A message of fewer characters says little of what was done, and why.
 BRIEF_CHARACTERS = 200
 _DOCUMENTS = frozenset({".md", ".mdx", ".rst", ".txt", ".adoc"})
+# Languages that documents are translated into; a word such as `it` counts only where nothing else can be meant.
+_LANGUAGE = r"(?:ar|cn|cs|da|de|el|es|fa|fi|fr|he|hi|hu|id|it|ja|jp|ko|kr|nl|no|pl|pt|ro|ru|sv|th|tr|uk|vi|zh)"
+_REGION = r"[_-](?:[a-z]{2}|hans|hant|419)"
+_TRANSLATED_NAME = re.compile(
+    rf"^readme[._-]{_LANGUAGE}(?:{_REGION})?\.|\.{_LANGUAGE}(?:{_REGION})?\.\w+$|[_-](?:zh|pt|es){_REGION}\.\w+$",
+    re.IGNORECASE,
+)
+_TRANSLATED_PATH = re.compile(
+    rf"(?:^|/)(?:(?:docs?|documentation|i18n|langs?|languages?|locales?|readmes?|translations?)/{_LANGUAGE}|"
+    rf"(?:zh|pt|es){_REGION})/",
+    re.IGNORECASE,
+)
 # What a change of dependencies touches, beside lock files.
 _MANIFESTS = frozenset({
     "build.gradle", "cargo.toml", "composer.json", "gemfile", "go.mod", "go.sum", "package.json", "pom.xml",
@@ -74,8 +90,15 @@ def role_of(path: str) -> Role:
     if _CHANGELOG.search(place.name) and place.suffix.lower() in {*_DOCUMENTS, ""}:
         return Role.CHANGELOG
     if place.suffix.lower() in _DOCUMENTS:
-        return Role.DOCUMENT
+        is_translated = _TRANSLATED_NAME.search(place.name) or _TRANSLATED_PATH.search(path)
+        return Role.TRANSLATED if is_translated else Role.DOCUMENT
     return Role.TEXT if is_plain_text(path) else Role.SOURCE
+
+
+def role_of_definition(path: str, symbol: str) -> Role:
+    """Return what a definition is there for: a test beside the source that it tests leads to its file."""
+    role = role_of(path)
+    return Role.INNER_TEST if role is Role.SOURCE and _INNER_TEST.search(symbol) else role
 
 
 def role_of_commit(message: str, paths: Iterable[str]) -> Role:

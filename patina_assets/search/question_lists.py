@@ -90,7 +90,14 @@ class RankedAnswer:
 
 
 def ranked_answer(
-    file: ReadPassages, query: str, lists: GroupLists, k: int, *, is_static: bool, share: float = 1.0
+    file: ReadPassages,
+    query: str,
+    lists: GroupLists,
+    k: int,
+    *,
+    is_static: bool,
+    leaning: Mapping[Group, float],
+    share: float = 1.0,
 ) -> RankedAnswer:
     """Rank the things of each group, and mix the groups by what the question asks for.
 
@@ -100,11 +107,12 @@ def ranked_answer(
         lists: From `merged`; not empty.
         k: Number of things.
         is_static: Whether the base model knows words alone.
+        leaning: From `leanings`.
         share: How much of their weight vectors keep.
     """
     evidence = evidence_of(file, query, lists)
     by_name = {group for group, found in lists.items() if NAMES in found}
-    asked = asked_for(query, evidence, by_name if only_names(query) else ())
+    asked = asked_for(query, evidence, by_name if only_names(query) else (), leaning=leaning)
     coverage = max(seen.coverage for seen in evidence.values())
     things = {
         group: rank_group(group, found, list_weights(group, found, share, coverage), k)

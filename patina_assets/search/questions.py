@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from patina_assets.passages.passage import Group
 
@@ -78,6 +79,7 @@ def asked_for(
     evidence: Mapping[Group, Evidence],
     named: Collection[Group] = (),
     weights: Weights = WEIGHTS,
+    leaning: Mapping[Group, float] = MappingProxyType({}),
 ) -> dict[Group, float]:
     """Return how likely a question asks for each group that has an answer; the sum is 1.
 
@@ -87,9 +89,10 @@ def asked_for(
         named: Groups that have something of the names that the question consists of. A sentence about a name may ask
             for anything else.
         weights: How much each sign counts.
+        leaning: What is learned of such questions, from `leanings`.
     """
     exponents = {
-        group: weights.prior[group] + _rules(question, group, weights)
+        group: weights.prior[group] + _rules(question, group, weights) + leaning.get(group, 0.0)
         + weights.named * (group in named) + weights.coverage * seen.coverage + weights.cosine * seen.cosine
         for group, seen in evidence.items()
     }  # fmt: skip

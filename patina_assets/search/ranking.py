@@ -42,7 +42,8 @@ COSINE_SCALE = 0.1
 ROLE_FACTORS: Mapping[Group, Mapping[Role, float]] = {
     Group.CODE: {Role.TEST: 0.5, Role.EXAMPLE: 0.5, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5,
                  Role.BINARY: 0.4, Role.TEXT: 0.8},
-    Group.DOCS: {Role.TEST: 0.5, Role.EXAMPLE: 0.7, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5},
+    Group.DOCS: {Role.TEST: 0.5, Role.EXAMPLE: 0.7, Role.VENDORED: 0.4, Role.GENERATED: 0.4, Role.CHANGELOG: 0.5,
+                 Role.TRANSLATED: 0.5},
     Group.COMMITS: {Role.BRIEF: 0.6, Role.ASIDE: 0.7, Role.BRIEF_ASIDE: 0.42},
 }  # fmt: skip
 STATE_FACTOR = 0.5
@@ -54,8 +55,8 @@ FUSION_CONSTANT = 5.0
 # A thing counts by its best passages: s1 + s2 / 2 + s3 / 3. A session counts by its best note: its notes tell of many
 # subjects, and a long session would win by their number.
 PASSAGES_COUNTED: Mapping[Group, int] = {Group.CODE: 3, Group.DOCS: 3, Group.COMMITS: 3, Group.NOTES: 1}
-# Which passage of a thing is shown: what is left of a source file beside its definitions counts less. It holds words of
-# many of them, and a person points at a definition.
+# Which passage of a thing is shown: what is left of a source file beside its definitions counts less, and so do tests
+# in it. They hold words of many definitions, and a person points at one of these.
 REST_FACTOR = 0.6
 
 
@@ -181,7 +182,8 @@ def _ranks(group: Group, of_thing: Mapping[str, Sequence[Found]], *, is_cosine: 
 
 
 def _definition_factor(group: Group, entry: Found) -> float:
-    return 1.0 if entry.has_symbol or group is not Group.CODE else REST_FACTOR
+    is_rest = not entry.has_symbol or entry.role is Role.INNER_TEST
+    return REST_FACTOR if is_rest and group is Group.CODE else 1.0
 
 
 def _best_first(keys: Iterable[int], worth: Mapping[int, float]) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group, thing_of
 from patina_assets.passages.roles import Role
 from patina_assets.search.asking.filters import NO_FILTERS, Filters
+from patina_assets.search.asking.question_model import leanings
 from patina_assets.search.asking.reranker import RERANKED, RERANKER, reordered
 from patina_assets.search.base_model import is_static
 from patina_assets.search.built import BASE, LEXICAL
@@ -151,14 +152,15 @@ class Searcher:
         is_there = bool(self._indexes.whole([BASE], missing)) or self._indexes.has_passages()
         if not is_there and not words_only and filters == NO_FILTERS:
             return self._without_passages(query, k, left_out, missing)
-        lists = self._lists(query, k, filters, left_out, missing, words_only=words_only)
+        lists, vector = self._lists(query, k, filters, left_out, missing, words_only=words_only)
         if not lists:
             return self._nothing(query, filters, left_out, missing)
         name = None if words_only else self._project.config.reranker
         file, spec = self._indexes.passages(), self._indexes.spec
         share = OWN_WORDS_SHARE if self._indexes.knows_own_words_alone else 1.0
         most = k if name is None else max(k, RERANKED)
-        ranked = ranked_answer(file, query, lists, most, is_static=is_static(spec), share=share)
+        leaning = leanings(query, spec, vector)
+        ranked = ranked_answer(file, query, lists, most, is_static=is_static(spec), leaning=leaning, share=share)
         hits = [hit(file, thing, score) for thing, score in ranked.things]
         reranked = ""
         if name is not None:
@@ -183,7 +185,8 @@ class Searcher:
         missing: dict[str, str],
         *,
         words_only: bool,
-    ) -> GroupLists:
+    ) -> tuple[GroupLists, NDArray[np.float32] | None]:
+        """Return the lists of each group, and the question's vector where it has one that indexes can be asked for."""
         file = self._indexes.passages()
         depth = min(max(DEPTH, k), MOST_NEIGHBOURS)
         # SQLite lets go of the interpreter while it looks for words, which takes as long as the question's vector does.
@@ -204,7 +207,7 @@ class Searcher:
             paths = file.touched([commit.key for commit in commits])
             if touched := touched_files(commits, paths, lists[Group.CODE]):
                 lists[Group.CODE][TOUCHED] = touched
-        return lists
+        return lists, vector
 
     def _counts(self, lists: GroupLists) -> dict[str, int]:
         """Return how many passages each list gave."""

@@ -264,6 +264,6 @@ def cannot_write(path: Path, error: OSError) -> PatinaError:
         errno.ENOSPC: "free some space and run it again",
         errno.EDQUOT: "free some space and run it again",
         errno.EACCES: "give yourself write permission there",
-        errno.EROFS: "the file system is read-only",
+        errno.EROFS: "mount the file system with write permission, or use a copy elsewhere",
     }.get(error.errno or 0, "what was there before is untouched")
     return PatinaError(f"{path}: cannot be written ({error.strerror or error}): {remedy}")

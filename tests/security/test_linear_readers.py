@@ -193,6 +193,7 @@ def test_source_files_take_time_in_proportion(tmp_path: Path, language: Language
         ("Go", "func f() { g() }\n", "*", ["f"]),
         ("Java", "class A { void f() { g(); } }\n", "@", ["f"]),
         ("TypeScript", "const f = () => g()\n", "a().", ["f"]),  # a call of the result of many calls
+        ("Ruby", "def f; g; end\n", "abcd.", ["f"]),
     ],
 )
 def test_chains_and_marks_in_an_error_take_time_in_proportion(

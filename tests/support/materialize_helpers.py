@@ -12,6 +12,8 @@ from patina_resources.materialize.report import ScraperReport
 from patina_resources.materialize.run import materialize
 
 FIRST_SECOND = 1_700_000_000
+# No second process of git after each commit.
+NOT_TIDIED = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
 
 
 class GitFolder:
@@ -59,7 +61,7 @@ class GitFolder:
         """Commit everything; return the sha."""
         self._commits += 1
         self.git("add", "-A", "--", ".", ":!.patina")
-        self.git("commit", "-q", "--allow-empty", "-m", message, *options)
+        self.git(*NOT_TIDIED, "commit", "-q", "--allow-empty", "-m", message, *options)
         return self.head()
 
     def head(self) -> str:

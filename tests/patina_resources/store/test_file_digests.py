@@ -121,6 +121,9 @@ def test_damage_that_the_file_system_does_not_tell_is_seen_once_a_reader_met_it(
     assert damages(paths, record) == ()
     assert "damaged" in refusal(partial(read_output, paths, record, "usearch"))
     assert damages(paths, record) == DAMAGED
+    _begin_anew(monkeypatch)
+    known_files.believe({state: right})  # the next process has the same note: the file has another state now
+    assert damages(paths, record) == DAMAGED
 
 
 def test_a_file_that_was_just_written_is_not_noted(

@@ -15,6 +15,7 @@ from scripts import names, run
 from patina_resources.errors import PatinaError
 from patina_resources.store.files import (
     append_line,
+    cannot_write,
     file_sha256,
     kept_mode,
     leads_out,
@@ -142,6 +143,14 @@ def test_a_read_only_folder_keeps_the_old_file() -> None:
         "FOLDER/file: cannot be written (Permission denied): give yourself write permission there",
         "['file'] b'old'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "way_on"),
+    [(errno.ENOSPC, "free some space"), (errno.EROFS, "use a copy elsewhere"), (errno.EIO, "untouched")],
+)
+def test_what_cannot_be_written_names_the_way_on(number: int, way_on: str) -> None:
+    assert way_on in str(cannot_write(Path("/x"), OSError(number, os.strerror(number))))
 
 
 # A log

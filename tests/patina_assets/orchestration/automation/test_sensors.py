@@ -14,7 +14,7 @@ from small_project import add_events, delete_events, edit_recipe
 from webhook import choose_webhook, running_webhook
 
 from patina_assets.definitions import project_definitions
-from patina_assets.orchestration.automation import reload
+from patina_assets.orchestration.automation import decisions, reload
 from patina_assets.orchestration.automation.http_post import post_json
 from patina_assets.orchestration.instance import prepare_home
 from patina_assets.orchestration.keys import stage_key
@@ -50,14 +50,17 @@ def test_it_asks_again_under_another_run_key_when_the_recipe_goes_back(sensor: S
     assert len(seen) == 2
 
 
-def test_a_failing_projection_waits_and_the_others_go_on(sensor: Sensor) -> None:
+def test_a_failing_projection_waits_and_the_others_go_on(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On a busy machine the others may take longer than what is waited then.
+    assert decisions.RETRY_SECONDS[0] == 30.0
+    monkeypatch.setattr(decisions, "RETRY_SECONDS", (1e6, *decisions.RETRY_SECONDS))
     delete_events(sensor.project, "session.%")
     keys = sensor.requested()
     assert "semantic/pairs" in keys
     assert not sensor.run(keys)
     result = sensor.settled_tick()
     assert not result.run_requests
-    assert "semantic failed and is tried again in 30 s" in str(result.skip_reason)
+    assert "semantic failed and is tried again in " in str(result.skip_reason)
     edit_recipe(sensor.project, "co_changed, epochs: 2", "co_changed, epochs: 1")
     sensor.reload()
     assert sensor.requested() == {"temporal/weights", "temporal/index", "oxidize_lock"}

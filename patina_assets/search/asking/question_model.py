@@ -1,0 +1,100 @@
+"""How much a question leans to documents or to commits: by its little words, its form, and its vector where one helps.
+
+A linear model, learned from questions of people by `benchmarks/fit_question_model.py`, which wrote
+`question_model.json`. It adds to the rules of `questions.py`, and knows the base models that it was learned with.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patina_assets.passages.passage import Group
+from patina_assets.search.base_model import is_static
+from patina_assets.search.lexical import MAX_QUERY_CHARACTERS
+from patina_resources.embedding.side_by_side import BaseSpec
+
+# The entry for models that know words alone: the words of a question say there what its vector could.
+STATIC = "static"
+FILE = "question_model.json"
+CONSTANT, LENGTH, ASKS, COMMA = "<constant>", "<length>", "<?>", "<,>"
+# Shorter and longer questions were not learned from.
+FEWEST_WORDS, MOST_WORDS = 5, 25
+_QUESTION_WORD = re.compile(r"[a-z']+")
+
+
+@dataclass(frozen=True)
+class Lean:
+    """What speaks for one group.
+
+    Attributes:
+        signs: Weight of each sign; a sign that is not in it says nothing.
+        vector: float32 [dims of the model] or [0]: times the question's vector.
+    """
+
+    signs: Mapping[str, float]
+    vector: NDArray[np.float32]
+
+
+def signs_of(question: str) -> dict[str, float]:
+    """Return the words of a question and signs of its form, with their values."""
+    text = question[:MAX_QUERY_CHARACTERS].lower()
+    words = _QUESTION_WORD.findall(text)
+    form = {
+        CONSTANT: 1.0,
+        LENGTH: math.log(min(max(len(words), FEWEST_WORDS), MOST_WORDS)),
+        ASKS: float(text.rstrip().endswith("?")),
+        COMMA: float("," in text),
+    }
+    return dict.fromkeys(words, 1.0) | form
+
+
+def leanings(question: str, spec: BaseSpec, vector: NDArray[np.float32] | None) -> dict[Group, float]:
+    """Return what to add to the exponent of each group; nothing where the base model was not learned with.
+
+    Args:
+        question: The question.
+        spec: The base model.
+        vector: Of the question, float32 [spec.dims]; None or zeros where there is none.
+    """
+    name, own = part_of(spec, vector)
+    if name is None:
+        return {}
+    found = signs_of(question)
+    return {
+        group: sum(lean.signs.get(sign, 0.0) * value for sign, value in found.items())
+        + (float(lean.vector @ own) if lean.vector.size else 0.0)
+        for group, lean in _learned()[name].items()
+    }
+
+
+def part_of(spec: BaseSpec, vector: NDArray[np.float32] | None) -> tuple[str | None, NDArray[np.float32]]:
+    """Return which entry serves a base model, or None, and the part of the vector that it reads, of unit length."""
+    nothing = np.zeros(0, np.float32)
+    if is_static(spec):
+        return STATIC, nothing
+    start = 0
+    for part in spec.parts:
+        if part.name in _learned() and vector is not None:
+            own = vector[start : start + part.dims]
+            length = float(np.linalg.norm(own))
+            return (part.name, own / length) if length else (None, nothing)
+        start += part.dims
+    return None, nothing
+
+
+@cache
+def _learned() -> dict[str, dict[Group, Lean]]:
+    told = json.loads((files("patina_assets.search.asking") / FILE).read_text("utf-8"))["models"]
+    return {
+        model: {
+            Group(group): Lean(lean["signs"], np.asarray(lean["vector"], np.float32)) for group, lean in entry.items()
+        }
+        for model, entry in told.items()
+    }

@@ -1,0 +1,67 @@
+"""What is learned of a question's words and vector adds to what its rules say of the groups."""
+
+import numpy as np
+import pytest
+
+from patina_assets.passages.passage import Group
+from patina_assets.search.asking.question_model import ASKS, COMMA, LENGTH, STATIC, leanings, part_of, signs_of
+from patina_assets.search.questions import Evidence, asked_for
+from patina_resources.embedding.side_by_side import BaseSpec, resolve_base
+from patina_resources.models.registry import EMBEDDED
+from patina_resources.models.registry_files import load_registry
+from patina_resources.store.mothership import mothership
+
+MINILM = "all-minilm-l6-v2"
+EVEN = {group: Evidence(0.5, 0.5) for group in (Group.CODE, Group.DOCS, Group.COMMITS)}
+
+
+def base(name: str) -> BaseSpec:
+    return resolve_base(load_registry(mothership()), name)
+
+
+def test_signs_are_the_words_and_the_form_of_a_question() -> None:
+    signs = signs_of("Who was it, and why was it HERE? ")
+    assert {name for name, value in signs.items() if value and not name.startswith("<")} == {
+        "who", "was", "it", "and", "why", "here"}  # fmt: skip
+    assert (signs[ASKS], signs[COMMA], signs[LENGTH]) == (1, 1, pytest.approx(np.log(8)))
+    few, many = signs_of("redirects"), signs_of("a " * 100)
+    assert (few[LENGTH], few[ASKS], few[COMMA]) == (pytest.approx(np.log(5)), 0, 0)
+    assert many[LENGTH] == pytest.approx(np.log(25))
+
+
+def test_models_that_know_words_alone_learn_from_words_alone() -> None:
+    spec = base(EMBEDDED)
+    vector = np.ones(spec.dims, np.float32)
+    past, present = (leanings(f"the tool {verb} slow", spec, vector) for verb in ("was", "is"))
+    assert set(past) == {Group.DOCS, Group.COMMITS}
+    assert past[Group.COMMITS] > present[Group.COMMITS]
+    assert leanings("the tool was slow", spec, None) == past
+    assert part_of(spec, vector)[0] == STATIC
+
+
+def test_a_vector_counts_where_its_model_was_learned_with() -> None:
+    spec = base(MINILM)
+    one, other = np.eye(spec.dims, dtype=np.float32)[:2]
+    assert leanings("a question", spec, one) == pytest.approx(leanings("a question", spec, 3 * one))
+    assert leanings("a question", spec, one) != pytest.approx(leanings("a question", spec, other))
+    beside = base(f"{EMBEDDED}+{MINILM}")
+    before = np.ones(beside.dims - spec.dims, np.float32)
+    joined = leanings("a question", beside, np.concatenate([before, one]))
+    assert joined == pytest.approx(leanings("a question", spec, one))
+
+
+@pytest.mark.parametrize("vector", [None, np.zeros(384, np.float32)])
+def test_without_a_vector_nothing_is_added(vector: np.ndarray | None) -> None:
+    assert leanings("when was it slow", base(MINILM), vector) == {}
+
+
+def test_nothing_is_added_for_a_model_that_was_not_learned_with() -> None:
+    spec = base("bge-small-en-v1.5")
+    assert leanings("when was it slow", spec, np.ones(spec.dims, np.float32)) == {}
+
+
+def test_what_is_learned_makes_a_group_likelier() -> None:
+    plain, leaning = (asked_for("the tool", EVEN, leaning=added) for added in ({}, {Group.COMMITS: 1.0}))
+    assert leaning[Group.COMMITS] > plain[Group.COMMITS]
+    assert leaning[Group.DOCS] / leaning[Group.CODE] == pytest.approx(plain[Group.DOCS] / plain[Group.CODE])
+    assert sum(leaning.values()) == pytest.approx(1)
