@@ -40,6 +40,7 @@ SQL_WORD = re.compile(r"\b(SELECT|INSERT|DELETE|UPDATE|CREATE|DROP|PRAGMA|ATTACH
 SQL_PARTS = {
     ("patina_resources.embedding.cache", "marks"),  # "?,?,?"
     ("patina_resources.eventlog.writer", "int(WAIT_SECONDS * 1000)"),
+    *(("patina_resources.eventlog.reader", part) for part in ("table.name", "table.sql")),  # constants beside sources
     ("patina_resources.eventlog.writer", "table"),  # names of this program's tables
     ("patina_resources.store.database", "table"),
     *(("patina_assets.search.passage_file", part) for part in ("rows", "_listed(keys)")),  # whole numbers
