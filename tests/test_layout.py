@@ -61,7 +61,7 @@ MAY_USE_NETWORK = {
     # The Postgres of a fleet; those of `published` import its types alone.
     "patina_resources.postgres.connection",
     "patina_assets.search.published.answers",
-    "patina_assets.search.published.own_index",
+    "patina_assets.search.published.own_indexes",
     "patina_assets.search.published.passages",
     "patina_assets.search.published.publishing",
     "patina_assets.search.published.session",

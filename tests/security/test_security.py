@@ -40,11 +40,15 @@ SQL_WORD = re.compile(r"\b(SELECT|INSERT|DELETE|UPDATE|CREATE|DROP|PRAGMA|ATTACH
 SQL_PARTS = {
     ("patina_resources.embedding.cache", "marks"),  # "?,?,?"
     ("patina_resources.eventlog.writer", "int(WAIT_SECONDS * 1000)"),
+    *(("patina_resources.eventlog.reader", part) for part in ("table.name", "table.sql")),  # constants beside sources
     ("patina_resources.eventlog.writer", "table"),  # names of this program's tables
     ("patina_resources.store.database", "table"),
     *(("patina_assets.search.passage_file", part) for part in ("rows", "_listed(keys)")),  # whole numbers
-    # A whole number, and a name that holds one.
-    *(("patina_assets.search.published.own_index", part) for part in ("name", "name.partition('.')[2]", "int(number)")),
+    # A whole number, a constant, and a name that holds both.
+    *(
+        ("patina_assets.search.published.own_indexes", part)
+        for part in ("name", "name.partition('.')[2]", "INDEXES[column]", "int(number)")
+    ),
     ("patina_assets.passages.files", "event_type"),  # one of two constants
     ("patina_assets.search.published.store", "version"),  # of pgvector, in a sentence
     *(("patina_resources.eventlog.derived_views", name) for name in ("table", "names", "values", "rows")),

@@ -22,8 +22,9 @@ def make_fleet(folder: Path, settings: str = "") -> tuple[Path, dict[str, GitFol
     """Return a fleet.toml and the three repositories that it names."""
     repositories = {name: make_repository(folder / "origins", name, subject) for name, subject in SUBJECTS.items()}
     file = folder / "fleet.toml"
+    # A second process that builds costs a second to start, and takes three small repositories no sooner.
     file.write_text(
-        f'[fleet]\nfolder = "{folder}/kept"\nworkers = 2\n{settings}\n'
+        f'[fleet]\nfolder = "{folder}/kept"\nworkers = 1\n{settings}\n'
         f'[defaults]\nmodel = "english-static"\n[[folders]]\npath = "{folder}/origins"\n'
     )
     return file, repositories

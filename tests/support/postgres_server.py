@@ -83,7 +83,7 @@ def _copied(programs: Path, folder: Path) -> Path:
     libraries = package.with_name(f"{package.name}.libs")
     shutil.copytree(libraries, folder / libraries.name)
     copied = folder / package.name / programs.parent.name
-    shutil.copytree(programs.parent, copied, symlinks=True)
+    shutil.copytree(programs.parent, copied, symlinks=True, ignore=shutil.ignore_patterns("include"))
     return copied / "bin"
 
 

@@ -12,7 +12,7 @@ from patina_assets.passages.passage import Passage
 from patina_assets.search.built import BASE
 from patina_assets.search.index import index_vectors
 from patina_assets.search.indexes import Indexes
-from patina_assets.search.published.own_index import keep_own_index
+from patina_assets.search.published.own_indexes import keep_own_indexes
 from patina_assets.search.published.rows import PublishedRow, clean, row_of, vector_text
 from patina_assets.search.published.store import STORE_VERSION, SharedModel, is_made, made_for, stored_model
 from patina_resources.errors import PatinaError
@@ -139,7 +139,7 @@ class Publishable:
 def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: Project) -> Published:
     """Publish what is built of a project: all of it, or, where anything fails, nothing but who may see what is there.
 
-    A large project gets an index of its own after that (`keep_own_index`).
+    A large project gets indexes of its own after that (`keep_own_indexes`).
 
     A second publisher of the project waits for the first. Both read what is built once they may write.
 
@@ -170,7 +170,7 @@ def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: 
 
 
 def _own_indexes_kept(connection: "psycopg.Connection[Any]", numbers: Iterable[tuple[int]], passages: int) -> str:
-    return "; ".join(filter(None, (keep_own_index(connection, number, passages) for (number,) in numbers)))
+    return "; ".join(filter(None, (keep_own_indexes(connection, number, passages) for (number,) in numbers)))
 
 
 def withdraw(address: FleetAddress, names: Iterable[str]) -> Withdrawn:

@@ -34,7 +34,7 @@ def test_only_what_changed_is_built_and_answers_are_right(fleet: dict[str, GitFo
     assert states() == dict.fromkeys(SUBJECTS, "not fetched")
     assert "3 have moved" in patina("fleet", "fetch").out
     assert states() == dict.fromkeys(SUBJECTS, "to be built")
-    done = patina("fleet", "run")
+    done = patina("fleet", "run", "--workers", "2")
     assert done.code == 0, done
     assert "3 to be built, 3 done" in done.out
     assert states() == dict.fromkeys(SUBJECTS, "fresh")
@@ -205,7 +205,7 @@ def test_a_builder_that_is_killed_is_named_and_the_others_go_on(
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    done = patina("fleet", "run", "--workers", "1")
+    done = patina("fleet", "run")
     assert done.code == 1
     assert "the process that built it ended by signal 9" in done.out
     assert sorted(states().values()) == ["failed", "fresh", "fresh"]

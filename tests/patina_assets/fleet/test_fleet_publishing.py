@@ -19,7 +19,7 @@ from small_project import patina
 
 from patina_assets.fleet.building import bring_up_to_date
 from patina_assets.fleet.memory import fleet_memory
-from patina_assets.search.published import own_index
+from patina_assets.search.published import own_indexes
 from patina_resources.fleet.reader import read_fleet
 from patina_resources.store.mothership import mothership
 
@@ -110,10 +110,10 @@ def test_what_is_wrong_with_an_index_is_told_beside_the_publication(
     file, database = fleet
     monkeypatch.setenv("PATINA_FLEET", str(file))
     assert patina("fleet", "run", "alpha").code == 0
-    monkeypatch.setattr(own_index, "MADE_FROM", 1)
-    monkeypatch.setattr(own_index, "DROPPED_BELOW", 1)
-    monkeypatch.setattr(own_index, "BUILD_MEMORY", "1kB")  # Postgres refuses so little
-    told = "published, but its own index of vectors could not be made: it refused the request (SQLSTATE 22023)"
+    monkeypatch.setattr(own_indexes, "MADE_FROM", 1)
+    monkeypatch.setattr(own_indexes, "DROPPED_BELOW", 1)
+    monkeypatch.setattr(own_indexes, "BUILD_MEMORY", "1kB")  # Postgres refuses so little
+    told = "published, but its own indexes could not be made: it refused the request (SQLSTATE 22023)"
     done = patina("fleet", "publish", "alpha")
     assert (done.code, done.out.startswith("alpha: "), f"patina: alpha: {told}" in done.err) == (0, True, True), done
     read = read_fleet(file, mothership())

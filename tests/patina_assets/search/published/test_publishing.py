@@ -16,7 +16,7 @@ from small_project import add_events, build
 
 from patina_assets.passages.passage import Passage
 from patina_assets.search.asking.filters import NO_FILTERS
-from patina_assets.search.published import own_index, publishing
+from patina_assets.search.published import own_indexes, publishing
 from patina_assets.search.published.passages import CONDITIONS, NEAR, Scope
 from patina_assets.search.published.publishing import (
     Publishable,
@@ -218,20 +218,22 @@ def test_a_project_is_withdrawn_with_all_that_it_has(server: PostgresServer, pro
 
 
 OWN = (
-    "SELECT c.relname, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE relname ~ 'embedding_[0-9]'"
+    "SELECT c.relname, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid "
+    "WHERE relname ~ '(embedding|words)_[0-9]' ORDER BY relname"
 )
+WORDS_OF_ONE = "EXPLAIN SELECT id FROM patina.passage WHERE words @@ 'limit' AND project_id = ANY (ARRAY[{}])"
 
 
-def test_a_large_project_has_an_index_of_its_own(
+def test_a_large_project_has_indexes_of_its_own(
     server: PostgresServer, projects: dict[str, Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.make_database("large")
-    monkeypatch.setattr(own_index, "MADE_FROM", 5)
-    monkeypatch.setattr(own_index, "DROPPED_BELOW", 5)
+    monkeypatch.setattr(own_indexes, "MADE_FROM", 5)
+    monkeypatch.setattr(own_indexes, "DROPPED_BELOW", 5)
     publish_all(server, projects, "large")
     [[number]] = all_rows(server, "SELECT id FROM patina.project WHERE name = 'open'", "large")
-    name = f"passage_embedding_{number}"
-    assert (name, True) in all_rows(server, OWN, "large")
+    name, words = f"passage_embedding_{number}", f"passage_words_{number}"
+    assert {(name, True), (words, True)} <= set(all_rows(server, OWN, "large"))
     address = owner(server, "large")
     with connected(address) as connection, asking(connection, address, ("staff",)) as seen:
         # So small a table is read whole, unless that is made dear.
@@ -241,6 +243,12 @@ def test_a_large_project_has_an_index_of_its_own(
         asked = NEAR.format(conditions=CONDITIONS, plus="")
         plan = seen.execute(f"EXPLAIN {asked}".encode(), {**values, "vector": str([0.1] * 128), "most": 10}).fetchall()
         assert any(f"Index Scan using {name} " in line for (line,) in plan), plan
+    with psycopg.connect(server.dsn(database="large")) as connection:
+        connection.execute("SET enable_seqscan = off; SET enable_indexscan = off")  # as `patina.holding` does
+        connection.execute("DROP INDEX patina.passage_project")  # of a small project, it is as good
+        plan = connection.execute(WORDS_OF_ONE.format(number)).fetchall()
+        connection.rollback()
+        assert any(f"Bitmap Index Scan on {words} " in line for (line,) in plan), plan
     # A publisher that was killed left it half-made.
     with psycopg.connect(server.dsn("postgres", database="large"), autocommit=True) as connection:
         connection.execute(
@@ -249,11 +257,11 @@ def test_a_large_project_has_an_index_of_its_own(
     publish_all(server, projects, "large")
     assert (name, True) in all_rows(server, OWN, "large")
     withdraw(address, ["hidden"])
-    assert all_rows(server, OWN, "large") == [(name, True)]
-    # It is kept until the project is much smaller.
-    monkeypatch.setattr(own_index, "MADE_FROM", 7)
-    for least, left in ((5, 1), (6, 0)):
-        monkeypatch.setattr(own_index, "DROPPED_BELOW", least)
+    assert all_rows(server, OWN, "large") == [(name, True), (words, True)]
+    # They are kept until the project is much smaller.
+    monkeypatch.setattr(own_indexes, "MADE_FROM", 7)
+    for least, left in ((5, 2), (6, 0)):
+        monkeypatch.setattr(own_indexes, "DROPPED_BELOW", least)
         publish_all(server, {"open": projects["open"]}, "large")
         assert len(all_rows(server, OWN, "large")) == left
 
@@ -270,8 +278,8 @@ def test_an_index_that_cannot_be_made_fails_no_publication(
     server.make_database("refused")
     address = owner(server, "refused")
     publish(address, "hidden", ("board",), projects["hidden"])
-    monkeypatch.setattr(own_index, "MADE_FROM", 5)
-    monkeypatch.setattr(own_index, "DROPPED_BELOW", 5)
+    monkeypatch.setattr(own_indexes, "MADE_FROM", 5)
+    monkeypatch.setattr(own_indexes, "DROPPED_BELOW", 5)
     # Somebody's transaction does not end, as a dump's of the whole database.
     with psycopg.connect(server.dsn(database="refused")) as other, monkeypatch.context() as limits:
         limits.setattr(publishing, "LIMITS", "SET lock_timeout = '200ms'")
@@ -279,7 +287,7 @@ def test_an_index_that_cannot_be_made_fails_no_publication(
         done = publish(address, "open", ("staff",), projects["open"])
         assert (done.added, done.notice) == (
             5,
-            "published, but its own index of vectors could not be made: others held for too long what it waited for: "
+            "published, but its own indexes could not be made: others held for too long what it waited for: "
             "try again. Answers are the same, only slower; the next publication tries again",
         )
         assert all_rows(server, COUNTS, "refused") == [("hidden", 4), ("open", 5)]
@@ -289,24 +297,25 @@ def test_an_index_that_cannot_be_made_fails_no_publication(
         assert all_rows(server, OWN, "refused") == []  # and takes no room there
         connection.execute("DROP EVENT TRIGGER full_disk")
     assert publish(address, "open", ("staff",), projects["open"]) == Published(5, 0, 0, 0)
-    [(name, is_valid)] = all_rows(server, OWN, "refused")
-    assert is_valid
+    (name, is_whole), (words, has_words) = all_rows(server, OWN, "refused")
+    assert (is_whole, has_words) == (True, True)
     with psycopg.connect(server.dsn(database="refused")) as other, monkeypatch.context() as limits:
         limits.setattr(publishing, "LIMITS", "SET lock_timeout = '200ms'")
         other.execute("LOCK TABLE patina.passage IN ROW EXCLUSIVE MODE")
         gone = withdraw(address, ["open"])
-        assert (gone.projects, f"the index patina.{name} is not needed any more" in gone.notice) == (1, True)
+        assert gone.projects == 1
+        assert gone.notice.startswith(f"patina.{words} and patina.{name} are not needed any more and could not be drop")
 
 
 def test_who_makes_an_index_is_not_waited_for(
     server: PostgresServer, projects: dict[str, Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.make_database("busy")
-    monkeypatch.setattr(own_index, "MADE_FROM", 5)
+    monkeypatch.setattr(own_indexes, "MADE_FROM", 5)
     with psycopg.connect(server.dsn(database="busy"), autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", (own_index.CHANGING,))
+        other.execute("SELECT pg_advisory_lock(%s)", (own_indexes.CHANGING,))
         assert publish(owner(server, "busy"), "open", ("staff",), projects["open"]).added == 5
         assert all_rows(server, OWN, "busy") == []
     until(lambda: all_rows(server, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "busy") == [(0,)])
     publish(owner(server, "busy"), "open", ("staff",), projects["open"])
-    assert [valid for _, valid in all_rows(server, OWN, "busy")] == [True]
+    assert [valid for _, valid in all_rows(server, OWN, "busy")] == [True, True]

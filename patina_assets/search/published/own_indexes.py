@@ -1,10 +1,11 @@
-"""An index of vectors for one large project: without it, Postgres compares all of its vectors with a question.
+"""Indexes of one large project: without them, Postgres compares all of its vectors with a question.
 
 The index of all vectors walks past those of all other projects, so Postgres does not use it for a project that has a
-small share of them. Such an index is made beside the publications, which go on, and is no part of any of them: where it
-is missing, answers are the same.
+small share of them. From the index of all words it takes what other projects say, too. Such indexes are made beside the
+publications, which go on, and are no part of any of them: where one is missing, answers are the same.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,21 @@ from patina_resources.postgres.connection import reason_of
 if TYPE_CHECKING:
     import psycopg
 
-# From so many passages on a project has one; it is dropped below so many.
+# From so many passages on a project has them; they are dropped below so many.
 MADE_FROM, DROPPED_BELOW = 50_000, 25_000
+# By the column that is looked up. The quick one is made first.
+INDEXES: Mapping[str, str] = {
+    "words": "gin (words) WITH (fastupdate = off)",
+    "embedding": "hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64)",
+}
 # Who holds this makes or drops one. Nobody waits for it: making one waits for all who are at work.
 CHANGING = 0x70617471
 BUILD_MEMORY = "512MB"
 STATE = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
 
 
-def keep_own_index(connection: "psycopg.Connection[Any]", number: int, passages: int) -> str:
-    """Make a project's own index of vectors, or drop it, as its size asks for; what was published stays in any case.
+def keep_own_indexes(connection: "psycopg.Connection[Any]", number: int, passages: int) -> str:
+    """Make a project's own indexes, or drop them, as its size asks for; what was published stays in any case.
 
     Where another publisher is at it, nothing is done: the next publication of the project looks again.
 
@@ -37,22 +43,22 @@ def keep_own_index(connection: "psycopg.Connection[Any]", number: int, passages:
     import psycopg
 
     try:
-        _keep(connection, number, passages)
+        for column in INDEXES:
+            _keep(connection, column, number, passages)
     except psycopg.Error as error:
         reason = reason_of(error)
         if passages < DROPPED_BELOW:
-            return (
-                f"the index {_name(number)} is not needed any more and could not be dropped: {reason}: drop it yourself"
-            )
+            names = " and ".join(_name(column, number) for column in INDEXES)
+            return f"{names} are not needed any more and could not be dropped: {reason}: drop them yourself"
         return (
-            f"published, but its own index of vectors could not be made: {reason}. "
+            f"published, but its own indexes could not be made: {reason}. "
             "Answers are the same, only slower; the next publication tries again"
         )
     return ""
 
 
-def _keep(connection: "psycopg.Connection[Any]", number: int, passages: int) -> None:
-    name = _name(number)
+def _keep(connection: "psycopg.Connection[Any]", column: str, number: int, passages: int) -> None:
+    name = _name(column, number)
     state = connection.execute(STATE, (name,)).fetchone()
     is_made, is_whole = state is not None, state is not None and bool(state[0])
     makes = passages >= (DROPPED_BELOW if is_made else MADE_FROM) and not is_whole
@@ -64,22 +70,21 @@ def _keep(connection: "psycopg.Connection[Any]", number: int, passages: int) -> 
         if drops:
             connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
         if makes:
-            _make(connection, number)
+            _make(connection, column, number)
     finally:
         if not connection.broken:
             _got(connection, "SELECT pg_advisory_unlock(%s)")
 
 
-def _make(connection: "psycopg.Connection[Any]", number: int) -> None:
+def _make(connection: "psycopg.Connection[Any]", column: str, number: int) -> None:
     import psycopg
 
-    name = _name(number)
+    name = _name(column, number)
     connection.execute(f"SET maintenance_work_mem = '{BUILD_MEMORY}'".encode())
     try:
         connection.execute(
             f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name.partition('.')[2]} ON patina.passage "
-            f"USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64) "
-            f"WHERE project_id = {int(number)}".encode()
+            f"USING {INDEXES[column]} WHERE project_id = {int(number)}".encode()
         )
     except psycopg.errors.LockNotAvailable:
         raise  # who is in the way of the new index is in the way of its end as well
@@ -91,8 +96,8 @@ def _make(connection: "psycopg.Connection[Any]", number: int) -> None:
     connection.execute("RESET maintenance_work_mem")
 
 
-def _name(number: int) -> str:
-    return f"patina.passage_embedding_{int(number)}"
+def _name(column: str, number: int) -> str:
+    return f"patina.passage_{column}_{int(number)}"
 
 
 def _got(connection: "psycopg.Connection[Any]", query: str) -> bool:
