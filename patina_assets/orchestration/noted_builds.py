@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -98,7 +99,8 @@ def _tell(
         run = dg.DagsterRun(
             job_name=IMPLICIT_ASSET_JOB_NAME, run_id=build.run, tags=build.tags, asset_selection=frozenset(known)
         )
-        instance.add_run(of_location(run, location))
+        created = datetime.fromtimestamp(build.started, UTC)
+        instance.run_storage.add_historical_run(of_location(run, location), created)
     report(DagsterEventType.PIPELINE_START, build.started, message="Built by `patina oxidize`, without Dagster.")
     ended = DagsterEventType.PIPELINE_FAILURE if build.failures else DagsterEventType.PIPELINE_SUCCESS
     report(ended, build.ended, message=" | ".join(build.failures) or "Everything that was stale is built.")
