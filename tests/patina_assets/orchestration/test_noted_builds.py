@@ -62,6 +62,11 @@ def test_a_small_build_is_a_run_with_its_reason_pages_and_checks(sensor: Sensor)
     assert location_of(run.dagster_run) == run.dagster_run.tags["dagster/code_location"] == "project"
     assert (run.start_time, run.end_time) == pytest.approx((build.started, build.ended), abs=1e-3)
     assert run.create_timestamp.timestamp() == pytest.approx(build.started, abs=1e-3)
+    # What Dagster needs to execute it again; what it cannot do is said in the log.
+    assert run.dagster_run.remote_job_origin is not None
+    assert {WEIGHTS, BASE} <= (run.dagster_run.asset_selection or set())
+    (begun,) = sensor.instance.all_logs(build.run, of_type=dg.DagsterEventType.RUN_START)
+    assert "to build it again, choose to re-execute all steps" in begun.message
     entry = materialization(sensor, WEIGHTS)
     assert entry.run_id == build.run
     assert entry.timestamp == pytest.approx(build.ended)
