@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 SHOWN_CHARACTERS = 60
+PATH_CHARACTERS = 4096  # PATH_MAX of Linux: what is longer names no file
 SHOWN_BITS = 256
 
 
@@ -50,9 +51,18 @@ def shown(value: object) -> str:
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     if isinstance(value, str):
-        return repr(value if len(value) <= SHOWN_CHARACTERS else f"{value[: SHOWN_CHARACTERS - 3]}...")
+        return _quoted(value, SHOWN_CHARACTERS)
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, int) and value.bit_length() > SHOWN_BITS:
         return "a huge number"  # Python refuses to write one of over 4,300 digits
     return "nothing" if value is None else repr(value)
+
+
+def shown_path(path: str) -> str:
+    """Return a path or name that a user typed or the environment gives, for an error message: whole, to its end."""
+    return _quoted(path, PATH_CHARACTERS)
+
+
+def _quoted(text: str, most: int) -> str:
+    return repr(text if len(text) <= most else f"{text[: most - 3]}...")

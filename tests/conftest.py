@@ -1,10 +1,15 @@
 """What holds for every test: no look at the developer's own files, and no telemetry."""
 
+import itertools
+import math
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from installations import give_key
+from made_once import choose_place
 
 CHOICES = (
     "PATINA_FLEET",
@@ -21,9 +26,17 @@ CHOICES = (
 )
 
 
+# A build, git and Dagster sync thousands of times: on a disk that takes more time than the rest.
+MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give fixtures that several tests share a home folder and a mothership."""
+    folder = tmp_path_factory.getbasetemp()
+    choose_place((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made-once")
     home = tmp_path_factory.mktemp("shared-home")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HOME", str(home))
@@ -31,19 +44,30 @@ def _home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterat
         environment.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
         # What a test changes in its process is not changed in another one.
         environment.setenv("PATINA_WORKERS", "1")
+        # Nothing is said because the machine is busy.
+        environment.setattr("patina_assets.pipeline.progress.LINE_SECONDS", math.inf)
         for name in CHOICES:
             environment.delenv(name, raising=False)
         yield
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield new folders."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the test a home folder and a mothership of its own, and no project but the ones it makes."""
-    home = tmp_path_factory.mktemp("home")
+    home = next(_homes)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATINA_HOME", str(give_key(home / "mothership")))
     for name in CHOICES:  # a command that ran in this process may have set one
         os.environ.pop(name, None)
+    yield
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

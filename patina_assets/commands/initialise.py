@@ -111,13 +111,13 @@ def write_recipe(project: Project) -> str:
         PatinaError: The eventlog cannot be read, or the recipe cannot be written.
     """
     path = project.recipe
-    there = _recipe_there(path) if path.exists() else None
+    there, end = _read_lines(path) if path.exists() else (None, "\n")
     if there is not None and not is_unedited(there):
         return f"kept     {path}"
     text = recipe_text(project)
     if text == there:
         return f"kept     {path}"
-    write_atomic(path, text.encode())
+    _write_lines(path, text, end)
     return f"written  {path}"
 
 
@@ -130,18 +130,18 @@ def update_recipe(project: Project) -> list[str]:
         PatinaError: The eventlog or the recipe cannot be read, or the recipe cannot be written.
     """
     path = project.recipe
-    if not path.exists() or is_unedited(_recipe_there(path)):
+    if not path.exists() or is_unedited(_read_lines(path)[0]):
         return [write_recipe(project)]
     recipe = read_recipe(path, pair_types_by_source())
     new = unused(project, recipe)
     if not new:
         return [f"kept     {path}: it has all that has signal"]
-    before = path.read_text("utf-8")
-    write_atomic(path, _with_projections(before, "\n".join(projection_text(entry) for entry in new)).encode())
+    before, end = _read_lines(path)
+    _write_lines(path, _with_projections(before, "\n".join(projection_text(entry) for entry in new)), end)
     try:
         read_recipe(path, pair_types_by_source())
     except PatinaError:  # another form of YAML than `init` writes
-        write_atomic(path, before.encode())
+        _write_lines(path, before, end)
         blocks = [line for entry in new for line in projection_text(entry).splitlines()]
         return [f"kept     {path}: its form is another one: to have these, write them into `projections:`", *blocks]
     return [f"added    {entry.name} ({PAIR_TYPES[entry.pair_type].purpose}) to {path}" for entry in new]
@@ -161,14 +161,20 @@ def follows_signal(path: Path) -> bool:
     """Return whether a recipe may be written anew without a word: nobody has edited it, linked it, or protected it."""
     try:
         status = path.lstat()
-        return stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWUSR != 0 and is_unedited(_recipe_there(path))
+        return stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWUSR != 0 and is_unedited(_read_lines(path)[0])
     except OSError:
         return False
 
 
-def _recipe_there(path: Path) -> str:
-    """Return a recipe with its line endings as they are: who has changed them has edited it."""
-    return path.read_bytes().decode("utf-8", "surrogateescape")
+def _read_lines(path: Path) -> tuple[str, str]:
+    """Return a text and the end of its lines: CRLF, given as LF, where all end so, as `core.autocrlf` checks out."""
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    ends = text.count("\r\n")
+    return (text.replace("\r\n", "\n"), "\r\n") if ends and ends == text.count("\n") else (text, "\n")
+
+
+def _write_lines(path: Path, text: str, end: str) -> None:
+    write_atomic(path, text.replace("\n", end).encode("utf-8", "surrogateescape"))
 
 
 def is_unedited(recipe: str) -> bool:
@@ -228,12 +234,12 @@ def _ignore(path: Path) -> str:
         raise PatinaError(f"{path}: is a symbolic link, which git does not read either: expected a plain file")
     if path.exists() and not path.is_file():
         raise PatinaError(f"{path}: is no plain file, and git reads no other: move it away")
-    present = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
+    present, end = _read_lines(path) if path.exists() else ("", "\n")
     missing = [line for line in GITIGNORE_LINES if line not in present.splitlines()]
     if not missing:
         return f"kept     {path}"
     separator = "" if not present or present.endswith("\n") else "\n"
-    write_atomic(path, (present + separator + "\n".join(missing) + "\n").encode("utf-8", "surrogateescape"))
+    _write_lines(path, present + separator + "\n".join(missing) + "\n", end)
     return f"written  {path} ({', '.join(missing)})"
 
 

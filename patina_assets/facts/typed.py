@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.errors import PatinaError, did_you_mean, shown_path
 
 # As long as a path may be; nothing else that is named so is longer.
 MOST_CHARACTERS = 4_096
@@ -92,7 +92,7 @@ def known_path(name: Typed, known: Collection[str], renamed: Callable[[str], str
         return ends[0], line
     for path in name.paths(without):
         if any(other.startswith(f"{path}/") for other in known):
-            raise PatinaError(f"{shown(without)} is a folder: expected a file, such as {_first(known, path)}")
+            raise PatinaError(f"{shown_path(without)} is a folder: expected a file, such as {_first(known, path)}")
     return "", None
 
 
@@ -101,14 +101,14 @@ def ambiguous(name: str, candidates: Iterable[str], remedy: str) -> PatinaError:
     told = list(candidates)
     more = f" and {len(told) - CANDIDATES_SHOWN} more" if len(told) > CANDIDATES_SHOWN else ""
     listed = ", ".join(told[:CANDIDATES_SHOWN])
-    return PatinaError(f"{shown(name)} is the name of {len(told)} things: {listed}{more}: {remedy}")
+    return PatinaError(f"{shown_path(name)} is the name of {len(told)} things: {listed}{more}: {remedy}")
 
 
 def unknown(name: str, known: Iterable[str], expected: str) -> PatinaError:
     """Return the error for a name that nothing has, with the known name that is nearest."""
     near = sorted({text for text in known if text}, key=lambda text: (abs(len(text) - len(name)), text))
     return PatinaError(
-        f"nothing is called {shown(name)}{did_you_mean(name, near[:MOST_COMPARED])}: expected {expected}"
+        f"nothing is called {shown_path(name)}{did_you_mean(name, near[:MOST_COMPARED])}: expected {expected}"
     )
 
 

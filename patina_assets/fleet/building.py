@@ -46,10 +46,12 @@ class Brought:
     Attributes:
         asset: `eventlog`, `base`, `published`, or the name of a stage of projections.
         facts: What was done for it.
+        notice: What went wrong beside it, in one sentence; empty for nothing.
     """
 
     asset: str
     facts: Mapping[str, int]
+    notice: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -135,8 +137,8 @@ def _assets(fleet: Fleet, entry: FleetProject, report: Report) -> Iterator[Broug
     for asset in filter(found.get, found):
         yield Brought(asset, _counts(found[asset]))
     # Questions first: neither needs the other, and a cache that is away must not keep them from what is new.
-    published = publish_where_named(entry)
-    yield Brought(PUBLISHED, {**published, **_pushed(fleet, workspace, report)})
+    published, notice = publish_where_named(entry)
+    yield Brought(PUBLISHED, {**published, **_pushed(fleet, workspace, report)}, notice)
 
 
 def _read(project: Project, report: Report) -> dict[str, int]:

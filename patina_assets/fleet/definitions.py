@@ -64,6 +64,8 @@ def repository(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResu
     fleet, memory = stated(_opened)
     steps = bring_up_to_date(fleet, memory, context.partition_key, logged(context.log))
     while (brought := stated(lambda: next(steps, None))) is not None:
+        if brought.notice:
+            context.log.warning(brought.notice)
         yield _result(brought)
 
 

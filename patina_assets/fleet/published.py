@@ -19,17 +19,23 @@ def publish_entry(address: FleetAddress, entry: FleetProject) -> Published:
         PatinaError: Its model cannot be shared, or the store cannot be used.
     """
     if not entry.groups:
-        return Published(0, 0, 0, withdraw(address, [entry.name]))
+        gone = withdraw(address, [entry.name])
+        return Published(0, 0, 0, gone.projects, gone.notice)
     return publish(address, entry.name, entry.groups, project_at(entry.root))
 
 
-def publish_where_named(entry: FleetProject) -> Mapping[str, int]:
-    """Publish a repository if the user names a Postgres; return counts of what was done, none where nothing was.
+def publish_where_named(entry: FleetProject) -> tuple[Mapping[str, int], str]:
+    """Publish a repository if the user names a Postgres.
+
+    Returns:
+        Counts of what was done, none where nothing was; and what went wrong beside it, in one sentence, or nothing.
 
     Raises:
         PatinaError: See `publish_entry`.
     """
     home = mothership()
     if not os.environ.get(DSN_VARIABLE) and fleet_access(home.settings).dsn is None:
-        return {}
-    return asdict(publish_entry(fleet_address(home), entry))
+        return {}, ""
+    done = asdict(publish_entry(fleet_address(home), entry))
+    notice = done.pop("notice")
+    return done, notice

@@ -26,12 +26,14 @@ class Ended:
         built: How many stages were built.
         seconds: How long it took, by the clock.
         failure: Why it failed; empty where it did not.
+        notice: What went wrong beside it, in one sentence; empty for nothing.
     """
 
     name: str
     built: int = 0
     seconds: float = 0.0
     failure: str = ""
+    notice: str = ""
 
 
 class _Builder:

@@ -27,13 +27,15 @@ def main(file: Path) -> None:
         fleet = read_fleet(file, mothership())
         memory = fleet_memory(fleet)
         for line in sys.stdin:
-            started, built, failure = time.monotonic(), 0, ""
+            started, built, failure, notice = time.monotonic(), 0, "", ""
             try:
                 for brought in bring_up_to_date(fleet, memory, line.strip(), _silent):
                     built += brought.facts.get("built", 0)
+                    notice = notice or brought.notice
             except Exception as error:  # whatever one repository brings about, the others are built
                 failure = failure_text(error)
-            answer = {"built": built, "seconds": round(time.monotonic() - started, 2), "failure": failure}
+            seconds = round(time.monotonic() - started, 2)
+            answer = {"built": built, "seconds": seconds, "failure": failure, "notice": notice}
             print(json.dumps(answer), file=answers, flush=True)
 
 

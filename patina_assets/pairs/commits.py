@@ -1,17 +1,17 @@
 """Commits as the pair types that learn from history read them: the SQL of a live commit, and its fields."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from patina_assets.pairs.files import Files
 from patina_assets.pairs.items import Item
 from patina_resources.eventlog.live import FULLEST_FIRST, LIVE
 from patina_resources.eventlog.normal_forms import current_path, utc_time
 from patina_resources.eventlog.payloads import parsed
-from patina_resources.eventlog.reader import Row, Source
+from patina_resources.eventlog.reader import CommonTable, Row, Source
 
 # One row for each commit, as the event has it that tells most. `files` is JSON.
 LIVE_COMMITS = f"""
@@ -43,13 +43,14 @@ WITH event AS MATERIALIZED (
     WHERE place = 1
 )
 """
+COMMIT_TABLE = CommonTable("git_commit", LIVE_COMMITS)
 COMMITS_SQL = f"""{LIVE_COMMITS}
 SELECT timestamp, sha, files, message, body, kind
 FROM git_commit
 WHERE message IS NOT NULL
 ORDER BY sha
 """
-GIT_COMMITS = Source("git.commits", COMMITS_SQL)
+GIT_COMMITS = Source("git.commits", COMMITS_SQL, COMMIT_TABLE)
 
 # A commit of more files is a move, a formatting run or an import.
 MOST_FILES = 50
@@ -59,8 +60,7 @@ _TRAILER_KEY = re.compile(r"[A-Za-z0-9-]+")
 _PREFIX = re.compile(r"([A-Za-z]+)(\([^)]*\))?!?:")
 
 
-@dataclass(frozen=True)
-class ChangedPath:
+class ChangedPath(NamedTuple):
     """What a commit did to one file: its path, `added`, `modified`, ..., and the number of lines added and removed."""
 
     path: str
@@ -98,9 +98,10 @@ def read_commit(row: Row, files: Files) -> ChangeSet:
 def _change_set(files: Files, timestamp: str, sha: object, listed: str) -> ChangeSet:
     time = utc_time(timestamp)
     changes: dict[str, ChangedPath] = {}
-    for change in (change for entry in parsed(listed) for change in _changes(entry)):
-        name = files.name(time, change.path)
-        changes[name] = change if name == change.path else replace(change, path=name)
+    for change in map(_change, parsed(listed)):
+        if change is not None:
+            name = files.name(time, change.path)
+            changes[name] = change if name == change.path else change._replace(path=name)
     return ChangeSet(f"{time} {sha}", str(sha), tuple(changes[path] for path in sorted(changes)))
 
 
@@ -140,13 +141,17 @@ def _subject(message: str) -> str:
     return next((line.strip() for line in message.splitlines() if line.strip()), "")
 
 
-def _changes(entry: object) -> Iterable[ChangedPath]:
-    if isinstance(entry, str) and entry:
-        yield ChangedPath(current_path(entry), "modified", 0)
+def _change(entry: object) -> ChangedPath | None:
+    """Return what an entry of a commit's files says; None where it names no file."""
     if isinstance(entry, dict):
         path = entry.get("path", entry.get("file_path"))
         kind = entry.get("change_type")
-        counts = (entry.get("lines_added"), entry.get("lines_removed"))
+        lines = 0
+        for count in (entry.get("lines_added"), entry.get("lines_removed")):
+            if type(count) is int and count > 0:
+                lines += count
         if isinstance(path, str) and path:
-            lines = sum(count for count in counts if type(count) is int and count > 0)
-            yield ChangedPath(current_path(path), kind if isinstance(kind, str) else "modified", lines)
+            return ChangedPath(current_path(path), kind if isinstance(kind, str) else "modified", lines)
+    elif isinstance(entry, str) and entry:
+        return ChangedPath(current_path(entry), "modified", 0)
+    return None

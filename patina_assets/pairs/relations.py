@@ -211,12 +211,14 @@ def _nearest(
     first: int, counts: Sequence[int], earlier: Int64, likeness: Likeness, least: float, most: int
 ) -> list[tuple[int, int]]:
     """Return what `nearest_earlier` does for a few places, the first of which is given, and their candidates."""
-    sizes = np.array(counts, np.int64)
-    later = np.repeat(np.arange(first, first + len(counts)), sizes)
+    later = np.repeat(np.arange(first, first + len(counts)), np.array(counts, np.int64))
     alike = likeness(later, earlier)
+    enough = alike >= least  # the few that are: to sort all takes longer than to compare them
+    later, earlier, alike = later[enough], earlier[enough], alike[enough]
     order = np.lexsort((-earlier, -alike, later))
-    rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    chosen = order[(rank < most) & (alike[order] >= least)]
+    # Sorted by place: how many come before it of the same place.
+    rank = np.arange(len(order)) - np.searchsorted(later, later)
+    chosen = order[rank < most]
     return list(zip(later[chosen].tolist(), earlier[chosen].tolist(), strict=True))
 
 
@@ -233,14 +235,16 @@ def _apart_bits(texts: Sequence[str], apart: Mapping[str, Collection[str]]) -> U
     bits = min(len(keys), MAX_APART_BITS)
     place_of = {key: place % MAX_APART_BITS for place, key in enumerate(keys)}
     table = np.zeros((len(texts), -(-bits // BITS_PER_WORD)), np.uint64)
-    for row, text in enumerate(texts):
-        for key in apart.get(text, ()):
-            word, bit = divmod(place_of[key], BITS_PER_WORD)
-            table[row, word] |= np.uint64(1 << bit)
+    own = [apart.get(text, ()) for text in texts]
+    rows = np.repeat(np.arange(len(texts)), list(map(len, own)))
+    words, bit = np.divmod(np.fromiter((place_of[key] for keys in own for key in keys), np.uint64), BITS_PER_WORD)
+    np.bitwise_or.at(table, (rows, words.astype(np.int64)), np.uint64(1) << bit)
     return table
 
 
 def _thin(members: list[int]) -> list[int]:
     """Return at most MAX_CONTEXT_MEMBERS of the rows, evenly spread over the sorted texts."""
-    step = max(len(members) / MAX_CONTEXT_MEMBERS, 1)
-    return [members[int(place * step)] for place in range(min(len(members), MAX_CONTEXT_MEMBERS))]
+    if len(members) <= MAX_CONTEXT_MEMBERS:
+        return members
+    step = len(members) / MAX_CONTEXT_MEMBERS
+    return [members[int(place * step)] for place in range(MAX_CONTEXT_MEMBERS)]

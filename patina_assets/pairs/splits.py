@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 
 class Split(IntEnum):
@@ -14,6 +15,8 @@ class Split(IntEnum):
     TEST = 2
 
 
+# Names of files are asked for again and again.
+@lru_cache(maxsize=65_536)
 def hash_share(name: str) -> float:
     """Return a number from 0 up to 1 that depends on the name alone, evenly spread over names."""
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:8], "big") / 2**64

@@ -4,13 +4,15 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from functools import lru_cache
 
 from patina_assets.passages.passage import Passage
+from patina_resources.store.known_files import KnownFiles
 
 # More would fill memory: they are decoded each time.
 MOST_KEPT_BYTES = 16 << 20
 _DEFAULTS = {field.name: field.default for field in fields(Passage)}
+# By content: a stage, its checks and the next stages ask for the same passages one after the other.
+_KEPT: KnownFiles[tuple[Passage, ...]] = KnownFiles(most=1)
 
 
 def encode_passages_lines(passages: Iterable[Passage]) -> bytes:
@@ -21,15 +23,18 @@ def encode_passages_lines(passages: Iterable[Passage]) -> bytes:
     return file.getvalue()
 
 
+def keep_passages(data: bytes, passages: Iterable[Passage]) -> None:
+    """Keep the passages that were encoded to `data` for who decodes it next in this process."""
+    if len(data) <= MOST_KEPT_BYTES:
+        _KEPT.put(data, tuple(passages))
+
+
 def decode_passages(data: bytes) -> Iterable[Passage]:
     """Return the passages of `encode_passages_lines`; their order is their row."""
-    return _kept(data) if len(data) <= MOST_KEPT_BYTES else _decoded(data)
-
-
-# A stage, its checks and the next stages ask for the same passages one after the other.
-@lru_cache(maxsize=1)
-def _kept(data: bytes) -> tuple[Passage, ...]:
-    return tuple(_decoded(data))
+    found = _KEPT.get(data)
+    if found is None and len(data) <= MOST_KEPT_BYTES:
+        keep_passages(data, found := tuple(_decoded(data)))
+    return _decoded(data) if found is None else found
 
 
 def _decoded(data: bytes) -> Iterator[Passage]:
@@ -40,5 +45,4 @@ def _decoded(data: bytes) -> Iterator[Passage]:
 
 
 def _fields(passage: Passage) -> dict[str, object]:
-    values = {name: getattr(passage, name) for name in _DEFAULTS}
-    return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+    return {name: value for name, value in vars(passage).items() if value != _DEFAULTS[name]}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from patina_assets.pairs.code_text import file_text
-from patina_assets.pairs.commits import LIVE_COMMITS, ChangeSet, read_commit, without_trailers
+from patina_assets.pairs.commits import COMMIT_TABLE, LIVE_COMMITS, ChangeSet, read_commit, without_trailers
 from patina_assets.pairs.files import Files
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import PART_CHARACTERS, Passage
@@ -19,6 +19,7 @@ FROM git_commit
 WHERE message IS NOT NULL
 ORDER BY sha
 """,
+    COMMIT_TABLE,
 )
 # Commits of one second are shown in the order in which they were read; merges are known by their parents. Nothing
 # that is built depends on it.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from patina_assets.pairs.items import Item
+from patina_assets.pairs.items import MAX_TEXT_CHARACTERS, Item
 from patina_assets.passages.roles import Role, role_of, role_of_commit
 
 # A part of a long text: about what a reader sees at once, and what a model of 256 tokens reads.
@@ -92,7 +92,7 @@ class Passage:
     @property
     def thing(self) -> str:
         """What is shown once however many of its passages are found: a file, a commit, a session."""
-        return thing_of(self.item)
+        return _thing(self.text[:MAX_TEXT_CHARACTERS], self.path, self.session, self.commit)
 
     @property
     def name(self) -> str:
@@ -114,11 +114,15 @@ class Passage:
 
 def thing_of(item: Item) -> str:
     """Return what an item is about, as `Passage.thing` has it."""
-    if item.commit is not None:
-        return f"commit {item.commit}"
-    if item.file is not None:
-        return f"path {item.file}"
-    return f"session {item.session}" if item.session is not None else f"text {item.text}"
+    return _thing(item.text, item.file, item.session, item.commit)
+
+
+def _thing(text: str, file: str | None, session: str | None, commit: str | None) -> str:
+    if commit is not None:
+        return f"commit {commit}"
+    if file is not None:
+        return f"path {file}"
+    return f"session {session}" if session is not None else f"text {text}"
 
 
 def parts_of(lines: list[str], first_line: int) -> Iterator[tuple[int, int, str]]:

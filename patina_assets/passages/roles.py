@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from patina_resources.materialize.code.plain_text import is_plain_text
@@ -53,6 +54,8 @@ _MANIFESTS = frozenset({
 })  # fmt: skip
 
 
+# Commits touch the same files again and again.
+@lru_cache(maxsize=65_536)
 def role_of(path: str) -> Role:
     """Return what a file is there for."""
     place = PurePosixPath(path)
@@ -83,6 +86,7 @@ def role_of_commit(message: str, paths: Iterable[str]) -> Role:
     return Role.BRIEF_ASIDE if is_brief else Role.ASIDE
 
 
+@lru_cache(maxsize=65_536)
 def _is_worked_on(path: str) -> bool:
     """Return whether a file is source, or a text that is neither hidden nor a list of dependencies."""
     is_written = role_of(path) in {Role.SOURCE, Role.TEXT} and not path.startswith(".")

@@ -38,7 +38,7 @@ def plane_of(vectors: NDArray[np.float32], before: Plane | None = None, most: in
         most: How many places are wanted.
     """
     rows = spaced(len(vectors), most)
-    shown = vectors[rows]
+    shown = vectors if len(rows) == len(vectors) else vectors[rows]
     if before is not None and len(before.mean) == vectors.shape[1]:
         mean, axes = before.mean, before.axes
     else:

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import cache, lru_cache
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,15 @@ from patina_assets.pairs.hash_sample import HashSample
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.relations import Relations
 from patina_resources.arrays import Int32
+from patina_resources.store.known_files import KnownFiles
 
-# Keys that an item of an older build does not have either: left out where there is no value.
-OPTIONAL_ITEM_FIELDS = ("line", "state")
 WRITTEN_ITEM_FIELDS = tuple(field.name for field in fields(Item) if field.name != "identity")
 # A safetensors file begins with its header's length; the only tensor's values follow the header.
 HEADER_LENGTH_BYTES = 8
 MOST_PAIRS_BYTES = 64 << 20
+PAIR_LINE = b'{"anchor": %b, "positive": %b, "negative": %b}\n'
+# By content: a stage, its checks and the next stages ask for the same items one after the other.
+_ITEMS: KnownFiles[tuple[Item, ...]] = KnownFiles(most=1)
 
 
 @dataclass(frozen=True)
@@ -41,24 +44,36 @@ class RelationsFile:
 
 def encode_items(items: Iterable[Item]) -> bytes:
     """Return items as JSON lines; `line` and `state` stand only where an item has them."""
-    return "".join(json.dumps(_item_fields(item)) + "\n" for item in items).encode()
+    return "".join(map(_item_line, items)).encode()
 
 
-def _item_fields(item: Item) -> dict[str, Any]:
-    values = {name: getattr(item, name) for name in WRITTEN_ITEM_FIELDS}
-    return {name: value for name, value in values.items() if name not in OPTIONAL_ITEM_FIELDS or value is not None}
+def _item_line(item: Item) -> str:
+    """Return what `json.dumps` gives for an item's fields, which takes it several times as long."""
+    line = "" if item.line is None else f', "line": {item.line}'
+    state = "" if item.state is None else f', "state": {_json(item.state)}'
+    return (
+        f'{{"kind": {_json(item.kind)}, "text": {_json(item.text)}, "file": {_json(item.file)}, '
+        f'"session": {_json(item.session)}, "commit": {_json(item.commit)}{line}{state}}}\n'
+    )
+
+
+def _json(text: str | None) -> str:
+    return "null" if text is None else encode_basestring_ascii(text)
+
+
+def keep_items(data: bytes, items: Iterable[Item]) -> None:
+    """Keep the items that were encoded to `data` for who decodes it next in this process."""
+    _ITEMS.put(data, tuple(items))
 
 
 def decode_items(data: bytes) -> list[Item]:
     """Return the items of `encode_items`; their order is their row."""
-    return list(_decoded_items(data))
-
-
-# A stage, its checks and the next stages ask for the same items one after the other.
-@lru_cache(maxsize=1)
-def _decoded_items(data: bytes) -> tuple[Item, ...]:
-    lines = (json.loads(line) for line in data.splitlines())
-    return tuple(Item(**{name: value for name, value in line.items() if name in WRITTEN_ITEM_FIELDS}) for line in lines)
+    found = _ITEMS.get(data)
+    if found is None:
+        lines = (json.loads(line) for line in data.splitlines())
+        found = tuple(Item(**{name: line[name] for name in WRITTEN_ITEM_FIELDS if name in line}) for line in lines)
+        keep_items(data, found)
+    return list(found)
 
 
 def encode_pairs(texts: Sequence[str], triplets: Int32) -> bytes:
@@ -66,15 +81,14 @@ def encode_pairs(texts: Sequence[str], triplets: Int32) -> bytes:
 
     It has no more than MOST_PAIRS_BYTES: a text may be long, and stands in many triplets.
     """
-    lines, length = list[str](), 0
-    quoted = cache(lambda row: json.dumps(texts[row]))  # a text stands in many triplets
-    for anchor, positive, negative in triplets.tolist():
-        told = f'"anchor": {quoted(anchor)}, "positive": {quoted(positive)}, "negative": {quoted(negative)}'
-        length += len(told) + len("{}\n")  # all of it is ASCII
-        if length > MOST_PAIRS_BYTES:
-            break
-        lines.append(f"{{{told}}}\n")
-    return "".join(lines).encode()
+    # A text stands in many triplets. All of it is ASCII.
+    quoted = {row: encode_basestring_ascii(texts[row]).encode() for row in set(triplets.ravel().tolist())}
+    lengths = np.zeros(len(texts), np.int64)
+    lengths[list(quoted)] = list(map(len, quoted.values()))
+    ends = np.cumsum(lengths[triplets].sum(axis=1) + len(PAIR_LINE % (b"", b"", b"")))
+    kept = triplets[: int(np.searchsorted(ends, MOST_PAIRS_BYTES, "right"))]
+    rows = (map(quoted.__getitem__, column) for column in kept.T.tolist())
+    return b"".join(map(PAIR_LINE.__mod__, zip(*rows, strict=True)))
 
 
 def encode_relations(file: RelationsFile) -> bytes:
@@ -133,8 +147,15 @@ def _sample_tensors(sample: HashSample) -> dict[str, NDArray[Any]]:
 
 
 def encode_embeddings(vectors: NDArray[np.float32]) -> bytes:
-    """Return float32 [texts, dim] as safetensors; row r is the vector of the r-th of the sorted unique texts."""
-    return save({"vectors": np.ascontiguousarray(vectors, np.float32)})
+    """Return float32 [texts, dim] as safetensors; row r is the vector of the r-th of the sorted unique texts.
+
+    The bytes are those of safetensors' `save`, which copies what it is given twice more.
+    """
+    values = np.ascontiguousarray(vectors, "<f4")
+    about = {"vectors": {"dtype": "F32", "shape": list(values.shape), "data_offsets": [0, values.nbytes]}}
+    header = json.dumps(about, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % HEADER_LENGTH_BYTES)
+    return b"".join((len(header).to_bytes(HEADER_LENGTH_BYTES, "little"), header, values.data))
 
 
 def decode_embeddings(data: bytes) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from patina_assets.pipeline.stages.stage import Stage, TrainedStage
 from patina_assets.recipe.model import Recipe, Refresh
 from patina_resources.embedding.side_by_side import joint_digest, joint_settings
 from patina_resources.eventlog.looks.memory import SourceDigest
-from patina_resources.models.registry import JOINT
+from patina_resources.models.references import JOINT
 from patina_resources.store.manifests import EXTENDED, Manifest, StageInput, StageRecord
 
 Status = Literal["fresh", "kept", "stale", "missing"]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
-from functools import lru_cache
+from itertools import chain
 
 # An expression of thousands of terms overflows SQLite's parser stack; nobody writes so many on purpose.
 MAX_QUERY_TERMS = 64
@@ -17,8 +17,10 @@ QUESTION_WORDS = frozenset({
 })  # fmt: skip
 MAX_PHRASES = 8
 _PHRASE = re.compile(r'"([^"]+)"')
-KNOWN_CHARACTERS = 64
+KNOWN_CHARACTERS, KNOWN_RUNS = 64, 65_536
 _RUN = re.compile(r"\w+")
+# ASCII as it is where `_RUN` finds it, and a space for all else.
+_SPACED = bytes(code if re.match(r"\w", chr(code), re.ASCII) else 0x20 for code in range(256))
 # readRecipe -> read Recipe, HTTPServer -> HTTP Server, read_recipe -> read recipe
 _PART_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
@@ -42,16 +44,28 @@ def terms(text: str) -> list[str]:
 
 def index_text(texts: Iterable[str | None]) -> str:
     """Return the words of some texts as FTS5 is to see them, separated by spaces."""
-    runs = (run for text in texts if text for run in _RUN.findall(text))
-    return " ".join(filter(None, (_known_run(run) if len(run) <= KNOWN_CHARACTERS else _run_text(run) for run in runs)))
+    runs = chain.from_iterable(map(_runs, filter(None, texts)))
+    return b" ".join(filter(None, map(_words_of_runs.__getitem__, runs))).decode()
 
 
-def _run_text(run: str) -> str:
-    return " ".join(terms(run))
+def _runs(text: str) -> list[bytes]:
+    """Return what `_RUN` finds in a text, in UTF-8; of ASCII, which most texts are, without an expression."""
+    if text.isascii():
+        return text.encode().translate(_SPACED).split()
+    return [run.encode() for run in _RUN.findall(text)]
 
 
-# Most words of a text stand in others, too.
-_known_run = lru_cache(maxsize=65_536)(_run_text)
+class _WordsOfRuns(dict[bytes, bytes]):
+    """The words of runs that were asked for: most stand in other texts, too. Not of long ones, nor of very many."""
+
+    def __missing__(self, run: bytes) -> bytes:
+        words = " ".join(terms(run.decode())).encode()
+        if len(run) <= KNOWN_CHARACTERS and len(self) < KNOWN_RUNS:
+            self[run] = words
+        return words
+
+
+_words_of_runs = _WordsOfRuns()
 
 
 def telling_terms(query: str) -> list[str]:

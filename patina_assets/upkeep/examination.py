@@ -117,7 +117,7 @@ def examine() -> Examination:
     """Return what there is to say of the project of the working folder, and of this user's mothership."""
     findings: list[Finding] = []
     if shutil.which("git") is None:
-        findings.append(Finding("git is not installed: history cannot be read"))
+        findings.append(Finding("git is not on PATH: history cannot be read: install git"))
     home = mothership()
     project = _tried(find_project, findings)
     places = {"mothership": str(home.home), **_variables()}

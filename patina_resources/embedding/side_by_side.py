@@ -12,7 +12,8 @@ import numpy as np
 
 from patina_resources.arrays import Vectors
 from patina_resources.errors import PatinaError
-from patina_resources.models.registry import JOINT, ModelFiles, ModelSpec, Registry
+from patina_resources.models.references import JOINT
+from patina_resources.models.registry import ModelFiles, ModelSpec, Registry
 
 
 @dataclass(frozen=True)

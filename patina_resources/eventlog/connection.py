@@ -4,6 +4,7 @@ import atexit
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from patina_resources.documents.json_value import is_shallow_json
@@ -59,7 +60,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection = open_read_only(path, BUSY_TIMEOUT_SECONDS)
     WorkLimit(connection, path)
     # Text that is not UTF-8 must not stop a run.
-    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     connection.create_function(SHALLOW_FUNCTION, 1, is_shallow_json, deterministic=True)
     return connection
 

@@ -152,13 +152,18 @@ def untold_names(names: FileNames, touched: Iterable[str], there: Collection[str
 
     Returns:
         By name: itself for a file that is there and told as gone; the name that it was given, or None, for one that is
-        gone and told as there.
+        gone and told as there. Of the same letters in another case, it was given that name.
     """
     told = {name: names.told_as_there(name) for name in (*touched, *names.last)}
     found: dict[str, str | None] = {}
     for name in told:
         _find_end(name, names.moved, there, found)
-    gone = {name: found[name] for name, is_there in told.items() if is_there and name not in there}
+    cases = {name.casefold(): name for name in sorted(there)}
+    gone = {
+        name: found[name] or cases.get(name.casefold())
+        for name, is_there in told.items()
+        if is_there and name not in there
+    }
     return gone | {name: name for name, is_there in told.items() if not is_there and name in there}
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -50,15 +51,39 @@ _encode = json.JSONEncoder(default=repr).encode
 
 
 @dataclass(frozen=True)
+class CommonTable:
+    """What several sources begin with. Who reads more than one of them has it computed once.
+
+    Attributes:
+        name: The name of the last of its common table expressions.
+        sql: These, from `WITH` on, without a comma at the end.
+    """
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
 class Source:
     """One SQL query over the eventlog, known by a name such as `git.co_changes`.
 
     Its rows, and their order, follow from what live events say. No seq decides them: another machine appends the same
     events in another order, and has to build the same.
+
+    Attributes:
+        name: Its name.
+        sql: The whole query.
+        common: What the query begins with, where others begin so, too.
     """
 
     name: str
     sql: str
+    common: CommonTable | None = None
+
+    def behind_common(self) -> str:
+        """Return the query where there is a table of the name of its common table."""
+        behind = self.sql.removeprefix(self.common.sql if self.common else "").lstrip()
+        return f"WITH {behind[1:]}" if behind.startswith(",") else behind
 
     @property
     def event_types(self) -> frozenset[str]:
@@ -174,8 +199,8 @@ class Eventlog:
         if missing:
             with self.connect() as connection:
                 if self.probe() != probe:  # what was kept is of an earlier moment
-                    return {source.name: _read(connection, source) for source in sources}
-                kept |= {_cache_key(source): _read(connection, source) for source in missing}
+                    return {source.name: _read(rows) for source, rows in _each(connection, sources)}
+                kept |= {_cache_key(source): _read(rows) for source, rows in _each(connection, missing)}
         return {source.name: kept[_cache_key(source)] for source in sources}
 
     def rows(self, sources: Sequence[Source]) -> dict[str, Sequence[Row]]:
@@ -185,7 +210,7 @@ class Eventlog:
             PatinaError: See `connect`.
         """
         with self.connect() as connection:
-            return {source.name: connection.execute(source.sql).fetchall() for source in sources}
+            return {source.name: rows.fetchall() for source, rows in _each(connection, sources)}
 
     def first_rows(self, source: Source, count: int) -> list[Row]:
         """Return the first rows of a source.
@@ -236,16 +261,17 @@ class Eventlog:
             warning = memory.warning
             if unread:
                 refuse_damaged(connection, self.path, memory.probe)
-                known |= {_cache_key(source): self._digest(connection, source, memory.probe) for source in unread}
+                read = _each(connection, unread)
+                known |= {_cache_key(source): self._digest(rows, source, memory.probe) for source, rows in read}
             if touched is None:
                 _, warning = self._unreadable(connection)
         return LookMemory(memory.probe, extent, known, warning)
 
-    def _digest(self, connection: sqlite3.Connection, source: Source, probe: str) -> SourceDigest:
+    def _digest(self, rows: sqlite3.Cursor, source: Source, probe: str) -> SourceDigest:
         """Return a source's digest; its rows are kept where that is wanted: an eventlog may be larger than memory."""
         if self.kept is None:
-            return _digest_of(connection.execute(source.sql))
-        read = self.kept.of(probe)[_cache_key(source)] = _read(connection, source)
+            return _digest_of(rows)
+        read = self.kept.of(probe)[_cache_key(source)] = _read(rows)
         return SourceDigest(read.digest, len(read.rows))
 
     def _identity(self) -> str:
@@ -297,9 +323,29 @@ def _last_seq(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _read(connection: sqlite3.Connection, source: Source) -> SourceRows:
-    rows = connection.execute(source.sql).fetchall()
+def _read(found: sqlite3.Cursor) -> SourceRows:
+    rows = found.fetchall()
     return SourceRows(rows, rows_digest(rows))
+
+
+def _each(connection: sqlite3.Connection, sources: Sequence[Source]) -> Iterator[tuple[Source, sqlite3.Cursor]]:
+    """Yield each source with its rows, which are to be read before the next source is.
+
+    A common table that several of them begin with is kept as a temporary table: nothing is written to the eventlog.
+    """
+    used = Counter(source.common for source in sources if source.common)
+    made: set[CommonTable] = set()
+    for source in sources:
+        table = source.common
+        if table is None or used[table] < 2:
+            yield source, connection.execute(source.sql)
+            continue
+        if table not in made:
+            made.add(table)
+            connection.execute("PRAGMA query_only = OFF")
+            connection.execute(f"CREATE TEMP TABLE {table.name} AS {table.sql} SELECT * FROM {table.name}")
+            connection.execute("PRAGMA query_only = ON")
+        yield source, connection.execute(source.behind_common())
 
 
 def _is_presumed(entry: SourceDigest) -> bool:

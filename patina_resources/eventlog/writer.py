@@ -82,6 +82,7 @@ class EventlogWriter:
         self._counted_in: tuple[str, int, int] | None = None
         # Where what `write` prepares waits for the lock.
         self._pending: PendingWrites | None = None
+        self._changes_before = 0
 
     def write(self, prepare: Callable[[], Prepared]) -> Prepared:
         """Append in one transaction what `prepare` appends and remembers, and return what it returns.
@@ -111,7 +112,7 @@ class EventlogWriter:
         self._connection.execute("BEGIN")  # all that is read is of one moment
         try:
             version = self._version()
-            self._pending = pending
+            self._pending, self._changes_before = pending, self._connection.total_changes
             return prepare(), pending, version
         finally:
             self._pending = None
@@ -200,12 +201,17 @@ class EventlogWriter:
 
         A scraper asks for the types first and for the files last; mostly it has found nothing new in between.
         """
-        state = (kind, self._connection.total_changes, self._version())
+        state = self._state(kind)
         if state != self._counted_in:
             query = "SELECT event_type, source_file, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY 1, 2"
             self._counts = self._connection.execute(query, (f"{kind}.*",)).fetchall()
             self._counted_in = state
         return self._counts
+
+    def _state(self, kind: str) -> tuple[str, int, int]:
+        """Return what tells whether a kind's events are those that were counted: what waits for the lock is not."""
+        changes = self._connection.total_changes if self._pending is None else self._changes_before
+        return kind, changes, self._version()
 
     def live_events(self, kind: str, file: str) -> list[LiveEvent]:
         """Return a file's live events of a kind, in order of seq, as of the first such call in this transaction."""

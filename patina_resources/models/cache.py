@@ -32,16 +32,8 @@ from patina_resources.models.cache_files import (
     problem_of,
 )
 from patina_resources.models.lock import LockRecord, record_model
-from patina_resources.models.registry import (
-    CORPUS_STATIC,
-    ModelFiles,
-    ModelSpec,
-    Precision,
-    model_digest,
-    reference_of,
-    shown_key,
-    split_key,
-)
+from patina_resources.models.references import reference_of, shown_key, split_key
+from patina_resources.models.registry import CORPUS_STATIC, ModelFiles, ModelSpec, Precision, model_digest
 from patina_resources.models.stores import (
     Recorded,
     all_records,
@@ -50,6 +42,7 @@ from patina_resources.models.stores import (
     plain_folder,
     plain_incoming_folder,
 )
+from patina_resources.store.files import cannot_write
 from patina_resources.store.mothership import Mothership
 from patina_resources.store.mutex import exclusive
 
@@ -213,7 +206,7 @@ def publish_model(
             source.replace(pending_name(place, digest))
         record_model(own.models_lock, key, record)
     except OSError as error:
-        raise PatinaError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise cannot_write(folder, error) from error
     settle_model(own, key, record)
 
 
@@ -240,7 +233,7 @@ def settle_model(own: Mothership, key: str, record: LockRecord) -> None:
             if ours and other not in kept and other.is_file():
                 other.unlink(missing_ok=True)
     except OSError as error:
-        raise PatinaError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise cannot_write(folder, error) from error
     shutil.rmtree(own.incoming_folder(key), ignore_errors=True)
 
 

@@ -9,14 +9,8 @@ from typing import Any
 
 from patina_resources.documents.document import key_name
 from patina_resources.errors import PatinaError
-from patina_resources.models.registry import (
-    HUB_PREFIX,
-    SPEC_KEYS,
-    RegistryEntry,
-    folder_name_of,
-    is_hub_name,
-    reference_of,
-)
+from patina_resources.models.references import HUB_PREFIX, folder_name_of, is_hub_name, reference_of
+from patina_resources.models.registry import SPEC_KEYS, RegistryEntry
 
 _ALIKE = str.maketrans("1i0", "llo", "_.-")
 

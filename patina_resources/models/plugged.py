@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from patina_resources.errors import PatinaError
 from patina_resources.models.names import TakenNames
-from patina_resources.models.registry import RegistryEntry, check_model_name
+from patina_resources.models.references import check_model_name
+from patina_resources.models.registry import RegistryEntry
 from patina_resources.plugins import broken, plugins
 
 GROUP = "patina.models"

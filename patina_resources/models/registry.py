@@ -6,7 +6,6 @@ the project as its *scope*: it is known in that project alone, and its bytes lie
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,15 @@ from typing import Annotated, Any, Literal
 from patina_resources.devices import Device
 from patina_resources.documents.checks import SHA256, TEXT
 from patina_resources.errors import PatinaError, did_you_mean, shown
+from patina_resources.models.references import (
+    HUB_PREFIX,
+    check_model_name,
+    folder_name_of,
+    hub_parts,
+    is_hub_name,
+    model_key,
+    reference_of,
+)
 
 Pooling = Literal["mean", "cls", "model"]
 Precision = Literal["int8", "fp32"]
@@ -23,20 +31,7 @@ CORPUS_STATIC = "corpus-static"
 ENGLISH_STATIC = "english-static"
 EMBEDDED = f"{CORPUS_STATIC}+{ENGLISH_STATIC}"
 DEFAULT_PRECISION: Precision = "int8"
-HUB_PREFIX = "hf:"
-HUB_FOLDER_PREFIX = "hf--"
-# Joins names in a recipe: models side by side. No name of a model may hold it.
-JOINT = "+"
-# Stands before the name of a project's own model wherever models are listed.
-PROJECT_PREFIX = "project/"
 SPEC_KEYS = ("dims", "max_tokens", "pooling", "query_prefix", "passage_prefix")
-LONGEST_FOLDER_NAME = 200
-# Hub names never contain two dashes in a row, so a repository's folder name leads back to the repository.
-_HUB_PART = r"(?!.*(?:\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
-_HUB_NAME = re.compile(rf"({_HUB_PART})/({_HUB_PART})(?:@([A-Za-z0-9][A-Za-z0-9._-]{{0,79}}))?")
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-# Names that Windows gives to devices, in every folder and with every ending.
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -176,70 +171,13 @@ def model_digest(sha256_model: str, sha256_tokenizer: str) -> str:
     return hashlib.sha256(f"{sha256_model} {sha256_tokenizer}".encode()).hexdigest()
 
 
-def check_model_name(name: str, where: str = "model name") -> str:
-    """Return `name` if it can name a model and its folder: letters, digits, dots, dashes, underscores.
-
-    Raises:
-        PatinaError: It cannot (a path, `..`, an empty or over-long name).
-    """
-    if _PLAIN_NAME.fullmatch(name) and ".." not in name and not _DEVICE.fullmatch(name):
-        return name
-    if JOINT in name:
-        raise PatinaError(
-            f"{where}: {name!r} cannot name a model: '{JOINT}' joins models in `embedding_model`, so name one of them"
-        )
-    raise PatinaError(
-        f"{where}: {shown(name)} cannot name a model: expected at most 64 letters, digits, dots, dashes or "
-        f"underscores that name no device, or {HUB_PREFIX}org/name[@revision]"
-    )
-
-
 def hub_reference(reference: str) -> HubSource:
-    """Return the repository and revision that `hf:org/name[@revision]` names.
+    """Return the place on the hub that `hf:org/name[@revision]` names.
 
     Raises:
         PatinaError: It has another form.
     """
-    match = _HUB_NAME.fullmatch(reference.removeprefix(HUB_PREFIX))
-    if match is None or len(reference) > LONGEST_FOLDER_NAME:
-        raise PatinaError(f"model name: {shown(reference)} is not a hub repository: expected hf:org/name[@revision]")
-    organisation, repository, revision = match.groups()
-    return HubSource(f"{organisation}/{repository}", revision)
-
-
-def folder_name_of(reference: str) -> str:
-    """Return the name that `hf:org/name[@revision]` has as a folder: `hf--org--name[@revision]`."""
-    hub_reference(reference)
-    return HUB_FOLDER_PREFIX + reference.removeprefix(HUB_PREFIX).replace("/", "--", 1)
-
-
-def reference_of(name: str) -> str:
-    """Return how a recipe names the model of that folder name (the inverse of `folder_name_of`)."""
-    if not name.startswith(HUB_FOLDER_PREFIX):
-        return name
-    return HUB_PREFIX + name.removeprefix(HUB_FOLDER_PREFIX).replace("--", "/", 1)
-
-
-def is_hub_name(name: str) -> bool:
-    """Return whether a name, or a folder name, is that of a hub repository."""
-    return name.startswith((HUB_PREFIX, HUB_FOLDER_PREFIX))
-
-
-def model_key(name: str, scope: str) -> str:
-    """Return how the cache and models.lock name a model: no plain name holds the slash of a project's."""
-    return f"{scope}/{name}" if scope else name
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """Return scope (empty where no project defines it) and name of a model's key."""
-    scope, _, name = key.rpartition("/")
-    return scope, name
-
-
-def shown_key(key: str) -> str:
-    """Return how a model is called in lists: as a recipe names it, behind `project/` where a project defines it."""
-    scope, name = split_key(key)
-    return (PROJECT_PREFIX if scope else "") + reference_of(name)
+    return HubSource(*hub_parts(reference))
 
 
 @dataclass(frozen=True)

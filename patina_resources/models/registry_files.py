@@ -15,16 +15,8 @@ from patina_resources.errors import PatinaError, shown
 from patina_resources.models.lock import LockRecord
 from patina_resources.models.names import TakenNames, says_the_same
 from patina_resources.models.plugged import models_of_packages
-from patina_resources.models.registry import (
-    ModelSpec,
-    Registry,
-    RegistryEntry,
-    hub_reference,
-    is_hub_name,
-    model_key,
-    reference_of,
-    split_key,
-)
+from patina_resources.models.references import is_hub_name, model_key, reference_of, split_key
+from patina_resources.models.registry import ModelSpec, Registry, RegistryEntry, hub_reference
 from patina_resources.models.registry_tables import POOLINGS, REQUIRED, checked_table, table_entry, table_name
 from patina_resources.models.stores import Recorded, all_records, own_store, stores
 from patina_resources.project.config import MODEL_TABLES

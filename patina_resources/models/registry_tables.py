@@ -20,6 +20,7 @@ from patina_resources.documents.checks import (
 )
 from patina_resources.documents.document import Fault, key_name
 from patina_resources.errors import PatinaError
+from patina_resources.models.references import check_model_name, folder_name_of, is_hub_name, reference_of
 from patina_resources.models.registry import (
     SPEC_KEYS,
     HubSource,
@@ -29,11 +30,7 @@ from patina_resources.models.registry import (
     Precision,
     RegistryEntry,
     ShippedSource,
-    check_model_name,
-    folder_name_of,
     hub_reference,
-    is_hub_name,
-    reference_of,
 )
 
 POOLINGS: Mapping[str, Pooling] = {"mean": "mean", "cls": "cls", "model": "model"}

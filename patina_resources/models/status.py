@@ -7,16 +7,8 @@ from typing import Literal
 
 from patina_resources.models.cache import CachedModel, cached_models
 from patina_resources.models.provenance import Pin, is_pinned, origin_of, pin_of, shipped_with
-from patina_resources.models.registry import (
-    CORPUS_STATIC,
-    JOINT,
-    PROJECT_PREFIX,
-    Registry,
-    RegistryEntry,
-    is_hub_name,
-    shown_key,
-    split_key,
-)
+from patina_resources.models.references import JOINT, PROJECT_PREFIX, is_hub_name, shown_key, split_key
+from patina_resources.models.registry import CORPUS_STATIC, Registry, RegistryEntry
 from patina_resources.models.stores import find_record
 from patina_resources.store.mothership import Mothership
 

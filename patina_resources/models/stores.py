@@ -10,7 +10,7 @@ from pathlib import Path
 
 from patina_resources.errors import PatinaError
 from patina_resources.models.lock import LockRecord, read_lock
-from patina_resources.models.registry import shown_key
+from patina_resources.models.references import shown_key
 from patina_resources.store.mothership import Mothership
 
 # How an older Patina names models in models.lock and in the cache, and what they are called now.

@@ -112,7 +112,9 @@ def write_self_contained(source: Path, target: Path) -> None:
         else:
             target.write_bytes(source.read_bytes())
     except OSError as error:
-        raise PatinaError(f"{target}: cannot be written ({error.strerror or error})") from error
+        raise PatinaError(
+            f"{target}: cannot be written ({error.strerror or error}): free some space there and run it again"
+        ) from error
     except (ValueError, onnx.checker.ValidationError) as error:
         raise PatinaError(f"{source}: its weights cannot be put into one file ({error})") from error
 

@@ -23,9 +23,10 @@ _MEANINGS: Mapping[str, str] = {
     "3D000": "there is no such database",
     "42501": "this login may not do that",
     "53100": "its disk is full",
+    "53200": "it has too little memory",
     "53300": "it has too many connections",
-    "55P03": "another publisher of the project held its row for too long: try again",
-    "57014": "the time limit was over: ask for less, or try again",
+    "55P03": "others held for too long what it waited for: try again",
+    "57014": "the time limit was over",
     "57P01": "it was shut down",
     "57P03": "it is starting up or shutting down",
 }
@@ -101,10 +102,10 @@ def told(address: FleetAddress) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise StoreError(f"{_place(address)}: {_reason(error)}") from None
+        raise StoreError(f"{_place(address)}: {reason_of(error)}") from None
 
 
-def _reason(error: "psycopg.Error") -> str:
+def reason_of(error: "psycopg.Error") -> str:
     """Return what went wrong; never the server's text, which may quote data that is not the asker's."""
     code = error.sqlstate
     if code is not None and code in _MEANINGS:

@@ -21,7 +21,7 @@ from patina_resources.documents.checks import (
     whole,
 )
 from patina_resources.documents.toml_file import read_toml
-from patina_resources.errors import PatinaError, shown
+from patina_resources.errors import PatinaError, shown_path
 
 EVENTLOG_VARIABLE = "PATINA_EVENTLOG"
 DATA_VARIABLE = "PATINA_DATA"
@@ -241,5 +241,5 @@ def _absolute(variable: str) -> Path | None:
     if not value:
         return None
     if "\0" in value:
-        raise PatinaError(f"{variable}: expected a path, got {shown(value)}")
+        raise PatinaError(f"{variable}: expected a path, got {shown_path(value)}")
     return Path(value).absolute()

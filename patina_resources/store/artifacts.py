@@ -126,18 +126,28 @@ def publish_stage(
         built_at=utc_now(),
     )
     states = {}
-    for path, output in outputs.items():
+    # What is there already need not be written: it is right for the manifest of before, and for the new one.
+    written_anew = {path: output for path, output in outputs.items() if not _is_there(path, output)}
+    for path, output in written_anew.items():
         pending = _pending(paths, output.file, output.sha256)
         write_atomic(pending, contents[path])
         states[path] = state_of(pending.stat())
     make_way(paths.manifest)
     write_atomic(paths.manifest, manifest_document(paths.name, {**manifest, stage: record}))
-    for path, output in outputs.items():
+    for path, output in written_anew.items():
         make_way(path)
         move(_pending(paths, output.file, output.sha256), path)
         written(path, output.sha256, states[path])
     sync_folder(paths.folder)
     return record
+
+
+def _is_there(path: Path, output: OutputFile) -> bool:
+    with suppress(OSError):
+        status = path.lstat()
+        is_like_it = stat.S_ISREG(status.st_mode) and status.st_size == output.bytes
+        return is_like_it and known_sha256(path) == output.sha256
+    return False
 
 
 def publish_record(paths: ProjectionPaths, stage: str, record: StageRecord) -> StageRecord:

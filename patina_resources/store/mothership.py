@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
@@ -85,8 +86,14 @@ class Mothership:
 
 def mothership() -> Mothership:
     """Return the user's mothership: `PATINA_HOME`, else `~/.patina`."""
-    chosen = os.environ.get(HOME_VARIABLE)
-    return Mothership(expanded(chosen or "~/.patina", HOME_VARIABLE).absolute())
+    chosen = os.environ.get(HOME_VARIABLE) or "~/.patina"
+    # An absolute path is asked for at each digest; others depend on the user and on the working folder.
+    return _absolute(chosen) if chosen.startswith("/") else Mothership(expanded(chosen, HOME_VARIABLE).absolute())
+
+
+@lru_cache(maxsize=4)
+def _absolute(folder: str) -> Mothership:
+    return Mothership(Path(folder))
 
 
 def expanded(path: str, where: str) -> Path:

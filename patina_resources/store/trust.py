@@ -32,12 +32,14 @@ def installation_key() -> bytes:
     """
     own = mothership().own
     path = own / "key"
-    if not path.exists():
+    try:
+        status = path.stat()
+    except OSError:
         make_private_folder(own)
         with exclusive(own / "key.mutex", WAIT_SECONDS, "making the key"):
             if not path.exists():  # no other process was first
                 write_atomic(path, secrets.token_hex(KEY_BYTES).encode(), KEY_MODE)
-    status = path.stat()
+        status = path.stat()
     return _read_key(path, status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from amounts import SOAK
 from commands import Commands
-from faulty_projects import ONE_PROJECTION, Change, make_change, make_drift, make_repository, succeed
+from faulty_projects import ONE_PROJECTION, Change, make_change, make_drift, make_repository, read_change, succeed
 from installations import give_key
+from made_once import made_once
 from small_project import RECIPE
 
 
@@ -41,15 +42,16 @@ def _home_of_commands(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def change(scratch: Path, commands: Commands) -> Change:
+def change(commands: Commands) -> Change:
     """Return a project with a change that makes everything stale."""
-    return make_change(scratch / "change", commands, RECIPE if SOAK else ONE_PROJECTION)
+    recipe = RECIPE if SOAK else ONE_PROJECTION
+    return read_change(made_once("change", lambda folder: make_change(folder, commands, recipe)))
 
 
 @pytest.fixture(scope="session")
-def drifts(scratch: Path, commands: Commands) -> Callable[[str], Change]:
+def drifts(commands: Commands) -> Callable[[str], Change]:
     """Return what makes a project whose weights are kept, or continued, once for all files of tests."""
-    return cache(lambda how: make_drift(scratch / f"drift-{how}", commands, how))
+    return cache(lambda how: read_change(made_once(f"drift-{how}", lambda folder: make_drift(folder, commands, how))))
 
 
 @pytest.fixture(scope="session", params=["kept", "continued"])
@@ -59,12 +61,15 @@ def drift(drifts: Callable[[str], Change], request: pytest.FixtureRequest) -> Ch
 
 
 @pytest.fixture(scope="session")
-def repository(scratch: Path, commands: Commands) -> Path:
+def repository(commands: Commands) -> Path:
     """Return a git repository with some history, source and session notes, materialized and built."""
-    made = make_repository(scratch / "repository")
-    succeed(commands, made, "materialize")
-    succeed(commands, made, "oxidize")
-    return made
+
+    def make(folder: Path) -> None:
+        made = make_repository(folder / "repository")
+        succeed(commands, made, "materialize")
+        succeed(commands, made, "oxidize")
+
+    return made_once("repository", make) / "repository"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from eventlog_builder import note
 from refusals import refusal
 from root import ROOT
-from small_project import add_events, make_project, patina, small_recipe
+from small_project import add_events, build, make_project, patina, small_recipe
 
 import patina_assets
 from patina_assets import Interval, Item, Measure, OpenProject, Results, open_project
@@ -23,9 +23,7 @@ RECIPE = small_recipe("temporal", "semantic", layers="[16, 8]", epochs=1, pairs=
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OpenProject:
     made = make_project(tmp_path_factory.mktemp("api") / "project", RECIPE)
-    with pytest.MonkeyPatch.context() as place:
-        place.chdir(made.root)
-        assert patina("oxidize").code == 0
+    build(made)
     return open_project(made.root / ".patina" / "data")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from patina_resources.errors import PatinaError, check_known
+from patina_resources.errors import PATH_CHARACTERS, PatinaError, check_known, shown_path
 
 KNOWN = ("temporal", "semantic")
 
@@ -24,3 +24,9 @@ def test_the_first_unknown_name_is_told(where: str, name: str, sentence: str) ->
     with pytest.raises(PatinaError) as error:
         check_known(["semantic", name, "y"], KNOWN, "projection", where)
     assert str(error.value).startswith(sentence)
+
+
+def test_a_path_is_shown_to_its_end() -> None:
+    long = "/folder" * 100
+    assert shown_path(f"{long}/'file") == f'"{long}/\'file"'
+    assert shown_path("x" * (PATH_CHARACTERS + 1)) == f"'{'x' * (PATH_CHARACTERS - 3)}...'"

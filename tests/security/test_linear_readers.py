@@ -13,8 +13,9 @@ from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 from patina_assets.recipe.reader import read_recipe
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Eventlog
+from patina_resources.materialize.code.facts import read_facts
 from patina_resources.materialize.code.languages.language import Language
-from patina_resources.materialize.code.languages.languages import LANGUAGES
+from patina_resources.materialize.code.languages.languages import BY_NAME, LANGUAGES, relevant_nodes
 from patina_resources.materialize.docs.markdown import MANY_BLOCKS, MANY_LINES, MOST_TOKENS, parse_markdown
 from patina_resources.materialize.docs.sections import sections_of
 from patina_resources.materialize.run import materialize
@@ -30,6 +31,7 @@ NOTE_UNITS = (
     "_", "- ", "* ", "#", "## ", "\n", " \n", "```\n", "**", "**a:** ", "## Goals\n- [x] a\n", "1. ", "- [ ] ",
     "(covering since ", "<!--", "architectur", "design ", "---\n", "--- ", "[", "{a: ", "- - ", "? ", "&a ", "!a ",
     "Date:", "Date: \n", "Work Type: ", "Commits:\n", "\r", "\u2028", "### a\n", "a\n", "none_", "\t", "\"\\",
+    "|-\n", "> |\n",
 )  # fmt: skip
 
 
@@ -179,6 +181,27 @@ def test_source_files_take_time_in_proportion(tmp_path: Path, language: Language
     materialize(folder.path, folder.eventlog, only=["code"])
     # Two seconds of processor time a file and eight a megabyte, at most: beside other work, some more.
     assert time.monotonic() - begun < 4 * (2 * len(units) + 8)
+
+
+@pytest.mark.parametrize(
+    ("language", "head", "unit", "functions"),
+    [
+        ("JavaScript", "function f() { g() }\n", "a.", ["f"]),  # an error below more levels than 16 bits count
+        ("JavaScript", "// doc\nfunction f() { g() }\n", "!", ["f"]),  # an error that holds many marks
+        ("Python", "def f(): g()\n", "(", ["f"]),
+        ("Rust", "fn f() { g() }\n", "&", ["f"]),
+        ("Go", "func f() { g() }\n", "*", ["f"]),
+        ("Java", "class A { void f() { g(); } }\n", "@", ["f"]),
+        ("TypeScript", "const f = () => g()\n", "a().", ["f"]),  # a call of the result of many calls
+    ],
+)
+def test_chains_and_marks_in_an_error_take_time_in_proportion(
+    language: str, head: str, unit: str, functions: list[str]
+) -> None:
+    relevant_nodes(language)
+    with at_most(4):
+        found = read_facts(BY_NAME[language], (head + unit * (2 * SMALL // len(unit))).encode())
+    assert [fact.fields["name"] for fact in found.facts if fact.event_type == "code.function"] == functions
 
 
 def _in_lines(unit: str, size: int) -> str:

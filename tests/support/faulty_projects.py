@@ -1,5 +1,6 @@
 """Small projects before and after a change, and what must hold of their artifacts."""
 
+import json
 import os
 import random
 import shutil
@@ -67,26 +68,22 @@ class Change:
     seconds: float
 
 
-def make_change(folder: Path, commands: Commands, recipe: str) -> Change:
-    """Build a project, change everything that it is built from, and build a copy of it again."""
+def make_change(folder: Path, commands: Commands, recipe: str) -> None:
+    """Build a project, change everything that it is built from, and build a copy of it again, for `read_change`."""
     before, changed, after = (folder / name for name in ("before", "changed", "after"))
     make_project(before, recipe)
     succeed(commands, before, "oxidize")
     copy(before, changed)
     change_everything(find_project(changed))
     copy(changed, after)
-    started = time.monotonic()
-    rebuilt = commands.run(after, "oxidize", "--full")
-    seconds = time.monotonic() - started
-    assert rebuilt.code == 0, rebuilt
+    _build_undisturbed(commands, folder, "--full")
     old, new = states(before), states(after)
     assert old.keys() == new.keys()
     assert [name for name, state in old.items() if new[name] == state] == []
-    return Change(before, changed, old, new, lock_text(after), rebuilt.operations, seconds)
 
 
-def make_drift(folder: Path, commands: Commands, kind: str) -> Change:
-    """Build a project, append commits by which its weights drift, and build a copy again.
+def make_drift(folder: Path, commands: Commands, kind: str) -> None:
+    """Build a project, append commits by which its weights drift, and build a copy again, for `read_change`.
 
     Args:
         folder: Where the projects are made.
@@ -100,11 +97,22 @@ def make_drift(folder: Path, commands: Commands, kind: str) -> Change:
     copy(before, changed)
     add_events(find_project(changed), [_of_the_parser(700 + number, "file") for number in range(2 if wide else 24)])
     copy(changed, after)
+    _build_undisturbed(commands, folder)
+
+
+def _build_undisturbed(commands: Commands, folder: Path, *options: str) -> None:
     started = time.monotonic()
-    built = commands.run(after, "oxidize")
-    seconds = time.monotonic() - started
+    built = commands.run(folder / "after", "oxidize", *options)
     assert built.code == 0, built
-    return Change(before, changed, states(before), states(after), lock_text(after), built.operations, seconds)
+    figures = {"operations": built.operations, "seconds": time.monotonic() - started}
+    (folder / "figures.json").write_text(json.dumps(figures))
+
+
+def read_change(folder: Path) -> Change:
+    """Return what was made in a folder."""
+    before, changed, after = (folder / name for name in ("before", "changed", "after"))
+    figures = json.loads((folder / "figures.json").read_text())
+    return Change(before, changed, states(before), states(after), lock_text(after), **figures)
 
 
 def _of_the_parser(number: int, name: str) -> Event:

@@ -22,6 +22,7 @@ from typing import Any
 from root import ROOT
 
 # Imported for what a run would import: a forked process then has it.
+import patina_assets.commands.run  # noqa: F401 - Dagster with it, which takes two seconds
 import patina_resources.materialize.run
 import patina_resources.models.add.hub
 import patina_resources.onnx.write.bert

@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
@@ -92,6 +93,7 @@ def _uses(name: str) -> Iterator[Use]:
     yield from _inline_uses(name, source)
 
 
+@cache
 def _called_methods() -> dict[str, set[str]]:
     """Return the methods of patterns that are called on each variable anywhere in the program."""
     found: dict[str, set[str]] = {}

@@ -17,6 +17,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster_graphql.cli import execute_query
 from eventlog_builder import commit
+from made_once import made_once
 from small_project import make_project
 from ui_server import STATUS
 
@@ -89,15 +90,18 @@ def run_of(instance: DagsterInstance, location: str) -> dg.DagsterRun:
     return create_run_for_test(instance, remote_job_origin=RemoteJobOrigin(repository, "oxidize_job"))
 
 
-def build_template(folder: Path) -> Path:
-    """Build a project and a Dagster instance in a folder, for `copied`."""
+def built_template() -> Path:
+    """Return a folder with a project and the Dagster instance that has built it, for `copied`."""
+    return made_once("template", _build_template)
+
+
+def _build_template(folder: Path) -> None:
     project = make_project(folder / "project")
     project.config_file.write_text("[automation]\nsettle_seconds = 1\n")
     (folder / "instance").mkdir()
     with DagsterInstance.local_temp(str(folder / "instance"), overrides=QUIET) as instance:
         made = Sensor(project, instance)
         assert made.run({key.to_user_string() for key in made.repository.asset_graph.materializable_asset_keys})
-    return folder
 
 
 @contextmanager

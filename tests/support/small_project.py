@@ -104,13 +104,19 @@ def all_stages(workspace: Workspace) -> list[tuple[str, str]]:
     return [(stage.projection, stage.name) for projection in workspace.projections for stage in projection.stages]
 
 
-def build(project: Project, *only: str) -> None:
-    """Run the stages of some projections, or of all, without Dagster: that takes a tenth of the time."""
-    workspace = workspace_of(project)
-    run_model(workspace, lambda _: None)
+def build(project: Project, *only: str, full: bool = False) -> None:
+    """Run the stages of some projections, or of all, without Dagster: that takes a third of the time.
+
+    Args:
+        project: It is found again, as a new command does.
+        only: Names of projections; none for all.
+        full: Build what is fresh, too.
+    """
+    workspace = workspace_of(find_project(project.root))
+    run_model(workspace, lambda _: None, full=full)
     for name, stage in all_stages(workspace):
         if not only or name in only:
-            run_stage(workspace, name, stage, lambda _: None)
+            run_stage(workspace, name, stage, lambda _: None, full=full)
     publish_lock(workspace)
 
 

@@ -20,7 +20,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.sensor import execute_sensor_iteration
-from sensor_helpers import build_template
+from sensor_helpers import built_template
 from small_project import edit_recipe
 
 from patina_assets.orchestration.instance import prepare_workspace
@@ -65,16 +65,10 @@ def running_daemon(project: Project) -> Iterator[Daemon]:
         yield Daemon(project, instance, context)
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a project that is built."""
-    return build_template(tmp_path_factory.mktemp("template"))
-
-
 @pytest.fixture
-def daemon(template: Path, tmp_path: Path) -> Iterator[Daemon]:
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
     """Return the daemon of a project that is built."""
-    shutil.copytree(template / "project", tmp_path / "project")
+    shutil.copytree(built_template() / "project", tmp_path / "project")
     with running_daemon(find_project(tmp_path / "project")) as running:
         yield running
 

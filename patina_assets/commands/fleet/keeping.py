@@ -170,7 +170,8 @@ def _cell(key: str, value: object) -> object:
 def _line(ended: Ended, done: int, due: int) -> str:
     if ended.failure:
         return f"[{done}/{due}] failed  {ended.name}: {ended.failure}"
-    return f"[{done}/{due}] built   {ended.name}  {ended.built} stages, {ended.seconds:.1f} s"
+    notice = f"; {ended.notice}" if ended.notice else ""
+    return f"[{done}/{due}] built   {ended.name}  {ended.built} stages, {ended.seconds:.1f} s{notice}"
 
 
 def _fetch(fleet: Fleet, projects: Sequence[FleetProject]) -> int:

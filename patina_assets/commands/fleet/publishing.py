@@ -7,7 +7,7 @@ from pathlib import Path
 from patina_assets.commands.fleet.keeping import chosen_repositories
 from patina_assets.fleet.published import publish_entry
 from patina_assets.pipeline.plain_text import json_text, one_line
-from patina_assets.search.published.publishing import Published, published_names, withdraw
+from patina_assets.search.published.publishing import Published, Withdrawn, published_names, withdraw
 from patina_assets.terminal.questions import say_on_stderr
 from patina_resources.errors import PatinaError
 from patina_resources.postgres.address import fleet_address
@@ -44,17 +44,20 @@ def publish_fleet(file: Path | None, patterns: Sequence[str], *, prune: bool, as
         except PatinaError as error:
             failed[entry.name] = one_line(str(error))
     unknown = [name for name in published_names(address) if name not in fleet.by_name]
-    withdrawn = withdraw(address, unknown) if prune else 0
+    withdrawn = withdraw(address, unknown) if prune else Withdrawn(0)
     if as_json:
         told = {name: asdict(one) for name, one in done.items()}
-        print(json_text({"published": told, "failed": failed, "withdrawn": withdrawn, "unknown": unknown}))
+        print(json_text({"published": told, "failed": failed, "withdrawn": withdrawn.projects, "unknown": unknown}))
     else:
         for name, one in done.items():
             print(f"{name}: {one.passages} passages: {one.added} new, {one.moved} moved, {one.removed} removed")
         for name, reason in failed.items():
             say_on_stderr(f"patina: {name}: not published: {reason}")
-        if withdrawn:
-            print(f"{withdrawn} projects withdrawn that fleet.toml does not name")
+        if withdrawn.projects:
+            print(f"{withdrawn.projects} projects withdrawn that fleet.toml does not name")
+    notices = [*(f"{name}: {one.notice}" for name, one in done.items() if one.notice), withdrawn.notice]
+    for notice in filter(None, notices):
+        say_on_stderr(f"patina: {notice}")
     if unknown and not prune:
         named = ", ".join(unknown[:NAMES_SHOWN]) + (" and more" if len(unknown) > NAMES_SHOWN else "")
         say_on_stderr(

@@ -10,7 +10,8 @@ from patina_resources.embedding.side_by_side import part_names
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Eventlog
 from patina_resources.models.add.add import add_model
-from patina_resources.models.registry import CORPUS_STATIC, EMBEDDED, is_hub_name
+from patina_resources.models.references import is_hub_name
+from patina_resources.models.registry import CORPUS_STATIC, EMBEDDED
 from patina_resources.models.registry_files import load_registry
 from patina_resources.project.project import Project
 from patina_resources.store.mothership import mothership

@@ -19,17 +19,8 @@ from patina_resources.errors import PatinaError
 from patina_resources.models.add.add import Added, add_model
 from patina_resources.models.cache import CachedModel, cached_models, model_state, remove_model, verify_model
 from patina_resources.models.provenance import origin_of
-from patina_resources.models.registry import (
-    CORPUS_STATIC,
-    JOINT,
-    PROJECT_PREFIX,
-    Precision,
-    Registry,
-    is_hub_name,
-    reference_of,
-    shown_key,
-    split_key,
-)
+from patina_resources.models.references import JOINT, PROJECT_PREFIX, is_hub_name, reference_of, shown_key, split_key
+from patina_resources.models.registry import CORPUS_STATIC, Precision, Registry
 from patina_resources.models.registry_files import load_registry, plugin_problems
 from patina_resources.models.status import ModelRow, cached_row, model_row, model_rows
 from patina_resources.models.stores import all_records, stores

@@ -16,17 +16,8 @@ from patina_resources.embedding.side_by_side import part_names, resolve_base
 from patina_resources.errors import PatinaError
 from patina_resources.models.add.add import add_model
 from patina_resources.models.provenance import came_from
-from patina_resources.models.registry import (
-    CORPUS_STATIC,
-    JOINT,
-    HubSource,
-    Registry,
-    RegistryEntry,
-    folder_name_of,
-    hub_reference,
-    is_hub_name,
-    reference_of,
-)
+from patina_resources.models.references import JOINT, folder_name_of, is_hub_name, reference_of
+from patina_resources.models.registry import CORPUS_STATIC, HubSource, Registry, RegistryEntry, hub_reference
 from patina_resources.models.registry_files import load_registry
 from patina_resources.models.status import missing_shipped, model_row
 from patina_resources.models.stores import find_record

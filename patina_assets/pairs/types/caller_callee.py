@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from patina_assets.pairs.code_text import function_text, normal_path, type_text
@@ -85,7 +86,7 @@ def _resolved_calls(
         places.add(_last_part(name), file)
         if _last_part(name) != name:
             places.add(name, file)
-        named[file, _last_part(name)][tuple(_parts(name))] = name
+        named[file, _last_part(name)][_parts(name)] = name
     found: set[tuple[tuple[str, str], tuple[str, str]]] = set()
     guessed: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for file, caller, callee in calls:
@@ -121,9 +122,16 @@ class _Places:
         """Note a function."""
         self.files[name].add(file)
         self.count[name] += 1
-        for qualifier in {PurePosixPath(file).stem, PurePosixPath(file).parent.name}:
+        for qualifier in _qualifiers(file):
             if len(self.qualified[name, qualifier]) < 2:
                 self.qualified[name, qualifier].append(file)
+
+
+@lru_cache(maxsize=65_536)
+def _qualifiers(file: str) -> frozenset[str]:
+    """Return what a function of a file may be qualified by."""
+    path = PurePosixPath(file)
+    return frozenset({path.stem, path.parent.name})
 
 
 def _resolve(callee: str, home: str, places: _Places) -> tuple[str, bool]:
@@ -153,7 +161,9 @@ def _meant(callee: str, caller: str, named: Mapping[tuple[str, ...], str]) -> tu
     """
     *before, last = _parts(callee)
     own = _parts(caller)[:-1]
-    owners = [before, [], own] if not before or before[0] in OWN_RECEIVERS else [before, []]
+    owners: list[Sequence[str]] = [before, []]
+    if not before or before[0] in OWN_RECEIVERS:
+        owners.append(own)
     for owner in owners:
         if (*owner, last) in named:
             return named[(*owner, last)], False
@@ -165,8 +175,10 @@ def _last_part(name: str) -> str:
     return _parts(name)[-1]
 
 
-def _parts(name: str) -> list[str]:
-    return name.replace("::", ".").replace("->", ".").split(".")
+# A name is defined once and called often.
+@lru_cache(maxsize=65_536)
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(name.replace("::", ".").replace("->", ".").split("."))
 
 
 CALL_GRAPH = Source("code.call_graph", CALL_GRAPH_SQL)

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from patina_assets.pairs.code_text import file_text
-from patina_assets.pairs.commits import LIVE_COMMITS, ChangeSet, commit_item, has_subject, read_commit
+from patina_assets.pairs.commits import COMMIT_TABLE, LIVE_COMMITS, ChangeSet, commit_item, has_subject, read_commit
 from patina_assets.pairs.files import FILE_HISTORY, Files, read_files
 from patina_assets.pairs.items import Context, Item, dealt
 from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
@@ -66,7 +66,7 @@ def _new_files(commit: ChangeSet, files: Files, seen: set[str]) -> list[Item]:
     return [files.item(path, file_text(path)) for path in new]
 
 
-AUTHORS = Source("git.authors", AUTHORS_SQL)
+AUTHORS = Source("git.authors", AUTHORS_SQL, COMMIT_TABLE)
 SAME_AUTHOR = PairType(
     name="same_author",
     purpose="commits and files of the same author",

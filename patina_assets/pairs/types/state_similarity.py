@@ -1,6 +1,6 @@
 """`state_similarity`: two states of the repository with a similar working set belong together; disjoint ones do not."""
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from patina_assets.pairs.commits import LIVE_COMMITS, MOST_FILES, ChangeSet, read_commit
+from patina_assets.pairs.commits import COMMIT_TABLE, LIVE_COMMITS, MOST_FILES, ChangeSet, read_commit
 from patina_assets.pairs.files import FILE_HISTORY, read_files
 from patina_assets.pairs.items import Context, Item
 from patina_assets.pairs.pair_type import AS_BUILT, DeriveOptions, PairData, PairType
@@ -30,6 +30,8 @@ LEAST_SIMILAR = 0.2
 NEAREST = 4
 # Of the earlier states that share a file, so many are compared: a file in every commit must not make this quadratic.
 LOOKED_AT = 32
+# What stands in a table of paths where a set has no more.
+NO_PATH, NO_OTHER_PATH = -1, -2
 
 
 def derive(rows: Mapping[str, Sequence[Row]], options: DeriveOptions = AS_BUILT) -> PairData:
@@ -76,14 +78,22 @@ def _folder_and_name(path: str) -> tuple[str, str]:
 
 def _working_sets(commits: Sequence[ChangeSet]) -> list[tuple[str, ...]]:
     """Return, after each commit, the files of the window: most often touched first, then last touched, then by name."""
-    window: deque[ChangeSet] = deque(maxlen=WINDOW)
+    window: deque[list[str]] = deque()
+    # Of each path: how often it was touched, then where it was touched last, as one number; below zero, to sort by.
+    ranks: dict[str, int] = {}
+    often = len(commits)
     sets = []
-    for commit in commits:
-        window.append(commit)
-        touched = Counter(path for entry in window for path in entry.paths)
-        last = {path: place for place, entry in enumerate(window) for path in entry.paths}
-        ranked = sorted(touched, key=lambda path: (-touched[path], -last[path], path))
-        sets.append(tuple(ranked[:MOST_LISTED]))
+    for place, commit in enumerate(commits):
+        window.append(commit.paths)
+        for path in window[-1]:
+            times = -ranks.get(path, 0) // often
+            ranks[path] = -((times + 1) * often + place)
+        for path in window.popleft() if len(window) > WINDOW else ():
+            ranks[path] += often
+            if ranks[path] > -often:
+                del ranks[path]
+        # In two sorts without a call of Python for each path.
+        sets.append(tuple(sorted(sorted(ranks), key=ranks.__getitem__)[:MOST_LISTED]))
     return sets
 
 
@@ -106,24 +116,27 @@ def jaccard(sets: Sequence[Collection[str]]) -> Likeness:
     """Return what compares working sets, which are small, by their Jaccard index."""
     number = {path: place for place, path in enumerate({path for working_set in sets for path in working_set})}
     sizes = np.fromiter(map(len, sets), np.int64, len(sets))
-    # A column of numbers for each place in a set. What fills it up is equal to nothing in another set.
-    columns = np.tile(-1 - np.arange(len(sets), dtype=np.int32), (int(sizes.max(initial=0)), 1))
-    for row, working_set in enumerate(sets):
-        columns[: len(working_set), row] = [number[path] for path in working_set]
+    # A row for each place in a set, of as few bytes as will do: all pairs of places are compared.
+    paths = np.full((int(sizes.max(initial=0)), len(sets)), NO_PATH, np.int16 if len(number) < 2**15 else np.int32)
+    for column, working_set in enumerate(sets):
+        paths[: len(working_set), column] = [number[path] for path in working_set]
+    # What fills up one set is equal to nothing in another.
+    own_paths, other_paths = paths, np.where(paths == NO_PATH, NO_OTHER_PATH, paths)
+    counted = np.min_scalar_type(len(paths))
 
     def likeness(first: Int64, second: Int64) -> NDArray[np.float64]:
-        others, shared = [column[second] for column in columns], np.zeros(len(first), np.uint16)
-        for column in columns:
-            own = column[first]
+        others, shared = [row[second] for row in other_paths], np.zeros(len(first), counted)
+        for row in own_paths:
+            own = row[first]
             for other in others:
-                shared += own == other
+                shared += (own == other).view(np.uint8)
         found: NDArray[np.float64] = shared / (sizes[first] + sizes[second] - shared)
         return found
 
     return likeness
 
 
-TRANSITIONS = Source("git.transitions", TRANSITIONS_SQL)
+TRANSITIONS = Source("git.transitions", TRANSITIONS_SQL, COMMIT_TABLE)
 STATE_SIMILARITY = PairType(
     name="state_similarity",
     purpose="times when the same files were worked on",

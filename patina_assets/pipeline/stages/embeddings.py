@@ -80,8 +80,13 @@ class EmbeddingsStage(VectorStage):
         missing = np.flatnonzero(rows < 0)
         few = len(missing) <= FEW_TEXTS and len(texts) - len(missing) >= LEAST_KEPT
         embedded = self._embedded(work, [texts[row] for row in missing.tolist()], few=few)
-        vectors = np.empty((len(texts), work.spec.dims), np.float32)
-        vectors[rows >= 0], vectors[missing] = before[rows[rows >= 0]], embedded.vectors
+        if list(row_of) == digests:
+            vectors = before
+        else:
+            vectors = np.empty((len(texts), work.spec.dims), np.float32)
+            if len(before):
+                np.take(before, rows, axis=0, out=vectors, mode="clip")  # what is missing follows
+            vectors[missing] = embedded.vectors
         built = build_embeddings(vectors, digests, embedded.new, embedded.seconds)
         devices = sorted({part.device for part in work.spec.parts if part.device != "cpu"})
         return replace(built, facts={**built.facts, DEVICE: devices[0]}) if devices else built

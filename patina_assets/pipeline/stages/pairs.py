@@ -18,6 +18,7 @@ from patina_assets.pipeline.formats import (
     encode_items,
     encode_pairs,
     encode_relations,
+    keep_items,
 )
 from patina_assets.pipeline.stages.stage import (
     ITEMS,
@@ -217,6 +218,7 @@ def build_pairs(projection: ProjectionRecipe, pair_type: PairType, rows: Mapping
         ITEMS: encode_items(items),
         RELATIONS: encode_relations(RelationsFile(relations, triplets, training_triplets)),
     }
+    keep_items(contents[ITEMS], items)
     digests = hashed(contents)
     known = {KNOWN: encode_entity_relations(entity_relations(items, rows_of_texts, related))}
     return Built(contents | known, digests | hashed(known), digest_of_all(digests), facts)

@@ -1,5 +1,6 @@
 """What search reads: passages of code, documents, commits, notes and issues, and the index over them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,7 +13,7 @@ from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pairs.types.same_session import NOTE_PLACES, SAME_SESSION, note_key, of_notes
 from patina_assets.passages.code import CODE_DEFINITIONS, CODE_FILES, code_passages
 from patina_assets.passages.documents import DOCUMENTS, document_passages
-from patina_assets.passages.encoding import decode_passages, encode_passages_lines
+from patina_assets.passages.encoding import decode_passages, encode_passages_lines, keep_passages
 from patina_assets.passages.files import files_to_read
 from patina_assets.passages.forge import FORGE, forge_passages
 from patina_assets.passages.history import COMMITS, commit_passages, file_passages, note_passage
@@ -21,6 +22,7 @@ from patina_assets.passages.passage import Passage
 from patina_assets.pipeline.stages.index import IndexStage
 from patina_assets.pipeline.stages.stage import (
     ITEMS,
+    MOST_KEPT_BYTES,
     Built,
     CheckResult,
     ItemStage,
@@ -33,8 +35,11 @@ from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Row, Source
 from patina_resources.materialize.texts import texts_of_files
 from patina_resources.store.artifacts import BuiltProjection
+from patina_resources.store.known_files import KnownFiles
 
 PASSAGES_ARE_UNIQUE = "items_are_unique"
+# By digest: the next stages and their checks ask for the same items one after the other.
+_ITEMS: KnownFiles[tuple[Item, ...]] = KnownFiles(most=1)
 SOURCES = (CODE_DEFINITIONS, CODE_FILES, COMMITS, DOCUMENTS, FILE_HISTORY, FORGE, NOTE_PLACES, *SAME_SESSION.sources)
 
 
@@ -102,7 +107,13 @@ class PassagesStage(ItemStage):
 
     def items(self, built: BuiltProjection) -> list[Item]:
         """Return the passages as items."""
-        return [passage.item for passage in self._passages(built)]
+        output = built.stage(self.name).record.outputs[ITEMS]
+        items = _ITEMS.get(output.sha256)
+        if items is None:
+            items = tuple(passage.item for passage in self._passages(built))
+            if output.bytes <= MOST_KEPT_BYTES:
+                _ITEMS.put(output.sha256, items)
+        return list(items)
 
     def _passages(self, built: BuiltProjection) -> Iterable[Passage]:
         return decode_passages(built.stage(self.name).read(ITEMS))
@@ -137,10 +148,11 @@ def build_passages(
         raise PatinaError("base: the eventlog holds nothing that can be searched: run `patina materialize`")
     ordered = [passages[key] for key in sorted(passages)]
     contents = {ITEMS: encode_passages_lines(ordered)}
-    kinds = sorted({passage.kind for passage in ordered})
+    keep_passages(contents[ITEMS], ordered)
+    kinds = Counter(passage.kind for passage in ordered)
     facts = {
         "items": len(ordered),
-        "kinds": {kind: sum(passage.kind == kind for passage in ordered) for kind in kinds},
+        "kinds": {kind: kinds[kind] for kind in sorted(kinds)},
         "files_with_text": len(texts),
     }
     digests = hashed(contents)

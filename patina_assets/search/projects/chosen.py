@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from patina_resources.errors import PatinaError, shown
+from patina_resources.errors import PatinaError, shown_path
 from patina_resources.project.known_projects import known_projects
 from patina_resources.project.user_settings import fleet_patterns
 from patina_resources.store.mothership import Mothership, expanded
@@ -44,11 +44,11 @@ def chosen_projects(which: str, home: Mothership) -> list[Path]:
     roots = sorted(set(found))
     if not roots:
         raise PatinaError(
-            f"--projects: {shown(which)}: no project: expected a pattern of folders, a file with one path a line, or "
-            f"a name in [fleet] projects of {home.settings}"
+            f"--projects: {shown_path(which)}: no project: expected a pattern of folders, a file with one path a line, "
+            f"or a name in [fleet] projects of {home.settings}"
         )
     if len(roots) > MOST_PROJECTS:
-        raise PatinaError(f"--projects: {shown(which)}: {len(roots)} projects: expected at most {MOST_PROJECTS}")
+        raise PatinaError(f"--projects: {shown_path(which)}: {len(roots)} projects: expected at most {MOST_PROJECTS}")
     return roots
 
 
@@ -74,7 +74,7 @@ def _of_list(pattern: str) -> Iterable[Path]:
     place = expanded(pattern, "[fleet] projects")
     if not place.is_absolute():
         raise PatinaError(
-            f"[fleet] projects: expected an absolute path or one that begins with ~, got {shown(pattern)}"
+            f"[fleet] projects: expected an absolute path or one that begins with ~, got {shown_path(pattern)}"
         )
     return _folders(place) if _PATTERN.search(str(place)) else [place]
 
@@ -84,5 +84,5 @@ def _folders(pattern: Path) -> list[Path]:
     try:
         found = list(Path(place.anchor).glob(str(place.relative_to(place.anchor)) or "."))
     except (ValueError, NotImplementedError, IndexError) as error:  # "/" alone, or a third star
-        raise PatinaError(f"--projects: {shown(str(pattern))}: not a pattern of folders ({error})") from error
+        raise PatinaError(f"--projects: {shown_path(str(pattern))}: not a pattern of folders ({error})") from error
     return [path for path in found if (path / ".patina").is_dir()]

@@ -5,7 +5,10 @@ small share of them. Such an index is made beside the publications, which go on,
 is missing, answers are the same.
 """
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from patina_resources.postgres.connection import reason_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -18,8 +21,8 @@ BUILD_MEMORY = "512MB"
 STATE = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
 
 
-def keep_own_index(connection: "psycopg.Connection[Any]", number: int, passages: int) -> None:
-    """Make a project's own index of vectors, or drop it, as its size asks for.
+def keep_own_index(connection: "psycopg.Connection[Any]", number: int, passages: int) -> str:
+    """Make a project's own index of vectors, or drop it, as its size asks for; what was published stays in any case.
 
     Where another publisher is at it, nothing is done: the next publication of the project looks again.
 
@@ -28,9 +31,27 @@ def keep_own_index(connection: "psycopg.Connection[Any]", number: int, passages:
         number: The project's number in the store.
         passages: How many it has now; 0 once it is withdrawn.
 
-    Raises:
-        psycopg.Error: Postgres refuses.
+    Returns:
+        Why Postgres could not do it, in one sentence; empty where nothing is wrong.
     """
+    import psycopg
+
+    try:
+        _keep(connection, number, passages)
+    except psycopg.Error as error:
+        reason = reason_of(error)
+        if passages < DROPPED_BELOW:
+            return (
+                f"the index {_name(number)} is not needed any more and could not be dropped: {reason}: drop it yourself"
+            )
+        return (
+            f"published, but its own index of vectors could not be made: {reason}. "
+            "Answers are the same, only slower; the next publication tries again"
+        )
+    return ""
+
+
+def _keep(connection: "psycopg.Connection[Any]", number: int, passages: int) -> None:
     name = _name(number)
     state = connection.execute(STATE, (name,)).fetchone()
     is_made, is_whole = state is not None, state is not None and bool(state[0])
@@ -43,16 +64,31 @@ def keep_own_index(connection: "psycopg.Connection[Any]", number: int, passages:
         if drops:
             connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
         if makes:
-            connection.execute(f"SET maintenance_work_mem = '{BUILD_MEMORY}'".encode())
-            connection.execute(
-                f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name.partition('.')[2]} ON patina.passage "
-                f"USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64) "
-                f"WHERE project_id = {int(number)}".encode()
-            )
-            connection.execute("RESET maintenance_work_mem")
+            _make(connection, number)
     finally:
         if not connection.broken:
             _got(connection, "SELECT pg_advisory_unlock(%s)")
+
+
+def _make(connection: "psycopg.Connection[Any]", number: int) -> None:
+    import psycopg
+
+    name = _name(number)
+    connection.execute(f"SET maintenance_work_mem = '{BUILD_MEMORY}'".encode())
+    try:
+        connection.execute(
+            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name.partition('.')[2]} ON patina.passage "
+            f"USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64) "
+            f"WHERE project_id = {int(number)}".encode()
+        )
+    except psycopg.errors.LockNotAvailable:
+        raise  # who is in the way of the new index is in the way of its end as well
+    except psycopg.Error:
+        # The disk that it has filled is needed for what is published next.
+        with suppress(psycopg.Error):
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
+        raise
+    connection.execute("RESET maintenance_work_mem")
 
 
 def _name(number: int) -> str:

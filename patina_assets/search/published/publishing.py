@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,12 +96,27 @@ class Published:
         added: How many are new.
         moved: How many have other lines, another state or the like.
         removed: How many are gone.
+        notice: What went wrong beside it, in one sentence; empty for nothing.
     """
 
     passages: int
     added: int
     moved: int
     removed: int
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """What a withdrawal changed.
+
+    Attributes:
+        projects: How many were there.
+        notice: What went wrong beside it, in one sentence; empty for nothing.
+    """
+
+    projects: int
+    notice: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,26 +165,28 @@ def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: 
             if is_made(connection):
                 connection.execute(KEEP_GROUPS, (list(groups), clean(name), list(groups)))
             raise
-        for (number,) in connection.execute(NUMBER, (clean(name),)).fetchall():
-            keep_own_index(connection, number, done.passages)
-        return done
+        numbers = connection.execute(NUMBER, (clean(name),)).fetchall()
+        return replace(done, notice=_own_indexes_kept(connection, numbers, done.passages))
 
 
-def withdraw(address: FleetAddress, names: Iterable[str]) -> int:
-    """Remove projects from the store; return how many there were.
+def _own_indexes_kept(connection: "psycopg.Connection[Any]", numbers: Iterable[tuple[int]], passages: int) -> str:
+    return "; ".join(filter(None, (keep_own_index(connection, number, passages) for (number,) in numbers)))
+
+
+def withdraw(address: FleetAddress, names: Iterable[str]) -> Withdrawn:
+    """Remove projects from the store.
 
     Raises:
         PatinaError: The store refuses.
     """
     with connected(address) as connection:
+        connection.execute(LIMITS)
         if not is_made(connection):
-            return 0
+            return Withdrawn(0)
         stored_model(connection)
-        gone = connection.execute("DELETE FROM patina.project WHERE name = ANY (%s) RETURNING id", (list(names),))
-        numbers = [number for (number,) in gone]
-        for number in numbers:
-            keep_own_index(connection, number, 0)
-        return len(numbers)
+        query = "DELETE FROM patina.project WHERE name = ANY (%s) RETURNING id"
+        numbers = connection.execute(query, (list(names),)).fetchall()
+        return Withdrawn(len(numbers), _own_indexes_kept(connection, numbers, 0))
 
 
 def published_names(address: FleetAddress) -> list[str]:

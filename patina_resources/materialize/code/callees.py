@@ -1,7 +1,7 @@
 """What is called: by a call's node, or by what looks like a call in the arguments of a Rust macro."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
@@ -35,17 +35,50 @@ QUALIFIED = frozenset({"bracketed_type", "qualified_type"})
 JSX = frozenset({"jsx_opening_element", "jsx_self_closing_element"})
 
 
-def callee_text(source: SourceFile, call: Node) -> str:
-    """Return what is called, such as `self.index.add` or `open().read`; arguments, strings and generics are left out.
+def callee_texts(source: SourceFile, calls: Sequence[Node]) -> dict[int, str]:
+    """Return what is called, such as `self.index.add` or `open().read`, by the id of each call; "" for nothing.
 
-    At most MAXIMUM_CALLEE characters, the last ones: the name that is called is at the end.
+    Arguments, strings and generics are left out. At most MAXIMUM_CALLEE characters, the last ones: the name that is
+    called is at the end.
+
+    Args:
+        source: The file.
+        calls: Its calls, each before those in it.
+    """
+    texts: dict[int, str] = {}
+    inner, inner_parts = 0, list[str]()
+    for call in reversed(calls):
+        inner_parts = _callee_parts(source, call, inner, inner_parts)
+        inner = call.id
+        texts[inner] = _callee_text(source, call, "".join(reversed(inner_parts)))
+    return texts
+
+
+def _callee_parts(source: SourceFile, call: Node, inner: int, inner_parts: list[str]) -> list[str]:
+    """Return the parts of a callee, the last one first, until they have more than MAXIMUM_CALLEE characters.
+
+    Args:
+        source: The file.
+        call: The call.
+        inner: The id of the call that was looked at before. It may be a link of this one's chain: each is read once.
+        inner_parts: The parts of its callee.
     """
     parts: list[str] = []
     length = 0
     chains = source.language.chains
-    pending = _callee_nodes(source, call)
+    pending: list[Node | list[str]] = [*_callee_nodes(source, call)]
     while pending and length <= MAXIMUM_CALLEE:
         node = pending.pop()
+        if isinstance(node, list):
+            for part in node:
+                parts.append(part)
+                length += len(part)
+                if length > MAXIMUM_CALLEE:
+                    break
+            continue
+        if node.id == inner and node.type in chains and (rest := _after_callee(source, node)):
+            pending.extend((inner_parts, *rest))
+            continue
         if node.type == "index_expression" and _is_go_type(source, node.child_by_field_name("index")):
             pending.extend(node.children[:1])
             continue
@@ -58,7 +91,11 @@ def callee_text(source: SourceFile, call: Node) -> str:
         part = _part(source, node)
         parts.append(part)
         length += len(part)
-    written = TURBOFISH.sub("", "".join(reversed(parts)))
+    return parts
+
+
+def _callee_text(source: SourceFile, call: Node, whole: str) -> str:
+    written = TURBOFISH.sub("", whole)
     text = plain_word(source, written).removeprefix("\\").removesuffix(".")  # `f.(1)` of Ruby
     if source.language.operators == "named":
         text = OPERATOR_SPACE.sub("operator", text)
@@ -172,6 +209,12 @@ def _callee_nodes(source: SourceFile, call: Node) -> list[Node]:
             break
         nodes.append(child)
     return nodes
+
+
+def _after_callee(source: SourceFile, call: Node) -> list[Node]:
+    """Return the nodes of a call behind its callee; none where the callee is not the first of them."""
+    children, callee = call.children, _callee_nodes(source, call)
+    return children[len(callee) :] if children[: len(callee)] == callee else []
 
 
 def _unread_member(source: SourceFile, call: Node) -> list[Node]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from inspect import cleandoc
 
-from tree_sitter import Node, QueryCursor
+from tree_sitter import Node
 
 from patina_resources.materialize.code.languages.languages import surroundings
+from patina_resources.materialize.code.parsing import Parsed, cursor_of
 from patina_resources.materialize.code.source import SourceFile
 
 MAXIMUM_DOC = 1000
@@ -31,22 +32,26 @@ class Surroundings:
     `Node.parent` and `Node.prev_sibling` begin at the root each time, which takes the square of the depth.
     """
 
-    def __init__(self, source: SourceFile, root: Node) -> None:
+    def __init__(self, source: SourceFile, parsed: Parsed) -> None:
         """Look through a whole file, when something in it is asked for."""
         self._source = source
-        self._root = root
+        self._parsed = parsed
 
     @cached_property
     def _found(self) -> tuple[dict[int, Node], list[Node], list[int]]:
         """Return the holder of each held node, by its id; the comments and asides in order; and where these end."""
         holders: dict[int, Node] = {}
         asides: list[Node] = []
-        cursor = QueryCursor(surroundings(self._source.language.name), match_limit=MOST_NESTED)
-        for _, captured in cursor.matches(self._root):
-            if "held" in captured:
-                holders[captured["held"][0].id] = captured["holder"][0]
-            else:
-                asides.extend(captured["aside"])
+        language = self._source.language
+        for node in self._parsed.broken:
+            if node.type in language.holders:
+                holders.update((held.id, node) for held in node.named_children)
+        for root in self._parsed.whole:
+            for _, captured in cursor_of(surroundings(language.name), MOST_NESTED).matches(root):
+                if "held" in captured:
+                    holders[captured["held"][0].id] = captured["holder"][0]
+                else:
+                    asides.extend(captured["aside"])
         asides.sort(key=lambda node: node.end_byte)
         return holders, asides, [node.end_byte for node in asides]
 

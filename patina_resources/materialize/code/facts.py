@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tree_sitter import Node, QueryCursor
+from tree_sitter import Node
 
-from patina_resources.materialize.code.callees import callee_text, calls_in_macro
+from patina_resources.materialize.code.callees import callee_texts, calls_in_macro
 from patina_resources.materialize.code.documentation import Surroundings
 from patina_resources.materialize.code.languages.language import MAXIMUM_PATH, Language
-from patina_resources.materialize.code.languages.languages import relevant_nodes
+from patina_resources.materialize.code.languages.languages import relevant_kinds, relevant_nodes
 from patina_resources.materialize.code.names import definition_names
 from patina_resources.materialize.code.parsing import parse
 from patina_resources.materialize.code.signatures import is_public, signature
@@ -75,10 +75,9 @@ def read_facts(language: Language, content: bytes, default_name: str = "default"
         default_name: What a definition is called that has no name, but is all that the file exports.
     """
     parsed = parse(language, content)
-    captured = QueryCursor(relevant_nodes(language.name)).captures(parsed.root)
-    nodes = sorted(captured.get("node", []), key=lambda node: (node.start_byte, -node.end_byte))
+    nodes = parsed.captures(relevant_nodes(language.name), relevant_kinds(language.name))
     source = SourceFile(language, content, parsed.unread_bytes > 0, default_name, parsed.heads)
-    facts = list(_facts(source, nodes, Surroundings(source, parsed.root)))
+    facts = list(_facts(source, nodes, Surroundings(source, parsed)))
     facts.sort(key=lambda fact: TYPES_OF_FACTS.index(fact.event_type))
     return FileFacts(tuple(facts), parsed.unread_bytes)
 
@@ -108,6 +107,7 @@ TOP = _Scope((), 0, (), "other", in_function=False)
 def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) -> Iterator[Fact]:
     language = source.language
     scopes: list[_Scope] = []
+    callees = callee_texts(source, [node for node in nodes if node.type in language.calls])
     end_of_attribute = 0
     for node in nodes:
         if node.type in language.attributes:
@@ -119,7 +119,7 @@ def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) ->
         scope = scopes[-1] if scopes else TOP
         kind = node.type
         if kind in language.calls:
-            yield from _calls(source, node, scope)
+            yield from _calls(source, node, scope, callees[node.id])
         if kind in language.imports or kind in language.calls:
             yield from _imports(source, node)
         defines = _defines(source, node, scope, surroundings)
@@ -226,13 +226,13 @@ def _type(source: SourceFile, node: Node, path: Sequence[str], about: dict[str, 
     yield Fact("code.type", _qualified(source, path), {**fields, **about})
 
 
-def _calls(source: SourceFile, node: Node, scope: _Scope) -> Iterator[Fact]:
+def _calls(source: SourceFile, node: Node, scope: _Scope, callee: str) -> Iterator[Fact]:
     call_type = source.language.calls[node.type]
-    if callee := callee_text(source, node):
+    if callee:
         yield _call(source, node, scope, callee, call_type)
     if node.type == "macro_invocation":
-        for callee, place in calls_in_macro(source, node):
-            yield _call(source, place, scope, callee, call_type if callee.endswith("!") else "direct")
+        for name, place in calls_in_macro(source, node):
+            yield _call(source, place, scope, name, call_type if name.endswith("!") else "direct")
 
 
 def _call(source: SourceFile, node: Node, scope: _Scope, callee: str, call_type: str) -> Fact:

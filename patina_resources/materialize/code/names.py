@@ -21,7 +21,8 @@ NOT_WORD = re.compile(r"\W+")
 # A private member of JavaScript, a destructor, Ruby's `empty?`, `save!` and `name=`.
 WORD = re.compile(r"[#~]?(?:[^\W\d]|\$)[\w$]*+[?!=]?")
 OPERATOR = re.compile(
-    r"operator(?:[-+*/%^&|~!=<>,]{1,3}\*?|\(\)|\[\]|\"\"\w+| (?:co_await|(?:new|delete)(?:\[\])?|[\w:][\w:<>,*& ]*+))"
+    r"operator(?:[-+*/%^&|~!=<>,]{1,3}\*?|\(\)|\[\]|\"\"\w+|"
+    r" (?:co_await|(?:new|delete)(?:\[\])?|[\w:][\w:<>,*&.() ]*+))"
     r"|[-+*/%^&|~!=<>]{1,3}@?|\[\]=?|`"
 )
 # Where a type with parameters, or a reference, has the plain type.
@@ -265,12 +266,21 @@ def _qualified_names(source: SourceFile, name: Node | None) -> Sequence[str]:
         return ()
     text = source.text(name.child_by_field_name("name") or name)
     if name.type == "operator_cast":
-        text = text.partition("(")[0].strip()
+        text = _conversion_name(source, name)
     elif name.type == "operator_name":
         text = _operator_name(text.removeprefix("operator").strip())
     elif name.type == "destructor_name":
         text = text.replace(" ", "")
     return [*names, text]
+
+
+def _conversion_name(source: SourceFile, cast: Node) -> str:
+    """Return `operator T` of a conversion of C++, whose type may have parentheses: `operator Action<R(int)>`."""
+    inner: Node | None = cast
+    while inner is not None and inner.type != "abstract_function_declarator":
+        inner = next((child for child in inner.named_children if child.type.endswith("declarator")), None)
+    end = inner.start_byte if inner is not None else cast.end_byte
+    return " ".join(source.content[cast.start_byte : end].decode("utf-8", "replace").split())
 
 
 def _operator_name(operator: str) -> str:

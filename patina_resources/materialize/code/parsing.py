@@ -1,6 +1,6 @@
 """A source file -> its syntax tree, of as much of it as can be had, and how much of it is in no tree."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tree_sitter import Node, Parser, Query, QueryCursor
@@ -9,23 +9,50 @@ from patina_resources.materialize.code.c_macros.blank import without_macros
 from patina_resources.materialize.code.c_macros.directives import without_odd_directives
 from patina_resources.materialize.code.c_macros.heads import Head
 from patina_resources.materialize.code.languages.language import Language
-from patina_resources.materialize.code.languages.languages import grammar
+from patina_resources.materialize.code.languages.languages import NODE, grammar
 from patina_resources.materialize.code.rust_items import without_item_macros
+
+# For each mark in an error, a query looks at all marks that follow it there.
+MOST_SIDE_BY_SIDE = 1_000
+# A query counts levels in 16 bits, and takes the square of what is deeper. Nothing that people write is.
+MOST_LEVELS = 60_000
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A syntax tree.
+    """A syntax tree; each node is where it is in the file.
 
     Attributes:
-        root: Its root; each node is where it is in the file.
+        whole: What queries are put to: its root. Where an error holds more than MOST_SIDE_BY_SIDE nodes, the subtrees
+            without errors.
+        broken: The nodes that are in none of these, an outer one before those in it.
         unread_bytes: How many bytes of words and marks the parser could put nowhere; one that it missed counts as 1.
         heads: What a macro calls a function, by the byte where it begins.
     """
 
-    root: Node
+    whole: Sequence[Node]
+    broken: Sequence[Node]
     unread_bytes: int
     heads: Mapping[int, Head] = field(default_factory=dict)
+
+    def captures(self, query: Query, kinds: Collection[str]) -> list[Node]:
+        """Return the nodes of some kinds, in the order of the source, an outer one before those in it.
+
+        Args:
+            query: Captures each of them as NODE.
+            kinds: Their types.
+        """
+        found = [node for node in self.broken if node.is_named and node.type in kinds]
+        for root in self.whole:
+            found.extend(cursor_of(query).captures(root).get(NODE, []))
+        return sorted(found, key=lambda node: (node.start_byte, -node.end_byte))
+
+
+def cursor_of(query: Query, match_limit: int | None = None) -> QueryCursor:
+    """Return a cursor that looks for a query at MOST_LEVELS levels, with a limit of matches that are not complete."""
+    cursor = QueryCursor(query) if match_limit is None else QueryCursor(query, match_limit=match_limit)
+    cursor.set_max_start_depth(MOST_LEVELS)
+    return cursor
 
 
 def parse(language: Language, content: bytes) -> Parsed:
@@ -36,8 +63,9 @@ def parse(language: Language, content: bytes) -> Parsed:
     """
     if not language.declarators:
         whole = _parse(language, content)
-        if language.item_macros and (plain := without_item_macros(whole.root, content)) != content:
-            return _fuller(_parse(language, plain), whole)
+        if language.item_macros and not whole.broken:
+            plain = without_item_macros(whole.whole[0], content)
+            return _fuller(_parse(language, plain), whole) if plain != content else whole
         if not (whole.unread_bytes and language.directives):
             return whole
         return _fuller(whole, _parse(language, without_odd_directives(content, only_between=True)))
@@ -54,15 +82,32 @@ def _fuller(first: Parsed, second: Parsed) -> Parsed:
 
 def _parse(language: Language, content: bytes, heads: Mapping[int, Head] | None = None) -> Parsed:
     root = Parser(grammar(language.name)).parse(content).root_node
-    return Parsed(root, _unread_bytes(language, root) if root.has_error else 0, heads or {})
+    broken = _broken(root)
+    flaws = [node for node in broken if node.is_error or node.is_missing]
+    unread_bytes = max(_unread_bytes(flaws), 1) if broken else 0
+    if all(flaw.child_count <= MOST_SIDE_BY_SIDE for flaw in flaws):
+        return Parsed([root], [], unread_bytes, heads or {})
+    below = (child for node in broken for child in node.children if not child.has_error)
+    whole = [child for child in below if child.child_count or child.is_named]
+    return Parsed(whole, broken, unread_bytes, heads or {})
 
 
-def _unread_bytes(language: Language, root: Node) -> int:
-    flaws = QueryCursor(Query(grammar(language.name), "[(ERROR) (MISSING)] @flaw")).captures(root).get("flaw", [])
+def _unread_bytes(flaws: Iterable[Node]) -> int:
     unread = 0
     for flaw in flaws:
         stray = [child for child in flaw.children if not child.child_count and not child.is_error]
         unread += (
             sum(child.end_byte - child.start_byte for child in stray) if stray else flaw.end_byte - flaw.start_byte
         )
-    return max(unread, 1)
+    return unread
+
+
+def _broken(root: Node) -> list[Node]:
+    """Return the nodes that are or hold an error."""
+    found: list[Node] = []
+    pending = [root] if root.has_error else []
+    while pending:
+        node = pending.pop()
+        found.append(node)
+        pending.extend(child for child in reversed(node.children) if child.has_error)
+    return found

@@ -6,6 +6,7 @@ import stat
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from patina_resources.materialize.code.languages.languages import is_source
@@ -115,6 +116,8 @@ def list_sources(repository: Repository, folder: Path, include: Sequence[str] = 
     return found
 
 
+# Of each file it is asked to list it, to read it, and to say why it is left out.
+@lru_cache(maxsize=65_536)
 def is_text(path: str) -> bool:
     """Return whether a file is text that no language here and no reader of documents reads, and no licence, by name."""
     is_licence = LICENCE.fullmatch(PurePosixPath(path).name)

@@ -35,6 +35,7 @@ KINDS = {
     "blockquote_open": QUOTE, "hr": RULE,
 }  # fmt: skip
 HOLDERS = ("list_item_open", "blockquote_open")
+MARK = "\ufeff"
 ENCODING_OF_MARK = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -87,12 +88,13 @@ class Markdown:
 
 
 def decoded(content: bytes) -> str:
-    """Return a file's text: UTF-8 unless a byte order mark says otherwise, without that mark; every line ends with LF.
+    """Return a file's text: UTF-8 unless a byte order mark says otherwise, without such marks; every line ends with LF.
 
     What cannot be decoded becomes U+FFFD.
     """
     mark, encoding = next((known for known in ENCODING_OF_MARK if content.startswith(known[0])), (b"", "utf-8"))
-    return LINE_END.sub("\n", content[len(mark) :].decode(encoding, "replace"))
+    # A tool that adds a mark to a file that has one leaves two.
+    return LINE_END.sub("\n", content[len(mark) :].decode(encoding, "replace").lstrip(MARK))
 
 
 def parse_markdown(text: str, *, labels: bool = False) -> Markdown:
@@ -113,8 +115,17 @@ def parse_markdown(text: str, *, labels: bool = False) -> Markdown:
 
 
 def plain(text: str) -> str:
-    """Return the lines of a paragraph as one."""
-    return " ".join(line.strip() for line in text.split("\n")).strip()
+    """Return the lines of a paragraph as one; those of a table or a quote stay lines."""
+    lines = [line.strip() for line in text.split("\n")]
+    heads = (place for place in range(len(lines) - 1) if _begins_table(*lines[place : place + 2]))
+    table = next(heads, len(lines))
+    kept = [place >= table or line.startswith(">") for place, line in enumerate(lines)]
+    return "".join(("\n" if keep else " ") + line for line, keep in zip(lines, kept, strict=True)).strip()
+
+
+def _begins_table(head: str, line: str) -> bool:
+    """Return whether two lines are the head of a table and the line below it, such as `|---|:-:|`."""
+    return "|" in head and "|" in line and "-" in line and not line.strip("|-: \t")
 
 
 def is_comment(body: Markdown, block: Block) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from patina_resources.materialize.docs import restructured
+from patina_resources.materialize.docs.front_matter import front_matter
 from patina_resources.materialize.docs.heading import Heading
 from patina_resources.materialize.docs.markdown import HEADING, LINE_END, Markdown, is_comment, parse_markdown, plain
 
@@ -26,8 +27,6 @@ DOCUMENT_FOLDERS = frozenset({"doc", "docs", "documentation"})
 VERSION = re.compile(r"\b\d+\.\d+|\bunreleased\b|\d{4}-\d{2}-\d{2}|\bv\d", re.IGNORECASE)
 LONGEST_TITLE = 200
 DEEPEST = 8
-FRONT_MATTER = "---"
-MOST_FRONT_MATTER = 200
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Section:
     """A section of a document.
 
     Attributes:
-        title: The document's title, else the name of its file.
+        title: The document's title, which its front matter may have, else the name of its file.
         headings: The headings around and of it, outermost first; empty for what stands before the first one.
         start_line: Its first line, from 1: its heading's.
         end_line: Its last line that is not blank.
@@ -77,19 +76,21 @@ def sections_of(path: str, text: str) -> list[Section]:
     """
     lines = LINE_END.sub("\n", text).split("\n")
     if format_of(path) == MARKDOWN:
-        begun = _after_front_matter(lines)
+        begun, own_title = front_matter(lines)
         body = parse_markdown("\n".join(lines[begun:]))
         headings = [_shifted(heading, begun) for heading in _markdown_headings(body)]
         comments = [block for block in body.blocks if is_comment(body, block)]
         skipped = {begun + line for block in comments for line in range(block.start, block.end)}
     else:
-        begun = 0
+        begun, own_title = 0, ""
         headings = list(restructured.headings(lines))
         before = headings[0].start if headings else 0
         skipped = {place for place, line in enumerate(lines[:before]) if restructured.is_markup(line)}
     name = PurePosixPath(path)
     if CHANGELOG.match(name.name):
         headings = _versions(headings)
+    if own_title and not (_title(headings) and headings[0].level == 1):
+        headings.insert(0, Heading(0, own_title, begun, begun))
     if not headings and name.suffix.lower() not in FORMATS and not README.match(name.name):
         return []
     return list(_sections(_title(headings) or name.name, lines, begun, headings, skipped))
@@ -121,7 +122,7 @@ def _section(
     """Yield the section of these lines, unless nothing but comments and the like follows its heading."""
     written = [line for line in range(content, end) if lines[line].strip() and line not in skipped]
     if written:
-        first = start if headings else written[0]
+        first = start if start < content else written[0]
         yield Section(title, headings, first + 1, written[-1] + 1, "\n".join(lines[first : written[-1] + 1]))
 
 
@@ -144,10 +145,3 @@ def _versions(headings: Iterable[Heading]) -> list[Heading]:
             version = heading.level if VERSION.search(heading.title) else None
             kept.append(heading)
     return kept
-
-
-def _after_front_matter(lines: Sequence[str]) -> int:
-    if lines[0].rstrip() != FRONT_MATTER:
-        return 0
-    ends = (place for place, line in enumerate(lines[1:MOST_FRONT_MATTER], 2) if line.rstrip() == FRONT_MATTER)
-    return next(ends, 0)

@@ -219,7 +219,9 @@ def git_program() -> str:
     # A program in the repository must not be taken for git.
     program = shutil.which("git", path=child_environment()["PATH"])
     if program is None:
-        raise PatinaError("git is not installed: `patina materialize` needs it to read the history")
+        raise PatinaError(
+            "git is not on PATH, and history cannot be read without it: install git, and run the same command again"
+        )
     return program
 
 

@@ -87,8 +87,9 @@ def _files(repository: Repository, writer: EventlogWriter, now: str) -> Iterator
 
 
 def _paths_at_head(repository: Repository, asked: Collection[str]) -> set[str]:
-    """Return which of these paths HEAD has: all its paths need not fit into memory."""
+    """Return which of these paths HEAD has, in whatever case: all its paths need not fit into memory."""
     there: set[str] = set()
+    folded = {path.casefold() for path in asked}
     with repository.stream("ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD") as blocks:
         for count, path in enumerate(map(path_text, split_at_nul(blocks))):
             if count == MOST_PATHS:
@@ -96,7 +97,7 @@ def _paths_at_head(repository: Repository, asked: Collection[str]) -> set[str]:
                     f"{repository.git_dir}: HEAD has more than {MOST_PATHS:,} files, as only a repository has that was "
                     "made to take up memory: look at it with `git ls-tree HEAD`"
                 )
-            if path in asked:
+            if path.casefold() in folded:
                 there.add(path)
     return there
 

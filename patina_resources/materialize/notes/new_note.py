@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from patina_resources.errors import PatinaError, shown
+from patina_resources.errors import PatinaError, shown_path
 from patina_resources.materialize.git.repository import Repository, find_repository
 from patina_resources.materialize.notes.sessions import note_files
 from patina_resources.materialize.notes.writing import NewNote, NoteKind, checked_text, note_file, note_name, note_path
@@ -82,7 +82,7 @@ def _known_place(root: Path, place: str) -> str:
     except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
         is_there = False
     if not is_there:
-        raise PatinaError(f"--about: {shown(place)}: there is no such file in {root}: expected a path from there")
+        raise PatinaError(f"--about: {shown_path(place)}: there is no such file in {root}: expected a path from there")
     return os.fspath(inside) + (f":{line}" if file != place else "")
 
 

@@ -215,7 +215,7 @@ def _texts(body: Markdown, blocks: Sequence[Block], without: re.Pattern[str] | N
     for block in blocks:
         is_text = block.kind in TEXT_KINDS and not is_comment(body, block)
         if lines and not (is_text and block.start == at):
-            yield _Text(" ".join(lines), begun, is_item=False)
+            yield _Text(plain("\n".join(lines)), begun, is_item=False)
             lines = []
         if is_text:
             begun = begun if lines else block.start
@@ -225,7 +225,7 @@ def _texts(body: Markdown, blocks: Sequence[Block], without: re.Pattern[str] | N
         elif block.kind == LIST:
             yield from (item for item in _list_items(body, block) if not (without and without.match(item.text)))
     if lines:
-        yield _Text(" ".join(lines), begun, is_item=False)
+        yield _Text(plain("\n".join(lines)), begun, is_item=False)
 
 
 def _list_items(body: Markdown, outermost: Block) -> Iterator[_Text]:

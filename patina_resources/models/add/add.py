@@ -23,6 +23,7 @@ from patina_resources.models.cache import CachedModel, adding, model_state, publ
 from patina_resources.models.cache_files import ONNX_NAMES
 from patina_resources.models.lock import LockRecord
 from patina_resources.models.provenance import Pin, came_from, pin_of
+from patina_resources.models.references import check_model_name, folder_name_of, is_hub_name, model_key, reference_of
 from patina_resources.models.registry import (
     CORPUS_STATIC,
     HubSource,
@@ -32,12 +33,7 @@ from patina_resources.models.registry import (
     Registry,
     RegistryEntry,
     ShippedSource,
-    check_model_name,
-    folder_name_of,
     hub_reference,
-    is_hub_name,
-    model_key,
-    reference_of,
 )
 from patina_resources.models.registry_files import spec_of_record
 from patina_resources.onnx.graph import scales_by_row

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from patina_resources.errors import PatinaError, shown
+from patina_resources.errors import PatinaError, shown, shown_path
 
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 CA_VARIABLE = "SSL_CERT_FILE"
@@ -42,12 +42,12 @@ def check_network_settings() -> None:
 
 def _check_certificates(path: str) -> None:
     if not Path(path).is_file():
-        raise HubUnavailableError(f"{CA_VARIABLE} is {shown(path)}: no such file: expected one of certificates")
+        raise HubUnavailableError(f"{CA_VARIABLE} is {shown_path(path)}: no such file: expected one of certificates")
     try:
         ssl.create_default_context(cafile=path)
     except OSError:  # an error of TLS is one, too
         raise HubUnavailableError(
-            f"{CA_VARIABLE} is {shown(path)}: no certificate can be read from it: expected a file of them (PEM)"
+            f"{CA_VARIABLE} is {shown_path(path)}: no certificate can be read from it: expected a file of them (PEM)"
         ) from None
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
-from patina_resources.store.files import TEMPORARY_PREFIX
+from patina_resources.store.files import TEMPORARY_PREFIX, cannot_write
 
 
 def check_new_folder(folder: Path) -> None:
@@ -42,4 +42,4 @@ def new_folder(folder: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise PatinaError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise cannot_write(folder, error) from error

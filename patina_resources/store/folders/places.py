@@ -30,25 +30,26 @@ def refuse_irregular(patina: Path, data: Path, not_read: Path) -> None:
         _expect(folder, FOLDER, data)
     for file in (patina / "config.toml", patina / "oxidize.yaml", *(older / name for name in _eventlog_names())):
         _expect(file, "", data)
-    for path in _below(data, not_read):
-        _expect(path, FOLDER, data)
+    for entry in _below(os.fspath(data), os.fspath(not_read)):
+        _expect(entry, FOLDER, data)
 
 
 def _eventlog_names() -> tuple[str, ...]:
     return tuple(f"patina.db{suffix}" for suffix in ("", "-wal", "-shm", "-journal"))
 
 
-def _expect(path: Path, other: str, data: Path) -> None:
-    """Raise where there is something at `path` that is neither a plain file nor of the kind `other`."""
+def _expect(place: Path | os.DirEntry[str], other: str, data: Path) -> None:
+    """Raise where there is something at a place that is neither a plain file nor of the kind `other`."""
     try:
-        kind = unusual(path.lstat())
+        kind = unusual(place.stat(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise PatinaError(
-            f"{path}: cannot be looked at ({error.strerror or error}): give yourself permission"
+            f"{os.fspath(place)}: cannot be looked at ({error.strerror or error}): give yourself permission"
         ) from error
     if kind and kind != other:
+        path = Path(place)
         raise PatinaError(_data_is_link(path) if path == data and path.is_symlink() else irregular(path, kind))
 
 
@@ -59,18 +60,19 @@ def _data_is_link(path: Path) -> str:
     )
 
 
-def _below(folder: Path, not_read: Path) -> Iterator[Path]:
+def _below(folder: str, not_read: str) -> Iterator[os.DirEntry[str]]:
     """Yield everything below a folder; links are yielded, not followed."""
     try:
         with os.scandir(folder) as entries:
-            found = [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in entries]
+            found = list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise PatinaError(f"{folder}: cannot be read ({error.strerror or error}): give yourself permission") from error
-    for path, is_folder in found:
-        if path == not_read and is_folder:
+    for entry in found:
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if is_folder and entry.path == not_read:
             continue
-        yield path
+        yield entry
         if is_folder:
-            yield from _below(path, not_read)
+            yield from _below(entry.path, not_read)

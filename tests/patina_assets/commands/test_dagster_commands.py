@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import dagster as dg
 import pytest
-from sensor_helpers import build_template
+from installations import give_key
+from sensor_helpers import built_template
 from small_project import edit_recipe
 from ui_server import ROOT
 
@@ -21,7 +23,7 @@ from patina_resources.project.project import Project, find_project
 def mothership(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give all tests of this file one mothership, which holds the project's Dagster home."""
     with pytest.MonkeyPatch.context() as patch:
-        folder = str(tmp_path_factory.mktemp("mothership"))
+        folder = str(give_key(tmp_path_factory.mktemp("mothership")))
         patch.setenv("PATINA_HOME", folder)
         yield folder
 
@@ -34,7 +36,7 @@ def _same_mothership(mothership: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, mothership: str) -> Project:  # noqa: ARG001
     """Return a project that is built, and edited since: temporal/weights is stale."""
-    made = find_project(build_template(tmp_path_factory.mktemp("template")) / "project")
+    made = find_project(shutil.copytree(built_template() / "project", tmp_path_factory.mktemp("copy") / "project"))
     prepare_home(made)
     edit_recipe(made, "co_changed, epochs: 2", "co_changed, epochs: 1")
     return made

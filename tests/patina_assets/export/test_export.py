@@ -216,7 +216,7 @@ def test_wrong_names_and_places(corpus: Workspace, tmp_path: Path) -> None:
     (tmp_path / "full" / "mine.txt").write_text("mine")
     refused(patina("export", PROJECTION, "--to", "full"), "full", "expected a new or an empty folder")
     refused(patina("export", PROJECTION, "--to", "full/mine.txt"), "mine.txt", "expected a new or an empty folder")
-    refused(patina("export", PROJECTION, "--to", "full/mine.txt/out"), "cannot be written")
+    refused(patina("export", PROJECTION, "--to", "full/mine.txt/out"), "cannot be written", "untouched")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "project"]
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
     damaged = corpus.paths(PROJECTION).weights

@@ -24,15 +24,22 @@ OURS = {name: service for name, service in COMPOSE["services"].items() if servic
 # Read by obstore, which takes what Amazon's own tools take.
 OF_AWS = {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
 OF_DAGSTER = {"DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY"}
+PACKAGES = {"patina_assets", "patina_resources"}
 NAME = re.compile(r"\b(?:PATINA|AWS|DAGSTER)_[A-Z_]+[A-Z]\b")
 
 
 def read_by_the_code() -> set[str]:
     """Return the names of the environment that our code reads, or Dagster by our dagster.yaml."""
-    sources = [path for name in ("patina_assets", "patina_resources") for path in (ROOT / name).rglob("*.py")]
+    sources = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
     quoted = re.compile(r'"((?:PATINA|AWS)_[A-Z_]+)"')
     in_code = {name for path in sources for name in quoted.findall(path.read_text())}
     return in_code | set(re.findall(r"env: (\w+)", (DEPLOY / "dagster.yaml").read_text()))
+
+
+def camel_case(name: str) -> str:
+    """Return a setting of Dagster as its Helm chart calls it."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 @pytest.mark.parametrize("file", ["compose.yaml", "helm-values.yaml", "dagster.yaml", "Dockerfile"])
@@ -79,13 +86,31 @@ def test_the_image_holds_what_is_run_in_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     [extras] = re.findall(r"'\.\[([a-z,-]+)\]'", DOCKERFILE)
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
-    for source in re.findall(r"^COPY (\S+) ", DOCKERFILE, re.MULTILINE):
-        assert (ROOT / source).exists()
+    copied = {name for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE) for name in line.split()}
+    needed = {project["readme"], *project["license-files"], "pyproject.toml", "constraints.txt"}
+    assert copied == needed | PACKAGES | {"deploy/dagster.yaml"}
+    assert all((ROOT / source).exists() for source in copied)
     # One release of Dagster has one number for its libraries.
     [chosen] = re.findall(r"dagster-k8s==(\S+)", DOCKERFILE)
     assert f"dagster-postgres=={chosen}" in project["optional-dependencies"]["fleet"]
     mounted = {volume["name"] for volume in HELM["dagster-user-deployments"]["deployments"][0]["volumes"]}
     assert mounted == {mount["name"] for mount in HELM["dagster-user-deployments"]["deployments"][0]["volumeMounts"]}
+
+
+def test_kubernetes_has_the_same_settings() -> None:
+    daemon = HELM["dagsterDaemon"]
+    assert set(daemon["runMonitoring"]) == {*map(camel_case, SETTINGS["run_monitoring"])}
+    assert daemon["runMonitoring"]["maxResumeRunAttempts"] == SETTINGS["run_monitoring"]["max_resume_run_attempts"]
+    assert daemon["runRetries"] == {camel_case(name): value for name, value in SETTINGS["run_retries"].items()}
+    for kind in ("schedule", "sensor"):
+        assert HELM["retention"][kind]["purgeAfterDays"] == SETTINGS["retention"][kind]["purge_after_days"]
+    # A secret that exists is not made once more, and a volume belongs to the user of the image.
+    assert HELM["global"]["postgresqlSecretName"]
+    assert not HELM["generatePostgresqlPasswordSecret"]
+    [user] = re.findall(r"useradd .*--uid (\d+)", DOCKERFILE)
+    [location] = HELM["dagster-user-deployments"]["deployments"]
+    run = HELM["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["podSpecConfig"]
+    assert location["podSecurityContext"] == run["securityContext"] == {"fsGroup": int(user)}
 
 
 def test_dagster_takes_its_settings(tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ from postgres_server import PostgresServer, running_postgres
 from published_fleet import all_rows, let_ask
 from small_project import patina
 
+from patina_assets.fleet.building import bring_up_to_date
+from patina_assets.fleet.memory import fleet_memory
+from patina_assets.search.published import own_index
+from patina_resources.fleet.reader import read_fleet
 from patina_resources.store.mothership import mothership
 
 NAMES = "SELECT name, groups FROM patina.project ORDER BY name"
@@ -98,6 +102,26 @@ def test_a_model_of_one_project_is_refused_and_the_others_are_published(
     assert published.code == 1
     assert "beta: not published" in published.err
     assert [name for name, _ in all_rows(server, NAMES, database)] == ["alpha"]
+
+
+def test_what_is_wrong_with_an_index_is_told_beside_the_publication(
+    fleet: tuple[Path, str], server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, database = fleet
+    monkeypatch.setenv("PATINA_FLEET", str(file))
+    assert patina("fleet", "run", "alpha").code == 0
+    monkeypatch.setattr(own_index, "MADE_FROM", 1)
+    monkeypatch.setattr(own_index, "DROPPED_BELOW", 1)
+    monkeypatch.setattr(own_index, "BUILD_MEMORY", "1kB")  # Postgres refuses so little
+    told = "published, but its own index of vectors could not be made: it refused the request (SQLSTATE 22023)"
+    done = patina("fleet", "publish", "alpha")
+    assert (done.code, done.out.startswith("alpha: "), f"patina: alpha: {told}" in done.err) == (0, True, True), done
+    read = read_fleet(file, mothership())
+    memory = fleet_memory(read)
+    *_, published = bring_up_to_date(read, memory, "alpha", lambda _: None)
+    assert (published.notice.startswith(told), "notice" in published.facts) == (True, False)
+    assert memory.standing("alpha").failure == ""
+    assert all_rows(server, NAMES, database) == [("alpha", ["staff"])]
 
 
 def test_the_server_answers_behind_a_proxy_only(fleet: tuple[Path, str], server: PostgresServer) -> None:

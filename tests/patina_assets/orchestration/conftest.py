@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sensor_helpers import Sensor, build_template, copied
+from sensor_helpers import Sensor, built_template, copied
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template() -> Path:
     """Return a folder with a project that is built, and its Dagster instance; tests work on copies."""
-    return build_template(tmp_path_factory.mktemp("template"))
+    return built_template()
 
 
 @pytest.fixture

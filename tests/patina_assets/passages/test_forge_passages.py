@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from materialize_helpers import GitFolder
-from small_project import RECIPE, patina
+from small_project import RECIPE, build, patina
 
 from patina_assets.passages.encoding import decode_passages, encode_passages_lines
 from patina_assets.passages.forge import FORGE, forge_passages, thread_number
@@ -15,6 +15,7 @@ from patina_assets.search.passage_file import PassageFile, encode_passages
 from patina_assets.terminal.hits import hit_document, hit_lines
 from patina_resources.eventlog.reader import Eventlog
 from patina_resources.eventlog.writer import Event, open_eventlog
+from patina_resources.project.project import find_project
 
 NAME = "github.com/ada/engine#12"
 URL = "https://github.com/ada/engine/issues/12"
@@ -106,7 +107,7 @@ def test_from_a_file_to_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ran = patina("materialize", "--forge", str(listed))
     assert ran.code == 0, ran.err
     assert "forge.issue" in ran.out
-    assert patina("oxidize", "--only", "base").code == 0
+    build(find_project(folder.path), "base")
     ran = patina("scry", "why are cards read twice by a worn reader", "--kind", "notes")
     assert "  1. #12  Cards are read twice  issue (closed), mary, " in ran.out
     assert URL in ran.out

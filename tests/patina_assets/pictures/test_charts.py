@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from browser import CHROMIUM, browser
 from eventlog_builder import commit
+from made_once import built_project
 from refusals import refusal
-from sensor_helpers import build_template
 from small_project import add_events, patina
 
 from patina_assets.pairs.items import Item
@@ -170,7 +170,7 @@ def test_texts_in_a_page_are_no_markup() -> None:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project that is built."""
-    return find_project(build_template(tmp_path_factory.mktemp("built")) / "project")
+    return built_project(tmp_path_factory.mktemp("built") / "project")
 
 
 def test_patina_map_writes_a_page(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_project import build, make_project, patina, workspace_of
+from made_once import built_project
+from small_project import patina, workspace_of
 
 from patina_assets.pipeline.stages.ageing import Ageing, ageing
 from patina_assets.pipeline.stages.weights_page import CONTINUATIONS, weights_page
@@ -49,8 +50,7 @@ def test_only_what_is_clear_is_a_warning(gain: float, is_behind: bool) -> None:
 
 
 def test_page_and_doctor_tell_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = make_project(tmp_path / "project")
-    build(project)
+    project = built_project(tmp_path / "project")
     monkeypatch.chdir(project.root)
     assert "would clearly gain" not in patina("doctor").out
     paths = workspace_of(project).paths("temporal")

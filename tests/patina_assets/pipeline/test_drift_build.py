@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from eventlog_builder import Event, commit, note, project_history, removal, shuffled
+from made_once import built_project
 from small_project import add_events, all_stages, make_project, patina, small_recipe, workspace_of
 
 from patina_assets.pipeline.reasons import reasons_text
@@ -76,9 +77,7 @@ def lock(project: Project) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def built_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = make_project(tmp_path_factory.mktemp("built") / "project", RECIPE)
-    build(made)
-    return made.root
+    return built_project(tmp_path_factory.mktemp("built") / "project", RECIPE).root
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refusals import refusal
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from patina_assets.pairs.items import Context, Item
 from patina_assets.pairs.relations import Relations, relate, related_texts
@@ -75,6 +75,19 @@ def test_files_of_items_without_line_or_state_are_those_of_older_builds() -> Non
         ("fact",), ("item",), ("sqlite_autoindex_fact_1",), ("sqlite_autoindex_weights_1",), ("weights",),
     ]  # fmt: skip
     connection.close()
+
+
+def test_lines_and_vectors_have_the_bytes_of_the_libraries_that_define_them() -> None:
+    for item in [*ITEMS, *PLACED]:
+        fields = {name: getattr(item, name) for name in ("kind", "text", "file", "session", "commit")}
+        further = {name: value for name in ("line", "state") if (value := getattr(item, name)) is not None}
+        assert encode_items([item]).decode() == json.dumps({**fields, **further}) + "\n"
+    triplet = {"anchor": ODD_TEXT, "positive": "\ud800", "negative": ""}
+    lines = encode_pairs(list(triplet.values()), np.array([[0, 1, 2]], np.int32))
+    assert lines.decode() == json.dumps(triplet) + "\n"
+    for shape in ((0, 3), (1, 1), (5, 3), (1000, 64)):
+        vectors = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        assert encode_embeddings(vectors) == save({"vectors": vectors})
 
 
 def test_pairs_are_lines_of_anchor_positive_and_negative() -> None:

@@ -130,7 +130,7 @@ def test_a_recipe_that_somebody_edited_or_protected_follows_nothing(
         found = patina("materialize")
         assert (found.code, found.err, "written" in found.out, recipe.read_bytes()) == (0, "", False, before)
 
-    for edited in (written + b"# mine\n", written.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + written):
+    for edited in (written + b"# mine\n", written.replace(b"2\n", b"2\r\n"), b"\xef\xbb\xbf" + written):
         recipe.write_bytes(edited)
         kept()
     recipe.write_bytes(written)
@@ -140,9 +140,13 @@ def test_a_recipe_that_somebody_edited_or_protected_follows_nothing(
     refused = PatinaError("there is no room left")
     with mock.patch("patina_assets.commands.initialise.write_atomic", side_effect=refused):
         kept()
+    # As `core.autocrlf` checks it out, it is the same recipe.
+    recipe.write_bytes(written.replace(b"\n", b"\r\n"))
     folder.write("a.py", "# nothing\n")
     folder.commit("less")
     assert f"written  {recipe}" in patina("materialize").out
+    anew = recipe.read_bytes()
+    assert anew.count(b"\n") == anew.count(b"\r\n") > 2
 
 
 def test_a_repository_without_signal_is_searched_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

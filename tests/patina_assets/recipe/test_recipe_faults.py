@@ -135,6 +135,7 @@ def test_what_is_wrong_is_named_with_line_and_key(tmp_path: Path, old: str, new:
         (f"{HEAD} [a]", "2: projections: expected a mapping of projections, got a list"),
         (f"{HEAD}\n  a: 1", "3: projections.a: expected a mapping with layers, training, got 1"),
         (f"{HEAD}\n  a: {{layers: [2, 2]}}", "3: projections.a: missing key 'training'"),
+        (f"{HEAD}\n  temporal: {{layers: [2], epochs: 1}}", "3: projections.temporal.layers: expected two or three"),
         (f"{HEAD}\n  a: {{layers: [2], epochs: 1}}", "3: projections.a.layers: expected two or three numbers"),
         (f"{HEAD}\n  a: {{layers: [2, 2], training: x}}",
          "3: projections.a.training: expected a mapping with source, pair_type, epochs, got 'x'"),

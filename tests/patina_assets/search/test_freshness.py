@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from eventlog_builder import commit, note
+from made_once import built_project
 from materialize_helpers import GitFolder
 from small_project import RECIPE, add_events, build, make_project, patina, set_validation_gain, workspace_of
 
@@ -28,8 +29,7 @@ QUERY = "search query ranking"
 @pytest.fixture(scope="module")
 def built_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a project that is built once for this module."""
-    made = make_project(tmp_path_factory.mktemp("built") / "project")
-    build(made)
+    made = built_project(tmp_path_factory.mktemp("built") / "project")
     set_validation_gain(made, 0.1, 0.2, "semantic", "temporal", "dependency")
     return made.root
 

@@ -1,5 +1,6 @@
 """The file of passages: words, filters and what comes back."""
 
+import random
 import sqlite3
 from collections.abc import Collection
 from dataclasses import replace
@@ -50,6 +51,15 @@ def test_an_expression_quotes_every_word_and_drops_question_words() -> None:
     assert many is not None
     assert many.count(" OR ") == MAX_QUERY_TERMS - 1
     assert index_text(["a/B", None, "", "cD"]) == "a b c d cd"
+
+
+def test_an_index_holds_the_terms_of_a_text() -> None:
+    chosen = random.Random(0)
+    letters = [*map(chr, range(0x180)), *"_²ßÀ日\u0301\u2028\ud800\U0001f600"]
+    texts = ["__", "x" * 200, "HTTPServer_x", *("".join(chosen.choices(letters, k=40)) for _ in range(200))]
+    texts += ["".join(chosen.choices(letters[:128], k=40)) for _ in range(200)]
+    for text in texts:
+        assert index_text([text, None, text]) == " ".join(terms(text) * 2)
 
 
 # Words of passages

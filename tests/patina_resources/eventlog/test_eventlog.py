@@ -10,6 +10,7 @@ from eventlog_builder import Event, append, build_eventlog, commit, note, projec
 from eventlog_queries import EVENTS, EVERYTHING, GOALS, digest, execute, seqs
 
 from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.passages.history import COMMITS
 from patina_resources.eventlog.derived_views import rebuild_views
 from patina_resources.eventlog.live import LIVE as LIVE_CONDITION
 from patina_resources.eventlog.reader import Eventlog, Row, Source, rows_digest
@@ -19,6 +20,26 @@ LIVE = Source("live", f"SELECT seq FROM eventlog WHERE {LIVE_CONDITION} ORDER BY
 
 
 ALL_SOURCES = list({source.name: source for pair_type in PAIR_TYPES.values() for source in pair_type.sources}.values())
+
+
+def test_sources_that_begin_alike_give_together_what_each_gives_alone(tmp_path: Path) -> None:
+    odd = [
+        replace(commit("c9", "a.py"), data={"message": 5, "files": "a.py", "author": ["x"]}),
+        replace(commit("c9", "a.py"), data={"sha": 7, "message": "m", "files_changed": ["b.py"], "body": None}),
+        replace(commit("c8", "a.py"), timestamp=b"\xff", source_id=b"\xfe"),
+        *(commit("c7", *(f"{number}.py" for number in range(count))) for count in (1, 3, 2)),
+    ]
+    path = build_eventlog(tmp_path / "patina.db", [*project_history(), *odd])
+    before, eventlog = path.read_bytes(), Eventlog(path)
+    alike = [source for source in (*ALL_SOURCES, COMMITS) if source.common]
+    alone = {source.name: eventlog.rows([source])[source.name] for source in alike}
+    assert len(alone) > 2
+    assert eventlog.rows([*alike, *ALL_SOURCES]) == alone | eventlog.rows([s for s in ALL_SOURCES if not s.common])
+    assert {name: entry.digest for name, entry in eventlog.look(alike).digests.items()} == {
+        name: rows_digest(rows) for name, rows in alone.items()
+    }
+    assert eventlog.keeping_rows().read(alike) == eventlog.read(alike)
+    assert path.read_bytes() == before
 
 
 # Rows that cannot be read

@@ -194,6 +194,7 @@ FALSE_NAMES = {
         "impl<T> Tr for [T; 3] { fn ok() {} }",
         "impl Tr for (A, B) { fn ok() {} }",
         "fn match() {}",
+        "const _: fn() = || { f() };\nstatic _: u8 = g();",
     ],
     "JavaScript": [
         "class A { if (x) { y() } while (z) {} )",
@@ -202,7 +203,12 @@ FALSE_NAMES = {
     ],
     "TypeScript": ["class A { if (x) { y() } for (z) {} )", "interface I { 'a-b'(): void; [k: string]: any }"],
     "TypeScript (JSX)": ["class A { if (x) { return <a/> } ) }", "const {a, b} = () => <div/>;"],
-    "Go": ["package p\nfunc if() {}", "package p\nvar _, x[0] = func() {}", "package p\nfunc (t T) { }"],
+    "Go": [
+        "package p\nfunc if() {}",
+        "package p\nvar _, x[0] = func() {}",
+        "package p\nfunc (t T) { }",
+        "package p\nfunc _() {}\nvar _ = func() {}",
+    ],
     "Java": ["class A { if (x) { y(); } else { z(); } }", "class A { void while() {} }", "class { void ok() {} }"],
     "C": ["if (v) {}", "while (x) { y(); }", "int /* a */ (*)(int) {}", "else { f(); }", "switch (x) { case 1: f(); }"],
     "C++": [
@@ -252,6 +258,8 @@ def test_every_language_has_false_names() -> None:
          "template <> void B<int>::f<long>() {}\nvoid *operator new(size_t n) { return 0; }",
          ["A::~A", "A::operator==", "A::operator[]", "A::operator bool", "A::operator()", "A::operator int*",
           'operator""_km', "B::f", "operator new"]),
+        ("C++", "struct A { operator B<R(Args...)>() const { return f(); } operator std::function<F(int)>&() { return g; } };",
+         ["A::operator B<R(Args...)>", "A::operator std::function<F(int)>&"]),
         ("C", "int (*get(int a))(int) { return 0; }\nint main(argc, argv) int argc; char **argv; { return 0; }", ["get", "main"]),
         ("C#", "class A { public static A operator +(A a, A b) => a; ~A() {} }", ["A.operator+", "A.~A"]),
         ("Ruby", "module ::A\n  def b; end\nend\nclass ::C::D\n  def e; end\nend", ["A.b", "C::D.e"]),

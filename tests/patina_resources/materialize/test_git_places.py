@@ -14,6 +14,13 @@ from patina_resources.materialize.git.repository import is_in_repository
 from patina_resources.materialize.run import materialize
 
 
+def test_without_git_the_way_on_is_told(folder: GitFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder.path))
+    with pytest.raises(PatinaError, match=r"git is not on PATH.*: install git, and run the same command again"):
+        materialize(folder.path, folder.eventlog)
+    assert not folder.eventlog.exists()
+
+
 def test_shallow_clone_says_so_and_is_completed_later(folder: GitFolder, tmp_path: Path) -> None:
     for number in range(4):
         folder.write(f"f{number}", "x\n")

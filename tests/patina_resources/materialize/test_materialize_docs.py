@@ -97,6 +97,36 @@ def test_the_title_is_that_of_the_document() -> None:
 
 
 @pytest.mark.parametrize(
+    ("head", "title"),
+    [
+        ("---\ntitle: 'Set up: all'\nweight: 3\n---\n", "Set up: all"),
+        ("---\nlayout: page\nTitle: >-\n  Set up\n\n  here # no comment\ntags: [a]\n---\n", "Set up here # no comment"),
+        ('+++\ndraft = true\ntitle = "Set \\u0055p"\n+++\n', "Set Up"),
+        ("---\ntitle: 2024-01-02 # a day\n{{ include }}: [\n---\n", "2024-01-02"),
+        ("---\ntitle: [a, b]\n---\n", ""),
+        ("---\ntitle: 'never closed\n---\n", ""),
+        ("+++\ntitle = 5\n+++\n", ""),
+        ("---\n---\n", ""),
+    ],
+)
+def test_the_title_in_the_front_matter_stands_above_the_headings(head: str, title: str) -> None:
+    lines = head.count("\n")
+    above = (title,) if title else ()
+    body = "\nintro\n\n## A\na\n\n## B\nb\n"
+    wanted = [
+        (above, lines + 2, lines + 2),
+        ((*above, "A"), lines + 4, lines + 5),
+        ((*above, "B"), lines + 7, lines + 8),
+    ]
+    assert found("a.md", head + body) == wanted
+    assert {section.title for section in sections_of("a.md", head + body)} == {title or "a.md"}
+    # A page that has a heading above all others says itself what it is called.
+    assert found("a.md", f"{head}# T\n## A\na\n") == [(("T", "A"), lines + 2, lines + 3)]
+    versions = f"{head}## 1.2\n- a\n### Fixed\n- b\n"
+    assert found("CHANGELOG.md", versions) == [((*above, "1.2"), lines + 1, lines + 4)]
+
+
+@pytest.mark.parametrize(
     "unit", ["=\n", "a\n=\n", "=\na\n=\n", "a\n", "= ", "=", ".. a\n", "-\n\n", "a\n\n=\n", '!"#\n']
 )
 def test_restructured_text_takes_time_in_proportion(unit: str) -> None:

@@ -82,6 +82,29 @@ def test_what_was_changed_on_a_branch_while_it_was_moved_is_followed(folder: Git
     assert files(folder)["moved_doomed.py"] is None
 
 
+def test_a_merge_that_writes_a_name_in_another_case_moves_the_file(folder: GitFolder) -> None:
+    folder.write("src/Parser.py", LINES)
+    folder.write("src/Gone.py", LINES.upper())
+    folder.commit("start")
+    folder.git("checkout", "-q", "-b", "side")
+    folder.write("other.py", "x\n")
+    folder.commit("side")
+    folder.git("checkout", "-q", "main")
+    folder.write("more.py", "y\n")
+    folder.commit("main")
+    folder.git("merge", "-q", "--no-commit", "side")
+    folder.git("mv", "src/Parser.py", "src/parser.py")
+    folder.git("rm", "-q", "src/Gone.py")
+    folder.commit("merge")
+    scrape("git", folder)
+    assert told(folder) == {"src/Parser.py": "src/parser.py", "src/Gone.py": None}
+    folder.write("src/parser.py", LINES + "more\n")
+    folder.commit("after")
+    scrape("git", folder)
+    assert told(folder) == {"src/Parser.py": "src/parser.py", "src/Gone.py": None}
+    assert files(folder) == {"src/parser.py": None, "src/Gone.py": "removed", "other.py": None, "more.py": None}
+
+
 def test_a_run_that_ended_between_its_two_steps_is_completed(folder: GitFolder) -> None:
     test_what_was_changed_on_a_branch_while_it_was_moved_is_followed(folder)
     folder.git("reset", "-q", "--hard", "HEAD~1")

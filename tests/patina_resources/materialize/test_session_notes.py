@@ -149,9 +149,14 @@ def test_names_of_sections(title: str, kind: str | None) -> None:
 def test_a_section_without_a_list_is_read_by_paragraphs() -> None:
     text = (
         "## Key Decisions\nWe store vectors\nas f16.\n\nOne index each.\n\n## Patterns Observed\n_None._\n\n---\n"
-        "## Work Completed\n<!-- to be filled -->\n\n## Design Decisions\nBoth:\n- a list\n"
+        "## Work Completed\n<!-- to be filled -->\n\n## Design Decisions\nBoth:\n- a list\n\n## Technical Decisions\n"
+        "As they\nsay:\n> one\n> two\n\na|b\n-|-\n1|2\n"
     )
-    assert found(text) == {"decision": ["We store vectors as f16.", "One index each.", "a list"]}
+    assert found(text) == {
+        "decision": [
+            "We store vectors as f16.", "One index each.", "a list", "As they say:\n> one\n> two", "a|b\n-|-\n1|2",
+        ]
+    }  # fmt: skip
 
 
 def test_a_note_that_stands_twice_is_two_notes() -> None:
@@ -176,7 +181,12 @@ def test_a_note_that_stands_twice_is_two_notes() -> None:
         ("- a\n  **Patterns Noted:** b\n", ["a **Patterns Noted:** b"]),
         ("- one  \n  two\\\n  three\n", ["one two\\ three"]),
         ("\t- a tab before\n", []),
-        ("- a\n  > quoted\n  > more\n- ---\n- # b\n-\n", ["a\n\n> quoted > more", "b"]),
+        ("- a\n  > quoted\n  > more\n  goes\n  on\n- ---\n- # b\n-\n", ["a\n\n> quoted\n> more goes on", "b"]),
+        (
+            "- sizes,\n  measured:\n  | a | b |\n  |---|--:|\n  | 1 | 2 |\n\n  done\n",
+            ["sizes, measured:\n| a | b |\n|---|--:|\n| 1 | 2 |\n\ndone"],
+        ),
+        ("- a | b\n  --- c | d\n", ["a | b --- c | d"]),
         ("- " * 30 + "deep,\n" + "  " * 30 + "wrapped\n\nafter\n", ["deep, wrapped"]),
     ],
 )
@@ -230,7 +240,7 @@ def test_code_has_no_headings_labels_fields_and_records() -> None:
     assert decision.startswith("T: Use it: ``` # Session: no ")
 
 
-@pytest.mark.parametrize("mark", ["\ufeff", ""])
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeff\ufeff", ""])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def answering(status: int, body: bytes = b"") -> Iterator[str]:
         ("HF_HUB_DOWNLOAD_TIMEOUT", "10s", "HF_HUB_DOWNLOAD_TIMEOUT is '10s': expected a whole number of seconds"),
         ("HF_HUB_ETAG_TIMEOUT", "-1", "HF_HUB_ETAG_TIMEOUT is '-1'"),
         ("SSL_CERT_FILE", "/none.pem", "SSL_CERT_FILE is '/none.pem': no such file"),
+        ("SSL_CERT_FILE", f"{'/long' * 40}.pem", f"SSL_CERT_FILE is '{'/long' * 40}.pem': no such file"),
         ("SSL_CERT_FILE", __file__, f"SSL_CERT_FILE is '{__file__}': no certificate can be read from it"),
         ("HF_ENDPOINT", "http://[bad", "HF_ENDPOINT is no URL"),
         ("HF_ENDPOINT", "hub.example.org", "HF_ENDPOINT is no URL"),

@@ -6,17 +6,8 @@ from refusals import refusal
 from tiny_hub import user_registry
 
 from patina_resources.errors import PatinaError
-from patina_resources.models.registry import (
-    CORPUS_STATIC,
-    EMBEDDED,
-    JOINT,
-    ModelSpec,
-    Registry,
-    check_model_name,
-    folder_name_of,
-    hub_reference,
-    reference_of,
-)
+from patina_resources.models.references import JOINT, check_model_name, folder_name_of, reference_of
+from patina_resources.models.registry import CORPUS_STATIC, EMBEDDED, ModelSpec, Registry, hub_reference
 from patina_resources.models.registry_files import load_registry
 from patina_resources.store.mothership import Mothership
 

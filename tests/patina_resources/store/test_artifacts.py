@@ -49,6 +49,19 @@ def test_a_stage_is_published_with_its_manifest(paths: ProjectionPaths) -> None:
     assert verified_path(paths, record, "usearch") == paths.index
 
 
+def test_a_file_that_is_there_is_not_written_again_unless_it_is_damaged(paths: ProjectionPaths) -> None:
+    publish(paths, OLD)
+    before = paths.index.stat().st_ino
+    record = publish(paths, {**OLD, "search.db": b"new items"})
+    assert paths.index.stat().st_ino == before
+    assert contents_of(paths) == {**OLD, "search.db": b"new items"}
+    paths.index.write_bytes(b"old indeX")
+    assert [damage.file for damage in damages(paths, record)] == ["temporal.usearch"]
+    record = publish(paths, OLD)
+    assert contents_of(paths) == OLD
+    assert damages(paths, record) == ()
+
+
 def test_stages_do_not_disturb_each_other(paths: ProjectionPaths) -> None:
     weights = publish(paths, {"safetensors": b"weights"}, "weights")
     publish(paths, OLD)

@@ -39,6 +39,7 @@ GO = language(
     shared_types=True,
     is_visible=_is_visible,
     returns_result=((r"\berror\b",),),
-    reserved="break case chan const continue default defer else fallthrough for func go goto if import interface map "
+    # `_` is no name: nothing can be called by it.
+    reserved="_ break case chan const continue default defer else fallthrough for func go goto if import interface map "
     "package range return select struct switch type var",
 )

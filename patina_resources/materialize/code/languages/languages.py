@@ -25,6 +25,8 @@ from patina_resources.materialize.code.languages.rust import RUST
 from patina_resources.plugins import broken, plugins
 
 GROUP = "patina.languages"
+# What a query calls a node that it looks for.
+NODE = "node"
 OWN_LANGUAGES = (PYTHON, RUST, JAVASCRIPT, TYPESCRIPT, TYPESCRIPT_JSX, GO, JAVA, C, CPP, RUBY, C_SHARP, PHP)
 
 
@@ -88,8 +90,13 @@ def surroundings(name: str) -> Query:
 
 @functools.cache
 def relevant_nodes(name: str) -> Query:
-    """Return the query that finds every node that the language's entry names."""
+    """Return the query that finds every node that the language's entry names, as NODE."""
+    return Query(grammar(name), "\n".join(f"({kind}) @{NODE}" for kind in sorted(relevant_kinds(name))))
+
+
+@functools.cache
+def relevant_kinds(name: str) -> frozenset[str]:
+    """Return the types of these nodes."""
     language = BY_NAME[name]
-    kinds = {*language.functions, *language.types, *language.calls, *language.imports, *language.scopes}
-    kinds |= language.attributes
-    return Query(grammar(name), "\n".join(f"({kind}) @node" for kind in sorted(kinds)))
+    held = (language.functions, language.types, language.calls, language.imports, language.scopes, language.attributes)
+    return frozenset().union(*held)

@@ -51,6 +51,7 @@ RUST = language(
     is_visible=_is_visible,
     returns_result=((r"\bResult\b",),),
     returns_option=((r"\bOption\b",),),
-    reserved="as async await break const continue crate dyn else enum extern false fn for if impl in let loop match "
+    # `_` is no name: nothing can be called by it.
+    reserved="_ as async await break const continue crate dyn else enum extern false fn for if impl in let loop match "
     "mod move mut pub ref return self static struct super trait true type unsafe use where while",
 )

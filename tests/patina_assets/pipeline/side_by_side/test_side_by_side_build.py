@@ -10,7 +10,7 @@ import yaml
 from eventlog_builder import note
 from refusals import refused
 from side_by_side_helpers import NAME, RECIPE, REGISTRY, add, swap
-from small_project import add_events, make_project, patina, workspace_of
+from small_project import add_events, build, make_project, patina, workspace_of
 
 from patina_assets.passages.encoding import decode_passages
 from patina_assets.pipeline.formats import decode_embeddings, decode_items
@@ -117,17 +117,17 @@ def test_a_query_finds_the_item_with_its_text(built: Project) -> None:
 def test_what_a_model_embedded_alone_is_not_embedded_again_beside_another(project: Project, tmp_path: Path) -> None:
     add("tiny", tmp_path / "tiny", 1)
     swap(project, "tiny")
-    assert patina("oxidize").code == 0
+    build(project)
     swap(project, NAME)
-    assert patina("oxidize").code == 0
+    build(project)
     passages = list(decode_passages(read_outputs(workspace_of(project).paths("base"), "items", ("items.jsonl",))[1][0]))
     items = decode_items(read_outputs(workspace_of(project).paths("temporal"), "pairs", ("items.jsonl",))[1][0])
     assert new_texts(project) == {"tiny": 0, "corpus-static": len({entry.text for entry in [*passages, *items]})}
     swap(project, "corpus-static+tiny")
-    assert patina("oxidize").code == 0
+    build(project)
     assert new_texts(project) == {"corpus-static": 0, "tiny": 0}
     swap(project, "corpus-static")
-    assert patina("oxidize").code == 0
+    build(project)
     alone = read_manifest(workspace_of(project).paths("temporal").manifest)["embeddings"].facts
     assert (alone["new_texts"], "new_texts_by_model" in alone) == (0, False)
     folders = {folder.name for folder in (project.data / "embeddings").iterdir()}
@@ -150,7 +150,7 @@ def test_other_bytes_of_one_model_are_told_by_its_name(built: Project, tmp_path:
     assert set(found) == EMBEDDINGS_AND_WHAT_FOLLOWS
     assert found["temporal/embeddings"] == found["base/embeddings"] == "model tiny changed"
     refused(patina("scry", "cache"), f"other bytes or settings of {NAME}", "patina oxidize")
-    assert patina("oxidize").code == 0
+    build(built)
     counts = new_texts(built)
     assert counts["corpus-static"] == 0
     assert counts["tiny"] > 0
@@ -177,15 +177,15 @@ def test_the_corpus_model_is_frozen_and_rebuilt_as_when_it_stands_alone(built: P
     assert f"(limit {REBUILD_ABOVE:.0%})" in found[f"model/{NAME}"]
     assert found[f"model/{NAME}"].startswith("corpus-static: ")
     assert found["temporal/embeddings"] == "follows model"
-    assert patina("oxidize").code == 0
+    build(built)
     assert new_texts(built)["tiny"] == 8  # the notes
     assert stale() == {}
-    assert patina("oxidize", "--full").code == 0
+    build(built, full=True)
     assert new_texts(built)["tiny"] == 0
 
 
 def test_a_damaged_corpus_model_is_built_again(built: Project) -> None:
     (built.corpus_model_folder() / "model.onnx").write_bytes(b"damaged")
     assert stale()[f"model/{NAME}"].startswith("corpus-static: model.onnx is damaged")
-    assert patina("oxidize").code == 0
+    build(built)
     assert stale() == {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from eventlog_builder import commit
+from made_once import built_project
 from refusals import refusal
 from root import ROOT
 from small_project import add_events, build, delete_events, edit_recipe, make_project, patina, workspace_of
@@ -188,7 +189,6 @@ def test_no_process_stays_when_the_one_that_asked_is_killed(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("many_processors")
 def test_what_drifted_is_brought_up_to_date_without_processes(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project")
-    build(project)
+    project = built_project(tmp_path / "project")
     add_events(project, [commit("f" * 40, "src/a.py", "src/b.py")])
     assert chosen(project) == []

@@ -16,9 +16,16 @@ from small_project import add_events, build
 
 from patina_assets.passages.passage import Passage
 from patina_assets.search.asking.filters import NO_FILTERS
-from patina_assets.search.published import own_index
+from patina_assets.search.published import own_index, publishing
 from patina_assets.search.published.passages import CONDITIONS, NEAR, Scope
-from patina_assets.search.published.publishing import Publishable, Published, publish, publish_built, withdraw
+from patina_assets.search.published.publishing import (
+    Publishable,
+    Published,
+    Withdrawn,
+    publish,
+    publish_built,
+    withdraw,
+)
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, made_for
 from patina_resources.errors import PatinaError
@@ -203,7 +210,7 @@ def test_a_login_with_few_rights_publishes_as_the_manual_says(
 def test_a_project_is_withdrawn_with_all_that_it_has(server: PostgresServer, projects: dict[str, Project]) -> None:
     server.make_database("withdrawn")
     publish_all(server, projects, "withdrawn")
-    assert withdraw(owner(server, "withdrawn"), ["hidden", "unknown"]) == 1
+    assert withdraw(owner(server, "withdrawn"), ["hidden", "unknown"]) == Withdrawn(1)
     assert [name for name, _ in all_rows(server, COUNTS, "withdrawn")] == ["open"]
     left = "SELECT count(*) FROM patina.{} WHERE project_id NOT IN (SELECT id FROM patina.project)"
     for table in ("passage", "content", "frequency"):
@@ -249,6 +256,46 @@ def test_a_large_project_has_an_index_of_its_own(
         monkeypatch.setattr(own_index, "DROPPED_BELOW", least)
         publish_all(server, {"open": projects["open"]}, "large")
         assert len(all_rows(server, OWN, "large")) == left
+
+
+REFUSES = """
+CREATE FUNCTION full_disk() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE disk_full; END';
+CREATE EVENT TRIGGER full_disk ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION full_disk();
+"""
+
+
+def test_an_index_that_cannot_be_made_fails_no_publication(
+    server: PostgresServer, projects: dict[str, Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.make_database("refused")
+    address = owner(server, "refused")
+    publish(address, "hidden", ("board",), projects["hidden"])
+    monkeypatch.setattr(own_index, "MADE_FROM", 5)
+    monkeypatch.setattr(own_index, "DROPPED_BELOW", 5)
+    # Somebody's transaction does not end, as a dump's of the whole database.
+    with psycopg.connect(server.dsn(database="refused")) as other, monkeypatch.context() as limits:
+        limits.setattr(publishing, "LIMITS", "SET lock_timeout = '200ms'")
+        other.execute("LOCK TABLE patina.passage IN ROW EXCLUSIVE MODE")
+        done = publish(address, "open", ("staff",), projects["open"])
+        assert (done.added, done.notice) == (
+            5,
+            "published, but its own index of vectors could not be made: others held for too long what it waited for: "
+            "try again. Answers are the same, only slower; the next publication tries again",
+        )
+        assert all_rows(server, COUNTS, "refused") == [("hidden", 4), ("open", 5)]
+    with psycopg.connect(server.dsn("postgres", database="refused"), autocommit=True) as connection:
+        connection.execute(REFUSES)
+        assert "could not be made: its disk is full. " in publish(address, "open", ("staff",), projects["open"]).notice
+        assert all_rows(server, OWN, "refused") == []  # and takes no room there
+        connection.execute("DROP EVENT TRIGGER full_disk")
+    assert publish(address, "open", ("staff",), projects["open"]) == Published(5, 0, 0, 0)
+    [(name, is_valid)] = all_rows(server, OWN, "refused")
+    assert is_valid
+    with psycopg.connect(server.dsn(database="refused")) as other, monkeypatch.context() as limits:
+        limits.setattr(publishing, "LIMITS", "SET lock_timeout = '200ms'")
+        other.execute("LOCK TABLE patina.passage IN ROW EXCLUSIVE MODE")
+        gone = withdraw(address, ["open"])
+        assert (gone.projects, f"the index patina.{name} is not needed any more" in gone.notice) == (1, True)
 
 
 def test_who_makes_an_index_is_not_waited_for(
