@@ -107,9 +107,14 @@ def _change_set(files: Files, timestamp: str, sha: object, listed: str) -> Chang
 
 def commit_item(commit: ChangeSet, message: str, body: str | None) -> Item:
     """Return a commit as an item. Its text is what it says, and not what it touched: that is to be predicted."""
+    return Item(kind="commit", text=_commit_text(message, body), commit=commit.sha)
+
+
+# Several pair types tell of the same commits.
+@lru_cache(maxsize=16_384)
+def _commit_text(message: str, body: str | None) -> str:
     told = without_trailers(body or "")
-    text = f"Commit: {_subject(message)}" + (f"\n\n{told}" if told else "")
-    return Item(kind="commit", text=text, commit=commit.sha)
+    return f"Commit: {_subject(message)}" + (f"\n\n{told}" if told else "")
 
 
 def without_trailers(body: str) -> str:
@@ -137,6 +142,7 @@ def module_of(path: str) -> str:
     return "/".join(PurePosixPath(path).parts[:-1][:MODULE_LEVELS]) or "."
 
 
+@lru_cache(maxsize=16_384)
 def _subject(message: str) -> str:
     return next((line.strip() for line in message.splitlines() if line.strip()), "")
 

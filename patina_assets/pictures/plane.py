@@ -29,11 +29,11 @@ class Plane:
     axes: NDArray[np.float32]
 
 
-def plane_of(vectors: NDArray[np.float32], before: Plane | None = None, most: int = MAP_ITEMS) -> Plane:
+def plane_of(vectors: NDArray[np.floating], before: Plane | None = None, most: int = MAP_ITEMS) -> Plane:
     """Return the plane in which vectors vary most (PCA), with the places of at most `most` of them.
 
     Args:
-        vectors: float32 [n, dim].
+        vectors: float32 or float16 [n, dim].
         before: A plane whose directions are kept, so that a map does not turn when little changed; None for new ones.
         most: How many places are wanted.
     """
@@ -42,7 +42,7 @@ def plane_of(vectors: NDArray[np.float32], before: Plane | None = None, most: in
     if before is not None and len(before.mean) == vectors.shape[1]:
         mean, axes = before.mean, before.axes
     else:
-        mean, axes = _fitted(shown[spaced(len(shown), FIT_ROWS)])
+        mean, axes = _fitted(shown[spaced(len(shown), FIT_ROWS)].astype(np.float32))
     return Plane(rows, ((shown - mean) @ axes).astype(np.float32), mean, axes)
 
 

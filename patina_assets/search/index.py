@@ -140,9 +140,14 @@ def recall_at_10(index: "Index", vectors: NDArray[np.float32]) -> float:
 
 def some_vectors(index: "Index", keys: Sequence[int]) -> NDArray[np.float32]:
     """Return float32 [len(keys), dim]: the vectors of some keys as the index keeps them, in float16."""
+    return kept_vectors(index, keys).astype(np.float32)
+
+
+def kept_vectors(index: "Index", keys: Sequence[int]) -> NDArray[np.float16]:
+    """Return float16 [len(keys), dim]: `some_vectors` in half the room."""
     if not len(keys):
-        return np.zeros((0, index.ndim), np.float32)
-    return np.asarray(index.get(np.asarray(keys, np.uint64)), np.float32).reshape(len(keys), index.ndim)
+        return np.zeros((0, index.ndim), np.float16)
+    return np.asarray(index.get(np.asarray(keys, np.uint64)), np.float16).reshape(len(keys), index.ndim)
 
 
 def index_vectors(index: "Index", count: int) -> NDArray[np.float32]:

@@ -147,7 +147,7 @@ class EmbeddingsStage(VectorStage):
         """Check the number of vectors and their length."""
         vectors = self.vectors(built)
         texts = len(self.of.texts(built))
-        lengths = np.linalg.norm(vectors, axis=1)
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))  # without a copy of all vectors
         # A text without a single known word has the zero vector.
         wrong = int(((np.abs(lengths - 1) > LENGTH_TOLERANCE) & (lengths != 0) | ~np.isfinite(lengths)).sum())
         empty = int((lengths == 0).sum())

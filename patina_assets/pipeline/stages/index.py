@@ -193,7 +193,7 @@ def build_search_index(items: Sequence[Item], vectors: NDArray[np.float32], sear
 
 
 def _built(
-    content: bytes, vectors: NDArray[np.float32], plane: "Plane", search_file: bytes, measured: Mapping[str, Any]
+    content: bytes, vectors: NDArray[np.floating], plane: "Plane", search_file: bytes, measured: Mapping[str, Any]
 ) -> Built:
     from patina_assets.pictures.plane import encode_plane
 
