@@ -143,7 +143,7 @@ def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags, present: 
 def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
     """Return what is on disk of each asset."""
     path, last_seq, looked_at = workspace.eventlog.path, workspace.eventlog.last_seq(), found.look.digests
-    states = {eventlog_key(): _State(str(last_seq), {}, details=lambda: eventlog_metadata(path, last_seq))}
+    states = {eventlog_key(): _State(str(last_seq), {}, details=partial(eventlog_metadata, path, last_seq))}
     sql = source_sql(workspace)
     for name, digest in looked_at.items():
         details = partial(source_metadata, workspace.eventlog, Source(name, sql[name]), digest)

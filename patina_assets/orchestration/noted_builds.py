@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -24,6 +25,11 @@ from patina_resources.store.mutex import exclusive
 
 WAIT_SECONDS = 60.0
 MUTEX = "telling.mutex"
+# Dagster goes on from a failed step only where it has a plan of steps.
+BEGUN = (
+    "Built by `patina oxidize`, without Dagster and its steps: to build it again, choose to re-execute all steps, or "
+    "run `patina oxidize`; from the failure alone is not possible."
+)
 
 
 def code_versions(graph: BaseAssetGraph[Any]) -> dict[dg.AssetKey, str | None]:
@@ -98,8 +104,9 @@ def _tell(
         run = dg.DagsterRun(
             job_name=IMPLICIT_ASSET_JOB_NAME, run_id=build.run, tags=build.tags, asset_selection=frozenset(known)
         )
-        instance.add_run(of_location(run, location))
-    report(DagsterEventType.PIPELINE_START, build.started, message="Built by `patina oxidize`, without Dagster.")
+        created = datetime.fromtimestamp(build.started, UTC)
+        instance.run_storage.add_historical_run(of_location(run, location), created)
+    report(DagsterEventType.PIPELINE_START, build.started, message=BEGUN)
     ended = DagsterEventType.PIPELINE_FAILURE if build.failures else DagsterEventType.PIPELINE_SUCCESS
     report(ended, build.ended, message=" | ".join(build.failures) or "Everything that was stale is built.")
 

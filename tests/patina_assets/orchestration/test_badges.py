@@ -10,7 +10,7 @@ from sensor_helpers import Sensor, badges, copied
 from small_project import RECIPE, add_events, delete_events, edit_recipe, make_project
 from tiny_models import write_model
 
-from patina_assets.orchestration.keys import keys_to_build
+from patina_assets.orchestration.keys import eventlog_key, keys_to_build
 from patina_assets.pipeline.reasons import has_own_reason
 from patina_assets.pipeline.staleness import StageVerdict
 from patina_assets.pipeline.workspace import open_workspace, survey
@@ -138,6 +138,10 @@ def test_what_was_built_elsewhere_is_green(sensor: Sensor, tmp_path: Path) -> No
         assert elsewhere.requested() == set()
         assert_agreement(elsewhere)
         assert {node["staleStatus"] for node in badges(elsewhere).values()} == {"FRESH"}
+        told = instance.get_latest_materialization_event(eventlog_key())
+        assert told is not None
+        assert told.asset_materialization is not None
+        assert told.asset_materialization.metadata["path"].value == str(sensor.project.eventlog())
         edit_recipe(sensor.project, "same_session, epochs: 2", "same_session, epochs: 3")
         elsewhere.reload()
         assert elsewhere.requested() == {"semantic/weights", "semantic/index", "oxidize_lock"}

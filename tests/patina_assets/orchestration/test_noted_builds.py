@@ -61,6 +61,12 @@ def test_a_small_build_is_a_run_with_its_reason_pages_and_checks(sensor: Sensor)
     assert "git.co_changes" in run.dagster_run.tags["patina/reason"]
     assert location_of(run.dagster_run) == run.dagster_run.tags["dagster/code_location"] == "project"
     assert (run.start_time, run.end_time) == pytest.approx((build.started, build.ended), abs=1e-3)
+    assert run.create_timestamp.timestamp() == pytest.approx(build.started, abs=1e-3)
+    # What Dagster needs to execute it again; what it cannot do is said in the log.
+    assert run.dagster_run.remote_job_origin is not None
+    assert {WEIGHTS, BASE} <= (run.dagster_run.asset_selection or set())
+    (begun,) = sensor.instance.all_logs(build.run, of_type=dg.DagsterEventType.RUN_START)
+    assert "to build it again, choose to re-execute all steps" in begun.message
     entry = materialization(sensor, WEIGHTS)
     assert entry.run_id == build.run
     assert entry.timestamp == pytest.approx(build.ended)
@@ -107,19 +113,19 @@ def test_who_is_killed_at_any_moment_of_telling_tells_all_and_nothing_twice(
     workspace, versions = workspace_of(sensor.project), code_versions(sensor.repository.asset_graph)
     left = iter(range(moment))
 
-    def dying(patch: pytest.MonkeyPatch, name: str) -> None:
-        really = getattr(sensor.instance, name)
+    def dying(patch: pytest.MonkeyPatch, place: object, name: str) -> None:
+        really = getattr(place, name)
 
         def told(*arguments: Any, **options: Any) -> Any:
             if next(left, None) is None:
                 raise KilledError
             return really(*arguments, **options)
 
-        patch.setattr(sensor.instance, name, told)
+        patch.setattr(place, name, told)
 
     with monkeypatch.context() as patch:
-        dying(patch, "report_dagster_event")
-        dying(patch, "add_run")
+        dying(patch, sensor.instance, "report_dagster_event")
+        dying(patch, sensor.instance.run_storage, "add_historical_run")
         with pytest.raises(KilledError):
             tell_noted_builds(sensor.instance, workspace, versions)
     tell_noted_builds(sensor.instance, workspace, versions)
