@@ -147,7 +147,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "what is asked for stands in the order of the verdicts",
     (
         "patina_assets/pairs/commits.py",
-        "lines = sum(count for count in counts if type(count) is int and count > 0)",
+        "if type(count) is int and count > 0:",
         "count >= 0",
     ): "no lines add nothing to a sum",
     (

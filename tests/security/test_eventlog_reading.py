@@ -5,11 +5,13 @@ import shutil
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -216,9 +218,8 @@ except PatinaError as error:
 
 def read_only_answer(path: Path) -> str:
     """Return what another user, who may not write to the folder, is told of an eventlog."""
-    for folder in (path.parent, *path.parents):
-        if str(folder).startswith("/tmp/") and folder != Path("/tmp"):
-            folder.chmod(0o755)
+    for folder in takewhile(lambda folder: not folder.stat().st_mode & stat.S_ISVTX, path.parents):  # up to `/tmp`
+        folder.chmod(0o755)
     path.parent.chmod(0o555)
     other = make_eventlog(path.parents[1] / "other.db")
     command = [sys.executable, "-c", READ_ONLY, str(path), str(ROOT), str(other)]
