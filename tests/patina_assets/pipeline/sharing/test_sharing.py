@@ -115,10 +115,12 @@ def test_what_fails_its_check_is_built_instead(team: Team, monkeypatch: pytest.M
 
     monkeypatch.setattr(EmbeddingsStage, "checks", failing_once)
     lines = built_by(clone, monkeypatch, only="temporal")
-    assert [line for line in lines if "not used" in line] == [
-        "temporal/embeddings: what the cache has is not used (temporal/embeddings: the check unit_length failed: 3 are "
-        "not: what was built before stays): it is built here"
-    ]
+    (line,) = [line for line in lines if "not used" in line]
+    begin = (
+        "temporal/embeddings: what the cache has is not used (temporal/embeddings: the check unit_length failed: 3 are"
+    )
+    assert line.startswith(begin)
+    assert line.endswith("): it is built here")
     assert asked == ["temporal/embeddings"] * 2
     assert "temporal/embeddings: taken from the team's cache" not in lines
     assert "temporal/weights: taken from the team's cache" in lines
