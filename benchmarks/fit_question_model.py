@@ -165,14 +165,15 @@ def main() -> None:
             ranks[place] = rank(examples[place], dict(zip(GROUPS, found[place] @ weights, strict=True)))
     report("learned from others", examples, ranks)
     if options.write:
-        write(options.model, names, fitted(examples, found), mean, axes)
+        taught_by = ", ".join(path.stem for path in options.questions)
+        write(options.model, taught_by, names, fitted(examples, found), mean, axes)
 
 
-def write(model: str, names: list[str], weights: Floats, mean: Floats, axes: Floats) -> None:
-    """Write the weights of one model into `question_model.json`."""
+def write(model: str, taught_by: str, names: list[str], weights: Floats, mean: Floats, axes: Floats) -> None:
+    """Write the weights of one model into `question_model.json`, and which files of questions taught it."""
     path = Path(question_model.__file__).parent / question_model.FILE
     told = json.loads(path.read_text("utf-8")) if path.exists() else {"origin": "", "models": {}}
-    told["origin"] = "benchmarks/fit_question_model.py, from the questions in benchmarks/questions"
+    told["origin"] = f"benchmarks/fit_question_model.py, from {taught_by}"
     entry = {}
     for column, group in enumerate(GROUPS):
         vector = axes @ weights[len(names) :, column]
