@@ -84,3 +84,11 @@ def test_nothing_is_added_for_another_model_of_the_name() -> None:
 ])  # fmt: skip
 def test_nothing_is_added_for_a_question_in_other_letters(question: str, *, is_known: bool) -> None:
     assert bool(leanings(question, base(EMBEDDED), None)) is is_known
+
+
+def test_what_is_learned_says_nothing_against_commits_that_are_asked_for_by_name() -> None:
+    against = {Group.COMMITS: -1.0}
+    for question in ("which commit gave the reader an answer", "The commit that made retries slow"):
+        assert asked_for(question, EVEN, leaning=against) == asked_for(question, EVEN)
+        assert asked_for(question, EVEN, leaning={Group.COMMITS: 1.0}) != asked_for(question, EVEN)
+    assert asked_for("get the branch and commit", EVEN, leaning=against) != asked_for("get the branch and commit", EVEN)
