@@ -51,7 +51,7 @@ class StageOutcome:
         reused: Nothing had changed, nothing was built.
         reasons: Why it was built.
         seconds: How long that took.
-        checked: The results of its checks, where it was built here: they were asked before it was published.
+        checked: The results of its checks, where it was published now: they were asked before that.
     """
 
     stage: Stage
@@ -67,7 +67,7 @@ class StageOutcome:
         return self.built.stage(self.stage.name).record
 
     def checks(self) -> Sequence[CheckResult]:
-        """Return the results of its checks; where it was not built here, what is on disk is checked now.
+        """Return the results of its checks; where it was not published now, what is on disk is checked.
 
         Raises:
             FailedCheckError: One failed that holds back what follows.
@@ -157,13 +157,14 @@ def run_stage(
         if verdict.stays and not full:
             kept = _keep(chosen, found, verdict, report)
             return StageOutcome(chosen, kept, True, verdict.reasons, time.monotonic() - started)
-        built, checked = None if full else fetched(workspace, chosen, found, report), list[CheckResult]()
-        if built is None:
+        taken = None if full else fetched(workspace, chosen, found, report)
+        if taken is None:
             with blas_on_one_thread():
                 epochs = 0 if full else verdict.epochs
                 built, checked = _build(workspace, chosen, found, report, epochs, clean=full or renew)
             offer(workspace, chosen, built, report)
         else:
+            built, checked = taken
             report(Progress(chosen.place, 0, 0, "", "taken from the team's cache"))
         if writes_lock and chosen is projection.last:
             publish_lock(workspace)

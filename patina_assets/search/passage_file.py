@@ -25,7 +25,16 @@ CREATE INDEX passage_thing ON passage (thing);
 CREATE TABLE content (key INTEGER PRIMARY KEY, doc TEXT NOT NULL, body TEXT NOT NULL, end_line INTEGER, time TEXT,
                       author TEXT, paths TEXT NOT NULL, url TEXT, status TEXT);
 """
-ROLES = {str(role): role for role in Role}
+
+
+class _Roles(dict[str, Role]):
+    """Roles by their text. One that a newer version has written counts as source: this one may be asked meanwhile."""
+
+    def __missing__(self, _: str) -> Role:
+        return Role.SOURCE
+
+
+ROLES = _Roles({str(role): role for role in Role})
 # As many words and items as a day of questions asks for again.
 ANSWERS_KEPT = 16_384
 FILTERS_KEPT = 64

@@ -21,6 +21,8 @@ HISTORY = _pattern(
     r"\bwho (?:wrote|added|changed|removed|did|last)\b",
     r"\b(?:commits?|committed|reverted|landed|merged|no longer)\b",
 )
+# Nothing that is learned of little words speaks against what is asked for by name.
+NAMES_COMMITS = _pattern(r"\b(?:which|what) commits?\b", r"\bcommits? (?:that|which|where)\b")
 # A report, such as `the parser crashed on an empty file`, and an order, such as `drop the old cache`: as commits read.
 REPORT = _pattern(r"\b(?:was|were|had|did|got|became|crashed|broke|failed)\b")
 ORDER = _pattern(
@@ -91,14 +93,19 @@ def asked_for(
         weights: How much each sign counts.
         leaning: What is learned of such questions, from `leanings`.
     """
+    added = {group: max(value, 0.0) if _names(question, group) else value for group, value in leaning.items()}
     exponents = {
-        group: weights.prior[group] + _rules(question, group, weights) + leaning.get(group, 0.0)
+        group: weights.prior[group] + _rules(question, group, weights) + added.get(group, 0.0)
         + weights.named * (group in named) + weights.coverage * seen.coverage + weights.cosine * seen.cosine
         for group, seen in evidence.items()
     }  # fmt: skip
     raised = {group: math.exp(value) for group, value in exponents.items()}
     total = sum(raised.values())
     return {group: value / total for group, value in raised.items()}
+
+
+def _names(question: str, group: Group) -> bool:
+    return group is Group.COMMITS and NAMES_COMMITS.search(question) is not None
 
 
 def _rules(question: str, group: Group, weights: Weights) -> float:

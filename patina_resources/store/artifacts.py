@@ -19,6 +19,7 @@ from patina_resources.store.files import (
     move,
     sha256,
     sync_folder,
+    unusual,
     utc_now,
     write_atomic,
 )
@@ -145,7 +146,8 @@ def publish_stage(
 def _is_there(path: Path, output: OutputFile) -> bool:
     with suppress(OSError):
         status = path.lstat()
-        is_like_it = stat.S_ISREG(status.st_mode) and status.st_size == output.bytes
+        # What has a second name is another program's, too.
+        is_like_it = not unusual(status) and status.st_size == output.bytes
         return is_like_it and known_sha256(path) == output.sha256
     return False
 

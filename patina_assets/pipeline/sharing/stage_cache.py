@@ -14,7 +14,7 @@ from patina_assets.pipeline.sharing.adoption import adopt, contents_of, readers_
 from patina_assets.pipeline.sharing.traffic import save_traffic, traffic_text
 from patina_assets.pipeline.stages.embeddings import EmbeddingsStage
 from patina_assets.pipeline.stages.lineage import NO_MODEL, with_lineage
-from patina_assets.pipeline.stages.stage import Stage
+from patina_assets.pipeline.stages.stage import CheckResult, Stage
 from patina_assets.pipeline.staleness import Inputs, fingerprint, stage_inputs
 from patina_assets.pipeline.workspace import Workspace, look_at_sources
 from patina_assets.search.base_model import base_files
@@ -60,10 +60,12 @@ def passed_text(project: Project) -> str:
     return ""
 
 
-def fetched(workspace: Workspace, stage: Stage, before: BuiltProjection, report: Report) -> BuiltProjection | None:
-    """Return a projection with a stage out of the cache, published here; None where it must be computed.
+def fetched(
+    workspace: Workspace, stage: Stage, before: BuiltProjection, report: Report
+) -> tuple[BuiltProjection, list[CheckResult]] | None:
+    """Return a projection with a stage out of the cache, published here, and the results of the stage's checks.
 
-    The caller holds the mutex.
+    None where it must be computed, also as a check of what the cache has failed. The caller holds the mutex.
 
     Raises:
         PatinaError: The settings of the cache are wrong, or something cannot be written here.
@@ -85,10 +87,15 @@ def fetched(workspace: Workspace, stage: Stage, before: BuiltProjection, report:
     previous = before.manifest.get(stage.name)
     facts = given.facts if previous is None else stage.facts_after(given.facts, previous)
     record = with_lineage(stage, replace(given, inputs=inputs, facts=facts), before, epochs=0)
+    try:
+        checked = stage.passed_checks(before.replaced(stage.name, record, contents))
+    except PatinaError as error:
+        _tell(report, stage, f"what the cache has is not used ({error}): it is built here")
+        return None
     after = before.replaced(stage.name, adopt(before.paths, stage.name, record, contents), contents)
     if isinstance(stage, EmbeddingsStage):
         remember_vectors(workspace, stage, after)
-    return after
+    return after, checked
 
 
 def offer(workspace: Workspace, stage: Stage, built: BuiltProjection, report: Report) -> None:

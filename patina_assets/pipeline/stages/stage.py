@@ -109,7 +109,8 @@ class FailedCheckError(PatinaError):
         """Take the results of all checks; at least one of them holds back, and has failed."""
         first = next(check for check in checks if check.blocking and not check.passed)
         super().__init__(
-            f"{projection}/{stage}: the check {first.name} failed: {first.reason}: what was built before stays"
+            f"{projection}/{stage}: the check {first.name} failed: {first.reason}: what was built before stays; "
+            "`patina oxidize --full` takes nothing from it"
         )
         self.projection, self.stage, self.checks = projection, stage, tuple(checks)
 

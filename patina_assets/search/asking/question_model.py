@@ -56,7 +56,7 @@ def signs_of(question: str) -> dict[str, float]:
 
 
 def leanings(question: str, spec: BaseSpec, vector: NDArray[np.float32] | None) -> dict[Group, float]:
-    """Return what to add to the exponent of each group; nothing where the base model was not learned with.
+    """Return what to add to the exponent of each group; nothing for a base model or a script not learned with.
 
     Args:
         question: The question.
@@ -64,7 +64,7 @@ def leanings(question: str, spec: BaseSpec, vector: NDArray[np.float32] | None) 
         vector: Of the question, float32 [spec.dims]; None or zeros where there is none.
     """
     name, own = part_of(spec, vector)
-    if name is None:
+    if name is None or _is_of_other_letters(question[:MAX_QUERY_CHARACTERS]):
         return {}
     found = signs_of(question)
     return {
@@ -84,9 +84,17 @@ def part_of(spec: BaseSpec, vector: NDArray[np.float32] | None) -> tuple[str | N
         if part.name in _learned() and vector is not None:
             own = vector[start : start + part.dims]
             length = float(np.linalg.norm(own))
-            return (part.name, own / length) if length else (None, nothing)
+            # A user's registry may give the name to another model; a model may give numbers that are none.
+            is_known = all(lean.vector.shape == own.shape for lean in _learned()[part.name].values())
+            return (part.name, own / length) if is_known and 0 < length < math.inf else (None, nothing)
         start += part.dims
     return None, nothing
+
+
+def _is_of_other_letters(question: str) -> bool:
+    """Return whether most letters of a question are in none of the words that were learned from."""
+    letters = [letter.isascii() for letter in question if letter.isalpha()]
+    return 2 * sum(letters) < len(letters)
 
 
 @cache

@@ -87,7 +87,7 @@ def _parse(language: Language, content: bytes, heads: Mapping[int, Head] | None 
     unread_bytes = max(_unread_bytes(flaws), 1) if broken else 0
     if all(flaw.child_count <= MOST_SIDE_BY_SIDE for flaw in flaws):
         return Parsed([root], [], unread_bytes, heads or {})
-    below = (child for node in broken for child in node.children if not child.has_error)
+    below = (child for node in broken for child in node.children if not _is_broken(child))
     whole = [child for child in below if child.child_count or child.is_named]
     return Parsed(whole, broken, unread_bytes, heads or {})
 
@@ -109,5 +109,10 @@ def _broken(root: Node) -> list[Node]:
     while pending:
         node = pending.pop()
         found.append(node)
-        pending.extend(child for child in reversed(node.children) if child.has_error)
+        pending.extend(child for child in reversed(node.children) if _is_broken(child))
     return found
+
+
+def _is_broken(node: Node) -> bool:
+    # Characters that are no token are an error without children, which is said to have none.
+    return node.has_error or node.is_error

@@ -12,6 +12,9 @@ MOST_LINES = 200
 LONGEST_ENTRY = 2_000
 # A title that goes on is on lines further in.
 TITLE = re.compile(r"[Tt]itle[ \t]*+[:=]")
+# What an escape may have written: what commands a terminal, and half characters.
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+TABLE = re.compile(r"\[[^,]*+$")
 
 
 def front_matter(lines: Sequence[str]) -> tuple[int, str]:
@@ -24,7 +27,9 @@ def front_matter(lines: Sequence[str]) -> tuple[int, str]:
     if mark not in MARKS:
         return 0, ""
     end = next((place for place, line in enumerate(lines[1:MOST_LINES], 1) if line.rstrip() == mark), 0)
-    first = next((place for place in range(1, end) if TITLE.match(lines[place])), end)
+    # In TOML, what follows the name of a table is that table's.
+    own = next((place for place in range(1, end) if mark == "+++" and TABLE.match(lines[place])), end)
+    first = next((place for place in range(1, own) if TITLE.match(lines[place])), end)
     last = next((place for place in range(first + 1, end) if lines[place][:1] not in (" ", "\t", "")), end)
     return (end + 1, _title("\n".join(lines[first:last])[:LONGEST_ENTRY], mark)) if end else (0, "")
 
@@ -36,4 +41,6 @@ def _title(entry: str, mark: str) -> str:
         # Every value stays the text that it is.
         found = tomllib.loads(entry) if mark == "+++" else yaml.load(entry, Loader=yaml.BaseLoader)  # noqa: S506
     value = next(iter(found.values()), "") if isinstance(found, dict) else ""
-    return " ".join(value.encode("utf-8", "replace").decode().split()) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return " ".join(CONTROLS.sub(" ", value).split())

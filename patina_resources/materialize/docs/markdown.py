@@ -123,6 +123,11 @@ def plain(text: str) -> str:
     return "".join(("\n" if keep else " ") + line for line, keep in zip(lines, kept, strict=True)).strip()
 
 
+def heading_text(heading: Block) -> str:
+    """Return the text of a heading in one line, whatever it looks like."""
+    return plain(heading.text).replace("\n", " ")
+
+
 def _begins_table(head: str, line: str) -> bool:
     """Return whether two lines are the head of a table and the line below it, such as `|---|:-:|`."""
     return "|" in head and "|" in line and "-" in line and not line.strip("|-: \t")

@@ -12,7 +12,14 @@ from pathlib import PurePosixPath
 from patina_resources.materialize.docs import restructured
 from patina_resources.materialize.docs.front_matter import front_matter
 from patina_resources.materialize.docs.heading import Heading
-from patina_resources.materialize.docs.markdown import HEADING, LINE_END, Markdown, is_comment, parse_markdown, plain
+from patina_resources.materialize.docs.markdown import (
+    HEADING,
+    LINE_END,
+    Markdown,
+    heading_text,
+    is_comment,
+    parse_markdown,
+)
 
 MARKDOWN, RESTRUCTURED = "Markdown", "reStructuredText"
 FORMATS = {
@@ -129,7 +136,7 @@ def _section(
 def _markdown_headings(body: Markdown) -> Iterator[Heading]:
     for block in body.blocks:
         if block.kind == HEADING:
-            yield Heading(block.level, plain(block.text), block.start, block.end)
+            yield Heading(block.level, heading_text(block), block.start, block.end)
 
 
 def _shifted(heading: Heading, lines: int) -> Heading:

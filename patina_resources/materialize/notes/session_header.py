@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from patina_resources.materialize.docs.markdown import HEADING, Markdown, parse_markdown, plain
+from patina_resources.materialize.docs.markdown import HEADING, Markdown, heading_text, parse_markdown
 
 MAXIMUM_FRONT_MATTER = 65_536
 # A title is said again with every decision of a record.
@@ -87,7 +87,7 @@ def read_header(text: str, name: str) -> Header:
 
 
 def _title(body: Markdown) -> str:
-    titles = [plain(block.text) for block in body.blocks if block.kind == HEADING and block.level == 1]
+    titles = [heading_text(block) for block in body.blocks if block.kind == HEADING and block.level == 1]
     session = next((title for title in titles if title.startswith(SESSION_TITLE)), "")
     return session.removeprefix(SESSION_TITLE) or next(iter(titles), "")
 

@@ -21,6 +21,7 @@ from patina_resources.materialize.docs.markdown import (
     RULE,
     Block,
     Markdown,
+    heading_text,
     is_comment,
     plain,
 )
@@ -120,7 +121,7 @@ def _sections(body: Markdown) -> list[_NoteSection]:
     for block in body.blocks:
         current = sections[-1]
         if block.kind == HEADING:
-            title = plain(block.text)
+            title = heading_text(block)
             own = _kind(title) if block.level > 1 else None
             headings = [*(held for held in headings if held[0] < block.level), (block.level, own)]
             around = next((kind for _, kind in reversed(headings) if kind), None)

@@ -12,7 +12,10 @@ from patina_assets.pipeline.stages.stage import CheckResult
 from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.manifests import read_manifest
 
-SENTENCE = "temporal/embeddings: the check unit_length failed: 3 are not: what was built before stays"
+SENTENCE = (
+    "temporal/embeddings: the check unit_length failed: 3 are not: what was built before stays; "
+    "`patina oxidize --full` takes nothing from it"
+)
 EMBEDDINGS, INDEX = dg.AssetKey(["temporal", "embeddings"]), dg.AssetKey(["temporal", "index"])
 CHECK = dg.AssetCheckKey(EMBEDDINGS, UNIT_LENGTH)
 

@@ -51,6 +51,13 @@ def test_items_come_back_in_order() -> None:
     assert decode_items(encode_items([])) == []
 
 
+def test_what_a_plugin_gives_instead_of_a_text_is_written_as_json() -> None:
+    odd = Item("note", "text", session=7, line=True)  # type: ignore[arg-type]
+    assert decode_items(encode_items([odd])) == [odd]
+    assert json.loads(encode_items([odd])) == {
+        "kind": "note", "text": "text", "file": None, "session": 7, "commit": None, "line": True}  # fmt: skip
+
+
 PLACED = [
     Item("decision", "Use one queue", file="docs/adr/0001.md", session="0001", line=12),
     Item("decision", "Use threads", file="docs/adr/0000.md", session="0000", line=5, state="superseded"),

@@ -12,6 +12,7 @@ from searched_project import without_module
 from patina_assets.pairs.items import Item
 from patina_assets.passages.encoding import decode_passages, encode_passages_lines
 from patina_assets.passages.passage import Group, Passage
+from patina_assets.passages.roles import Role
 from patina_assets.search import question_lists
 from patina_assets.search.asking.filters import Filters
 from patina_assets.search.fusion import Place, Ranked, distinct, identity
@@ -124,6 +125,17 @@ def test_without_the_module_the_rest_of_the_file_still_answers() -> None:
     file = PassageFile(without_module(passage_file("cache")), "base.search.db")
     assert file.words('"cache"', Group.NOTES, (1, 1, 1, 1), 3) is None
     assert file.passage(0) == passage("cache", session="s0")
+
+
+def test_a_role_that_a_newer_version_has_written_counts_as_source() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(passage_file("cache"))
+    connection.execute("UPDATE passage SET role = 'newer'")
+    connection.commit()
+    found = PassageFile(connection.serialize(), "x").words('"cache"', Group.NOTES, WORD_WEIGHTS[Group.NOTES], 3)
+    connection.close()
+    assert found is not None
+    assert [entry.role for entry in found] == [Role.SOURCE]
 
 
 def test_a_passage_comes_back_as_it_was() -> None:

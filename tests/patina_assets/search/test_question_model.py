@@ -1,5 +1,7 @@
 """What is learned of a question's words and vector adds to what its rules say of the groups."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,7 +52,10 @@ def test_a_vector_counts_where_its_model_was_learned_with() -> None:
     assert joined == pytest.approx(leanings("a question", spec, one))
 
 
-@pytest.mark.parametrize("vector", [None, np.zeros(384, np.float32)])
+NUMBERS = [np.zeros(384, np.float32), np.full(384, np.nan, np.float32), np.full(384, np.inf, np.float32)]
+
+
+@pytest.mark.parametrize("vector", [None, *NUMBERS])
 def test_without_a_vector_nothing_is_added(vector: np.ndarray | None) -> None:
     assert leanings("when was it slow", base(MINILM), vector) == {}
 
@@ -65,3 +70,25 @@ def test_what_is_learned_makes_a_group_likelier() -> None:
     assert leaning[Group.COMMITS] > plain[Group.COMMITS]
     assert leaning[Group.DOCS] / leaning[Group.CODE] == pytest.approx(plain[Group.DOCS] / plain[Group.CODE])
     assert sum(leaning.values()) == pytest.approx(1)
+
+
+def test_nothing_is_added_for_another_model_of_the_name() -> None:
+    (part,) = base(MINILM).parts
+    spec = BaseSpec((replace(part, dims=8),))
+    assert leanings("when was it slow", spec, np.ones(8, np.float32)) == {}
+
+
+@pytest.mark.parametrize(("question", "is_known"), [
+    ("redirects", True), ("", True), ("Wie geht das über `timeout`?", True),
+    ("如何配置超时", False), ("как настроить timeout?", False), ("配置 timeout 的方法是什么呢在这里", False),
+])  # fmt: skip
+def test_nothing_is_added_for_a_question_in_other_letters(question: str, *, is_known: bool) -> None:
+    assert bool(leanings(question, base(EMBEDDED), None)) is is_known
+
+
+def test_what_is_learned_says_nothing_against_commits_that_are_asked_for_by_name() -> None:
+    against = {Group.COMMITS: -1.0}
+    for question in ("which commit gave the reader an answer", "The commit that made retries slow"):
+        assert asked_for(question, EVEN, leaning=against) == asked_for(question, EVEN)
+        assert asked_for(question, EVEN, leaning={Group.COMMITS: 1.0}) != asked_for(question, EVEN)
+    assert asked_for("get the branch and commit", EVEN, leaning=against) != asked_for("get the branch and commit", EVEN)

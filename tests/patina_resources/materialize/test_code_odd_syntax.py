@@ -203,3 +203,8 @@ def test_a_type_of_ruby_is_bound_to_a_constant_and_not_to_a_member() -> None:
     source = b"A.b = Struct.new(:x)\nA::B = Struct.new(:x)\nC = Data.define(:x)\n"
     facts = read_facts(BY_NAME["Ruby"], source).facts
     assert [fact.key for fact in facts if fact.event_type == "code.type"] == ["A::B", "C"]
+
+
+def test_characters_that_are_no_token_are_unread_beside_words_that_are() -> None:
+    clean, odd = (read_facts(BY_NAME["JavaScript"], source).unread_bytes for source in (b"a b", b"a \x01 b \x01\x02"))
+    assert odd >= clean + len(b"\x01" * 3)

@@ -106,6 +106,9 @@ def test_the_title_is_that_of_the_document() -> None:
         ("---\ntitle: [a, b]\n---\n", ""),
         ("---\ntitle: 'never closed\n---\n", ""),
         ("+++\ntitle = 5\n+++\n", ""),
+        ('+++\ntags = [\n"a", "b",\n]\ntitle = "Own"\n[params]\ntitle = "Other"\n+++\n', "Own"),
+        ('+++\n[params]\ntitle = "Other"\n+++\n', ""),
+        ('---\ntitle: "a\\0\\e[31m\\nb\\ud800 \u0645\u06cc\u200c\u062e"\n---\n', "a [31m b \u0645\u06cc\u200c\u062e"),
         ("---\n---\n", ""),
     ],
 )
@@ -124,6 +127,10 @@ def test_the_title_in_the_front_matter_stands_above_the_headings(head: str, titl
     assert found("a.md", f"{head}# T\n## A\na\n") == [(("T", "A"), lines + 2, lines + 3)]
     versions = f"{head}## 1.2\n- a\n### Fixed\n- b\n"
     assert found("CHANGELOG.md", versions) == [((*above, "1.2"), lines + 1, lines + 4)]
+
+
+def test_a_heading_that_looks_like_a_table_is_one_line() -> None:
+    assert found("a.md", "a | b\n|---|:-:|\n===\ntext\n") == [(("a | b |---|:-:|",), 1, 4)]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,12 @@ def test_a_file_that_is_there_is_not_written_again_unless_it_is_damaged(paths: P
     record = publish(paths, OLD)
     assert contents_of(paths) == OLD
     assert damages(paths, record) == ()
+    # With a second name, it is another program's, too.
+    second = paths.folder / "second"
+    second.hardlink_to(paths.index)
+    publish(paths, OLD)
+    second.write_bytes(b"not ours")
+    assert contents_of(paths) == OLD
 
 
 def test_stages_do_not_disturb_each_other(paths: ProjectionPaths) -> None:

@@ -16,8 +16,11 @@ from patina_assets.pipeline import runner
 from patina_assets.pipeline.progress import Progress
 from patina_assets.pipeline.runner import run_model, run_stage
 from patina_assets.pipeline.sharing import stage_cache
+from patina_assets.pipeline.stages.embeddings import UNIT_LENGTH, EmbeddingsStage
+from patina_assets.pipeline.stages.stage import CheckResult
 from patina_assets.pipeline.staleness import stale_stages
 from patina_assets.pipeline.workspace import survey
+from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.files import write_atomic
 from patina_resources.store.manifests import manifest_document, read_manifest
 
@@ -101,6 +104,26 @@ def test_a_build_takes_stages_by_what_they_are_made_of(team: Team, monkeypatch: 
     assert sum("taken from the team's cache" in line for line in lines) == STAGES
     assert artifacts(clone) == artifacts(team.builder)
     assert stale_stages(survey(workspace_of(clone.project)).verdicts) == []
+
+
+def test_what_fails_its_check_is_built_instead(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone, asked, really = team.clone(), list[str](), EmbeddingsStage.checks
+
+    def failing_once(stage: EmbeddingsStage, built: BuiltProjection) -> list[CheckResult]:
+        asked.append(stage.place)
+        return [CheckResult(UNIT_LENGTH, asked.count(stage.place) > 1, "3 are not"), *really(stage, built)]
+
+    monkeypatch.setattr(EmbeddingsStage, "checks", failing_once)
+    lines = built_by(clone, monkeypatch, only="temporal")
+    (line,) = [line for line in lines if "not used" in line]
+    begin = (
+        "temporal/embeddings: what the cache has is not used (temporal/embeddings: the check unit_length failed: 3 are"
+    )
+    assert line.startswith(begin)
+    assert line.endswith("): it is built here")
+    assert asked == ["temporal/embeddings"] * 2
+    assert "temporal/embeddings: taken from the team's cache" not in lines
+    assert "temporal/weights: taken from the team's cache" in lines
 
 
 def test_a_full_build_takes_nothing(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
