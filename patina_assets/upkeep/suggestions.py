@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from patina_assets.pairs.relations import relate, related_texts, unique_texts
+from patina_assets.pairs.splits import Split
 from patina_assets.pairs.triplet import sample_triplets
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pipeline.stages.pairs import MINIMUM_PAIRS
@@ -89,11 +90,14 @@ def unused(project: Project, recipe: Recipe) -> list[Suggestion]:
 
 
 def _has_signal(eventlog: Eventlog, pair_type_name: str) -> bool:
-    """Return whether there are enough related pairs, and something to tell them apart from."""
+    """Return whether there are enough related pairs, and something to tell them apart from: in all, and in training."""
     pair_type = PAIR_TYPES[pair_type_name]
     rows = {name: read.rows for name, read in eventlog.read(pair_type.sources).items()}
     data = pair_type.derive(rows)
     relations = relate(unique_texts(data.items)[0], data.contexts, data.apart)
     related = related_texts(relations)
-    enough = related.keys.size // 2 >= MINIMUM_PAIRS
-    return enough and bool(sample_triplets(relations, related, MINIMUM_PAIRS, seed=0).size)
+    fitting = relations.only(Split.TRAIN)
+    return related.keys.size // 2 >= MINIMUM_PAIRS and all(
+        sample_triplets(part, pairs, MINIMUM_PAIRS, seed=0).size
+        for part, pairs in ((relations, related), (fitting, related_texts(fitting)))
+    )

@@ -74,6 +74,6 @@ SAME_AUTHOR = PairType(
     further_sources=(FILE_HISTORY,),
     derive=derive,
     version=4,
-    missing=f"two authors (e-mail addresses) with {LEAST_COMMITS} commits each",
+    missing=f"two authors (e-mail addresses) with {LEAST_COMMITS} commits each, not only among the newest commits",
     teaches_corpus_model=True,
 )

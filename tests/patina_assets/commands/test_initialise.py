@@ -10,6 +10,7 @@ from eventlog_builder import build_eventlog, project_history
 from materialize_helpers import GitFolder
 from small_project import patina
 
+from patina_assets.pairs.types.same_author import LEAST_COMMITS
 from patina_resources.project.project import find_project
 
 
@@ -47,6 +48,23 @@ def test_init_suggests_what_the_eventlog_has_signal_for(tmp_path: Path, monkeypa
     assert [name for name in projections if projections[name].get("type") == "world-model"] == world_models
     assert projections["semantic"]["training"]["source"] == "sessions.observations"
     assert patina("oxidize", "--dry-run").code == 0
+
+
+def test_init_suggests_nothing_that_only_the_newest_commits_tell_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commits = [event for event in project_history() if event.kind == "git.commit" and isinstance(event.data, dict)]
+    for newcomers, suggests in ((LEAST_COMMITS, False), (len(commits) // 2, True)):
+        authors = ["ada@example.org"] * (len(commits) - newcomers) + ["bob@example.org"] * newcomers
+        events = [
+            replace(event, data={**event.data, "author_email": author})
+            for event, author in zip(commits, authors, strict=True)
+        ]
+        build_eventlog(tmp_path / str(suggests) / ".patina/data/patina.db", events)
+        patina("init", "--no-build", str(tmp_path / str(suggests)))
+        recipe = yaml.safe_load((tmp_path / str(suggests) / ".patina/oxidize.yaml").read_text())
+        assert ("social" in recipe["projections"]) is suggests
 
 
 def test_init_without_sessions_suggests_to_learn_from_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
