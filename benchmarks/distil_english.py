@@ -38,7 +38,7 @@ TEACHER = "all-minilm-l6-v2"
 BATCH = 256
 STARTS, ENDS = "[CLS]", "[SEP]"
 # Adam (Kingma and Ba 2015), whose step falls to zero; what a piece has learned is held back towards its start.
-EPOCHS, TEXTS, STEP, HELD_BACK = 3, 1_024, 0.02, 1e-4
+EPOCHS, TEXTS, STEP, HELD_BACK = 4, 1_024, 0.02, 1e-4
 MOMENTUM, SCALE_MOMENTUM = 0.9, 0.99
 FEWEST_PIECES = 3
 Floats = np.ndarray
