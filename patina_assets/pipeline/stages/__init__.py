@@ -58,11 +58,6 @@ def projections_of(recipe: Recipe) -> tuple[ProjectionStages, ...]:
     return (*(_trained(entry) for entry in recipe.projections), _base())
 
 
-def pair_types_of(recipe: Recipe) -> tuple[PairType, ...]:
-    """Return the pair types that a recipe uses, each once, in the order of their names."""
-    return tuple(PAIR_TYPES[name] for name in sorted({entry.training.pair_type for entry in recipe.projections}))
-
-
 def summary_columns(projections: Iterable[ProjectionStages]) -> list[tuple[str, Column]]:
     """Return the columns that sum up a build, each with the name of the stage whose facts it shows."""
     stages = {stage.name: stage for projection in projections for stage in projection.stages}
