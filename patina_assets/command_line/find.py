@@ -38,12 +38,14 @@ from patina_resources.project.project import find_project
 )
 @click.option("--language", metavar="NAME", help="Only files of a language, such as python.")
 @click.option("--since", metavar="DATE", help="Only commits, notes and issues since a date, such as 2026-01-31.")
-@click.option("--author", metavar="NAME", help="Only commits and issues of an author: a part of the name.")
+@click.option("--author", metavar="NAME", help="Only commits and issues whose author's name contains this.")
 @click.option(
-    "--projects", metavar="WHICH", help="Several projects: a pattern of folders, a file of paths, a name, or `all`."
+    "--projects",
+    metavar="WHICH",
+    help="Search several projects: a pattern of folders, a file of paths, a name, or `all`.",
 )
-@click.option("--fleet", is_flag=True, help="Everything that the fleet has published and your groups may see.")
-@click.option("--project", metavar="GLOB", help="With --fleet: only projects of such names.")
+@click.option("--fleet", is_flag=True, help="Search everything that the fleet has published and your groups may see.")
+@click.option("--project", metavar="GLOB", help="With --fleet: only projects whose names match.")
 @click.option("--group", metavar="NAME", help="With --fleet: only projects that this group of yours may see.")
 @click.option("--explain", is_flag=True, help="Show the rank and the score that each list gave.")
 @json_option
@@ -65,14 +67,14 @@ def scry(
 ) -> int:
     """Search with a QUESTION in your own words; `-` reads it from standard input.
 
-    Words that begin with a dash follow `--`.
+    Put `--` before words that begin with a dash.
     """
     if projects is not None and projection is not None:
         raise click.UsageError("--projects and --projection do not go together: each project has its own")
     if fleet and (projects is not None or projection is not None):
-        raise click.UsageError("--fleet goes neither with --projects nor with --projection")
+        raise click.UsageError("--fleet does not go with --projects or --projection: leave them out")
     if not fleet and (project is not None or group is not None):
-        raise click.UsageError("--project and --group go with --fleet")
+        raise click.UsageError("--project and --group need --fleet")
     with collector_paused() if projects is None else nullcontext():  # what many projects leave is collected
         ahead = None
         if not fleet and projects is None and projection is None:
