@@ -41,8 +41,8 @@ DEPTH = 100
 # A thing of an index may stand several times among its items.
 READ_PER_RESULT = 3
 PROJECTION_DEPTH = 10
-# Of a file, as many passages of definitions are looked at to find the one that is meant.
-MOST_DEFINITIONS = 500
+# Of so many first results, all definitions are compared: of a file, as many passages of them. Each takes a millisecond.
+LOOKED_INTO, MOST_DEFINITIONS = 3, 500
 NO_LEXICAL = (
     "words cannot be searched: this Python's SQLite has no FTS5, or the index was built without it: "
     "run `patina oxidize --full` with a Python whose SQLite has it"
@@ -175,7 +175,10 @@ class Searcher:
         ranked = ranked_answer(file, query, lists, most, is_static=is_static(spec), leaning=leaning, share=share)
         things = ranked.things
         if vector is not None and BASE not in missing and lacking(ranked.coverage):
-            things = [(self._told_by(thing, lists, vector, ranked.coverage), score) for thing, score in things]
+            first = [
+                (self._told_by(thing, lists, vector, ranked.coverage), score) for thing, score in things[:LOOKED_INTO]
+            ]
+            things = [*first, *things[LOOKED_INTO:]]
         hits = [hit(file, thing, score) for thing, score in things]
         reranked = ""
         if name is not None:
