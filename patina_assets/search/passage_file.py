@@ -78,6 +78,11 @@ WHERE lower(symbol) IN ({marks}) OR thing IN ({marks})
 ORDER BY role <> 'source', key
 LIMIT ?
 """
+# Lines of their text: those of a type are its own, without its methods.
+DEFINITIONS_QUERY = """
+SELECT key, symbol, length(body) - length(replace(body, char(10), '')) + 1
+FROM passage JOIN content USING (key) WHERE thing = ? AND symbol <> '' ORDER BY key LIMIT ?
+"""
 COUNTS_QUERY = """
 SELECT "group", count(*) FROM passage JOIN item USING (key) JOIN content USING (key) WHERE TRUE {conditions}
 GROUP BY "group"
@@ -103,6 +108,14 @@ class Found(NamedTuple):
     role: Role
     state: str | None
     has_symbol: bool
+
+
+class DefinitionPart(NamedTuple):
+    """A passage of a definition: its key, the definition's name, and how many lines the passage has."""
+
+    key: int
+    symbol: str
+    lines: int
 
 
 def encode_passages(passages: Sequence[Passage], facts: Mapping[str, str]) -> bytes:
@@ -244,6 +257,10 @@ class PassageFile(SearchFile):
         for key, group, thing, role, state, symbol in self._stands_for(*of):
             return Group(group), Found(key, score, thing, ROLES[role], state, bool(symbol))
         return None
+
+    def definitions(self, thing: str, k: int) -> list[DefinitionPart]:
+        """Return the first k passages of a file's definitions, in their order."""
+        return [DefinitionPart(*row) for row in self.rows(DEFINITIONS_QUERY, (thing, k))]
 
     def touched(self, keys: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Return what the commits of some keys touched."""

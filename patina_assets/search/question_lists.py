@@ -83,10 +83,12 @@ class RankedAnswer:
     Attributes:
         things: The best things of all groups with their scores, best first.
         doubtful: Whether nothing that was found seems to answer.
+        coverage: The largest share of the question's rare words that passages of a group hold.
     """
 
     things: list[tuple[RankedThing, float]]
     doubtful: bool
+    coverage: float
 
 
 def ranked_answer(
@@ -120,7 +122,7 @@ def ranked_answer(
     }
     least = NO_COSINE if is_static else LEAST_COSINE
     doubtful = not by_name and all(seen.coverage < LEAST_COVERAGE and seen.cosine < least for seen in evidence.values())
-    return RankedAnswer(list(mixed(things, asked, k)), doubtful)
+    return RankedAnswer(list(mixed(things, asked, k)), doubtful, coverage)
 
 
 def list_weights(group: Group, found: Iterable[str], share: float, coverage: float = 1.0) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
-from patina_assets.search.passage_file import Found
+from patina_assets.search.passage_file import DefinitionPart, Found
 
 # The lists that find passages. No projection can be called so: its list stands beside these.
 WORDS, VECTORS, NAMES, TOUCHED = "<words>", "<vectors>", "<names>", "<touched>"
@@ -58,6 +58,10 @@ PASSAGES_COUNTED: Mapping[Group, int] = {Group.CODE: 3, Group.DOCS: 3, Group.COM
 # Which passage of a thing is shown: what is left of a source file beside its definitions counts less, and so do tests
 # in it. They hold words of many definitions, and a person points at one of these.
 REST_FACTOR = 0.6
+# Which definition of a file is shown, where words find little: its cosine counts, and by so much its share of the best
+# BM25 in the file, where all words are there and where few are, and the logarithm of its lines, up to so many.
+DEFINITION_WORDS, UNCOVERED_DEFINITION_WORDS = 0.16, 0.06
+DEFINITION_LINES, DEFINITION_MOST_LINES = 0.06, 20
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,36 @@ def _definition_factor(group: Group, entry: Found) -> float:
 
 def _best_first(keys: Iterable[int], worth: Mapping[int, float]) -> tuple[int, ...]:
     return tuple(sorted(keys, key=lambda key: (-worth[key], key)))
+
+
+def nearest_definitions(
+    definitions: Sequence[DefinitionPart], cosines: Sequence[float], words: Mapping[int, float], coverage: float
+) -> list[int]:
+    """Return the keys of a file's definitions, the likeliest answer first: the nearest passage of each.
+
+    Short ones are near everything, as short texts are.
+
+    Args:
+        definitions: Their passages.
+        cosines: Of each passage with the question.
+        words: BM25 by key, of those that hold words of the question.
+        coverage: As in `vectors_weight`.
+    """
+    best: dict[str, tuple[float, int]] = {}
+    lines: dict[str, int] = defaultdict(int)
+    scores: dict[str, float] = defaultdict(float)
+    for entry, cosine in zip(definitions, cosines, strict=True):
+        best[entry.symbol] = max(best.get(entry.symbol, (-1.0, 0)), (cosine, -entry.key))
+        lines[entry.symbol] += entry.lines
+        scores[entry.symbol] = max(scores[entry.symbol], words.get(entry.key, 0.0))
+    most = max(scores.values(), default=0.0) or 1.0
+    share = DEFINITION_WORDS + lacking(coverage) * (UNCOVERED_DEFINITION_WORDS - DEFINITION_WORDS)
+
+    def worth(symbol: str) -> float:
+        length = math.log(min(lines[symbol], DEFINITION_MOST_LINES))
+        return best[symbol][0] + share * scores[symbol] / most + DEFINITION_LINES * length
+
+    return [-best[symbol][1] for symbol in sorted(best, key=lambda symbol: (-worth(symbol), -best[symbol][1]))]
 
 
 def mixed(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,15 @@ from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
 from patina_assets.search.passage_file import Found
 from patina_assets.search.question_lists import GroupLists, hit, merged, named, ranked_answer, word_lists
 from patina_assets.search.ranking import (
+    NAMES,
     OWN_WORDS_SHARE,
     TOUCHED,
     TOUCHED_COMMITS,
     VECTORS,
     WORDS,
+    RankedThing,
+    lacking,
+    nearest_definitions,
     rank_group,
     touched_files,
 )
@@ -37,6 +41,8 @@ DEPTH = 100
 # A thing of an index may stand several times among its items.
 READ_PER_RESULT = 3
 PROJECTION_DEPTH = 10
+# Of so many first results, all definitions are compared: of a file, as many passages of them. Each takes a millisecond.
+LOOKED_INTO, MOST_DEFINITIONS = 3, 500
 NO_LEXICAL = (
     "words cannot be searched: this Python's SQLite has no FTS5, or the index was built without it: "
     "run `patina oxidize --full` with a Python whose SQLite has it"
@@ -167,11 +173,32 @@ class Searcher:
         most = k if name is None else max(k, RERANKED)
         leaning = leanings(query, spec, vector)
         ranked = ranked_answer(file, query, lists, most, is_static=is_static(spec), leaning=leaning, share=share)
-        hits = [hit(file, thing, score) for thing, score in ranked.things]
+        things = ranked.things
+        if vector is not None and BASE not in missing and lacking(ranked.coverage):
+            first = [
+                (self._told_by(thing, lists, vector, ranked.coverage), score) for thing, score in things[:LOOKED_INTO]
+            ]
+            things = [*first, *things[LOOKED_INTO:]]
+        hits = [hit(file, thing, score) for thing, score in things]
         reranked = ""
         if name is not None:
             hits, reranked = self._reranked(name, query, hits, missing)
         return Answer(hits[:k], self._counts(lists), left_out, missing, ranked.doubtful, reranked=reranked)
+
+    def _told_by(
+        self, thing: RankedThing, lists: GroupLists, vector: NDArray[np.float32], coverage: float
+    ) -> RankedThing:
+        """Return a file with the definitions first that are likeliest meant, of all that it has.
+
+        The lists hold the best passages of the whole project. Where words find most of what is meant, they tell enough.
+        """
+        if thing.group is not Group.CODE or NAMES in thing.ranks:
+            return thing
+        definitions = self._indexes.passages().definitions(thing.name, MOST_DEFINITIONS)
+        vectors = self._indexes.opened(BASE).vectors([entry.key for entry in definitions])
+        words = {entry.key: entry.score for entry in lists[Group.CODE].get(WORDS, ())}
+        nearest = nearest_definitions(definitions, (vectors @ vector).tolist(), words, coverage)
+        return replace(thing, keys=tuple(dict.fromkeys((*nearest, *thing.keys))))
 
     def _reranked(self, name: str, query: str, hits: list[Hit], missing: dict[str, str]) -> tuple[list[Hit], str]:
         """Return the hits in the order of a reranker and what it did; as they are, and why, where it cannot be used."""

@@ -7,7 +7,7 @@ from root import ROOT
 
 from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
-from patina_assets.search.passage_file import NO_FILTERS, Found
+from patina_assets.search.passage_file import NO_FILTERS, DefinitionPart, Found
 from patina_assets.search.question_lists import list_weights, merged, only_names
 from patina_assets.search.questions import Evidence, asked_for
 from patina_assets.search.ranking import (
@@ -28,6 +28,7 @@ from patina_assets.search.ranking import (
     demoted,
     lacking,
     mixed,
+    nearest_definitions,
     rank_group,
     touched_files,
     vectors_weight,
@@ -129,6 +130,25 @@ def test_a_definition_is_shown_rather_than_what_is_left_of_its_file_or_tests_it(
 
     assert (shown(2), shown(4)) == (1, 0)  # 0.6/6 is less than 1/9, and more than 1/11
     assert shown(0, Group.NOTES) == 0
+
+
+def test_of_a_file_the_definition_is_shown_that_is_near_and_not_tiny() -> None:
+    definitions = [DefinitionPart(1, "is_empty", 1), DefinitionPart(2, "read", 8), DefinitionPart(3, "write", 8)]
+    assert nearest_definitions(definitions, [0.5, 0.45, 0.4], {}, 0.0) == [2, 3, 1]
+    assert nearest_definitions(definitions, [0.7, 0.45, 0.4], {}, 0.0) == [1, 2, 3]
+
+
+def test_words_tell_a_definition_the_less_the_fewer_of_them_are_found() -> None:
+    definitions = [DefinitionPart(1, "read", 8), DefinitionPart(2, "write", 8)]
+    words = {2: 3.0}
+    assert nearest_definitions(definitions, [0.5, 0.4], words, UNCOVERED) == [1, 2]
+    assert nearest_definitions(definitions, [0.5, 0.4], words, COVERED) == [2, 1]
+
+
+def test_a_definition_of_several_passages_is_shown_by_its_nearest() -> None:
+    definitions = [DefinitionPart(1, "read", 2), DefinitionPart(2, "read", 8), DefinitionPart(3, "write", 3)]
+    assert nearest_definitions(definitions, [0.2, 0.4, 0.4], {}, 0.0) == [2, 3]
+    assert nearest_definitions([], [], {}, 0.0) == []
 
 
 def test_a_session_counts_by_its_best_note() -> None:

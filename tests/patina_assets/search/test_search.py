@@ -76,6 +76,14 @@ def test_every_list_takes_part(searcher: Searcher) -> None:
     assert len(things) == len(set(things)) == 10
 
 
+def test_a_file_tells_of_the_definitions_that_it_has_where_words_find_little(searcher: Searcher) -> None:
+    hits = searcher.search("frobnicate wibble next delay")
+    file = next(hit for hit in hits if hit.passage is not None and hit.passage.symbol.endswith("nextDelay"))
+    assert file.passage is not None
+    definitions = searcher.indexes.passages().definitions(file.passage.thing, 10)
+    assert {passage.symbol for passage in file.others} <= {entry.symbol for entry in definitions}
+
+
 def test_indexes_that_are_read_ahead_give_the_same_answer(built_root: Path) -> None:
     project = find_project(built_root)
     ahead = IndexesAhead(project)
