@@ -65,20 +65,24 @@ def history_chart(
     return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
 
 
-def drift_chart(shares: Sequence[float]) -> str:
-    """Return the drift at each continuation as SVG, from 0 up to the largest, short enough for INLINE_LIMIT.
+def drift_chart(shares: Sequence[float], trained: Sequence[int]) -> str:
+    """Return the drift that each build found as SVG, from 0 up to the largest, short enough for INLINE_LIMIT.
 
     Args:
         shares: Two or more shares of relations, the oldest first.
+        trained: At which of them the weights were trained or continued: there is a dot. Otherwise they were kept.
     """
     floor, points = HEIGHT - MARGIN, list(enumerate(shares))
     most = max(*shares, 1e-4)
-    places = _places(points, len(points) - 1, [(0, 0.0), (0, most)])
+    last, scale = len(points) - 1, [(0, 0.0), (0, most)]
+    dots = _dots(_places([points[row] for row in trained], last, scale)) if trained else ""
     parts = [
         f"<path stroke='silver' d='M{MARGIN},{MARGIN}V{floor}H{WIDTH - MARGIN}'/>",
-        _text(MARGIN, HEIGHT - 4, "gray", f"{len(points)} continuations"),
+        _text(MARGIN, HEIGHT - 4, "gray", f"{len(points)} builds"),
+        _text(200, HEIGHT - 4, COLOURS[1], f"trained {len(trained)} times"),
         _text(MARGIN, 9, COLOURS[0], f"drift {_ends(points)}, at most {most:.3g}"),
-        _polyline(places, COLOURS[0]),
+        _polyline(_places(points, last, scale), COLOURS[0]),
+        *([f"<path stroke='{COLOURS[1]}' stroke-width='6' stroke-linecap='round' d='{dots}'/>"] if dots else []),
     ]
     return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
 

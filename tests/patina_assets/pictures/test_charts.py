@@ -73,12 +73,22 @@ def test_a_history_without_validation_is_drawn_too() -> None:
 
 
 def test_drift_over_time_is_a_line_that_fits_the_page() -> None:
-    svg = drift_chart([0.01, 0.2, 0.1, *[0.05] * 97])
-    line = next(path for path in ElementTree.fromstring(svg) if path.get("stroke") == "#0072b2")
-    assert (line.get("d") or "").count("l") == 19
+    svg = drift_chart([0.01, 0.2, 0.1, *[0.05] * 97], range(100))
+    line, dots = (
+        next(path for path in ElementTree.fromstring(svg) if path.get("stroke") == colour and path.get("d"))
+        for colour in ("#0072b2", "#d55e00")
+    )
+    assert ((line.get("d") or "").count("l"), (dots.get("d") or "").count("z")) == (19, 20)
     assert "drift 0.01 to 0.05, at most 0.2" in svg
     assert len(image_markdown(svg, "drift")) < INLINE_LIMIT
-    assert "drift 0 to 0" in drift_chart([0.0, 0.0])
+    assert "drift 0 to 0" in drift_chart([0.0, 0.0], [])
+
+
+def test_a_dot_stands_where_weights_were_trained() -> None:
+    chart = ElementTree.fromstring(drift_chart([0.0, 0.1, 0.2, 0.05], [0, 2]))
+    dots = next(path for path in chart if path.get("stroke") == "#d55e00" and path.get("d"))
+    assert dots.get("d") == "M14,102zm181-84z"
+    assert "trained 2 times" in drift_chart([0.0, 0.1, 0.2, 0.05], [0, 2])
 
 
 def test_the_plane_is_that_of_the_largest_variance() -> None:
