@@ -179,16 +179,18 @@ class IndexStage(Stage):
 
     def metadata(self, built: BuiltProjection) -> dict[str, Any]:
         """Return the facts, maps of the items, and the neighbours of some."""
-        from patina_assets.pictures.charts import scatter, small_scatter
+        from patina_assets.pictures.charts import scatter, small_scatter, stands_in_page
         from patina_assets.pictures.map import PICTURE_ITEMS
         from patina_assets.pipeline.stages.churn import CHURN, churn_rows
 
         own = built.stage(self.name)
         found = _placed(built.paths, own.read(SEARCH), own.read(PLANE), PICTURE_ITEMS)
         vectors = some_vectors(load_index(own.read(INDEX), built.paths.index.name), found.rows)
+        larger, title = scatter(found.points, found.groups), f"map of {self.projection}"
         return {
             "map": Picture(small_scatter(found.points, found.groups), "map"),
-            "larger_map": Picture(scatter(found.points, found.groups), f"map of {self.projection}"),
+            # Of so few items that it would stand in the page, the small one shows as much.
+            "larger_map": None if stands_in_page(larger, title) else Picture(larger, title),
             "sample_queries": Table(neighbour_rows(found, vectors)),
             EXTENDED: 0,  # also where it was built as a whole: Dagster plots it
             **super().metadata(built),

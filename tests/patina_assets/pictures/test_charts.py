@@ -24,6 +24,7 @@ from patina_assets.pictures.charts import (
     image_markdown,
     scatter,
     small_scatter,
+    stands_in_page,
 )
 from patina_assets.pictures.map import Places, group_names, map_document, page, placed
 from patina_assets.pictures.plane import MAP_ITEMS, decode_plane, encode_plane, plane_of
@@ -60,6 +61,14 @@ def test_a_small_map_fits_and_shows_as_many_items_as_it_can(count: int, kinds: i
     assert len(image_markdown(svg, "map")) < INLINE_LIMIT
     drawn = sum((element.get("d") or "").count("z") for element in ElementTree.fromstring(svg))
     assert min(count, 50) <= drawn <= count
+
+
+def test_the_larger_map_is_as_wide_as_its_legend_can_be_read() -> None:
+    svg = scatter(np.zeros((3, 2), np.float32), ["a", "b", "a"])
+    chart = ElementTree.fromstring(svg)
+    assert chart.get("width") == (chart.get("viewBox") or "").split()[2]
+    assert stands_in_page(svg, "map")
+    assert not stands_in_page(scatter(np.random.default_rng(0).normal(size=(300, 2)), ["a"] * 300), "map")
 
 
 def test_a_history_without_validation_is_drawn_too() -> None:
