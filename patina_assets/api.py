@@ -87,7 +87,18 @@ class OpenProject:
         """The folder that holds `.patina`."""
         return self._project.root
 
-    def search(self, query: str, *, projection: str | None = None, limit: int = 10) -> Results["Hit"]:
+    def search(
+        self,
+        query: str,
+        *,
+        projection: str | None = None,
+        limit: int = 10,
+        kinds: Sequence[str] = (),
+        path: str | None = None,
+        language: str | None = None,
+        since: str | None = None,
+        author: str | None = None,
+    ) -> Results["Hit"]:
         """Return what fits a query best, best first.
 
         The first call loads the model and the index. A later call loads them again where there has been a build since.
@@ -96,11 +107,20 @@ class OpenProject:
             query: Words or a question.
             projection: Name of one projection, `base` (raw embeddings) or `lexical` (words); None merges all of them.
             limit: Number of hits, at least 1.
+            kinds: Only `code`, `docs`, `commits` or `notes`; empty for all.
+            path: A glob: only such files, and commits that touched one.
+            language: Only files of a programming language.
+            since: A date (ISO 8601): only commits, notes and issues since then.
+            author: A part of a name: only commits and issues of such an author.
 
         Raises:
-            PatinaError: Nothing is built, the projection is unknown, the query is empty, or a file is damaged.
+            PatinaError: Nothing is built, the projection is unknown, the query is empty, a filter is none, or a file
+                is damaged.
         """
-        return Results(self._current().search(query, projection, _at_least_one(limit)), _hit_row)
+        from patina_assets.search.asking.chosen import chosen_filters
+
+        filters = chosen_filters(kinds, path, language, since, author, prefix="")
+        return Results(self._current().answer(query, projection, _at_least_one(limit), filters).hits, _hit_row)
 
     def like(self, name: str, *, projection: str | None = None, limit: int = 5) -> "Like":
         """Return what is like a thing: the nearest in each index that holds it, and what is certain beside that.

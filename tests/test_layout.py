@@ -78,9 +78,10 @@ MAY_USE_NETWORK = {
     "patina_assets.serving.mcp.http",
     "patina_assets.serving.routes",
     "patina_assets.serving.server",
+    "patina_assets.serving.turns",
     "patina_assets.serving.web",
     # What quotes a path in a link, and sends nothing.
-    "patina_assets.serving.editor",
+    "patina_assets.serving.answers.editor",
 }
 
 MAY_USE_SQLITE = {

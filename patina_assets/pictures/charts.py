@@ -30,6 +30,11 @@ def image_markdown(svg: str, alt: str) -> str:
     return f"![{alt}](data:image/svg+xml,{address})"
 
 
+def stands_in_page(svg: str, alt: str) -> bool:
+    """Return whether Dagster shows a picture in the page itself, and not behind a button."""
+    return len(image_markdown(svg, alt)) < INLINE_LIMIT
+
+
 def history_chart(
     losses: Sequence[float | None], mrrs: Sequence[float | None], best_epoch: int, base: float | None = None
 ) -> str:
@@ -65,26 +70,30 @@ def history_chart(
     return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
 
 
-def drift_chart(shares: Sequence[float]) -> str:
-    """Return the drift at each continuation as SVG, from 0 up to the largest, short enough for INLINE_LIMIT.
+def drift_chart(shares: Sequence[float], trained: Sequence[int]) -> str:
+    """Return the drift that each build found as SVG, from 0 up to the largest, short enough for INLINE_LIMIT.
 
     Args:
         shares: Two or more shares of relations, the oldest first.
+        trained: At which of them the weights were trained or continued: there is a dot. Otherwise they were kept.
     """
     floor, points = HEIGHT - MARGIN, list(enumerate(shares))
     most = max(*shares, 1e-4)
-    places = _places(points, len(points) - 1, [(0, 0.0), (0, most)])
+    last, scale = len(points) - 1, [(0, 0.0), (0, most)]
+    dots = _dots(_places([points[row] for row in trained], last, scale)) if trained else ""
     parts = [
         f"<path stroke='silver' d='M{MARGIN},{MARGIN}V{floor}H{WIDTH - MARGIN}'/>",
-        _text(MARGIN, HEIGHT - 4, "gray", f"{len(points)} continuations"),
+        _text(MARGIN, HEIGHT - 4, "gray", f"{len(points)} builds"),
+        _text(200, HEIGHT - 4, COLOURS[1], f"trained {len(trained)} times"),
         _text(MARGIN, 9, COLOURS[0], f"drift {_ends(points)}, at most {most:.3g}"),
-        _polyline(places, COLOURS[0]),
+        _polyline(_places(points, last, scale), COLOURS[0]),
+        *([f"<path stroke='{COLOURS[1]}' stroke-width='6' stroke-linecap='round' d='{dots}'/>"] if dots else []),
     ]
     return _svg(WIDTH, HEIGHT, "fill='none' font-size='9'", parts)
 
 
 def scatter(points: NDArray[np.float32], groups: Sequence[str], size: int = 400) -> str:
-    """Return a scatter plot with a legend as SVG, a few characters a dot.
+    """Return a scatter plot with a legend as SVG, a few characters a dot: wider than the column of a page.
 
     Args:
         points: float32 [n, 2].
@@ -98,7 +107,7 @@ def scatter(points: NDArray[np.float32], groups: Sequence[str], size: int = 400)
         colour = group_colour(row, name)
         parts.append(f"<path d='{_dots(members)}' stroke='{colour}' opacity='.7'/>")
         parts.append(_text(size + 8, 16 + 15 * row, colour, f"{name[:28]} ({len(members)})"))
-    return _svg(size + 200, size, "stroke-width='4' stroke-linecap='round' font-size='11'", parts)
+    return _svg(size + 200, size, "stroke-width='4' stroke-linecap='round' font-size='11'", parts, shown=size + 200)
 
 
 def small_scatter(points: NDArray[np.float32], groups: Sequence[str]) -> str:
@@ -112,7 +121,7 @@ def small_scatter(points: NDArray[np.float32], groups: Sequence[str]) -> str:
     for count in range(min(len(points), 120), -1, -2):
         rows = np.unique(np.linspace(0, len(points) - 1, count).astype(int)).tolist()
         svg = _small(points[rows], [kept[row] for row in rows])
-        if len(image_markdown(svg, "map")) < INLINE_LIMIT:
+        if stands_in_page(svg, "map"):
             break
     return svg
 
@@ -147,9 +156,9 @@ def _small(points: NDArray[np.float32], groups: Sequence[str]) -> str:
     return _svg(SMALL_WIDTH, SMALL_HEIGHT, "font-size='3' stroke-linecap='round'", [text, *parts])
 
 
-def _svg(width: int, height: int, style: str, parts: Iterable[str]) -> str:
-    # As wide as the narrowest column of a page: Dagster shows a picture of a relative width as nothing.
-    size = f"viewBox='0 0 {width} {height}' width='{COLUMN_WIDTH}'"
+def _svg(width: int, height: int, style: str, parts: Iterable[str], shown: int = COLUMN_WIDTH) -> str:
+    # Mostly as wide as the narrowest column of a page: Dagster shows a picture of a relative width as nothing.
+    size = f"viewBox='0 0 {width} {height}' width='{shown}'"
     return f"<svg xmlns='http://www.w3.org/2000/svg' {size} font-family='sans-serif' {style}>{''.join(parts)}</svg>"
 
 

@@ -1,7 +1,6 @@
 """The JSON API of the search page: how its operations are answered. All but `note` only read."""
 
 import json
-from asyncio import Semaphore
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,14 +10,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from patina_assets.serving.answers.editor import EditorLinks
 from patina_assets.serving.answers.encoded import EncodedAnswer
 from patina_assets.serving.answers.new_notes import written_note
 from patina_assets.serving.doors import Doors
-from patina_assets.serving.editor import EditorLinks
 from patina_assets.serving.guard import problem
 from patina_assets.serving.openapi import openapi_document
 from patina_assets.serving.operations import OPERATIONS, Operation, values_of
 from patina_assets.serving.running import Running
+from patina_assets.serving.turns import Turns, answered
 from patina_resources.errors import PatinaError
 from patina_resources.store.mothership import mothership
 
@@ -27,7 +27,7 @@ HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 
 # What is large and seldom another is kept by the browser, which asks whether it is still so.
 KEPT_HEADERS = {**HEADERS, "Cache-Control": "private, no-cache"}
 # More threads would wait for each other, and keep the one that speaks to the network waiting.
-MOST_FIRST, MOST_OTHERS = 4, 2
+MOST_OTHERS = 2
 PORTION_BYTES = 64 << 10
 
 
@@ -50,13 +50,14 @@ class PortionedResponse(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
-def api_routes(prefix: str, doors: Doors, running: Running) -> Sequence[BaseRoute]:
+def api_routes(prefix: str, doors: Doors, running: Running, first: Turns) -> Sequence[BaseRoute]:
     """Return the routes of the API.
 
     Args:
         prefix: What the addresses of ours begin with.
         doors: The projects that are served.
         running: What is being built.
+        first: The turns of what somebody waits for.
     """
 
     def status(_: Request) -> Response:
@@ -88,7 +89,7 @@ def api_routes(prefix: str, doors: Doors, running: Running) -> Sequence[BaseRout
     def document(_: Request) -> Response:
         return json_response(openapi_document(f"{prefix}{API}"))
 
-    first, others = Semaphore(MOST_FIRST), Semaphore(MOST_OTHERS)
+    others = Turns(MOST_OTHERS)
     return [
         Route(f"{prefix}{API}/status", _in_turn(status, first)),
         Route(f"{prefix}{API}/openapi.json", document),
@@ -110,14 +111,13 @@ def json_response(document: Any) -> Response:  # noqa: ANN401 - values for JSON
     return PortionedResponse((json.dumps(document).encode(),), HEADERS, "application/json")
 
 
-def _in_turn(answer: Callable[[Request], Response], turns: Semaphore) -> Callable[[Request], Awaitable[Response]]:
+def _in_turn(answer: Callable[[Request], Response], turns: Turns) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers in a thread when it is its turn."""
 
-    async def answered(request: Request) -> Response:
-        async with turns:
-            return await run_in_threadpool(answer, request)
+    async def in_turn(request: Request) -> Response:
+        return await answered(turns, request, lambda: run_in_threadpool(answer, request))
 
-    return answered
+    return in_turn
 
 
 def _kept_response(found: EncodedAnswer, request: Request) -> Response:

@@ -86,6 +86,7 @@ def _answers(name: str, summary: str) -> dict[str, Any]:
         "responses": {
             "200": {"description": "The answer.", "content": {"application/json": {"schema": {"type": "object"}}}},
             "401": {"description": "The token is missing or wrong.", "content": REFUSED},
+            "429": {"description": "Too many requests of this client wait already.", "content": REFUSED},
         },
     }
 

@@ -17,7 +17,9 @@ from threading import Event, Thread
 
 import dagster as dg
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin
+from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
 from dagster._core.remote_representation.grpc_server_registry import GrpcServerRegistry, ServerRegistryEntry
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
@@ -137,17 +139,19 @@ class CodeServers:
         """Take what is served, and by which processes."""
         self._context, self._servers = context, servers
         self._serving: dict[str, GrpcServerProcess] = {}
-        self._replaced: list[GrpcServerProcess] = []
+        self._replaced: list[tuple[float, GrpcServerProcess]] = []
+        self._began = time.time()
         self._has_looked = False
 
     def look(self) -> None:
         """Look at them once. What was replaced before the last look ends when it has answered what it was asked."""
-        for process in self._replaced:
-            process.shutdown_server()  # type: ignore[no-untyped-call]
+        now = time.time()
+        self._replaced = [(since, process) for since, process in self._replaced if not self._ended(since, process)]
         serving = self._processes()
-        self._replaced = [process for name, process in self._serving.items() if serving.get(name) is not process]
+        new = [(now, process) for name, process in self._serving.items() if serving.get(name) is not process]
+        self._replaced += new
         self._serving = serving
-        if self._replaced or not self._has_looked:
+        if new or not self._has_looked:
             set_aside()  # who still holds one that was replaced asks every second whether it is there
         self._has_looked = True
         for name, process in serving.items():
@@ -156,6 +160,27 @@ class CodeServers:
                     "the code server of %s has ended: it is started again", name
                 )
                 self._context.reload_code_location(name)
+
+    def _ended(self, since: float, process: GrpcServerProcess) -> bool:
+        """End a process that was replaced, and return whether that was possible.
+
+        A tick that began before asks it again, for the plan of each run that it starts.
+        """
+        if any(self._began <= tick.timestamp < since for tick in self._ticks_under_way()):
+            return False
+        process.shutdown_server()  # type: ignore[no-untyped-call]
+        return True
+
+    def _ticks_under_way(self) -> Iterator[InstigatorTick]:
+        """Yield the ticks that have not ended. One of a process that was killed never does."""
+        for entry in self._context.get_current_workspace().code_location_entries.values():
+            repositories = entry.code_location.get_repositories().values() if entry.code_location else ()
+            for repository in repositories:
+                ticking: list[RemoteSensor | RemoteSchedule] = [*repository.get_sensors(), *repository.get_schedules()]
+                for one in ticking:
+                    yield from self._context.instance.get_ticks(
+                        one.get_remote_origin_id(), one.selector_id, statuses=[TickStatus.STARTED]
+                    )
 
     def _processes(self) -> dict[str, GrpcServerProcess]:
         entries = self._context.get_current_workspace().code_location_entries

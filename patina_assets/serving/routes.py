@@ -11,6 +11,7 @@ from patina_assets.serving.api import api_routes, not_found
 from patina_assets.serving.doors import Doors
 from patina_assets.serving.mcp.http import mcp_routes
 from patina_assets.serving.running import Running
+from patina_assets.serving.turns import Turns
 
 PREFIX = "/patina"
 # With Trusted Types a text can become no part of the page, whatever its script does.
@@ -18,6 +19,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+# More threads would wait for each other, and keep the one that speaks to the network waiting.
+MOST_FIRST = 4
 PAGE_FILES = {
     "page.css": "text/css",
     "page.js": "text/javascript",
@@ -32,13 +35,14 @@ PAGE_FILES = {
 
 def patina_routes(doors: Doors, running: Running) -> Sequence[BaseRoute]:
     """Return our routes; they stand before Dagster's, the last of which answers every address."""
+    first = Turns(MOST_FIRST)
     return [
         Route(PREFIX, _to_page),
         Route(f"{PREFIX}/", page_file("index.html", "text/html")),
         *(Route(f"{PREFIX}/{name}", page_file(name, kind)) for name, kind in PAGE_FILES.items()),
         Route(f"{PREFIX}/map.js", page_file("map.js", "text/javascript", "patina_assets.pictures")),
-        *api_routes(PREFIX, doors, running),
-        *mcp_routes(doors.projects),
+        *api_routes(PREFIX, doors, running, first),
+        *mcp_routes(doors.projects, first),
         Route(f"{PREFIX}/{{rest:path}}", not_found),
     ]
 

@@ -21,6 +21,7 @@ from patina_assets.orchestration.automation.failures import unused_webhook
 from patina_assets.orchestration.automation.reload import TOKEN_VARIABLE, UI_VARIABLE
 from patina_assets.orchestration.instance import WORKSPACE_FILE, prepare_workspace
 from patina_assets.orchestration.records import opened_instance
+from patina_assets.pipeline.plain_text import one_line
 from patina_assets.serving.checks import Site
 from patina_assets.serving.doors import Doors, doors_of
 from patina_assets.serving.opening import open_page
@@ -69,7 +70,7 @@ def serve(projects: Sequence[Project], port: int, *, opens_browser: bool = False
             for line in filter(None, map(unused_webhook, projects)):
                 print(f"patina: {line}", file=sys.stderr)
             with opened_instance(home) as instance:
-                named = ", ".join(str(project.root) for project in projects)
+                named = one_line(", ".join(str(project.root) for project in projects))
                 print(f"Patina for {named}: {site.login_url} (stop with Ctrl-C)", file=sys.stderr, flush=True)
                 if opens_browser:
                     open_page(folder, site.login_url)

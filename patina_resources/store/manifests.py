@@ -56,6 +56,8 @@ _READ_FACTS: Mapping[str, Check] = {
     "evaluation": list_of(_EVALUATION, "a list of tables"),
     "history": list_of(_FIGURES, "a list of tables"),
     "continuations": list_of(_FIGURES, "a list of tables"),
+    "drifts": list_of(_FIGURES, "a list of tables"),
+    "churn": list_of(_FIGURES, "a list of tables"),
     "recall_at_10": _FIGURE,
     "built_recall_at_10": _FIGURE,
     EXTENDED: _FIGURE,

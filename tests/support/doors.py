@@ -1,6 +1,6 @@
 """The same questions through every door: the command line, Python, the JSON API, and MCP over stdio and over HTTP.
 
-Each function returns by question the first eight results: kind and place. By hand, over a built project:
+Each function returns by question the first eight results: group, kind and place. By hand, over a built project:
 
     python tests/support/doors.py PROJECT QUESTIONS.txt
 """
@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from starlette.applications import Starlette
 
 from patina_assets import open_project
 from patina_assets.pairs.items import Item
+from patina_assets.passages.passage import group_of
 from patina_assets.serving.answers.documents import name_of
 from patina_assets.serving.checks import Site
 from patina_assets.serving.doors import doors_of
@@ -38,8 +40,25 @@ from patina_resources.project.project import Project, find_project
 
 FIRST = 8
 ITEM_KEYS = ("kind", "text", "file", "session", "commit", "line", "state")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question.
+
+    Attributes:
+        query: Its words.
+        kinds: The groups that results are limited to.
+        limits: The other filters, by the names that they have at every door.
+    """
+
+    query: str
+    kinds: tuple[str, ...] = ()
+    limits: tuple[tuple[str, str], ...] = ()
+
+
 # About the topics of the synthetic project.
-QUESTIONS = (
+QUERIES = (
     "retry the network request",
     "parse a token",
     "where is the cache",
@@ -61,35 +80,64 @@ QUESTIONS = (
     "Change changelog of release",
     "check_strict",
 )
-Found = dict[str, list[str]]
+QUESTIONS = tuple(map(Asked, QUERIES))
+FILTERED = (
+    Asked(QUERIES[0], ("code",)),
+    Asked(QUERIES[1], ("commits", "notes")),
+    Asked(QUERIES[2], limits=(("path", "src/storage/*"),)),
+    Asked(QUERIES[3], limits=(("language", "python"),)),
+    Asked(QUERIES[18], ("commits",), (("since", "2025-01-03"),)),
+    Asked(QUERIES[18], limits=(("author", "a"), ("path", "src/*"))),
+    Asked(QUERIES[4], ("code",), (("author", "nobody at all"),)),
+)
+Found = dict[Asked, list[str]]
 
 
-def asked_command_line(project: Project, questions: Sequence[str]) -> Found:
+def asked_command_line(project: Project, questions: Sequence[Asked]) -> Found:
     """Ask `patina scry --json`."""
     with chdir(project.root):
-        printed = [patina("scry", "-k", str(FIRST), "--json", "--", question).out for question in questions]
+        printed = [
+            patina("scry", "-k", str(FIRST), "--json", *_options(question), "--", question.query).out
+            for question in questions
+        ]
     return {
         question: [_placed(Item(**{name: hit[name] for name in ITEM_KEYS})) for hit in json.loads(out)]
         for question, out in zip(questions, printed, strict=True)
     }
 
 
-def asked_python(project: Project, questions: Iterable[str]) -> Found:
+def asked_python(project: Project, questions: Iterable[Asked]) -> Found:
     """Ask the Python API."""
     with open_project(project.root) as opened:
-        return {question: [_placed(hit.item) for hit in opened.search(question, limit=FIRST)] for question in questions}
-
-
-def asked_api(site: Site, questions: Iterable[str]) -> Found:
-    """Ask the JSON API."""
-    with httpx2.Client(base_url=site.url, headers=_token(site), timeout=SECONDS) as http:
         return {
-            question: _told(http.get("/patina/api/v1/search", params={"q": question, "limit": FIRST}).json()["hits"])
+            question: [
+                _placed(hit.item)
+                for hit in opened.search(question.query, limit=FIRST, kinds=question.kinds, **dict(question.limits))
+            ]
             for question in questions
         }
 
 
-def asked_mcp(project: Project, questions: Sequence[str]) -> Found:
+def asked_api(site: Site, questions: Iterable[Asked]) -> Found:
+    """Ask the JSON API."""
+    with httpx2.Client(base_url=site.url, headers=_token(site), timeout=SECONDS) as http:
+        return {
+            question: _told(
+                http.get(
+                    "/patina/api/v1/search",
+                    params=[
+                        ("q", question.query),
+                        ("limit", FIRST),
+                        *(("kind", kind) for kind in question.kinds),
+                        *question.limits,
+                    ],
+                ).json()["hits"]
+            )
+            for question in questions
+        }
+
+
+def asked_mcp(project: Project, questions: Sequence[Asked]) -> Found:
     """Ask a process of `patina mcp`, by the SDK's own client."""
     command = StdioServerParameters(
         command=COMMAND[0], args=list(COMMAND[1:]), cwd=str(project.root), env=environment()
@@ -97,7 +145,7 @@ def asked_mcp(project: Project, questions: Sequence[str]) -> Found:
     return asyncio.run(_asked_client(Client(command), questions))
 
 
-def asked_mcp_over_http(site: Site, questions: Sequence[str]) -> Found:
+def asked_mcp_over_http(site: Site, questions: Sequence[Asked]) -> Found:
     """Ask the MCP server beside the search page, by the SDK's own client."""
 
     async def asked() -> Found:
@@ -123,22 +171,30 @@ def served_pages(project: Project) -> Iterator[Site]:
         assert not thread.is_alive()
 
 
-async def _asked_client(client: Client, questions: Sequence[str]) -> Found:
+async def _asked_client(client: Client, questions: Sequence[Asked]) -> Found:
     async with client:
         found = {}
         for question in questions:
-            answer = await client.call_tool("search", {"query": question, "k": FIRST})
+            asked = {"query": question.query, "k": FIRST, **dict(question.limits)}
+            kinds = {"kinds": list(question.kinds)} if question.kinds else {}
+            answer = await client.call_tool("search", {**asked, **kinds})
             assert not answer.is_error
             found[question] = _told(json.loads(answer.content[0].text)["hits"])
         return found
 
 
+def _options(question: Asked) -> list[str]:
+    """Return the filters of a question as `patina scry` takes them."""
+    pairs = (*(("kind", kind) for kind in question.kinds), *question.limits)
+    return [part for name, value in pairs for part in (f"--{name}", value)]
+
+
 def _told(hits: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [f"{hit['kind']} {hit['name']}" for hit in hits]
+    return [f"{hit.get('group') or group_of(hit['kind'])} {hit['kind']} {hit['name']}" for hit in hits]
 
 
 def _placed(item: Item) -> str:
-    return f"{item.kind} {name_of(item)}"
+    return f"{group_of(item.kind)} {item.kind} {name_of(item)}"
 
 
 def _token(site: Site) -> dict[str, str]:
@@ -147,7 +203,8 @@ def _token(site: Site) -> dict[str, str]:
 
 def main() -> None:
     """Ask each door, and say where one finds something else than the command line."""
-    project, questions = find_project(Path(sys.argv[1])), Path(sys.argv[2]).read_text().splitlines()
+    project = find_project(Path(sys.argv[1]))
+    questions = [Asked(line) for line in Path(sys.argv[2]).read_text().splitlines()]
     expected = asked_command_line(project, questions)
     with served_pages(project) as site:
         doors = {
@@ -161,7 +218,7 @@ def main() -> None:
         print(f"{name}: {same} of {len(questions)} as the command line")
         for question in questions:
             if found[question] != expected[question]:
-                print(f"  {question}{os.linesep}    {expected[question]}{os.linesep}    {found[question]}")
+                print(f"  {question.query}{os.linesep}    {expected[question]}{os.linesep}    {found[question]}")
 
 
 if __name__ == "__main__":

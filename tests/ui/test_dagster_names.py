@@ -36,6 +36,10 @@ def parameters(called: Callable[..., object]) -> list[str]:
     [
         (GrpcServerRegistry.get_grpc_server_entry, ["code_location_origin"]),
         (WorkspaceProcessContext.reload_code_location, ["name"]),
+        (
+            dg.DagsterInstance.get_ticks,
+            ["origin_id", "selector_id", "before", "after", "limit", "statuses"],
+        ),
         (DagsterDaemonController.check_daemon_threads, []),
         (create_daemons_from_instance, ["instance"]),
         (DagsterWebserver.create_asgi_app, ["kwargs"]),

@@ -13,10 +13,13 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from browser import CHROMIUM, PATIENCE_SECONDS, Page, browser
+from doors import ITEM_KEYS
 from materialize_helpers import GitFolder
 from small_project import patina, small_recipe
 from ui_server import ROOT, Ui, running_ui
 
+from patina_assets.pairs.items import Item
+from patina_assets.serving.answers.documents import name_of
 from patina_resources.project.project import find_project
 from patina_resources.store.mutex import exclusive
 
@@ -301,6 +304,36 @@ def test_filters_are_in_the_address_which_can_be_shared(page: Page, ui: Ui) -> N
     show(page, ui, q="the cookie", path="docs/*", language="cobol")
     assert "language: 'cobol'" in wait(page, "document.querySelector('#said').textContent")
     assert page.value("document.querySelector('#chosen').textContent") == "(path docs/*, language cobol)"
+
+
+@pytest.mark.parametrize(
+    ("question", "limits"),
+    [
+        ("check the timeout", {}),
+        ("turn 2 of the proxy", {}),
+        ("keep pickles in files", {"kind": "docs"}),
+        ("the cookie", {"kind": "commits", "author": "a"}),
+        ("the header", {"path": "docs/*"}),
+        ("read the stream", {"language": "python"}),
+    ],
+)
+def test_it_shows_the_groups_and_results_of_the_command_line(
+    page: Page, ui: Ui, repository: GitFolder, monkeypatch: pytest.MonkeyPatch, question: str, limits: dict[str, str]
+) -> None:
+    monkeypatch.chdir(repository.path)
+    options = [part for name, value in limits.items() for part in (f"--{name}", value)]
+    hits = json.loads(patina("scry", "-k", "20", "--json", *options, "--", question).out)
+    assert hits
+    show(page, ui, q=question, **limits)
+    results_of(page, question)
+    shown = page.value(
+        "[...document.querySelectorAll('#results section')].map(s => [s.ariaLabel, "
+        "[...s.querySelectorAll('a.place')].map(e => new URL(e.href).searchParams.get('show'))])"
+    )
+    expected: dict[str, list[str]] = {}
+    for hit in hits:
+        expected.setdefault(hit["group"], []).append(name_of(Item(**{name: hit[name] for name in ITEM_KEYS})))
+    assert shown == [[group, names] for group, names in expected.items()]
 
 
 def test_it_is_used_by_keyboard_alone(page: Page, ui: Ui) -> None:

@@ -26,12 +26,13 @@ from patina_assets.search.built import BASE
 from patina_assets.search.index import IndexOptions, build_index, load_index, recall_at_10, some_vectors
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection, read_outputs
-from patina_resources.store.manifests import EXTENDED
+from patina_resources.store.manifests import EXTENDED, StageRecord
 from patina_resources.store.paths import ProjectionPaths
 
 if TYPE_CHECKING:  # who only looks at what is stale must not wait for what builds and draws
     from patina_assets.pictures.map import Places
     from patina_assets.pictures.plane import Plane
+    from patina_assets.pipeline.stages.churn import IndexBefore
     from patina_assets.pipeline.stages.index_extension import Extension
 
 EVERY_ITEM_IS_INDEXED = "every_item_is_indexed"
@@ -97,7 +98,8 @@ class IndexStage(Stage):
         if extension is not None:
             plane = plane_of(extension.vectors, _plane_before(work.built))
             return _built(extension.content, extension.vectors, plane, search_file, extension.facts)
-        return build_search_index(items, self.by.vectors(work.built), search_file)
+        before = self._index_before(work.built, [item.text for item in items])
+        return build_search_index(items, self.by.vectors(work.built), search_file, before)
 
     def _extended(self, work: Work, texts: Sequence[str]) -> "Extension | None":
         """Return the index that there is, extended by what changed; None where it is of no use for that."""
@@ -117,6 +119,24 @@ class IndexStage(Stage):
                 content, facts = before.read(INDEX), before.record.facts
                 return extended_index(content, facts, texts_before, texts, vectors_of)
         return None
+
+    def _index_before(self, built: BuiltProjection, texts: Sequence[str]) -> "IndexBefore | None":
+        """Return what the new index is compared by; None where there is none yet, or a damaged one."""
+        from patina_assets.pipeline.stages.churn import index_before, matched
+        from patina_assets.search.search_file import SearchFile
+
+        with suppress(PatinaError):
+            before = built.stage(self.name)
+            texts_before = SearchFile(before.read(SEARCH), built.paths.search.name).texts()
+            kept, added = matched(texts_before, texts)
+            return index_before(load_index(before.read(INDEX), built.paths.index.name), texts_before, kept, len(added))
+        return None
+
+    def facts_after(self, facts: Mapping[str, Any], previous: StageRecord) -> Mapping[str, Any]:
+        """Add what came, went and moved with this build to what did with those before."""
+        from patina_assets.pipeline.stages.churn import CHURN, churn_after
+
+        return {**facts, CHURN: churn_after(previous.facts.get(CHURN, ()), facts)}
 
     def _is_as_now(self, built: BuiltProjection) -> bool:
         """Return whether the index that there is was built by this version, over vectors of the present weights."""
@@ -157,28 +177,35 @@ class IndexStage(Stage):
 
     def metadata(self, built: BuiltProjection) -> dict[str, Any]:
         """Return the facts, maps of the items, and the neighbours of some."""
-        from patina_assets.pictures.charts import scatter, small_scatter
+        from patina_assets.pictures.charts import scatter, small_scatter, stands_in_page
         from patina_assets.pictures.map import PICTURE_ITEMS
+        from patina_assets.pipeline.stages.churn import CHURN, churn_rows
 
         own = built.stage(self.name)
         found = _placed(built.paths, own.read(SEARCH), own.read(PLANE), PICTURE_ITEMS)
         vectors = some_vectors(load_index(own.read(INDEX), built.paths.index.name), found.rows)
+        larger, title = scatter(found.points, found.groups), f"map of {self.projection}"
         return {
             "map": Picture(small_scatter(found.points, found.groups), "map"),
-            "larger_map": Picture(scatter(found.points, found.groups), f"map of {self.projection}"),
+            # Of so few items that it would stand in the page, the small one shows as much.
+            "larger_map": None if stands_in_page(larger, title) else Picture(larger, title),
             "sample_queries": Table(neighbour_rows(found, vectors)),
             EXTENDED: 0,  # also where it was built as a whole: Dagster plots it
             **super().metadata(built),
+            CHURN: Table(churn_rows(own.record.facts.get(CHURN, ()))),
         }
 
 
-def build_search_index(items: Sequence[Item], vectors: NDArray[np.float32], search_file: bytes) -> Built:
+def build_search_index(
+    items: Sequence[Item], vectors: NDArray[np.float32], search_file: bytes, before: "IndexBefore | None" = None
+) -> Built:
     """Return the USearch index over items, with their search file.
 
     Args:
         items: The items.
         vectors: float32 [texts, dim]: of the sorted unique texts of the items.
         search_file: What stands beside the index.
+        before: The index that it replaces.
     """
     from patina_assets.pictures.plane import plane_of
 
@@ -186,8 +213,11 @@ def build_search_index(items: Sequence[Item], vectors: NDArray[np.float32], sear
     rows = np.ascontiguousarray(vectors[text_rows])
     options = IndexOptions()
     content = build_index(rows, options)
-    recall = recall_at_10(load_index(content, "the new index"), rows)
-    return _built(content, rows, plane_of(rows), search_file, {"recall_at_10": round(recall, 4)})
+    index = load_index(content, "the new index")
+    churn = {} if before is None else before.churn(index, [item.text for item in items])
+    return _built(
+        content, rows, plane_of(rows), search_file, {"recall_at_10": round(recall_at_10(index, rows), 4), **churn}
+    )
 
 
 def _built(

@@ -1,6 +1,5 @@
 """An index that is extended by what changed, where few vectors did: to build it is most of its cost."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_assets.pipeline.stages.churn import index_before, matched
 from patina_assets.search.index import extend_index, kept_vectors, load_index, recall_at_10
 from patina_resources.store.manifests import EXTENDED
 
@@ -21,8 +21,6 @@ BUILT_RECALL = "built_recall_at_10"
 MOST_UNMEASURED = 0.005
 # How many vectors had come and gone since the index was built as a whole when its recall was last measured.
 MEASURED = "extended_at_measure"
-# How many vectors came and went with this build.
-CAME, WENT = "came", "went"
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Extension:
         content: The serialised index.
         vectors: Its vectors as it keeps them, float16 [n, dim].
         facts: Its recall@10 as last measured, that when it was built as a whole, how many vectors came or went since
-            then, and now.
+            then, and the churn of this build.
     """
 
     content: bytes
@@ -57,7 +55,7 @@ def extended_index(
         texts: The text of each key that is wanted. An equal text has an equal vector.
         vectors_of: Returns float32 [keys, dim] for some of these keys.
     """
-    kept, added = _matched(texts_before, texts)
+    kept, added = matched(texts_before, texts)
     churn = int(facts.get(EXTENDED, 0)) + len(texts_before) - len(kept) + len(added)
     if len(texts) < LEAST_ITEMS or churn > MOST_CHURN * len(texts):
         return None
@@ -66,6 +64,7 @@ def extended_index(
     rows[list(kept.values())] = kept_vectors(index, list(kept))
     new = vectors_of(added) if added else np.zeros((0, index.ndim), np.float32)
     rows[added] = new
+    before = index_before(index, texts_before, kept, len(added))
     made = extend_index(index, kept, added, new)
     measured = int(facts.get(MEASURED, 0))
     recall = float(facts["recall_at_10"])
@@ -74,20 +73,5 @@ def extended_index(
     built_recall = float(facts.get(BUILT_RECALL, facts["recall_at_10"]))
     if recall < built_recall - MOST_RECALL_LOST:
         return None
-    moved = {EXTENDED: churn, MEASURED: measured, CAME: len(added), WENT: len(texts_before) - len(kept)}
-    return Extension(made, rows, {"recall_at_10": round(recall, 4), BUILT_RECALL: built_recall, **moved})
-
-
-def _matched(before: Sequence[str], texts: Sequence[str]) -> tuple[dict[int, int], list[int]]:
-    """Return the new key of each key whose text stays, and the keys of the texts that come."""
-    keys: dict[str, list[int]] = defaultdict(list)
-    for key in range(len(before) - 1, -1, -1):
-        keys[before[key]].append(key)
-    kept: dict[int, int] = {}
-    added: list[int] = []
-    for key, text in enumerate(texts):
-        if keys[text]:
-            kept[keys[text].pop()] = key
-        else:
-            added.append(key)
-    return kept, added
+    counted = {EXTENDED: churn, MEASURED: measured, **before.churn(index, texts)}
+    return Extension(made, rows, {"recall_at_10": round(recall, 4), BUILT_RECALL: built_recall, **counted})

@@ -1,13 +1,15 @@
 """What trained weights were trained on: compared with what there is, and noted in their manifest entry."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from patina_assets.pairs.entities import EntityRelations
 from patina_assets.pairs.hash_sample import Drift
 from patina_assets.pipeline.stages.embeddings import MODEL_INPUT, SETTINGS_INPUT
 from patina_assets.pipeline.stages.stage import Stage, TrainedStage
+from patina_assets.pipeline.stages.weights_page import DRIFTS, MOST_TOLD
 from patina_assets.pipeline.staleness import BaseModelState, fingerprint, stage_inputs, training_basis
 from patina_resources.errors import PatinaError
 from patina_resources.store.artifacts import BuiltProjection, publish_record, publish_stage
@@ -54,16 +56,25 @@ def with_lineage(stage: Stage, record: StageRecord, before: BuiltProjection, epo
         return record
     used = record.fingerprint
     lineage = Lineage(basis_on_disk(stage, before.manifest), used, used)
-    last = before.manifest[stage.name].lineage if epochs else None
+    previous = before.manifest.get(stage.name)
+    drift = None if previous is None else drift_on_disk(stage, before)
+    last = previous.lineage if previous is not None and epochs else None
     if last is not None:
-        drift = drift_on_disk(stage, before)
         lineage = replace(
             lineage,
             began_with=last.began_with,
             continued=last.continued + 1,
             drift_before=last.drift_before + (drift.share if drift else 0.0),
         )
-    return replace(record, lineage=lineage, facts={**record.facts, "drift": 0.0})
+    drifts = _drifts(previous, drift, trained=True)
+    return replace(record, lineage=lineage, facts={**record.facts, "drift": 0.0, DRIFTS: drifts})
+
+
+def _drifts(previous: StageRecord | None, found: Drift | None, *, trained: bool) -> Sequence[dict[str, Any]]:
+    """Return what the builds before found, and this one; drift that nobody can tell counts as none."""
+    earlier = [] if previous is None else previous.facts.get(DRIFTS, [])
+    own = {"drift": round(found.share, 4) if found is not None else 0.0, "trained": int(trained)}
+    return [*earlier, own][-MOST_TOLD:]
 
 
 def keep(stage: Stage, before: BuiltProjection) -> BuiltProjection:
@@ -81,7 +92,7 @@ def keep(stage: Stage, before: BuiltProjection) -> BuiltProjection:
         fingerprint=fingerprint(inputs),
         inputs=inputs,
         lineage=replace(record.lineage, drift=drift.share, known=drift.known),
-        facts={**record.facts, "drift": round(drift.share, 4)},
+        facts={**record.facts, "drift": round(drift.share, 4), DRIFTS: _drifts(record, drift, trained=False)},
     )
     return before.replaced(stage.name, publish_record(before.paths, stage.name, kept), {})
 

@@ -18,6 +18,8 @@ BEFORE = "before"
 # The fact that tells of continuations, and of how many at most.
 CONTINUATIONS = "continuations"
 MOST_TOLD = 100
+# The fact that tells the drift that each build found, and whether it trained or kept the weights.
+DRIFTS = "drifts"
 # What the weights were worth on relations that they had not seen, before they were continued last.
 NEXT_MEASURES = ("next_mrr", "next_base_mrr")
 # What the page tells of each continuation: more columns would push the value column out of sight at 1280 px.
@@ -46,7 +48,7 @@ def weights_page(facts: Mapping[str, Any], lineage: Lineage | None) -> dict[str,
     )
     return {
         "chart": Picture(chart, "loss and MRR per epoch"),
-        "drift_chart": _drift_picture(continuations),
+        "drift_chart": _drift_picture(facts.pop(DRIFTS, [])),
         "verdict": str(held_out) if held_out is not None else NOT_MEASURED,
         "base_and_trained": Table(quality),
         "takes_part_in_search": used,
@@ -68,11 +70,13 @@ def _ageing_facts(continuations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {} if found is None else {"next_gain": round(found.gain, 4), "ageing": str(found)}
 
 
-def _drift_picture(continuations: Sequence[Mapping[str, Any]]) -> Picture | None:
+def _drift_picture(builds: Sequence[Mapping[str, Any]]) -> Picture | None:
     from patina_assets.pictures.charts import drift_chart
 
-    shares = [told["drift"] for told in continuations]
-    return Picture(drift_chart(shares), "drift at each continuation") if len(shares) > 1 else None
+    if len(builds) < 2:
+        return None
+    trained = [row for row, build in enumerate(builds) if build["trained"]]
+    return Picture(drift_chart([build["drift"] for build in builds], trained), "drift found by each build")
 
 
 def _lineage_facts(lineage: Lineage) -> dict[str, Any]:

@@ -6,12 +6,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_assets.serving.mcp.tools import Tools
+from patina_assets.serving.turns import CrowdedError, Turns, client_of, crowded
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server as LowLevelServer
@@ -19,18 +21,19 @@ if TYPE_CHECKING:
 PATH = "/patina/mcp"
 
 
-def mcp_routes(projects: Mapping[str, ProjectAnswers]) -> Sequence[BaseRoute]:
+def mcp_routes(projects: Mapping[str, ProjectAnswers], turns: Turns) -> Sequence[BaseRoute]:
     """Return the addresses of the MCP server: one for the first project, and one for each by its name.
 
     Args:
         projects: The answers of each project by name.
+        turns: When each request is answered.
 
     Returns:
         No address where the SDK is not installed.
     """
     if not projects or find_spec("mcp") is None:
         return []
-    endpoints = {name: Endpoint(answers) for name, answers in projects.items()}
+    endpoints = {name: Endpoint(answers, turns) for name, answers in projects.items()}
     first = next(iter(endpoints.values()))
     return [Route(PATH, first), *(Route(f"{PATH}/{name}", endpoint) for name, endpoint in endpoints.items())]
 
@@ -38,9 +41,9 @@ def mcp_routes(projects: Mapping[str, ProjectAnswers]) -> Sequence[BaseRoute]:
 class Endpoint:
     """An ASGI application that answers each request by itself: no session outlives one."""
 
-    def __init__(self, answers: ProjectAnswers) -> None:
-        """Take the answers of a project; the SDK is imported for the first request."""
-        self._answers = answers
+    def __init__(self, answers: ProjectAnswers, turns: Turns) -> None:
+        """Take the answers of a project, and when they are given; the SDK is imported for the first request."""
+        self._answers, self._turns = answers, turns
 
     @cached_property
     def _server(self) -> "LowLevelServer[Any]":
@@ -50,7 +53,11 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await answer_request(lambda: self._server, scope, receive, send)
+        try:
+            async with self._turns.turn(client_of(HTTPConnection(scope))):
+                await answer_request(lambda: self._server, scope, receive, send)
+        except CrowdedError:
+            await crowded()(scope, receive, send)
 
 
 async def answer_request(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,6 +24,7 @@ from patina_assets.pictures.charts import (
     image_markdown,
     scatter,
     small_scatter,
+    stands_in_page,
 )
 from patina_assets.pictures.map import Places, group_names, map_document, page, placed
 from patina_assets.pictures.plane import MAP_ITEMS, decode_plane, encode_plane, plane_of
@@ -62,6 +63,14 @@ def test_a_small_map_fits_and_shows_as_many_items_as_it_can(count: int, kinds: i
     assert min(count, 50) <= drawn <= count
 
 
+def test_the_larger_map_is_as_wide_as_its_legend_can_be_read() -> None:
+    svg = scatter(np.zeros((3, 2), np.float32), ["a", "b", "a"])
+    chart = ElementTree.fromstring(svg)
+    assert chart.get("width") == (chart.get("viewBox") or "").split()[2]
+    assert stands_in_page(svg, "map")
+    assert not stands_in_page(scatter(np.random.default_rng(0).normal(size=(300, 2)), ["a"] * 300), "map")
+
+
 def test_a_history_without_validation_is_drawn_too() -> None:
     one_loss = ElementTree.fromstring(history_chart([None, 2.0, float("nan")], [None, None, None], 0))
     empty = ElementTree.fromstring(history_chart([], [], 0))
@@ -73,12 +82,22 @@ def test_a_history_without_validation_is_drawn_too() -> None:
 
 
 def test_drift_over_time_is_a_line_that_fits_the_page() -> None:
-    svg = drift_chart([0.01, 0.2, 0.1, *[0.05] * 97])
-    line = next(path for path in ElementTree.fromstring(svg) if path.get("stroke") == "#0072b2")
-    assert (line.get("d") or "").count("l") == 19
+    svg = drift_chart([0.01, 0.2, 0.1, *[0.05] * 97], range(100))
+    line, dots = (
+        next(path for path in ElementTree.fromstring(svg) if path.get("stroke") == colour and path.get("d"))
+        for colour in ("#0072b2", "#d55e00")
+    )
+    assert ((line.get("d") or "").count("l"), (dots.get("d") or "").count("z")) == (19, 20)
     assert "drift 0.01 to 0.05, at most 0.2" in svg
     assert len(image_markdown(svg, "drift")) < INLINE_LIMIT
-    assert "drift 0 to 0" in drift_chart([0.0, 0.0])
+    assert "drift 0 to 0" in drift_chart([0.0, 0.0], [])
+
+
+def test_a_dot_stands_where_weights_were_trained() -> None:
+    chart = ElementTree.fromstring(drift_chart([0.0, 0.1, 0.2, 0.05], [0, 2]))
+    dots = next(path for path in chart if path.get("stroke") == "#d55e00" and path.get("d"))
+    assert dots.get("d") == "M14,102zm181-84z"
+    assert "trained 2 times" in drift_chart([0.0, 0.1, 0.2, 0.05], [0, 2])
 
 
 def test_the_plane_is_that_of_the_largest_variance() -> None:

@@ -13,6 +13,7 @@ from small_project import add_events, all_stages, make_project, patina, small_re
 
 from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
+from patina_assets.pipeline.stages.weights_page import DRIFTS
 from patina_assets.pipeline.staleness import fingerprint
 from patina_assets.pipeline.workspace import survey
 from patina_assets.search.searcher import Searcher
@@ -208,6 +209,10 @@ def test_a_full_build_gives_equal_bytes_whatever_the_history(project: Project, t
         add_events(project, batch)
         build(project)
     assert lineage(project).continued
+    # The page charts what each build found, and when it trained: at first, and where little had not changed.
+    found = [(entry["drift"], entry["trained"]) for entry in weights(project).facts[DRIFTS]]
+    assert [trained for _, trained in found] == [1, 0, 1]
+    assert found[0][0] == 0 < found[1][0] < found[2][0]
     incremental = files(project)
     build(project, full=True)
     everything = [*project_history(), *(event for batch in batches for event in batch)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from small_project import add_events, all_stages, make_project, small_recipe, workspace_of
 
 from patina_assets.pipeline.runner import StageOutcome, run_model, run_stage
+from patina_assets.pipeline.stages.churn import CAME, CHURN, MOVED, NEIGHBOURS_CHANGED, WENT
 from patina_assets.pipeline.stages.index_extension import BUILT_RECALL, LEAST_ITEMS, Extension, extended_index
 from patina_assets.pipeline.workspace import survey
 from patina_assets.search.index import IndexOptions, build_index, index_vectors, load_index
@@ -142,6 +143,9 @@ def test_a_commit_extends_indexes_and_a_clean_build_gives_equal_bytes(project: P
     for name in ("temporal", "base"):
         record = index_record(project, name)
         assert 0 < record.facts[EXTENDED] < 10
+        (churn,) = record.facts[CHURN]
+        assert churn[CAME] + churn[WENT] == record.facts[EXTENDED]
+        assert (churn["items"], churn[MOVED], churn[NEIGHBOURS_CHANGED] < 0.1) == (record.facts["items"], 0.0, True)
         assert not record.is_clean
         assert all(check.passed for stage in [outcomes[f"{name}/index"]] for check in stage.stage.checks(stage.built))
     assert "src/parser/alone.py" in found_files(project, "temporal")
@@ -149,6 +153,9 @@ def test_a_commit_extends_indexes_and_a_clean_build_gives_equal_bytes(project: P
     assert is_stale(project, "base/index", renew=True)
     run_all(project, renew=True)
     assert all(index_record(project, name).is_clean for name in ("temporal", "base"))
+    # It holds the same items, built as a whole over weights that were trained anew.
+    assert [len(index_record(project, name).facts[CHURN]) for name in ("temporal", "base")] == [2, 2]
+    assert (index_record(project, "temporal").facts[CAME], index_record(project, "temporal").facts[WENT]) == (0, 0)
     assert not is_stale(project, "base/index", renew=True)
     fresh = make_project(tmp_path / "fresh", RECIPE, [*HISTORY, *NEW])
     run_all(fresh)

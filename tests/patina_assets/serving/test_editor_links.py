@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 
-from patina_assets.serving.editor import EditorLinks
+from patina_assets.serving.answers.editor import EditorLinks
 from patina_resources.project.user_settings import EDITORS, editor_link
 
 

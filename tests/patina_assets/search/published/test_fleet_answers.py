@@ -73,6 +73,25 @@ def test_two_projects_with_one_path_are_two_results() -> None:
     assert {("open", "limit_requests"), ("hidden", "limit_requests")} <= set(found)
 
 
+def test_a_project_that_is_named_answers_as_it_does_alone(
+    projects: dict[str, Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(projects["open"].root)
+    for words in (
+        ("where are the requests of a tenant limited",),
+        ("count_requests",),
+        ("one tenant used all workers", "--kind", "notes"),
+        ("limit requests", "--path", "src/*", "--kind", "code"),
+        ("limit requests", "--language", "python", "--kind", "code"),
+        ("Change things", "--author", "ada"),
+    ):
+        alone = json.loads(patina("scry", *words, "--json").out)
+        assert alone
+        assert [(group, place) for _, group, place in asked(*words, "--project", "open")] == [
+            (hit["group"], hit["symbol"] or hit["file"]) for hit in alone
+        ], words
+
+
 def test_filters_hold(server: PostgresServer) -> None:
     assert {project for project, *_ in asked("limit_requests", "--project", "op*")} == {"open"}
     assert {project for project, *_ in asked("limit_requests", "--project", "hidde?")} == {"hidden"}
