@@ -17,6 +17,7 @@ from patina_assets.command_line.options import (
     names,
     whole_number,
 )
+from patina_assets.search.built import IndexesAhead
 from patina_resources.project.project import find_project
 
 
@@ -75,6 +76,9 @@ def scry(
     if not fleet and (project is not None or group is not None):
         raise click.UsageError("--project and --group need --fleet")
     with collector_paused() if projects is None else nullcontext():  # what many projects leave is collected
+        ahead = None
+        if not fleet and projects is None and projection is None:
+            ahead = IndexesAhead(find_project())  # before what takes long to import
         from patina_assets.commands.scry import print_answer
         from patina_assets.search.asking.chosen import chosen_filters
 
@@ -87,7 +91,9 @@ def scry(
             from patina_assets.commands.scry_projects import print_projects_answer
 
             return print_projects_answer(projects, words, k, filters, explain=explain, as_json=as_json)
-        return print_answer(find_project(), words, projection, k, filters, explain=explain, as_json=as_json)
+        return print_answer(
+            find_project(), words, projection, k, filters, explain=explain, as_json=as_json, ahead=ahead
+        )
 
 
 @click.command(name="map", cls=Command)

@@ -53,8 +53,8 @@ class _CodeScan:
         changed: The digest of each file that is to be read, by path.
         unchanged: Files whose events stay.
         skipped: Why files were left out.
-        unparsed: By language: bytes that could not be parsed, of each file that has any.
-        bytes_read: By language: bytes of all files that were read.
+        unparsed: By language: bytes that could not be parsed, of each file that has any; all where the parser gave up.
+        bytes_read: By language: bytes of all these files.
     """
 
     changed: dict[bytes, str] = field(default_factory=dict)
@@ -163,6 +163,8 @@ def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconc
                 facts, unread_bytes = worker.read(language, content, default_name(file)) if is_parsed else ([], 0)
             except UnreadableSourceError as error:  # not remembered, so that every run reports it
                 scan.skipped.append(f"{path_text(path)}: {error}")
+                scan.bytes_read[language] += len(content)
+                scan.unparsed[language][path_text(path)] = len(content)
                 del scan.changed[path]
                 continue
             scan.bytes_read[language] += len(content)
