@@ -258,6 +258,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_ARTIFACTS, "READ_ATTEMPTS = 20", "(20 + 1)"): "one try more",
     (_ARTIFACTS, "MUTEX_WAIT_SECONDS = 900.0", "(900.0 + 1)"): "seconds of a wait: no test measures time",
     (_ARTIFACTS, "sync_folder(paths.folder)", "pass"): "only a power cut would show it",
+    (_MUTEX, "time.sleep(POLL_SECONDS)", "pass"): "it asks without a pause: more work, and nothing else",
     (_MUTEX, "POLL_SECONDS = 0.05", "(0.05 + 1)"): "seconds of a wait: no test measures time",
     (
         _FILES,
