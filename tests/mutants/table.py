@@ -100,6 +100,15 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'document = json.loads(cursor or "{}")',
         "((cursor))",
     ): "what is no text is no memory either",
+    **{
+        ("patina_resources/eventlog/reader.py", "if table is None or used[table] < 2:", after): why
+        for after, why in (
+            ("((used[table] < 2))", "what begins with no common table is counted nowhere"),
+            ("((table is None))", "what only one source begins with is a table, too: slower, and nothing else"),
+            ("used[table] <= 2", "two sources are read each for itself: slower, and nothing else"),
+            ("(2 + 1)", "two sources are read each for itself: slower, and nothing else"),
+        )
+    },
     ("patina_resources/eventlog/reader.py", "MOST_READ = 100_000", "(100000 + 1)"): "one event more at each look",
     (
         "patina_resources/eventlog/reader.py",
@@ -136,6 +145,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "itself = merged // max(relations.texts, 1) == merged % max(relations.texts, 1)",
         "(1 + 1)",
     ): "of no text or one, nothing is related",
+    (
+        "patina_assets/pairs/relations.py",
+        "if len(members) <= MAX_CONTEXT_MEMBERS:",
+        "len(members) < MAX_CONTEXT_MEMBERS",
+    ): "as many as are wanted are spread to themselves",
     (
         "patina_assets/pairs/relations.py",
         "if rows.size <= most:",
@@ -244,6 +258,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_ARTIFACTS, "READ_ATTEMPTS = 20", "(20 + 1)"): "one try more",
     (_ARTIFACTS, "MUTEX_WAIT_SECONDS = 900.0", "(900.0 + 1)"): "seconds of a wait: no test measures time",
     (_ARTIFACTS, "sync_folder(paths.folder)", "pass"): "only a power cut would show it",
+    (_MUTEX, "time.sleep(POLL_SECONDS)", "pass"): "it asks without a pause: more work, and nothing else",
     (_MUTEX, "POLL_SECONDS = 0.05", "(0.05 + 1)"): "seconds of a wait: no test measures time",
     (
         _FILES,

@@ -2,16 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from deriver import Derived, Deriver
-from eventlog_builder import (
-    call,
-    function,
-)
+from eventlog_builder import build_eventlog, call, function
 
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.splits import Split
+from patina_assets.pairs.types.caller_callee import CALL_GRAPH
+from patina_resources.eventlog.reader import Eventlog
+
+
+def test_calls_of_one_name_in_several_files_have_one_order(tmp_path: Path) -> None:
+    made = [call(file, "main", "run") for file in ("b.rs", "c.rs", "a.rs")]
+    rows = Eventlog(build_eventlog(tmp_path / "events.db", made)).rows([CALL_GRAPH])[CALL_GRAPH.name]
+    assert rows == [(file, "main", "run") for file in ("a.rs", "b.rs", "c.rs")]
 
 
 def calls(derived: Derived) -> set[tuple[str, str]]:

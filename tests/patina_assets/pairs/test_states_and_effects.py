@@ -147,6 +147,14 @@ def test_states_are_compared_as_sets_are(seed: int, monkeypatch: pytest.MonkeyPa
     assert nearest_earlier(candidates, jaccard(sets), LEAST_SIMILAR, NEAREST) == naive_nearest(candidates, plain)
 
 
+def test_paths_of_a_large_project_are_told_apart() -> None:
+    paths = [f"{number}.py" for number in range(2**15 + 12)]
+    sets = [tuple(paths[start : start + 12]) for start in range(0, len(paths) - 11, 11)]
+    first = np.arange(1, len(sets))
+    assert jaccard(sets)(first, first).tolist() == [1.0] * len(first)
+    assert jaccard(sets)(first, first - 1) == pytest.approx(1 / 23)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_effects_are_compared_part_by_part(seed: int) -> None:
     source = random.Random(seed)

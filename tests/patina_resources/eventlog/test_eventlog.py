@@ -11,6 +11,7 @@ from eventlog_queries import EVENTS, EVERYTHING, GOALS, digest, execute, seqs
 
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.passages.history import COMMITS
+from patina_resources.eventlog import reader
 from patina_resources.eventlog.derived_views import rebuild_views
 from patina_resources.eventlog.live import LIVE as LIVE_CONDITION
 from patina_resources.eventlog.reader import Eventlog, Row, Source, rows_digest
@@ -40,6 +41,9 @@ def test_sources_that_begin_alike_give_together_what_each_gives_alone(tmp_path: 
     }
     assert eventlog.keeping_rows().read(alike) == eventlog.read(alike)
     assert path.read_bytes() == before
+    with eventlog.connect() as connection:
+        assert {source.name: rows.fetchall() for source, rows in reader._each(connection, alike)} == alone
+        assert connection.execute("PRAGMA query_only").fetchone() == (1,)
 
 
 # Rows that cannot be read

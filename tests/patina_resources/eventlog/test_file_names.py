@@ -133,6 +133,11 @@ def test_a_name_in_another_case_is_a_new_one_where_no_commit_brought_that_file()
     assert untold_names(names, touched, there) == {"Gone": "gone", "Kept": None, "Made": None}
 
 
+@pytest.mark.parametrize("there", [["a.md", "A.md", "A.MD"], ["A.MD", "A.md", "a.md"]])
+def test_of_several_names_in_another_case_the_last_one_counts_in_whatever_order_they_come(there: list[str]) -> None:
+    assert untold_names(follow(history(["+a.mD"])), {"a.mD": True}, there) == {"a.mD": "a.md"}
+
+
 def test_names_that_lead_in_a_circle_lead_nowhere() -> None:
     names = follow(history(["+a"], ["a>b"], ["b>a"]))
     assert untold_names(names, {}, set()) == {"a": None}

@@ -288,3 +288,9 @@ def test_a_link_may_lead_out_of_a_folder(tmp_path: Path) -> None:
 def test_permissions_are_kept(tmp_path: Path) -> None:
     (tmp_path / "file").touch(0o640)
     assert (kept_mode(tmp_path / "file", 0o600), kept_mode(tmp_path / "none", 0o600)) == (0o640, 0o600)
+
+
+def test_an_error_without_a_number_is_named_by_its_words(tmp_path: Path) -> None:
+    assert str(cannot_write(tmp_path, OSError("an odd disk"))).startswith(
+        f"{tmp_path}: cannot be written (an odd disk): "
+    )
