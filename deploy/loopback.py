@@ -54,8 +54,8 @@ def missing() -> str:
     return ""
 
 
-def wait_until(is_so: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
-    """Return when something is so.
+def wait_until(is_so: Callable[[], bool], what: str, seconds: float = START_SECONDS, every: float = 0.1) -> None:
+    """Return when something is so; it is asked every so many seconds.
 
     Raises:
         TimeoutError: It is not, after so many seconds.
@@ -64,7 +64,7 @@ def wait_until(is_so: Callable[[], bool], what: str, seconds: float = START_SECO
     while not is_so():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def listens(port: int) -> bool:
@@ -131,9 +131,9 @@ class Services:
         self._start("redis", ["redis-server", *options])
         wait_until(lambda: listens(self._redis_port), "Redis")
 
-    def start_daemon(self) -> None:
+    def start_daemon(self, definitions: str = DEFINITIONS) -> None:
         """Start Dagster's daemon: sensor, schedule, queue, and the watch over runs."""
-        self._start("daemon", [sys.executable, "-P", "-m", "dagster._daemon", "run", "-m", DEFINITIONS])
+        self._start("daemon", [sys.executable, "-P", "-m", "dagster._daemon", "run", "-m", definitions])
 
     def start_web(self, port: int) -> None:
         """Start Dagster's web server. It has no login: this is loopback."""

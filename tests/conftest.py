@@ -6,10 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from installations import give_key
 from made_once import choose_place
+
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
 
 CHOICES = (
     "PATINA_FLEET",
@@ -74,6 +78,15 @@ def _own_home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Iterat
         os.environ.pop(name, None)
     yield
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[PostgresServer]":
+    """Run one server for all tests of this process; `with_database` gives each file a database of its own."""
+    from postgres_server import running_postgres
+
+    with running_postgres() as server:
+        yield server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -98,8 +98,7 @@ def heads_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
     return dg.RunRequest()
 
 
-@dg.sensor(job=fleet_job, minimum_interval_seconds=TICK_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
-def due_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+def _due(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Ask for a run of each repository that is due, by priority, so many at a tick; each is asked for at two ticks."""
     fleet, memory = stated(_opened)
     standings = stated(memory.standings)
@@ -120,6 +119,15 @@ def due_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
+def due_sensor(tick_seconds: int = TICK_SECONDS) -> dg.SensorDefinition:
+    """Return the sensor of repositories that are due."""
+    made = dg.sensor(
+        name="due_sensor", job=fleet_job, minimum_interval_seconds=tick_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )  # fmt: skip
+    return made(_due)
+
+
 def _tags(project: FleetProject) -> dict[str, str]:
     return {
         "dagster/priority": str(project.priority),
@@ -135,13 +143,13 @@ def _goes_on(instance: dg.DagsterInstance, name: str) -> bool:
     return instance.get_runs_count(unfinished) > 0
 
 
-def fleet_definitions() -> dg.Definitions:
-    """Return the code location of the fleet."""
+def fleet_definitions(tick_seconds: int = TICK_SECONDS) -> dg.Definitions:
+    """Return the code location of the fleet, whose sensor looks every so many seconds."""
     return dg.Definitions(
         assets=[repository, heads],
         jobs=[fleet_job, heads_job],
         schedules=[heads_schedule],
-        sensors=[due_sensor],
+        sensors=[due_sensor(tick_seconds)],
         executor=dg.in_process_executor,
     )
 

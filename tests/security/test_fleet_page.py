@@ -12,9 +12,9 @@ import uvicorn
 from browser import CHROMIUM, browser
 from eventlog_builder import function, note
 from fleet_proxy import SECRET, sent, served_fleet
-from postgres_server import PostgresServer, psycopg, running_postgres
-from published_fleet import RECIPE, let_ask, make_projects, owner, publish_all
-from small_project import build, make_project, patina
+from postgres_server import PostgresServer, psycopg
+from published_fleet import RECIPE, give_model, let_ask, make_projects, owner, publish_all
+from small_project import build, make_project
 from starlette.testclient import TestClient
 from ui_server import ROOT
 
@@ -29,9 +29,8 @@ SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_postgres() as started:
-        yield started
+def server(postgres: PostgresServer) -> PostgresServer:
+    return postgres.with_database()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -
 @pytest.fixture(autouse=True)
 def _model(projects: dict[str, Project]) -> None:
     assert projects
-    assert patina("model", "add", "english-static").code == 0
+    give_model()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from fleet_proxy import DOOR, SECRET, sent, served_fleet
-from postgres_server import READER_PASSWORD, PostgresServer, psycopg, running_postgres
-from published_fleet import let_ask, make_projects, owner, publish_all, reader
+from postgres_server import READER_PASSWORD, PostgresServer, psycopg
+from published_fleet import give_model, let_ask, make_projects, owner, publish_all, reader
 from small_project import patina
 from starlette.testclient import TestClient
 
@@ -32,9 +32,8 @@ TABLES = ("project", "passage", "content", "frequency")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_postgres() as started:
-        yield started
+def server(postgres: PostgresServer) -> PostgresServer:
+    return postgres.with_database()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -
 @pytest.fixture(autouse=True)
 def _model(projects: dict[str, Project]) -> None:
     assert projects
-    assert patina("model", "add", "english-static").code == 0
+    give_model()
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def client(server: PostgresServer) -> Iterator[TestClient]:
         yield TestClient(app)
 
 
-def shown(server: PostgresServer, groups: Sequence[str], question: FleetQuestion, database: str = "patina") -> str:
+def shown(server: PostgresServer, groups: Sequence[str], question: FleetQuestion, database: str = "") -> str:
     """Return all that an answer says."""
     address = reader(server, database)
     with connected(address) as connection:

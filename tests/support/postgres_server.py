@@ -1,5 +1,6 @@
 """A real Postgres with pgvector in a folder of its own, reached by a socket; tests skip where there is none."""
 
+import itertools
 import os
 import pwd
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 psycopg = pytest.importorskip("psycopg", reason="pip install 'patina-assets[fleet-search]'")
 
 OWNER_PASSWORD, READER_PASSWORD = "owner-Secret-1", "reader-Secret-2"
-DATABASE = "patina"
+_NUMBERS = itertools.count(1)
 # Postgres refuses to run as root.
 USERS = ("postgres", "nobody")
 
@@ -46,19 +47,27 @@ def programs() -> Path | None:
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A server.
+    """A server, and the database that is meant where none is named.
 
     Attributes:
         folder: Its data, its log and its socket.
         programs: Where `pg_ctl` is.
+        database: The database.
     """
 
     folder: Path
     programs: Path
+    database: str = "postgres"
 
-    def dsn(self, user: str = "owner", password: str = OWNER_PASSWORD, database: str = DATABASE) -> str:
+    def dsn(self, user: str = "owner", password: str = OWNER_PASSWORD, database: str = "") -> str:
         """Return an address of the server."""
-        return f"postgresql://{user}:{password}@/{database}?host={self.folder}"
+        return f"postgresql://{user}:{password}@/{database or self.database}?host={self.folder}"
+
+    def with_database(self) -> "PostgresServer":
+        """Return this server with a new, empty database."""
+        name = f"patina{next(_NUMBERS)}"
+        self.make_database(name)
+        return replace(self, database=name)
 
     def ctl(self, *arguments: str) -> None:
         """Run `pg_ctl`."""
@@ -126,7 +135,6 @@ def running_postgres() -> Iterator[PostgresServer]:
             with psycopg.connect(server.dsn("postgres", database="postgres"), autocommit=True) as connection:
                 connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{OWNER_PASSWORD}'")
                 connection.execute(f"CREATE ROLE reader LOGIN PASSWORD '{READER_PASSWORD}'")
-            server.make_database(DATABASE)
             yield server
         finally:
             server.ctl("-m", "immediate", "stop")

@@ -24,7 +24,7 @@ from patina_resources.models.cache import cached_model
 from patina_resources.models.registry_files import load_registry
 from patina_resources.postgres.address import FleetAddress
 from patina_resources.postgres.connection import StoreError
-from patina_resources.store.mothership import mothership
+from patina_resources.store.mothership import Mothership, mothership
 
 if TYPE_CHECKING:
     import psycopg
@@ -100,7 +100,7 @@ def answer_of_fleet(
     own = [group for group in groups if question.group in (None, group)]
     with asking(connection, address, own) as seen:
         model = stored_model(seen)
-        spec, files = _model(model)
+        spec, files = _model(model, mothership())
         vector = embed_query(spec, files, question.text)
         projects = seen_projects(seen, question.projects)
         scope = Scope(question.filters, projects, question.projects is None)
@@ -140,13 +140,12 @@ def _read_of(thing: RankedThing) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4)
-def _model(model: SharedModel) -> tuple[BaseSpec, BaseFiles]:
+def _model(model: SharedModel, home: Mothership) -> tuple[BaseSpec, BaseFiles]:
     """Return the fleet's model as this machine has it.
 
     Raises:
         PatinaError: It is missing, or is another one here.
     """
-    home = mothership()
     try:
         spec = resolve_base(load_registry(home), model.name)
         files = BaseFiles(tuple(cached_model(home, part) for part in spec.parts))

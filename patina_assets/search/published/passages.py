@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, chain, combinations
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,12 @@ WEIGHT_UNIT = 8.0  # ts_rank takes weights up to 1
 _PHRASE = re.compile(r'"([^"]+)"')
 
 STEMS = "SELECT word, tsvector_to_array(to_tsvector('pg_catalog.english', word)) FROM unnest(%s::text[]) AS word"
+LISTED = "(%(projects)s::integer[] IS NULL OR project_id = ANY (%(projects)s))"
+# CASE keeps a long list out of the indexes, which are asked once for each of it, and out of the planner's estimates.
+AMONG_MANY = f"CASE WHEN {LISTED} THEN true END"
+MOST_LISTED = 20
 FREQUENCIES = """
-SELECT word, sum(passages) FROM patina.frequency
-WHERE word = ANY (%s) AND (%s::integer[] IS NULL OR project_id = ANY (%s)) GROUP BY word
+SELECT word, sum(passages) FROM patina.frequency WHERE word = ANY (%(words)s) AND {among} GROUP BY word
 """
 WORDS = """
 SELECT id, score
@@ -47,7 +51,7 @@ ORDER BY score DESC, id
 # Apart from WORDS: joined with it, Postgres reads all passages, as it does not know how few the function gives.
 PLACES = "SELECT id, kind, project_id, thing, role, state, symbol_key <> '' FROM patina.passage WHERE id = ANY (%s)"
 CONDITIONS = """
-kind = ANY (%(kinds)s) AND (%(projects)s::integer[] IS NULL OR project_id = ANY (%(projects)s))
+kind = ANY (%(kinds)s) AND {among}
 AND (%(path)s::text IS NULL OR path LIKE %(path)s)
 AND (%(endings)s::text[] IS NULL OR lower(path) LIKE ANY (%(endings)s))
 AND (%(since)s::text IS NULL OR "time" >= %(since)s)
@@ -62,8 +66,8 @@ ORDER BY distance, id
 """
 NAMED = """
 SELECT kind, id, 1.0, project_id, thing, role, state, symbol_key <> '' FROM patina.passage
-WHERE (symbol_key = ANY (%s) OR thing = ANY (%s)) AND (%s::integer[] IS NULL OR project_id = ANY (%s))
-ORDER BY role <> 'source', id LIMIT %s
+WHERE (symbol_key = ANY (%(symbols)s) OR thing = ANY (%(things)s)) AND {among}
+ORDER BY role <> 'source', id LIMIT %(most)s
 """
 HOLDING = "SELECT id, tsvector_to_array(words) FROM patina.passage WHERE id = ANY (%s)"
 CONTENTS = """
@@ -87,12 +91,17 @@ class Scope:
     projects: Sequence[SeenProject]
     is_all: bool
 
-    @property
-    def numbers(self) -> list[int] | None:
-        """Numbers of the projects; None for all that the asker may see."""
-        return None if self.is_all else [project.number for project in self.projects]
+    @cached_property
+    def numbers(self) -> str | None:
+        """Numbers of the projects, as Postgres reads an array; None for all that the asker may see."""
+        return None if self.is_all else f"{{{','.join(str(project.number) for project in self.projects)}}}"
 
     @property
+    def among(self) -> str:
+        """The condition that a row is of these projects."""
+        return LISTED if self.is_all or len(self.projects) <= MOST_LISTED else AMONG_MANY
+
+    @cached_property
     def passages(self) -> int:
         """The number of passages that are searched, before filters."""
         return sum(project.passages for project in self.projects)
@@ -147,13 +156,13 @@ class PublishedPassages:
         weights = [weight / WEIGHT_UNIT for kind in values["kinds"] for weight in _labelled(Group(kind))]
         filters = [values[key] for key in ("kinds", "projects", "path", "endings", "since", "author")]
         kinds, *others = filters
-        rows = self._connection.execute(
+        rows = self._rows(
             WORDS,
             (expression, [quoted(stem) for stem in rarity], list(rarity.values()), kinds, weights, *others,
              MOST_CANDIDATES, depth),
         )  # fmt: skip
-        scores = dict(rows.fetchall())
-        places = {key: place for key, *place in self._connection.execute(PLACES, (list(scores),))}
+        scores: dict[int, float] = dict(rows)
+        places = {key: place for key, *place in self._rows(PLACES, (list(scores),))}
         return self._found(
             (places[key][0], key, score, *places[key][1:]) for key, score in scores.items() if key in places
         )
@@ -161,10 +170,11 @@ class PublishedPassages:
     def near(self, vector: NDArray[np.float32], depth: int) -> dict[Group, list[Found]]:
         """Return by group the passages that are nearest to a vector, float32 [dims], nearest first."""
         compares = self._scope.passages <= COMPARED_ONE_BY_ONE
-        query = NEAR.format(conditions=CONDITIONS, plus=" + 0" if compares else "")
+        conditions = CONDITIONS.format(among=LISTED if compares else self._scope.among)
+        query = NEAR.format(conditions=conditions, plus=" + 0" if compares else "")
         most = len(self._scope.kinds) * depth
         values = {**self._scope.values(), "vector": vector_text(vector), "most": most}
-        return self._found(self._connection.execute(query.encode(), values))
+        return self._found(self._rows(query, values))
 
     def likeliest(self, near: Mapping[Group, Sequence[Found]]) -> list[int]:
         """Return the projects that a question is likeliest about: how many passages are near, and how near.
@@ -184,8 +194,9 @@ class PublishedPassages:
         """Return passages whose symbol or path is exactly one of the names, sources before tests."""
         symbols = [clean(name.lower()) for name in names]
         things = [clean(f"path {name}") for name in names]
-        numbers = self._scope.numbers
-        return self._found(self._connection.execute(NAMED, (symbols, things, numbers, numbers, k)))
+        query = NAMED.format(among=self._scope.among)
+        values = {"symbols": symbols, "things": things, "projects": self._scope.numbers, "most": k}
+        return self._found(self._rows(query, values))
 
     def frequency(self, term: str) -> int:
         """Return how many of the passages that are searched hold a word of the query, in any of its forms."""
@@ -196,7 +207,7 @@ class PublishedPassages:
         wanted = {key for own in keys.values() for key in own}
         unknown = [key for key in wanted if key not in self._lexemes]
         if unknown:
-            rows = self._connection.execute(HOLDING, (unknown,))
+            rows = self._rows(HOLDING, (unknown,))
             self._lexemes |= {key: frozenset(lexemes) for key, lexemes in rows}
         stem = self._stems.get(term)
         return {key for key in wanted if stem is not None and stem in self._lexemes.get(key, ())}
@@ -211,7 +222,7 @@ class PublishedPassages:
 
     def read(self, keys: Iterable[int]) -> None:
         """Read passages, and of which project each is."""
-        for key, project, kind, symbol, doc, body, *rest in self._connection.execute(CONTENTS, (list(keys),)):
+        for key, project, kind, symbol, doc, body, *rest in self._rows(CONTENTS, (list(keys),)):
             path, line, end_line, session, commit, state, time, author, url, status = rest
             self.projects[key] = project
             self._passages[key] = Passage(
@@ -222,13 +233,17 @@ class PublishedPassages:
     def _stemmed(self, words: Sequence[str]) -> dict[str, str]:
         """Return the form of each word that the store holds; a word that no passage can be told by has none."""
         cleaned = {clean(word): word for word in words}
-        rows = self._connection.execute(STEMS, (list(cleaned),))
+        rows = self._rows(STEMS, (list(cleaned),))
         return {cleaned[word]: lexemes[0] for word, lexemes in rows if lexemes}
 
     def _counted(self, stems: Iterable[str]) -> dict[str, int]:
-        numbers = self._scope.numbers
-        rows = self._connection.execute(FREQUENCIES, (list(stems), numbers, numbers))
+        query = FREQUENCIES.format(among=self._scope.among)
+        rows = self._rows(query, {"words": list(stems), "projects": self._scope.numbers})
         return {word: int(count) for word, count in rows}
+
+    def _rows(self, query: str, values: Sequence[object] | Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """Return all rows of a query at once: one by one, psycopg takes several times as long."""
+        return self._connection.execute(query.encode(), values).fetchall()
 
     def _rarity(self, stem: str) -> float:
         return math.log(1 + self.count / (1 + self._frequencies.get(stem, 0)))

@@ -74,7 +74,7 @@ def seen_projects(connection: "psycopg.Connection[Any]", pattern: str | None) ->
     """
     query = "SELECT id, name, passages FROM patina.project WHERE %s::text IS NULL OR name LIKE %s ORDER BY name"
     liked = None if pattern is None else clean(like_pattern(pattern))
-    return [SeenProject(*row) for row in connection.execute(query, (liked, liked))]
+    return [SeenProject(*row) for row in connection.execute(query, (liked, liked)).fetchall()]
 
 
 def like_pattern(glob: str) -> str:

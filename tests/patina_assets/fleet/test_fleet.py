@@ -45,7 +45,7 @@ def tick(instance: dg.DagsterInstance, seen: set[str]) -> list[str]:
     definitions = fleet_definitions()
     assert definitions.resolve_job_def(heads_job.name).execute_in_process(instance=instance).success
     with dg.build_sensor_context(instance=instance) as context:
-        result = due_sensor(context)
+        result = due_sensor()(context)
     for request in result.dynamic_partitions_requests:
         keys = list(request.partition_keys)
         if isinstance(request, dg.AddDynamicPartitionsRequest):
@@ -205,10 +205,9 @@ def test_a_damaged_memory_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mo
             fleet_memory(fleet_of(tmp_path, 1))
 
 
-@pytest.mark.usefixtures("repositories")
-def test_the_definitions_read_what_the_commands_read(tmp_path: Path) -> None:
-    fleet = read_fleet(tmp_path / "fleet.toml", mothership())
-    assert patina("fleet", "run").code == 0
-    assert isinstance(fleet_memory(fleet), FleetMemory)
+def test_the_definitions_read_what_the_commands_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, _ = make_fleet(tmp_path, is_built=True)
+    monkeypatch.setenv("PATINA_FLEET", str(file))
+    assert isinstance(fleet_memory(read_fleet(file, mothership())), FleetMemory)
     with dg.DagsterInstance.ephemeral() as instance:
         assert tick(instance, set()) == []

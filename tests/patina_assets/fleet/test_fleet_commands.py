@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fleets import SUBJECTS, artifacts_of, make_fleet
+from fleets import SUBJECTS, compare_with_one_run, make_fleet
 from materialize_helpers import GitFolder
 from small_project import patina
 
@@ -58,21 +58,20 @@ def test_only_what_changed_is_built_and_answers_are_right(fleet: dict[str, GitFo
     assert not mothership().projects.exists()
 
 
-def test_another_recipe_or_model_is_another_build(fleet: dict[str, GitFolder], tmp_path: Path) -> None:
-    assert patina("fleet", "run", "alpha").code == 0
-    file = tmp_path / "fleet.toml"
+def test_another_recipe_or_model_is_another_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, fleet = make_fleet(tmp_path, is_built=True)
+    monkeypatch.setenv("PATINA_FLEET", str(file))
     checkout = tmp_path / "kept" / "projects" / "alpha" / ".patina"
     assert 'model = "english-static"' in (checkout / "config.toml").read_text()
     assert "projections: {}" in (checkout / "oxidize.yaml").read_text()
     file.write_text(file.read_text().replace("english-static", "corpus-static"))
     assert states()["alpha"] == "to be built"
-    assert "[1/1] built   alpha" in patina("fleet", "run", "a*").out
-    assert 'model = "corpus-static"' in (checkout / "config.toml").read_text()
     # The repository's own recipe takes the place of none, and the fleet's word on the model holds.
     fleet["alpha"].write(".patina/oxidize.yaml", "version: 2\nembedding_model: english-static\nprojections: {}\n")
     fleet["alpha"].git("add", "-f", ".patina/oxidize.yaml")
     fleet["alpha"].git("commit", "-q", "-m", "Add a recipe")
-    assert patina("fleet", "run", "alpha").code == 0
+    assert "[1/1] built   alpha" in patina("fleet", "run", "a*").out
+    assert 'model = "corpus-static"' in (checkout / "config.toml").read_text()
     assert (checkout / "oxidize.yaml").read_text() == "version: 2\nembedding_model: corpus-static\nprojections: {}\n"
     file.write_text(file.read_text().replace('model = "corpus-static"\n', ""))
     assert patina("fleet", "run", "alpha").code == 0
@@ -80,49 +79,38 @@ def test_another_recipe_or_model_is_another_build(fleet: dict[str, GitFolder], t
     assert "model" not in (checkout / "config.toml").read_text()
 
 
-def test_one_that_fails_says_why_and_holds_up_nobody(fleet: dict[str, GitFolder], tmp_path: Path) -> None:
+def test_what_fails_says_why_and_holds_up_nobody(fleet: dict[str, GitFolder], tmp_path: Path) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(f'{file.read_text()}\n[[repositories]]\npath = "{tmp_path}/gone"\n')
     beta = fleet["beta"]
     beta.write(".patina/oxidize.yaml", "version: 99\n")
     beta.git("add", "-f", ".patina/oxidize.yaml")
     beta.git("commit", "-q", "-m", "Break the recipe")
-    # What is derived must not come from a repository, and links are not followed.
+    # Links are not followed.
     (fleet["gamma"].path / ".patina").symlink_to(tmp_path / "elsewhere")
     fleet["gamma"].git("add", "-f", ".patina")
     fleet["gamma"].git("commit", "-q", "-m", "Lead out")
     done = patina("fleet", "run")
     assert done.code == 1
     assert "3 to be built, 3 done" in done.out
-    assert states() == {"alpha": "fresh", "beta": "failed", "gamma": "failed"}
+    assert f"not fetched  gone: {tmp_path}/gone: cannot be fetched" in done.err
+    assert states() == {"alpha": "fresh", "beta": "failed", "gamma": "failed", "gone": "not fetched"}
     told = {
         entry["name"]: entry["failure"] for entry in json.loads(patina("fleet", "status", "--json").out)["projects"]
     }
     assert "version" in told["beta"]
     assert "symbolic link" in told["gamma"]
     assert not (tmp_path / "elsewhere").exists()
-    beta.write(".patina/oxidize.yaml", "version: 2\nprojections: {}\n")
-    beta.git("commit", "-q", "-a", "-m", "Mend the recipe")
-    assert "1 failed" in patina("fleet", "run").out
-    assert states() == {"alpha": "fresh", "beta": "fresh", "gamma": "failed"}
-
-
-def test_derived_files_of_a_repository_are_refused(fleet: dict[str, GitFolder]) -> None:
+    assert patina("fleet", "run", "alpah").err.strip().endswith("no repository 'alpah' (did you mean 'alpha'?)")
+    # What is derived must not come from a repository at all.
     fleet["alpha"].write(".patina/data/patina.db", b"anything")
     fleet["alpha"].git("add", "-f", ".patina/data/patina.db")
     fleet["alpha"].git("commit", "-q", "-m", "Add what is derived")
-    done = patina("fleet", "run", "alpha")
-    assert done.code == 1
-    assert "git tracks .patina/data/patina.db" in done.out
-
-
-@pytest.mark.usefixtures("fleet")
-def test_a_repository_that_is_gone_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "fleet.toml"
-    file.write_text(f'{file.read_text()}\n[[repositories]]\npath = "{tmp_path}/gone"\n')
-    done = patina("fleet", "run")
-    assert done.code == 1
-    assert f"not fetched  gone: {tmp_path}/gone: cannot be fetched" in done.err
-    assert states() == {**dict.fromkeys(SUBJECTS, "fresh"), "gone": "not fetched"}
-    assert patina("fleet", "run", "alpah").err.strip().endswith("no repository 'alpah' (did you mean 'alpha'?)")
+    beta.write(".patina/oxidize.yaml", "version: 2\nprojections: {}\n")
+    beta.git("commit", "-q", "-a", "-m", "Mend the recipe")
+    again = patina("fleet", "run")
+    assert "git tracks .patina/data/patina.db" in again.out
+    assert states() == {"alpha": "failed", "beta": "fresh", "gamma": "failed", "gone": "not fetched"}
 
 
 def test_init_writes_a_file_that_can_be_read(tmp_path: Path) -> None:
@@ -155,9 +143,7 @@ def run_fleet_process(**environment: str) -> "subprocess.Popen[bytes]":
 
 
 @pytest.mark.usefixtures("fleet")
-def test_after_kill_9_the_same_command_goes_on_and_gives_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_kill_9_the_same_command_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> None:
     for delay in (0.3, 1.0, 2.0, 3.0):
         process = run_fleet_process()
         try:
@@ -167,12 +153,7 @@ def test_after_kill_9_the_same_command_goes_on_and_gives_the_same_bytes(
             process.wait()
     assert patina("fleet", "run").code == 0
     assert states() == dict.fromkeys(SUBJECTS, "fresh")
-    killed = {name: artifacts_of(tmp_path / "kept" / "projects" / name) for name in SUBJECTS}
-    (tmp_path / "calm.toml").write_text((tmp_path / "fleet.toml").read_text().replace("/kept", "/calm"))
-    monkeypatch.setenv("PATINA_FLEET", str(tmp_path / "calm.toml"))
-    assert patina("fleet", "run").code == 0
-    assert killed == {name: artifacts_of(tmp_path / "calm" / "projects" / name) for name in SUBJECTS}
-    assert all(len(found) >= 4 for found in killed.values())
+    compare_with_one_run(tmp_path / "kept")
 
 
 @pytest.mark.usefixtures("fleet")
@@ -182,7 +163,7 @@ def test_two_that_build_the_same_both_end_right(tmp_path: Path) -> None:
     assert [process.wait() for process in both] == [0, 0]
     assert states() == dict.fromkeys(SUBJECTS, "fresh")
     assert "3 to be built" not in patina("fleet", "run", "--no-fetch").out
-    assert all(len(artifacts_of(tmp_path / "kept" / "projects" / name)) >= 4 for name in SUBJECTS)
+    compare_with_one_run(tmp_path / "kept")
 
 
 @pytest.mark.usefixtures("fleet")

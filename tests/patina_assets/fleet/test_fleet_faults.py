@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleets import SUBJECTS, artifacts_of, make_fleet
-from postgres_server import running_postgres
+from fleets import SUBJECTS, artifacts_of, compare_with_one_run, make_fleet
+from postgres_server import PostgresServer
 from published_fleet import all_rows
 from s3_server import BUCKET, require_s3, running_s3
 from small_project import patina
@@ -47,53 +47,39 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(disk: Path, monkeypat
     subprocess.run(["mount", "-o", f"remount,{LARGE}", str(disk)], check=True)
     assert patina("fleet", "run").code == 0
     assert standings() == dict.fromkeys(SUBJECTS, ("fresh", None))
-    (disk.parent / "calm.toml").write_text(file.read_text().replace("/kept", "/calm"))
-    assert patina("fleet", "run", "--file", str(disk.parent / "calm.toml")).code == 0
-    for name in SUBJECTS:
-        built = artifacts_of(disk / "projects" / name)
-        assert built == artifacts_of(disk.parent / "calm" / "projects" / name) != {}
+    compare_with_one_run(disk)
 
 
-def test_a_store_that_is_away_costs_no_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, _ = make_fleet(tmp_path)
-    file.write_text(file.read_text().replace("[defaults]\n", '[defaults]\ngroups = ["staff"]\n'))
-    monkeypatch.setenv("PATINA_FLEET", str(file))
-    with running_postgres() as server:
-        mothership().settings.write_text(f'[fleet]\ndsn = "{server.dsn()}"\n')
-        assert patina("fleet", "run", "alpha").code == 0
-        server.ctl("-m", "immediate", "stop")
-        assert patina("fleet", "run").code == 1
-        told = standings()
-        assert told["alpha"] == ("fresh", None)
-        for name in ("beta", "gamma"):
-            assert told[name][0] == "failed"
-            assert "cannot be reached" in (told[name][1] or "")
-            assert artifacts_of(tmp_path / "kept" / "projects" / name)  # it answers questions here
-        server.start()
-        assert patina("fleet", "run").code == 0
-        assert standings() == dict.fromkeys(SUBJECTS, ("fresh", None))
-        assert [name for (name,) in all_rows(server, NAMES)] == sorted(SUBJECTS)
-
-
-def test_a_cache_that_cannot_be_written_to_keeps_no_answer_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_build_is_told_to_may_be_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer
 ) -> None:
+    """Neither a cache that cannot be written to nor a Postgres that is down costs a build, or an answer here."""
     file, _ = make_fleet(tmp_path, "share = true")
-    file.write_text(file.read_text().replace("[defaults]\n", '[defaults]\ngroups = ["staff"]\n'))
     monkeypatch.setenv("PATINA_FLEET", str(file))
     make_signing_key(mothership())
     store = tmp_path / "store"
     store.write_text("no folder")
-    with running_postgres() as server:
-        mothership().settings.write_text(f'[fleet]\ndsn = "{server.dsn()}"\n[cache]\nurl = "{store.as_uri()}"\n')
+    server = postgres.with_database()
+    mothership().settings.write_text(f'[fleet]\ndsn = "{server.dsn()}"\n[cache]\nurl = "{store.as_uri()}"\n')
+    assert patina("fleet", "run", "beta", "gamma").code == 1
+    # Questions are answered from what is new, though it could not be pushed.
+    assert [name for (name,) in all_rows(server, NAMES)] == ["beta", "gamma"]
+    told = standings()
+    for name in ("beta", "gamma"):
+        assert told[name][0] == "failed"
+        assert "cannot be written to" in (told[name][1] or "")
+    store.unlink()
+    server.ctl("-m", "immediate", "stop")
+    try:
         assert patina("fleet", "run").code == 1
-        assert [name for (name,) in all_rows(server, NAMES)] == sorted(SUBJECTS)
-        told = standings()
-        assert {state for state, _ in told.values()} == {"failed"}
-        assert all("cannot be written to" in (failure or "") for _, failure in told.values()), told
-        store.unlink()
-        assert patina("fleet", "run").code == 0
-        assert standings() == dict.fromkeys(SUBJECTS, ("fresh", None))
+        for name, (state, failure) in standings().items():
+            assert (state, "cannot be reached" in (failure or "")) == ("failed", True)
+            assert artifacts_of(tmp_path / "kept" / "projects" / name)  # it answers questions here
+    finally:
+        server.start()
+    assert patina("fleet", "run").code == 0
+    assert standings() == dict.fromkeys(SUBJECTS, ("fresh", None))
+    assert [name for (name,) in all_rows(server, NAMES)] == sorted(SUBJECTS)
     assert len(list(store.glob("v1/snapshots/*/*"))) == len(SUBJECTS)
 
 
@@ -120,6 +106,5 @@ def test_a_store_that_is_cut_costs_no_build_and_gets_what_it_missed(
         (tmp_path / "other.toml").write_text(file.read_text().replace("/kept", "/other"))
         other = patina("fleet", "run", "--file", str(tmp_path / "other.toml"))
         assert (other.code, other.out.count("  0 stages")) == (0, len(SUBJECTS)), other
-    for name in SUBJECTS:
-        built = artifacts_of(tmp_path / "kept" / "projects" / name)
-        assert built == artifacts_of(tmp_path / "other" / "projects" / name) != {}
+    for folder in ("kept", "other"):
+        compare_with_one_run(tmp_path / folder)

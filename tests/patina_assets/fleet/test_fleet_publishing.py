@@ -8,12 +8,11 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fleets import make_fleet
-from postgres_server import PostgresServer, running_postgres
+from postgres_server import PostgresServer
 from published_fleet import all_rows, let_ask
 from small_project import patina
 
@@ -27,30 +26,26 @@ NAMES = "SELECT name, groups FROM patina.project ORDER BY name"
 SECRET = "p" * 40
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_postgres() as started:
-        yield started
+@pytest.fixture
+def server(postgres: PostgresServer) -> PostgresServer:
+    return postgres.with_database()
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, server: PostgresServer, request: pytest.FixtureRequest) -> tuple[Path, str]:
-    """Return a fleet.toml whose repositories are built, and the name of an empty database."""
-    file, _ = make_fleet(tmp_path)
-    file.write_text(file.read_text().replace("[defaults]\n", '[defaults]\ngroups = ["staff"]\n'))
-    database = f"fleet_{request.node.name[:40]}"
-    server.make_database(database)
-    mothership().settings.write_text(f'[fleet]\ndsn = "{server.dsn(database=database)}"\ngroups = ["staff"]\n')
-    return file, database
+def file(tmp_path: Path, server: PostgresServer) -> Path:
+    """Return a fleet.toml whose repositories are built; nothing of them is published."""
+    made, _ = make_fleet(tmp_path, is_built=True)
+    mothership().settings.write_text(f'[fleet]\ndsn = "{server.dsn()}"\ngroups = ["staff"]\n')
+    return made
 
 
-def test_what_is_built_is_published_asked_and_withdrawn(fleet: tuple[Path, str], server: PostgresServer) -> None:
-    file, database = fleet
+def test_what_is_built_is_published_asked_and_withdrawn(file: Path, server: PostgresServer) -> None:
+    shutil.rmtree(file.parent / "kept")
     assert patina("fleet", "run", "--file", str(file)).code == 0
     # A run publishes what it has built.
-    assert all_rows(server, NAMES, database) == [("alpha", ["staff"]), ("beta", ["staff"]), ("gamma", ["staff"])]
+    assert all_rows(server, NAMES) == [("alpha", ["staff"]), ("beta", ["staff"]), ("gamma", ["staff"])]
     done = patina("scry", "--fleet", "Limit the requests of a tenant", "-k", "1")
-    assert done.out.splitlines()[0].startswith("  1. alpha  "), done
+    assert done.out.startswith("  1. alpha  "), done
     again = patina("fleet", "publish", "--file", str(file), "--json")
     assert again.code == 0, again
     told = json.loads(again.out)["published"]
@@ -64,32 +59,27 @@ def test_what_is_built_is_published_asked_and_withdrawn(fleet: tuple[Path, str],
     file.write_text(text.partition("[[folders]]")[0] + repositories)
     left = patina("fleet", "publish", "--file", str(file))
     assert "published, but not in" in left.err, left
-    assert all_rows(server, NAMES, database) == [("alpha", ["board"]), ("gamma", ["staff"])]
+    assert all_rows(server, NAMES) == [("alpha", ["board"]), ("gamma", ["staff"])]
     assert "alpha" not in patina("scry", "--fleet", "Limit the requests of a tenant").out
     pruned = patina("fleet", "publish", "--file", str(file), "--prune", "alpha")
     assert "1 projects withdrawn" in pruned.out, pruned
-    assert [name for name, _ in all_rows(server, NAMES, database)] == ["alpha"]
+    assert [name for name, _ in all_rows(server, NAMES)] == ["alpha"]
 
 
-def test_groups_hold_though_nothing_can_be_built(fleet: tuple[Path, str], server: PostgresServer) -> None:
-    file, database = fleet
-    assert patina("fleet", "run", "alpha", "beta", "--file", str(file)).code == 0
+def test_groups_hold_though_nothing_can_be_built(file: Path, server: PostgresServer) -> None:
+    assert patina("fleet", "publish", "alpha", "beta", "--file", str(file)).code == 0
     file.write_text(file.read_text().replace('["staff"]', '["board"]'))
     again = patina("fleet", "run", "alpha", "--no-fetch", "--file", str(file))
     assert "1 to be built, 1 done" in again.out, again
-    assert all_rows(server, NAMES, database) == [("alpha", ["board"]), ("beta", ["staff"])]
+    assert all_rows(server, NAMES) == [("alpha", ["board"]), ("beta", ["staff"])]
     shutil.rmtree(file.parent / "kept" / "projects" / "beta" / ".patina" / "data" / "embeddings")
     failed = patina("fleet", "publish", "beta", "--file", str(file))
     assert (failed.code, "beta: not published" in failed.err) == (1, True), failed
-    assert all_rows(server, NAMES, database) == [("alpha", ["board"]), ("beta", ["board"])]
+    assert all_rows(server, NAMES) == [("alpha", ["board"]), ("beta", ["board"])]
 
 
-def test_a_model_of_one_project_is_refused_and_the_others_are_published(
-    fleet: tuple[Path, str], server: PostgresServer
-) -> None:
-    file, database = fleet
-    recipe = file.parent / "own.yaml"
-    recipe.write_text("version: 2\nprojections: {}\n")
+def test_a_model_of_one_project_is_refused_and_the_others_are_published(file: Path, server: PostgresServer) -> None:
+    shutil.rmtree(file.parent / "kept")
     text = file.read_text()
     file.write_text(
         text.partition("[[folders]]")[0]
@@ -101,15 +91,13 @@ def test_a_model_of_one_project_is_refused_and_the_others_are_published(
     published = patina("fleet", "publish", "--file", str(file))
     assert published.code == 1
     assert "beta: not published" in published.err
-    assert [name for name, _ in all_rows(server, NAMES, database)] == ["alpha"]
+    assert [name for name, _ in all_rows(server, NAMES)] == ["alpha"]
 
 
 def test_what_is_wrong_with_an_index_is_told_beside_the_publication(
-    fleet: tuple[Path, str], server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    file: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, database = fleet
     monkeypatch.setenv("PATINA_FLEET", str(file))
-    assert patina("fleet", "run", "alpha").code == 0
     monkeypatch.setattr(own_indexes, "MADE_FROM", 1)
     monkeypatch.setattr(own_indexes, "DROPPED_BELOW", 1)
     monkeypatch.setattr(own_indexes, "BUILD_MEMORY", "1kB")  # Postgres refuses so little
@@ -121,13 +109,12 @@ def test_what_is_wrong_with_an_index_is_told_beside_the_publication(
     *_, published = bring_up_to_date(read, memory, "alpha", lambda _: None)
     assert (published.notice.startswith(told), "notice" in published.facts) == (True, False)
     assert memory.standing("alpha").failure == ""
-    assert all_rows(server, NAMES, database) == [("alpha", ["staff"])]
+    assert all_rows(server, NAMES) == [("alpha", ["staff"])]
 
 
-def test_the_server_answers_behind_a_proxy_only(fleet: tuple[Path, str], server: PostgresServer) -> None:
-    file, database = fleet
-    assert patina("fleet", "run", "--file", str(file)).code == 0
-    let_ask(server, "*", database=database)
+def test_the_server_answers_behind_a_proxy_only(file: Path, server: PostgresServer) -> None:
+    assert patina("fleet", "publish", "--file", str(file)).code == 0
+    let_ask(server, "*")
     refused = patina("fleet", "serve", "--port", "1")
     assert (refused.code, refused.err.count("\n")) == (2, 1), refused
     command = [sys.executable, "-m", "patina_assets.cli", "fleet", "serve", "--port", "0"]

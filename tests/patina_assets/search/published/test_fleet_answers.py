@@ -1,15 +1,15 @@
 """A question to what was published: as in one project, over all that the asker may see."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from postgres_server import OWNER_PASSWORD, READER_PASSWORD, PostgresServer, psycopg, running_postgres
-from published_fleet import let_ask, make_projects, publish_all
+from postgres_server import OWNER_PASSWORD, READER_PASSWORD, PostgresServer, psycopg
+from published_fleet import give_model, let_ask, make_projects, publish_all
 from small_project import Ran, patina
 
 from patina_assets.passages.passage import Group
 from patina_assets.search.asking.filters import Filters
+from patina_assets.search.published import passages
 from patina_assets.search.published.passages import MOST_CANDIDATES, _expression
 from patina_assets.search.published.session import like_pattern
 from patina_resources.project.project import Project
@@ -17,9 +17,8 @@ from patina_resources.store.mothership import mothership
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_postgres() as started:
-        yield started
+def server(postgres: PostgresServer) -> PostgresServer:
+    return postgres.with_database()
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -
 def _user(projects: dict[str, Project], server: PostgresServer) -> None:
     """Be a user who has the model and belongs to `board`."""
     assert projects
-    assert patina("model", "add", "english-static").code == 0
+    give_model()
     settings(server, '["board"]')
 
 
@@ -105,6 +104,15 @@ def test_filters_hold(server: PostgresServer) -> None:
     assert asked("limit_requests", "--group", "strangers") == []
 
 
+def test_a_long_list_of_projects_is_as_good_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    questions = ("limit_requests", "the requests of a tenant", "price_of_the_merger")
+    short = [asked(question, "--project", name) for question in questions for name in ("op*", "hidden")]
+    monkeypatch.setattr(passages, "MOST_LISTED", 0)
+    monkeypatch.setattr(passages, "COMPARED_ONE_BY_ONE", 0)
+    assert [asked(question, "--project", name) for question in questions for name in ("op*", "hidden")] == short
+    assert {project for found in short for project, *_ in found} == {"open", "hidden"}
+
+
 def test_phrases_and_odd_words_are_words() -> None:
     assert asked('"merger with Zanzibar"')[0][:2] == ("hidden", "notes")
     for odd in ("' | !x", "a & b:*", "\\", "merger'); DROP TABLE patina.passage; --", "merger \x00 x", "\udcff merger"):
@@ -127,20 +135,20 @@ def test_only_as_many_passages_as_can_be_scored_are_looked_for() -> None:
 @pytest.mark.parametrize(
     ("dsn", "reason"),
     [
-        ("postgresql://reader:wrong-Secret-3@/patina?host={}", "refused the user or the password"),
-        (f"postgresql://reader:{READER_PASSWORD}@/nowhere?host={{}}", "no such database"),
+        ("postgresql://reader:wrong-Secret-3@/{database}?host={folder}", "refused the user or the password"),
+        (f"postgresql://reader:{READER_PASSWORD}@/nowhere?host={{folder}}", "no such database"),
         (f"postgresql://reader:{READER_PASSWORD}@127.0.0.1:9/patina", "cannot be reached"),
         (f"postgresql://reader:{READER_PASSWORD}@[broken", "not an address of Postgres"),
         (f"hots=x password={READER_PASSWORD}", "not an address of Postgres"),
-        (f"postgresql://postgres:{OWNER_PASSWORD}@/postgres?host={{}}", "holds nothing yet"),
-        (f"postgresql://other:{READER_PASSWORD}@/patina?host={{}}", "may not do that"),
+        (f"postgresql://postgres:{OWNER_PASSWORD}@/postgres?host={{folder}}", "holds nothing yet"),
+        (f"postgresql://other:{READER_PASSWORD}@/{{database}}?host={{folder}}", "may not do that"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_without_a_password(server: PostgresServer, dsn: str, reason: str) -> None:
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS other")
         connection.execute(f"CREATE ROLE other LOGIN PASSWORD '{READER_PASSWORD}'")
-    settings(server, '["board"]', dsn.format(server.folder))
+    settings(server, '["board"]', dsn.format(folder=server.folder, database=server.database))
     refused(patina("scry", "--fleet", "merger"), reason)
 
 

@@ -3,21 +3,21 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from eventlog_builder import function
-from postgres_server import PostgresServer, psycopg, running_postgres
+from postgres_server import PostgresServer, psycopg
 from published_fleet import all_rows, make_projects, owner, publish_all
 from small_project import add_events, build
 
 from patina_assets.passages.passage import Passage
 from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.published import own_indexes, publishing
-from patina_assets.search.published.passages import CONDITIONS, NEAR, Scope
+from patina_assets.search.published.passages import CONDITIONS, LISTED, NEAR, Scope
 from patina_assets.search.published.publication import Published, publish_built
 from patina_assets.search.published.publishable import Publishable
 from patina_assets.search.published.publishing import Withdrawn, publish, withdraw
@@ -32,9 +32,8 @@ COUNTS = "SELECT name, passages FROM patina.project ORDER BY name"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_postgres() as started:
-        yield started
+def server(postgres: PostgresServer) -> PostgresServer:
+    return postgres.with_database()
 
 
 @pytest.fixture
@@ -235,7 +234,7 @@ def test_a_large_project_has_indexes_of_its_own(
         for costly in ("seqscan", "sort", "bitmapscan"):
             seen.execute(f"SET LOCAL enable_{costly} = off".encode())
         values = Scope(NO_FILTERS, seen_projects(seen, "open"), is_all=False).values()
-        asked = NEAR.format(conditions=CONDITIONS, plus="")
+        asked = NEAR.format(conditions=CONDITIONS.format(among=LISTED), plus="")
         plan = seen.execute(f"EXPLAIN {asked}".encode(), {**values, "vector": str([0.1] * 128), "most": 10}).fetchall()
         assert any(f"Index Scan using {name} " in line for (line,) in plan), plan
     with psycopg.connect(server.dsn(database="large")) as connection:
