@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from eventlog_builder import commit
+from sensor_helpers import quick_instance
 from small_project import add_events, delete_events, make_project, workspace_of
 
 from patina_assets.definitions import broken_recipe, workspace_definitions
@@ -34,7 +35,7 @@ BUILT = {
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """Return a Dagster instance with real storage."""
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as made:
+    with quick_instance(tmp_path / "instance") as made:
         yield made
 
 
