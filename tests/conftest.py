@@ -76,6 +76,15 @@ def _own_home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Iterat
     shutil.rmtree(home, ignore_errors=True)
 
 
+# Files or folders, those that take longest first.
+LONG = ("test_ui.py", "faults", "test_search_page.py", "orchestration", "fleet", "security")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one at the end."""
-    items.sort(key=lambda item: (item.path.name != "test_ui.py", item.path.parent.name != "faults"))
+
+    def rank(item: pytest.Item) -> int:
+        places = item.nodeid.partition("::")[0].split("/")
+        return next((number for number, name in enumerate(LONG) if name in places), len(LONG))
+
+    items.sort(key=rank)
