@@ -6,9 +6,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 FUZZ_SECONDS ?= 600
 TEST_PROCESSES ?= 3
+# Nothing that is tested outlives a power cut, so no test waits for a disk. It is a package of Debian.
+EATMYDATA := $(shell command -v eatmydata)
 BENCH_VENV := .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 QUESTION := where do we decide what is stale
+
+# Where it is set, each of the many processes would compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test fleet-test mutants soak fuzz bench lint types wheel check format lock clean
 .DEFAULT_GOAL := demo
@@ -30,9 +35,9 @@ demo: $(INSTALLED)
 # More processes than two cores, because tests of the web UI mostly wait. A file's tests share what they build.
 # Tests that failed beside others are run once more, alone, and named: real browsers and daemons share one machine here.
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder || \
+	@$(EATMYDATA) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder || \
 	  { [ $$? -eq 1 ] && printf '\nThese tests failed beside others. They are run once more, alone:\n' && \
-	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --numprocesses 0 --verbose; }
+	  $(EATMYDATA) $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --numprocesses 0 --verbose; }
 
 # A fleet on real servers on loopback: needs `apt-get install postgresql redis-server` and the extra `fleet-search-test`; without them these tests skip.
 fleet-test: $(INSTALLED)
@@ -81,7 +86,7 @@ wheel: $(INSTALLED)
 	rm -rf build/wheel
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
 	$(PYTHON) -m venv build/wheel/venv
-	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt build/wheel/*.whl
+	build/wheel/venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt build/wheel/*.whl
 	git clone --quiet . build/wheel/repository
 	cd build/wheel/repository && export PATINA_HOME="$(CURDIR)/build/wheel/home" && \
 	  ../venv/bin/patina init --no-build && ../venv/bin/patina materialize && \

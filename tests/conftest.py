@@ -89,6 +89,15 @@ def postgres() -> "Iterator[PostgresServer]":
         yield server
 
 
+# Files or folders, those that take longest first.
+LONG = ("test_ui.py", "faults", "test_search_page.py", "orchestration", "fleet", "security")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one at the end."""
-    items.sort(key=lambda item: (item.path.name != "test_ui.py", item.path.parent.name != "faults"))
+
+    def rank(item: pytest.Item) -> int:
+        places = item.nodeid.partition("::")[0].split("/")
+        return next((number for number, name in enumerate(LONG) if name in places), len(LONG))
+
+    items.sort(key=rank)

@@ -94,14 +94,19 @@ def open_records() -> None:
     A crash of the program loses nothing, a power cut at most the last records, and never the file
     (docs/decisions/0026).
     """
-    # A code server starts such a process for each run; it ends with the run.
-    executes_one_run = multiprocessing.parent_process() is not None
-    _open_by(_kept({}) if executes_one_run else _engine)
+    if _opened_by() is create_engine:
+        # A code server starts such a process for each run; it ends with the run.
+        executes_one_run = multiprocessing.parent_process() is not None
+        _open_by(_kept({}) if executes_one_run else _engine)
 
 
 def _open_by(engine: Callable[..., Engine]) -> None:
     for storage in STORAGES:
         storage.create_engine = engine  # type: ignore[attr-defined]
+
+
+def _opened_by() -> Callable[..., Engine]:
+    return sqlite_event_log.create_engine  # type: ignore[attr-defined]
 
 
 def _kept(engines: dict[str, Engine]) -> Callable[..., Engine]:
@@ -139,13 +144,14 @@ def _one_run() -> Iterator[None]:
     store, before it raises what we tell in one sentence.
     """
     engines: dict[str, Engine] = {}
+    before = _opened_by()
     _open_by(_kept(engines))
     silent = SimpleNamespace(stderr=io.StringIO(), exc_info=sys.exc_info)
     event_handlers.sys = silent  # type: ignore[assignment, attr-defined]
     try:
         yield
     finally:
-        open_records()
+        _open_by(before)
         event_handlers.sys = sys  # type: ignore[attr-defined]
         for engine in engines.values():
             if isinstance(engine.pool, KeptConnections):

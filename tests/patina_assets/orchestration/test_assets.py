@@ -1,20 +1,23 @@
 """The pipeline as Dagster sees it: keys, groups, staleness tags, failures, on a real instance."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from eventlog_builder import commit
+from sensor_helpers import quick_instance
 from small_project import add_events, delete_events, make_project, workspace_of
 
 from patina_assets.definitions import broken_recipe, workspace_definitions
 from patina_assets.orchestration.automation.failures import step_sentence
 from patina_assets.orchestration.keys import cache_key, model_asset_key, stage_key
 from patina_assets.orchestration.metadata import Metadata, stage_metadata
-from patina_resources.project.project import Project
+from patina_resources.project.project import Project, find_project
 from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.manifests import StageRecord
 
@@ -34,7 +37,7 @@ BUILT = {
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """Return a Dagster instance with real storage."""
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as made:
+    with quick_instance(tmp_path / "instance") as made:
         yield made
 
 
@@ -54,6 +57,24 @@ def run(project: Project, instance: dg.DagsterInstance, *, full: bool = False) -
     return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance, raise_on_error=False, run_config=run_config
     )
+
+
+@dataclass(frozen=True)
+class FirstBuild:
+    """A project that one run has built, its instance, and that run; nobody changes what is built."""
+
+    project: Project
+    instance: dg.DagsterInstance
+    result: dg.ExecuteInProcessResult
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstBuild]:
+    """Return a build that several tests look at."""
+    folder = tmp_path_factory.mktemp("first")
+    project = make_project(folder / "project")
+    with quick_instance(folder / "instance") as instance:
+        yield FirstBuild(project, instance, run(project, instance))
 
 
 def reused(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
@@ -101,19 +122,17 @@ def test_keys_groups_and_descriptions(project: Project) -> None:
     assert parents == {"over_time/pairs", "over_time/embeddings"}
 
 
-def test_builds_then_reuses_with_the_same_data_versions(project: Project, instance: dg.DagsterInstance) -> None:
-    first = run(project, instance)
-    assert first.success
-    assert reused(first) == dict.fromkeys(BUILT, False)
-    versions = {
-        key: data_version(instance, key) for key in first.job_def.asset_layer.asset_graph.materializable_asset_keys
-    }
-    second = run(project, instance)
+def test_builds_then_reuses_with_the_same_data_versions(first: FirstBuild) -> None:
+    assert first.result.success
+    assert reused(first.result) == dict.fromkeys(BUILT, False)
+    keys = first.result.job_def.asset_layer.asset_graph.materializable_asset_keys
+    versions = {key: data_version(first.instance, key) for key in keys}
+    second = run(first.project, first.instance)
     assert reused(second) == dict.fromkeys(BUILT, True)
-    assert versions == {key: data_version(instance, key) for key in versions}
-    third = run(project, instance, full=True)
+    assert versions == {key: data_version(first.instance, key) for key in versions}
+    third = run(first.project, first.instance, full=True)
     assert reused(third) == dict.fromkeys(BUILT, False)
-    assert [told_by(result) for result in (first, second, third)] == [4, 0, 4]
+    assert [told_by(result) for result in (first.result, second, third)] == [4, 0, 4]
 
 
 def told_by(result: dg.ExecuteInProcessResult) -> int:
@@ -145,9 +164,8 @@ def test_a_cache_stands_behind_what_fills_it_and_says_how_large_it_is(
     assert told["hit_rate"] == round(1 - told["new_texts"] / told["texts"], 4)
 
 
-def test_checks_pass_and_give_reasons(project: Project, instance: dg.DagsterInstance) -> None:
-    result = run(project, instance)
-    checks = result.get_asset_check_evaluations()
+def test_checks_pass_and_give_reasons(first: FirstBuild) -> None:
+    checks = first.result.get_asset_check_evaluations()
     assert len(checks) == 3 * 9 + 5 + SOURCES + len(["repository_is_read"])
     assert all(check.description for check in checks)
     figures = {name: check.metadata for check in checks for name in check.metadata if name != "reason"}
@@ -169,17 +187,16 @@ def test_a_failing_projection_says_why_and_the_others_are_built(project: Project
     assert project.lock.exists()
 
 
-def test_early_cutoff_inside_a_run(project: Project, instance: dg.DagsterInstance) -> None:
-    run(project, instance)
+def test_early_cutoff_inside_a_run(first: FirstBuild, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    project = find_project(shutil.copytree(first.project.root, tmp_path / "project"))
     add_events(project, [commit("f" * 40, "only/one.py", hour=700)])
     # The commit itself can be found.
     found = {f"base/{stage}": False for stage in ("items", "embeddings", "index")}
     assert reused(run(project, instance)) == dict.fromkeys(BUILT, True) | found
 
 
-def test_metadata_is_for_readers(project: Project, instance: dg.DagsterInstance) -> None:
-    result = run(project, instance)
-    events = {event.asset_key.to_user_string(): event for event in result.get_asset_materialization_events()}
+def test_metadata_is_for_readers(first: FirstBuild) -> None:
+    events = {event.asset_key.to_user_string(): event for event in first.result.get_asset_materialization_events()}
     pairs = events["semantic/pairs"].materialization.metadata
     assert isinstance(pairs["samples"], dg.TableMetadataValue)
     assert [record.data["role"] for record in pairs["samples"].records] == ["anchor", "positive", "negative"] * 10

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from eventlog_builder import call, commit, function, note
-from sensor_helpers import Sensor, badges, copied
+from sensor_helpers import Sensor, badges, copied, quick_instance
 from small_project import RECIPE, add_events, delete_events, edit_recipe, make_project
 from tiny_models import write_model
 
@@ -123,8 +123,7 @@ def test_they_agree_before_anything_is_built(tmp_path: Path, template: Path) -> 
             for file in folder.rglob("*.manifest.json"):
                 file.unlink()
         sensor.project.lock.unlink()
-        (tmp_path / "fresh").mkdir()
-        with dg.DagsterInstance.local_temp(str(tmp_path / "fresh")) as instance:
+        with quick_instance(tmp_path / "fresh") as instance:
             unbuilt = Sensor(sensor.project, instance)
             keys = unbuilt.requested()
             assert {f"temporal/{stage}" for stage in ("pairs", "embeddings", "weights", "index")} <= keys
@@ -132,8 +131,7 @@ def test_they_agree_before_anything_is_built(tmp_path: Path, template: Path) -> 
 
 
 def test_what_was_built_elsewhere_is_green(sensor: Sensor, tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "other")) as instance:
+    with quick_instance(tmp_path / "other") as instance:
         elsewhere = Sensor(sensor.project, instance)
         assert elsewhere.requested() == set()
         assert_agreement(elsewhere)
@@ -170,8 +168,7 @@ def test_models_side_by_side_are_one_asset_whose_data_version_follows_each(tmp_p
     project = find_project(made.root)
     registry = load_registry(mothership(), project)
     add_model(mothership(), registry, "tiny", "fp32", write_model(tmp_path / "one", seed=1))
-    (tmp_path / "instance").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
+    with quick_instance(tmp_path / "instance") as instance:
         sensor = Sensor(project, instance)
         assert sensor.run({key.to_user_string() for key in sensor.repository.asset_graph.materializable_asset_keys})
         assert sensor.requested() == set()

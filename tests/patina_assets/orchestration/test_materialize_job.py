@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from materialize_helpers import GitFolder, rows
 from root import ROOT
-from sensor_helpers import QUIET, Sensor, badges, copied
+from sensor_helpers import Sensor, badges, copied, quick_instance
 from small_project import patina
 from story_project import NOTE, make_story
 
@@ -42,8 +42,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
     made = make_story(folder / "project")
     assert patina("materialize", str(made.path)).code == 0
-    (folder / "instance").mkdir()
-    with dg.DagsterInstance.local_temp(str(folder / "instance"), overrides=QUIET) as instance:
+    with quick_instance(folder / "instance") as instance:
         sensor = Sensor(find_project(made.path), instance)
         assert sensor.run({key.to_user_string() for key in sensor.repository.asset_graph.materializable_asset_keys})
     return folder
@@ -125,9 +124,8 @@ def test_sources_are_observed_and_badges_follow(job: JobFolder) -> None:
 
 
 def test_keys_have_the_prefix_of_their_project(job: JobFolder, tmp_path: Path) -> None:
-    (tmp_path / "shared").mkdir()
     definitions = project_definitions(job.folder.path, ["one"])
-    with dg.DagsterInstance.local_temp(str(tmp_path / "shared"), overrides=QUIET) as instance:
+    with quick_instance(tmp_path / "shared") as instance:
         result = definitions.resolve_job_def("materialize_job").execute_in_process(instance=instance)
         assert appended(result) == 0
         assert all(event.asset_key.path[0] == "one" for event in result.get_asset_materialization_events())
