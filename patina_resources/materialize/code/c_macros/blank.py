@@ -61,7 +61,7 @@ def without_macros(content: bytes) -> Blanked:
     return Blanked(bytes(file.content), file.heads)
 
 
-class _Scope(NamedTuple):
+class _Brace(NamedTuple):
     """An open brace: whether it is a function's, the class's name or b"", and whether a type's name follows it."""
 
     is_function: bool
@@ -75,7 +75,7 @@ class _Walk:
     def __init__(self, content: bytes, file: Overwritten) -> None:
         self._content = content
         self._file = file
-        self._scopes: list[_Scope] = []
+        self._scopes: list[_Brace] = []
         # Whether a `typedef struct { ... }` has just ended.
         self._awaits_name = False
         self._statement: list[Token] = []
@@ -145,7 +145,7 @@ class _Walk:
                     self._file.blank(statement)
                 else:
                     self._file.end_statement(statement[1])
-            self._scopes.append(_Scope(not _is_class(statement)))
+            self._scopes.append(_Brace(not _is_class(statement)))
             return
         if self._old_head and not statement:
             statement = self._old_head
@@ -153,11 +153,11 @@ class _Walk:
         statement = declaration(self._file, statement, b"{", self._class_name)
         if _is_class(statement):
             is_typedef = statement[0].text == b"typedef"
-            self._scopes.append(_Scope(is_function=False, class_name=_class_name(statement), is_typedef=is_typedef))
+            self._scopes.append(_Brace(is_function=False, class_name=_class_name(statement), is_typedef=is_typedef))
             return
         if len(statement) == 2 and statement[0].text in SUITE_MACROS and statement[1].text == b"(":
             self._file.begin_namespace(statement[0].start, statement[1].end)
-            self._scopes.append(_Scope(is_function=False))
+            self._scopes.append(_Brace(is_function=False))
             return
         if head := self._head(statement):
             self._file.begin_function(statement[0].start, statement[-1].end, head)
@@ -165,7 +165,7 @@ class _Walk:
             self._file.begin_untyped(statement[0].start, statement[-2])
         is_plain = bool(statement) and statement[0].text in (b"namespace", b"extern", b"inline")
         is_scope = is_plain and not any(token.text == b"(" for token in statement)
-        self._scopes.append(_Scope(not is_scope))
+        self._scopes.append(_Brace(not is_scope))
 
     def _end(self, mark: bytes) -> None:
         statement, self._statement = self._statement, []
