@@ -163,6 +163,7 @@ CODE = {
     "C++": ("template<", "a::", "::", "\n"),
     "Ruby": ("f.", '"#{', "<<A\n"),
     "C#": ("a<", "a?.", "[A]", "x(\n#if A\n", "#if A\n{ x\n"),
+    "Scala": ("a.", "f(", "{", "A[", "import a.{", "def f(x: Int)("),
     "PHP": ("<?php a::", "<?php [", '<?php "{$', "<?php #["),
 }
 

@@ -20,13 +20,12 @@ from patina_assets.pipeline.formats import (
     encode_relations,
     keep_items,
 )
+from patina_assets.pipeline.stages.display import Column, Table
 from patina_assets.pipeline.stages.stage import (
     ITEMS,
     Built,
     CheckResult,
-    Column,
     ItemStage,
-    Table,
     Work,
     digest_of_all,
     hashed,

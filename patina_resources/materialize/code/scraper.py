@@ -130,9 +130,10 @@ def _scan(repository: Repository, top: Path, sources: SourceFiles, known: dict[s
 
 
 def _digest(file: str, content: bytes) -> str:
-    """Return what a file's facts depend on: its content, our reader, and the plugin that knows its language."""
+    """Return what a file's facts depend on: its content, and what reads it: we, a plugin, or nothing but its text."""
     plugin = origin_of(file)
-    return f"{FACTS_VERSION}{f' {plugin}' if plugin else ''}:{hashlib.sha256(content).hexdigest()}"
+    reader = f" {plugin}" if plugin else "text" if is_text(file) else ""
+    return f"{FACTS_VERSION}{reader}:{hashlib.sha256(content).hexdigest()}"
 
 
 def _is_of_plugin(digest: str | None) -> bool:
