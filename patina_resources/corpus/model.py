@@ -66,7 +66,8 @@ def build_corpus_model(
     used = np.flatnonzero(frequency)
     if len(used) == 0:
         raise PatinaError(
-            f"{CORPUS_STATIC}: there is no text with a word in it to learn from: run `patina materialize` first"
+            f"{CORPUS_STATIC}: the eventlog has no text with a word in it to learn from: commit some, "
+            "then run `patina materialize`"
         )
     left_over = np.setdiff1d(np.arange(len(SPECIAL), len(merged)), used)
     vocabulary = [*SPECIAL, *(merged[i] for i in used), _LEFT_OVER, *(merged[i] for i in left_over)]

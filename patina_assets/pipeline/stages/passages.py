@@ -145,7 +145,10 @@ def build_passages(
     found += file_passages(rows[COMMITS.name], files, {passage.path for passage in found})
     passages = {passage.order(): passage for passage in found}
     if not passages:
-        raise PatinaError("base: the eventlog holds nothing that can be searched: run `patina materialize`")
+        raise PatinaError(
+            "base: the eventlog holds nothing that can be searched: commit files or messages, "
+            "then run `patina materialize`"
+        )
     ordered = [passages[key] for key in sorted(passages)]
     contents = {ITEMS: encode_passages_lines(ordered)}
     keep_passages(contents[ITEMS], ordered)

@@ -79,6 +79,20 @@ MACROS: dict[str, tuple[str, str, Keys, Keys, Keys]] = {
         ["S"],
         ["S::f→g", "start→h"],
     ),
+    "a comment in the midst of a macro": (
+        "C",
+        '#define FIELDS \\\n  X(a) /* of "a" */ \\\n  X(b) \\\n  Y("/*")\nint f() { return g(); }',
+        ["f"],
+        [],
+        ["f→g"],
+    ),
+    "the name of a typedef that looks like a macro's": (
+        "C",
+        "typedef struct {\n  QUEUE(head, a) q;\n} LIST_HEAD;\nint f() { return g(); }",
+        ["f"],
+        ["LIST_HEAD"],
+        ["f→g"],
+    ),
     "a declaring macro without a semicolon": (
         "C++",
         "DECLARE(x)\nint f(int a) { return g(a); }",

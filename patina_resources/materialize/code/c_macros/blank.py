@@ -17,6 +17,7 @@ Every pattern is linear in the length of the file, and so is the walk over its w
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from patina_resources.materialize.code.c_macros.declarations import CLASS_KEYS, declaration
 from patina_resources.materialize.code.c_macros.directives import without_odd_directives
@@ -60,14 +61,23 @@ def without_macros(content: bytes) -> Blanked:
     return Blanked(bytes(file.content), file.heads)
 
 
+class _Brace(NamedTuple):
+    """An open brace: whether it is a function's, the class's name or b"", and whether a type's name follows it."""
+
+    is_function: bool
+    class_name: bytes = b""
+    is_typedef: bool = False
+
+
 class _Walk:
     """Reads statement after statement, and knows whether it is in a function."""
 
     def __init__(self, content: bytes, file: Overwritten) -> None:
         self._content = content
         self._file = file
-        # Of each open brace: whether it is a function's, and the class's name or b"".
-        self._scopes: list[tuple[bool, bytes]] = []
+        self._scopes: list[_Brace] = []
+        # Whether a `typedef struct { ... }` has just ended.
+        self._awaits_name = False
         self._statement: list[Token] = []
         # The head of a function of old C, while its parameters are declared: `main(argc) int argc; {`.
         self._old_head: list[Token] = []
@@ -78,8 +88,7 @@ class _Walk:
                 self._open()
             elif token.text == b"}":
                 self._end(b"}")
-                if self._scopes:
-                    self._scopes.pop()
+                self._awaits_name = bool(self._scopes) and self._scopes.pop().is_typedef
             elif token.text == b";":
                 self._end(b";")
             elif token.text == b":" and self._is_label():
@@ -90,11 +99,11 @@ class _Walk:
 
     @property
     def _in_function(self) -> bool:
-        return bool(self._scopes) and self._scopes[-1][0]
+        return bool(self._scopes) and self._scopes[-1].is_function
 
     @property
     def _class_name(self) -> bytes:
-        return self._scopes[-1][1] if self._scopes else b""
+        return self._scopes[-1].class_name if self._scopes else b""
 
     def _is_label(self) -> bool:
         if not self._statement:
@@ -136,18 +145,19 @@ class _Walk:
                     self._file.blank(statement)
                 else:
                     self._file.end_statement(statement[1])
-            self._scopes.append((not _is_class(statement), b""))
+            self._scopes.append(_Brace(not _is_class(statement)))
             return
         if self._old_head and not statement:
             statement = self._old_head
         self._old_head = []
         statement = declaration(self._file, statement, b"{", self._class_name)
         if _is_class(statement):
-            self._scopes.append((False, _class_name(statement)))
+            is_typedef = statement[0].text == b"typedef"
+            self._scopes.append(_Brace(is_function=False, class_name=_class_name(statement), is_typedef=is_typedef))
             return
         if len(statement) == 2 and statement[0].text in SUITE_MACROS and statement[1].text == b"(":
             self._file.begin_namespace(statement[0].start, statement[1].end)
-            self._scopes.append((False, b""))
+            self._scopes.append(_Brace(is_function=False))
             return
         if head := self._head(statement):
             self._file.begin_function(statement[0].start, statement[-1].end, head)
@@ -155,11 +165,13 @@ class _Walk:
             self._file.begin_untyped(statement[0].start, statement[-2])
         is_plain = bool(statement) and statement[0].text in (b"namespace", b"extern", b"inline")
         is_scope = is_plain and not any(token.text == b"(" for token in statement)
-        self._scopes.append((not is_scope, b""))
+        self._scopes.append(_Brace(not is_scope))
 
     def _end(self, mark: bytes) -> None:
         statement, self._statement = self._statement, []
-        if self._in_function:
+        is_name = self._awaits_name and len(statement) == 1
+        self._awaits_name = False
+        if self._in_function or is_name:
             return
         head = _old_head(self._content, statement) if mark == b";" else []
         if not head and self._old_head and any(token.text == b"(" for token in statement):

@@ -13,6 +13,8 @@ from patina_resources.materialize.code.c_macros.tokens import TOKEN
 CONDITIONAL = re.compile(rb"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|elifdef|elifndef|else|endif)\b(.*)", re.DOTALL)
 BEGINNINGS = frozenset({b"if", b"ifdef", b"ifndef"})
 NEVER = re.compile(rb"[ \t]*0[ \t\r]*(?:/[/*].*)?", re.DOTALL)
+# In the grammar, a comment ends the text of a macro, and what follows it is read as code.
+COMMENT = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|(?P<comment>/\*(?:[^*\n]|\*(?!/))*+\*/)(?=[ \t]*+[^ \t\r\n])')
 OPEN, CLOSED = frozenset({b"(", b"[", b"{"}), frozenset({b")", b"]", b"}"})
 # After one of these, a statement or expression goes on.
 INNER = frozenset(b", > < = & | + - * / % ? ! . ::".split())
@@ -67,8 +69,8 @@ def without_odd_directives(content: bytes, *, only_between: bool = False) -> byt
             continue
         directive = CONDITIONAL.match(text)
         if directive is None:
-            if text.lstrip()[:1] == b"#" and (brackets or last == b","):
-                _blank(changed, *found.span())
+            if text.lstrip()[:1] == b"#":
+                _keep_macro(changed, *found.span(), is_inside=brackets > 0 or last == b",")
             continue
         kind, condition = directive[1], directive[2]
         branch = _Branch(found.span(), kind == b"if" and NEVER.fullmatch(condition) is not None)
@@ -94,6 +96,16 @@ def without_odd_directives(content: bytes, *, only_between: bool = False) -> byt
         elif condition.find(b"(") >= 0 and not group.odd:
             _simplify(changed, found.start() + directive.start(2), found.end())
     return bytes(changed)
+
+
+def _keep_macro(changed: bytearray, start: int, end: int, *, is_inside: bool) -> None:
+    """Blank a `#define` or the like that stands in an expression, or else the comments in the midst of it."""
+    if is_inside:
+        _blank(changed, start, end)
+        return
+    for found in COMMENT.finditer(bytes(changed[start:end])):
+        if found["comment"]:
+            _blank(changed, start + found.start(), start + found.end())
 
 
 def _kept(group: _Group) -> _Branch:
