@@ -19,27 +19,34 @@ import argparse
 import json
 import multiprocessing
 import os
-import shutil
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from drift_builds import (
+    applied,
+    build,
+    build_clean,
+    build_stage,
+    common_neighbours,
+    digests_of,
+    keep,
+    on_disk,
+    weights_of,
+    worth_on_new_relations,
+)
 from drift_report import MEASURED, Line, print_report
 from history_steps import Row, append_rows, batches_of
 from projects import PROJECTIONS
 
-from patina_assets.learning.evaluate import mean_reciprocal_rank, new_relations_task
 from patina_assets.learning.parts import blas_on_one_thread
-from patina_assets.learning.projection import from_safetensors
-from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
+from patina_assets.pipeline.runner import run_model, run_stage
 from patina_assets.pipeline.stages.stage import Work
-from patina_assets.pipeline.stages.weights import WEIGHTS, WeightsStage
-from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
+from patina_assets.pipeline.workspace import open_workspace
 from patina_assets.search.built import BASE
 from patina_resources.embedding.side_by_side import BaseFiles
 from patina_resources.eventlog.schema import EVENTLOG_SQL
@@ -50,7 +57,6 @@ from patina_resources.store.manifests import StageRecord, read_manifest
 from patina_resources.store.paths import ProjectionPaths
 
 LINES = "replay.jsonl"
-NEIGHBOURS, ASKED_TEXTS = 10, 500
 FORK = multiprocessing.get_context("fork")
 
 # The events of each step; processes that are forked have them, too.
@@ -158,27 +164,27 @@ class Replay:
             spent: dict[str, float] = defaultdict(float)
             if step and name != BASE:
                 for stage in ("pairs", "embeddings"):
-                    _timed_stage(workspace, name, stage, spent)
-                _keep(_on_disk(workspace, name), self._copy(name, "asked", step))
+                    build_stage(workspace, name, stage, spent)
+                keep(on_disk(workspace, name), self._copy(name, "asked", step))
                 asked = self._copied(name, "asked", step)
                 before = self._copied(name, "trained", step - 1)
-                figures = _next(workspace, name, asked, before)
+                figures = worth_on_new_relations(workspace, name, asked, before)
                 yield {"what": "next", "arm": "by drift", "step": step, **figures}
-            yield {"what": "build", "step": step, "events": len(rows), **_build(workspace, name, spent)}
+            yield {"what": "build", "step": step, "events": len(rows), **build(workspace, name, spent)}
             if name != BASE:
-                _keep(_on_disk(workspace, name), self._copy(name, "trained", step))
+                keep(on_disk(workspace, name), self._copy(name, "trained", step))
         if name != BASE:
             run_model(workspace, lambda _: None, renew=True)
             for stage in workspace.projection(name).stages:
                 run_stage(workspace, name, stage.name, lambda _: None, renew=True)
-            yield {"what": "clean", "arm": "by drift", "digests": _digests(workspace, name)}
+            yield {"what": "clean", "arm": "by drift", "digests": digests_of(workspace, name)}
 
     def train_anew(self, name: str, step: int) -> Line:
         """Train on what there was at a step, index it as a whole, and ask what is new at the next step."""
         workspace = open_workspace(find_project(self.folder / name / "by drift"))
         trained = self._copied(name, "trained", step)
         projection = workspace.projection(name)
-        weights = _weights(workspace, name)
+        weights = weights_of(workspace, name)
         work = Work(workspace.project, workspace.spec, BaseFiles(()), workspace.eventlog, trained, lambda _: None)
         begun = time.process_time()
         with blas_on_one_thread():
@@ -197,7 +203,7 @@ class Replay:
             "step": step + 1,
             "cpu": round(spent, 2),
             "epoch": made.facts["best_epoch"],
-            **_next(workspace, name, asked, trained),
+            **worth_on_new_relations(workspace, name, asked, trained),
         }
 
     def teammate(self, name: str) -> Line:
@@ -207,25 +213,25 @@ class Replay:
         append_rows(root, [row for rows in _BATCHES[: self.last] for row in rows])
         workspace = open_workspace(find_project(root))
         begun = time.process_time()
-        _build_clean(workspace, name)
+        build_clean(workspace, name)
         figures["cpu"] = round(time.process_time() - begun, 2)
-        _keep(_on_disk(workspace, name), self._copy(name, "fresh", self.last - 1))
+        keep(on_disk(workspace, name), self._copy(name, "fresh", self.last - 1))
         fresh = self._copied(name, "fresh", self.last - 1)
         append_rows(root, _BATCHES[self.last])
         workspace = open_workspace(find_project(root))
-        _build_clean(workspace, name, ("pairs", "embeddings"))
-        asked = _on_disk(workspace, name)
-        figures |= _next(workspace, name, asked, fresh)
+        build_clean(workspace, name, ("pairs", "embeddings"))
+        asked = on_disk(workspace, name)
+        figures |= worth_on_new_relations(workspace, name, asked, fresh)
         theirs = self._copied(name, "trained", self.last - 1)
         figures["neighbours"] = common_neighbours(
-            _applied(workspace, name, fresh, asked),
-            _applied(workspace, name, theirs, self._copied(name, "asked", self.last)),
+            applied(workspace, name, fresh, asked),
+            applied(workspace, name, theirs, self._copied(name, "asked", self.last)),
         )
         root = self._project(name, "after")
         append_rows(root, [row for rows in _BATCHES for row in rows])
         workspace = open_workspace(find_project(root))
-        _build_clean(workspace, name)
-        return figures | {"digests": _digests(workspace, name)}
+        build_clean(workspace, name)
+        return figures | {"digests": digests_of(workspace, name)}
 
     def _project(self, name: str, what: str) -> Path:
         root = self.folder / name / what
@@ -261,106 +267,6 @@ def _on_one_of(first: int) -> None:
     count = len(os.sched_getaffinity(0))
     if count > len(MEASURED) + 1:
         _on(first + number % max(count - first, 1))
-
-
-def _on_disk(workspace: Workspace, name: str) -> BuiltProjection:
-    paths = workspace.paths(name)
-    return BuiltProjection(paths, read_manifest(paths.manifest))
-
-
-def _keep(built: BuiltProjection, folder: Path) -> None:
-    """Copy the files of a projection as they are now."""
-    folder.mkdir(parents=True)
-    for path in built.paths.folder.glob(f"{built.paths.name}.*"):
-        shutil.copyfile(path, folder / path.name)
-
-
-def _weights(workspace: Workspace, name: str) -> WeightsStage:
-    return next(stage for stage in workspace.projection(name).stages if isinstance(stage, WeightsStage))
-
-
-def _applied(workspace: Workspace, name: str, trained: BuiltProjection, asked: BuiltProjection) -> Any:
-    """Return the vectors, float32 [texts, output], that some weights give the texts of another build."""
-    projection = from_safetensors(trained.stage("weights").read(WEIGHTS), name)
-    return projection.apply(_weights(workspace, name).embeddings.vectors(asked))
-
-
-def _next(workspace: Workspace, name: str, asked: BuiltProjection, trained: BuiltProjection) -> Line:
-    """Return the MRR of some weights, and of the base vectors, on the relations that have come since."""
-    weights = _weights(workspace, name)
-    seen = weights.pairs.known(trained).relations
-    known, file = weights.pairs.known(asked), weights.pairs.relations(asked)
-    task = new_relations_task(file.relations, lambda first, second: seen.lacks(known.hashes(first, second)))
-    return {
-        "mrr": mean_reciprocal_rank(_applied(workspace, name, trained, asked), task),
-        "base_mrr": mean_reciprocal_rank(weights.embeddings.vectors(asked), task),
-        "queries": int(np.size(task.queries)),
-    }
-
-
-def common_neighbours(first: Any, second: Any) -> float:
-    """Return which share of a text's nearest texts is the same in both, float32 [texts, dim] each, over some texts."""
-    rows = np.linspace(0, len(first) - 1, min(len(first), ASKED_TEXTS)).astype(int)
-    found = []
-    for vectors in (first, second):
-        cosines = vectors[rows] @ vectors.T
-        cosines[np.arange(len(rows)), rows] = -np.inf
-        found.append(np.argpartition(-cosines, NEIGHBOURS, axis=1)[:, :NEIGHBOURS])
-    pairs = zip(*found, strict=True)
-    return float(np.mean([len(set(one.tolist()) & set(other.tolist())) / NEIGHBOURS for one, other in pairs]))
-
-
-def _timed_stage(workspace: Workspace, name: str, stage: str, spent: dict[str, float]) -> Any:
-    begun = time.process_time()
-    outcome = run_stage(workspace, name, stage, lambda _: None)
-    spent[stage] += time.process_time() - begun
-    return outcome
-
-
-def _build(workspace: Workspace, name: str, spent: dict[str, float]) -> Line:
-    """Build a projection, or the model and `base`; return the processor time of each stage, and what became of it."""
-    begun = time.process_time()
-    if name == BASE:
-        survey(workspace)
-    model = run_model(workspace, lambda _: None)
-    if name == BASE:
-        spent["look and model"] += time.process_time() - begun
-    done = {}
-    for stage in workspace.projection(name).stages:
-        outcome = _timed_stage(workspace, name, stage.name, spent)
-        done[stage.name] = "kept" if outcome.reused else ", ".join(r.kind.name.lower() for r in outcome.reasons)
-    if name == BASE:
-        publish_lock(workspace)
-    return {
-        "cpu": {stage: round(seconds, 3) for stage, seconds in spent.items()},
-        "weights": done.get("weights"),
-        "drift": _drift(workspace, name),
-        "model": "kept" if model.reused else "built",
-    }
-
-
-def _build_clean(workspace: Workspace, name: str, stages: Sequence[str] = ()) -> None:
-    run_model(workspace, lambda _: None)
-    for stage in stages or [entry.name for entry in workspace.projection(name).stages]:
-        run_stage(workspace, name, stage, lambda _: None)
-
-
-def _digests(workspace: Workspace, name: str) -> Mapping[str, str]:
-    """Return the digests of what search reads."""
-    manifest = read_manifest(workspace.paths(name).manifest)
-    return {
-        f"{stage}.{role}": output.sha256
-        for stage in ("embeddings", "weights", "index")
-        for role, output in manifest[stage].outputs.items()
-    }
-
-
-def _drift(workspace: Workspace, name: str) -> list[float]:
-    record = read_manifest(workspace.paths(name).manifest).get("weights")
-    if record is None or record.lineage is None:
-        return []
-    lineage = record.lineage
-    return [round(lineage.drift, 4), round(lineage.total_drift, 4), lineage.continued]
 
 
 if __name__ == "__main__":

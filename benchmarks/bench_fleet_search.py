@@ -30,7 +30,8 @@ from patina_assets.search.base_model import embedder
 from patina_assets.search.passage_file import Found
 from patina_assets.search.published.answers import DEPTH, FleetQuestion, answer_of_passages
 from patina_assets.search.published.passages import PublishedPassages, Scope
-from patina_assets.search.published.publishing import Publishable, publish_built
+from patina_assets.search.published.publication import publish_built
+from patina_assets.search.published.publishable import Publishable
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, made_for
 from patina_resources.embedding.side_by_side import BaseSpec, resolve_base

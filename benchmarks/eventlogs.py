@@ -26,7 +26,7 @@ from patina_resources.eventlog.schema import EVENTLOG_SQL
 # Where a checkout of this repository may have real eventlogs (`eventlog-*.db`, or the same as .xz) beside it.
 REAL_EVENTLOGS = Path(__file__).resolve().parents[2] / "shared" / "data"
 # Characters of Unicode's private use area stand for what differs from copy to copy.
-PLACE, NAME, SHA, SESSION, HEAD, TAIL = (chr(0xE001 + number) for number in range(6))
+PLACE, NAME, SHA, SESSION, HEAD = (chr(0xE001 + number) for number in range(5))
 BETWEEN_COPIES = timedelta(days=150)
 SHA_DIGITS = 5
 AUTHORS = 5

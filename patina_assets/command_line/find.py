@@ -17,6 +17,7 @@ from patina_assets.command_line.options import (
     names,
     whole_number,
 )
+from patina_assets.search.built import IndexesAhead
 from patina_resources.project.project import find_project
 
 
@@ -37,12 +38,14 @@ from patina_resources.project.project import find_project
 )
 @click.option("--language", metavar="NAME", help="Only files of a language, such as python.")
 @click.option("--since", metavar="DATE", help="Only commits, notes and issues since a date, such as 2026-01-31.")
-@click.option("--author", metavar="NAME", help="Only commits and issues of an author: a part of the name.")
+@click.option("--author", metavar="NAME", help="Only commits and issues whose author's name contains this.")
 @click.option(
-    "--projects", metavar="WHICH", help="Several projects: a pattern of folders, a file of paths, a name, or `all`."
+    "--projects",
+    metavar="WHICH",
+    help="Search several projects: a pattern of folders, a file of paths, a name, or `all`.",
 )
-@click.option("--fleet", is_flag=True, help="Everything that the fleet has published and your groups may see.")
-@click.option("--project", metavar="GLOB", help="With --fleet: only projects of such names.")
+@click.option("--fleet", is_flag=True, help="Search everything that the fleet has published and your groups may see.")
+@click.option("--project", metavar="GLOB", help="With --fleet: only projects whose names match.")
 @click.option("--group", metavar="NAME", help="With --fleet: only projects that this group of yours may see.")
 @click.option("--explain", is_flag=True, help="Show the rank and the score that each list gave.")
 @json_option
@@ -64,15 +67,18 @@ def scry(
 ) -> int:
     """Search with a QUESTION in your own words; `-` reads it from standard input.
 
-    Words that begin with a dash follow `--`.
+    Put `--` before words that begin with a dash.
     """
     if projects is not None and projection is not None:
         raise click.UsageError("--projects and --projection do not go together: each project has its own")
     if fleet and (projects is not None or projection is not None):
-        raise click.UsageError("--fleet goes neither with --projects nor with --projection")
+        raise click.UsageError("--fleet does not go with --projects or --projection: leave them out")
     if not fleet and (project is not None or group is not None):
-        raise click.UsageError("--project and --group go with --fleet")
+        raise click.UsageError("--project and --group need --fleet")
     with collector_paused() if projects is None else nullcontext():  # what many projects leave is collected
+        ahead = None
+        if not fleet and projects is None and projection is None:
+            ahead = IndexesAhead(find_project())  # before what takes long to import
         from patina_assets.commands.scry import print_answer
         from patina_assets.search.asking.chosen import chosen_filters
 
@@ -85,7 +91,9 @@ def scry(
             from patina_assets.commands.scry_projects import print_projects_answer
 
             return print_projects_answer(projects, words, k, filters, explain=explain, as_json=as_json)
-        return print_answer(find_project(), words, projection, k, filters, explain=explain, as_json=as_json)
+        return print_answer(
+            find_project(), words, projection, k, filters, explain=explain, as_json=as_json, ahead=ahead
+        )
 
 
 @click.command(name="map", cls=Command)

@@ -28,7 +28,7 @@ KINDS: tuple["NoteKind", ...] = ("decision", "pattern", "goal")
 def note(words: Sequence[str], decision: bool, pattern: bool, goal: bool, about: Sequence[str]) -> int:
     """Write TEXT to a new Markdown file that `patina materialize` reads; `-` reads it from standard input.
 
-    No file is changed and nothing is committed. Without a kind it is an observation.
+    No other file is changed, and nothing is committed. Without a kind, the note is an observation.
     """
     chosen = [kind for kind, is_chosen in zip(KINDS, (decision, pattern, goal), strict=True) if is_chosen]
     if len(chosen) > 1:

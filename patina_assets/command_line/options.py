@@ -28,7 +28,6 @@ def names(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple
     return tuple(dict.fromkeys(found))
 
 
-Number = Callable[[click.Context, click.Parameter, str | None], int | None]
 MOST_DIGITS = 18
 
 

@@ -25,8 +25,8 @@ MOST_DAYS = 1_000_000
 def like(words: Sequence[str], projection: str | None, k: int, as_json: bool) -> int:
     """Show what is like a file, a function, a commit or a session.
 
-    Each projection that holds it answers with a list of its own. What the eventlog says for certain stands beside
-    that: files that changed together, callers and callees, authors.
+    Each projection that holds it gives a list of its own. Facts from the eventlog stand beside it: files that changed
+    together, callers and callees, authors.
     """
     with collector_paused():
         from patina_assets.commands.places.like import print_like
@@ -35,7 +35,7 @@ def like(words: Sequence[str], projection: str | None, k: int, as_json: bool) ->
 
 
 @click.command(cls=Command)
-@click.option("--days", metavar="NUMBER", callback=whole_number(1, MOST_DAYS), help="Only the last days.")
+@click.option("--days", metavar="NUMBER", callback=whole_number(1, MOST_DAYS), help="Only the last NUMBER days.")
 @click.option("--path", metavar="GLOB", help="Only commits that touched a file like 'src/*.rs', and notes about one.")
 @click.option("-k", default="20", metavar="NUMBER", callback=whole_number(1), help="Number of entries (default 20).")
 @json_option

@@ -5,7 +5,6 @@ import re
 import stat
 from pathlib import Path
 
-from patina_assets.commands.models.project_models import offer_missing
 from patina_assets.orchestration.instance import prepare_home
 from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 from patina_assets.recipe.reader import read_recipe
@@ -93,14 +92,13 @@ def write_settings(project: Project, model: str) -> tuple[Project, str]:
 
     Args:
         project: The project.
-        model: The base model to write into it; who is at the terminal is asked whether to add it where it is missing.
+        model: The base model to write into it.
 
     Raises:
-        PatinaError: It cannot be written, or the model could not be added.
+        PatinaError: It cannot be written.
     """
     text = CONFIG.format(name=_toml_text(project.root.name), model=_toml_text(model))
     line = _write_new(project.config_file, text)
-    offer_missing(project, model)
     return project_at(project.root), line
 
 

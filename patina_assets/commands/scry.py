@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from patina_assets.pipeline.plain_text import json_text, print_styled
 from patina_assets.search.asking.chosen import nothing_text
 from patina_assets.search.asking.filters import NO_FILTERS, Filters
+from patina_assets.search.built import IndexesAhead
 from patina_assets.search.fusion import Hit
 from patina_assets.search.searcher import Searcher
 from patina_assets.terminal.hits import answer_lines, hit_document, hit_lines, missing_notes
@@ -28,6 +29,7 @@ def print_answer(
     *,
     explain: bool,
     as_json: bool,
+    ahead: IndexesAhead | None = None,
 ) -> int:
     """Search and print the results; what could not be searched, and what may be old, is said on stderr.
 
@@ -39,6 +41,7 @@ def print_answer(
         filters: What results are limited to.
         explain: Show what each list gave.
         as_json: Print JSON.
+        ahead: Has begun to read the project's indexes.
 
     Returns:
         The exit code.
@@ -46,7 +49,7 @@ def print_answer(
     Raises:
         PatinaError: Nothing can be searched, or the question is empty.
     """
-    searcher = Searcher(project)
+    searcher = Searcher(project, ahead)
     query = question_of(words)
     answer = searcher.answer(query, projection, k, filters)
     if as_json:

@@ -11,8 +11,12 @@ from patina_assets.commands.initialise import (
 )
 from patina_assets.commands.materialize import materialize
 from patina_assets.commands.models.model_choice import choose_model, settled_model
+from patina_assets.commands.models.project_models import offer_missing
 from patina_assets.commands.oxidize import NEXT, oxidize
 from patina_assets.commands.scry import print_answer
+from patina_assets.pairs.types import pair_types_by_source
+from patina_assets.recipe.reader import read_recipe
+from patina_assets.search.base_model import model_name
 from patina_assets.search.built import BASE
 from patina_assets.terminal.questions import ask, somebody_there
 from patina_resources.errors import PatinaError
@@ -47,14 +51,14 @@ def start(path: Path, model: str | None, *, builds: bool) -> bool:
     if chosen is None and not (reads and somebody_there()):
         chosen = choose_model(project)
     if chosen is not None:
-        project = _configured(project, chosen)
+        project = _configured(project, chosen, is_built=reads)
     is_read = True
     if reads:
         is_read = materialize(project, only=None, full=False, says_next=False)
         if not Eventlog(project.eventlog()).last_seq():
             raise PatinaError(f"{project.root}: nothing of it could be read: what was skipped is named above")
     if chosen is None:  # what a model costs is known now
-        project = _configured(project, choose_model(project))
+        project = _configured(project, choose_model(project), is_built=True)
     print(write_recipe(project))
     if reads:
         return _build(project) and is_read
@@ -78,11 +82,23 @@ def _next_step(project: Project) -> str:
     return f"next: {project.root} is in no git repository: run `git init`, commit, then `patina init`"
 
 
-def _configured(project: Project, model: str) -> Project:
-    """Write config.toml, and say so; return the project with its settings."""
+def _configured(project: Project, model: str, *, is_built: bool) -> Project:
+    """Write config.toml, say so, and offer the model where it is missing; return the project with its settings.
+
+    Raises:
+        PatinaError: The model stays missing and a build needs it.
+    """
     project, line = write_settings(project, model)
-    print(line)
+    print(line, flush=True)
+    offer_missing(project, model, is_needed=is_built and _builds_with(project, model))
     return project
+
+
+def _builds_with(project: Project, model: str) -> bool:
+    """Return whether builds take this model: a recipe that is there already may name another one."""
+    if not project.recipe.exists():
+        return True
+    return model_name(read_recipe(project.recipe, pair_types_by_source()), project) == model
 
 
 def _build(project: Project) -> bool:

@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from patina_assets.search.published.publishing import Published, publish, withdraw
+from patina_assets.search.published.publication import Published
+from patina_assets.search.published.publishing import publish, withdraw
 from patina_resources.fleet.model import FleetProject
 from patina_resources.postgres.address import DSN_VARIABLE, FleetAddress, fleet_address
 from patina_resources.project.project import project_at

@@ -103,7 +103,7 @@ def _location_module(root: Path, prefix: Sequence[str]) -> str:
         '"""Written by `patina ui`: one project as a Dagster code location."""\n\n'
         "from pathlib import Path\n\n"
         "from patina_assets.definitions import project_definitions\n"
-        "from patina_assets.orchestration.records import print_no_runs\n\n"
-        "print_no_runs()\n"
+        "from patina_assets.orchestration.records import open_records, print_no_runs\n\n"
+        "print_no_runs()\nopen_records()\n"
         f"defs = project_definitions(Path({str(root)!a}), {json.dumps(list(prefix))})\n"
     )

@@ -16,7 +16,8 @@ from patina_assets.pictures.charts import image_markdown
 from patina_assets.pipeline.reasons import ReasonKind, reasons_text
 from patina_assets.pipeline.runner import StageOutcome
 from patina_assets.pipeline.stages import ProjectionStages
-from patina_assets.pipeline.stages.stage import Picture, Stage, Table
+from patina_assets.pipeline.stages.display import Picture, Table
+from patina_assets.pipeline.stages.stage import Stage
 from patina_assets.pipeline.staleness import BaseModelState
 from patina_resources.documents.yaml_file import read_yaml
 from patina_resources.embedding.cache import EmbeddingCache

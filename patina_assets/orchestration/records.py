@@ -1,10 +1,11 @@
 """Dagster's records of one or several projects: the instance in a home of ours, or one sentence why it has none."""
 
 import io
+import multiprocessing
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,14 @@ from dagster._core.execution import context_creation_job
 from dagster._core.instance import types as event_handlers
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sql import create_engine
+from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from patina_resources.errors import PatinaError
 from patina_resources.store.mutex import exclusive
@@ -24,6 +30,8 @@ from patina_resources.store.mutex import exclusive
 SHOWN_REASON = 200
 MUTEX = "opening.mutex"
 WAIT_SECONDS = 60.0
+# Each opens its files by the name `create_engine` that it has imported.
+STORAGES = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 NO_OUTPUT = {
     "compute_logs": {
         "module": "dagster._core.storage.noop_compute_log_manager",
@@ -48,46 +56,100 @@ def opened_instance(home: Path, *, keeps_output: bool = True) -> Iterator[dg.Dag
     Raises:
         PatinaError: Its settings or its databases cannot be used.
     """
-    try:
-        # Two processes that open a new home at once would both make Dagster's tables.
-        with exclusive(home / MUTEX, WAIT_SECONDS, "opening Dagster's records"):
-            reference = InstanceRef.from_dir(str(home), overrides=None if keeps_output else NO_OUTPUT)
-            instance = _checked(dg.DagsterInstance.from_ref(reference))
-    except PatinaError:
-        raise
-    except (DBAPIError, OSError) as error:
-        raise PatinaError(no_records(home, error)) from error
-    except Exception as error:  # whatever a setting names is imported and called
-        raise PatinaError(_wrong_settings(home, error)) from error
-    with instance, nullcontext() if keeps_output else _kept_engines():
-        yield instance
+    open_records()
+    with nullcontext() if keeps_output else _one_run():
+        try:
+            # Two processes that open a new home at once would both make Dagster's tables.
+            with exclusive(home / MUTEX, WAIT_SECONDS, "opening Dagster's records"):
+                reference = InstanceRef.from_dir(str(home), overrides=None if keeps_output else NO_OUTPUT)
+                instance = _checked(dg.DagsterInstance.from_ref(reference))
+        except PatinaError:
+            raise
+        except (DBAPIError, OSError) as error:
+            raise PatinaError(no_records(home, error)) from error
+        except Exception as error:  # whatever a setting names is imported and called
+            raise PatinaError(_wrong_settings(home, error)) from error
+        with instance:
+            yield instance
+
+
+class KeptConnections(QueuePool):
+    """Connections that stay open until `close`, although Dagster disposes of their engine after each event."""
+
+    def dispose(self) -> None:
+        """Do nothing."""
+
+    def recreate(self) -> "KeptConnections":
+        """Return this pool."""
+        return self
+
+    def close(self) -> None:
+        """Close them."""
+        super().dispose()
+
+
+def open_records() -> None:
+    """Have this process open Dagster's SQLite files so that a write waits for the disk only where a file needs it.
+
+    A crash of the program loses nothing, a power cut at most the last records, and never the file
+    (docs/decisions/0026).
+    """
+    # A code server starts such a process for each run; it ends with the run.
+    executes_one_run = multiprocessing.parent_process() is not None
+    _open_by(_kept({}) if executes_one_run else _engine)
+
+
+def _open_by(engine: Callable[..., Engine]) -> None:
+    for storage in STORAGES:
+        storage.create_engine = engine  # type: ignore[attr-defined]
+
+
+def _kept(engines: dict[str, Engine]) -> Callable[..., Engine]:
+    """Return what makes one engine for each file, with connections that stay open, and notes it."""
+
+    def made(url: str, **options: object) -> Engine:
+        if url not in engines:
+            engines[url] = _engine(url, **{**options, "poolclass": KeptConnections})
+        return engines[url]
+
+    return made
+
+
+def _engine(url: str, **options: object) -> Engine:
+    """Return the engine of a file of Dagster's."""
+    engine = create_engine(url, **options)
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _prepare(connection: DBAPIConnection, _: object) -> None:
+    cursor = connection.cursor()
+    # Dagster asks for the write-ahead log after it has made its tables one by one; without it each is synced.
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
 
 
 @contextmanager
-def _kept_engines() -> Iterator[None]:
-    """Let one run keep its connections to the records of events, and say once where these cannot be written.
+def _one_run() -> Iterator[None]:
+    """Let one run keep its connections to its records, and say once where these cannot be written.
 
     Dagster opens one for each event that it stores or reads, and closes it: then SQLite folds the write-ahead log into
-    the file, and SQLAlchemy compiles each statement anew. A tenth of the processor time of a small run went there. It
-    also prints each event that it cannot store, before it raises what we tell in one sentence.
+    the file and syncs both, and SQLAlchemy compiles each statement anew. It also prints each event that it cannot
+    store, before it raises what we tell in one sentence.
     """
     engines: dict[str, Engine] = {}
-
-    def kept(url: str, *, connect_args: dict[str, object], **_: object) -> Engine:
-        if url not in engines:
-            engines[url] = create_engine(url, connect_args=connect_args)
-        return engines[url]
-
-    sqlite_event_log.create_engine = kept  # type: ignore[assignment, attr-defined]
+    _open_by(_kept(engines))
     silent = SimpleNamespace(stderr=io.StringIO(), exc_info=sys.exc_info)
     event_handlers.sys = silent  # type: ignore[assignment, attr-defined]
     try:
         yield
     finally:
-        sqlite_event_log.create_engine = create_engine  # type: ignore[attr-defined]
+        open_records()
         event_handlers.sys = sys  # type: ignore[attr-defined]
         for engine in engines.values():
-            engine.dispose()
+            if isinstance(engine.pool, KeptConnections):
+                engine.pool.close()
 
 
 def print_no_runs() -> None:

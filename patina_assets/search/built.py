@@ -1,11 +1,16 @@
-"""What the last build published, by name: the base model and the projections that `oxidize.lock` lists."""
+"""What the last build published: the base model and the projections that `oxidize.lock` lists, and their files."""
 
 import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from patina_resources.documents.text_file import read_small_text
 from patina_resources.errors import PatinaError, shown
 from patina_resources.project.project import Project, find_project
+from patina_resources.store.artifacts import read_outputs
+from patina_resources.store.manifests import read_manifest
+from patina_resources.store.paths import ProjectionPaths
 
 BASE = "base"
 LEXICAL = "lexical"
@@ -30,6 +35,68 @@ class Searchable:
 
     model: str
     projections: list[str]
+
+
+def read_index(paths: ProjectionPaths) -> tuple[bytes, bytes]:
+    """Return the verified graph and search file of an index, both of one build.
+
+    Raises:
+        PatinaError: They were never built, or one is missing or damaged.
+    """
+    _, (graph, search) = read_outputs(paths, "index", ("usearch", "search.db"))
+    return graph, search
+
+
+def measured_facts(paths: ProjectionPaths) -> Mapping[str, str]:
+    """Return what was noted of a projection when it was trained and measured; nothing where it is not built.
+
+    Raises:
+        PatinaError: Its manifest is damaged.
+    """
+    weights = read_manifest(paths.manifest).get("weights")
+    return weights.facts if weights is not None else {}
+
+
+class IndexesAhead:
+    """Reads the indexes that a question is answered from, in a thread of its own, while the program is imported.
+
+    To read files and compare them with their digests leaves the interpreter free, and takes as long as to import numpy.
+    """
+
+    def __init__(self, project: Project) -> None:
+        """Begin with `base`, then the projections that take part; what cannot be told yet is left out."""
+        self._pool = ThreadPoolExecutor(1)
+        try:
+            built = read_built(project)
+        except PatinaError:  # who searches says it
+            self._begun = {}
+            return
+        places = [project.projection_paths(built.model, name) for name in built.projections]
+        self._begun = {paths.manifest: self._pool.submit(_read_if_asked, paths)
+                       for paths in (project.base_paths(built.model), *places)}  # fmt: skip
+
+    def read(self, paths: ProjectionPaths) -> tuple[bytes, bytes]:
+        """Return what `read_index` does; each index is kept until it is asked for.
+
+        Raises:
+            PatinaError: As `read_index` does.
+        """
+        begun = self._begun.pop(paths.manifest, None)
+        return (begun.result() if begun is not None else None) or read_index(paths)
+
+
+def _read_if_asked(paths: ProjectionPaths) -> tuple[bytes, bytes] | None:
+    """Return an index; None where a question is not asked of it, or where it is not whole: who opens it says that."""
+    try:
+        if paths.name != BASE:
+            # It needs numpy, for which `base` is not to wait.
+            from patina_assets.learning.verdict import takes_part
+
+            if not takes_part(measured_facts(paths)):
+                return None
+        return read_index(paths)
+    except PatinaError:
+        return None
 
 
 def read_built(project: Project) -> Searchable:

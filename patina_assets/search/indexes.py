@@ -1,6 +1,8 @@
 """The indexes of a project, opened when first asked, and the vector of a query."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +13,15 @@ from numpy.typing import NDArray
 from patina_assets.learning.projection import Projection, from_safetensors
 from patina_assets.learning.verdict import takes_part, validation_gain
 from patina_assets.search.base_model import base_files, base_settings, embed_query
-from patina_assets.search.built import BASE, LEXICAL, LOCK_REMEDY, read_built
+from patina_assets.search.built import (
+    BASE,
+    LEXICAL,
+    LOCK_REMEDY,
+    IndexesAhead,
+    measured_facts,
+    read_built,
+    read_index,
+)
 from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR
 from patina_assets.search.index import load_index, some_vectors
 from patina_assets.search.passage_file import PassageFile
@@ -75,13 +85,19 @@ class OpenIndex:
 class Indexes:
     """What the last build published."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, ahead: IndexesAhead | None = None) -> None:
         """Read what is built.
+
+        Args:
+            project: The project.
+            ahead: Has begun to read its indexes.
 
         Raises:
             PatinaError: Nothing is built, or the lock is damaged.
         """
         self._project = project
+        self._read = read_index if ahead is None else ahead.read
+        self._loading: Future[None] | None = None
         built = read_built(project)
         self.projections = built.projections
         self._home = mothership()
@@ -127,7 +143,7 @@ class Indexes:
         """
         if name not in self._open:
             paths = self.paths(name)
-            _, (index, search) = read_outputs(paths, "index", ("usearch", "search.db"))
+            index, search = self._read(paths)
             file = (PassageFile if name == BASE else SearchFile)(search, paths.search.name)
             weights = file.weights
             projection = from_safetensors(weights, paths.search.name) if weights is not None else None
@@ -143,10 +159,9 @@ class Indexes:
     def _no_part(self, name: str) -> str | None:
         paths = self._project.projection_paths(self.spec.name, name)
         try:
-            weights = read_manifest(paths.manifest).get("weights")
+            facts = measured_facts(paths)
         except PatinaError:
             return None  # who opens it says what is wrong
-        facts = weights.facts if weights is not None else {}
         if takes_part(facts):
             return None
         gain = validation_gain(facts)
@@ -199,7 +214,17 @@ class Indexes:
         Raises:
             PatinaError: The model is missing or damaged.
         """
+        if self._loading is not None:
+            self._loading.result()
         return embed_query(self.spec, self._files, query)
+
+    def load_model(self, beside: Executor) -> None:
+        """Begin to load the base model in another thread; who asks for a vector waits for it."""
+        self._loading = beside.submit(self._load_model)
+
+    def _load_model(self) -> None:
+        with suppress(PatinaError):  # who asks for a vector says what is wrong
+            embed_query(self.spec, self._files, "")
 
     def comparable(
         self, query: str, opened: Iterable[OpenIndex], missing: dict[str, str]

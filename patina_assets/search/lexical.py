@@ -4,17 +4,11 @@ import re
 from collections.abc import Collection, Iterable
 from itertools import chain
 
+from patina_assets.search.asking.language import without_little_words
+
 # An expression of thousands of terms overflows SQLite's parser stack; nobody writes so many on purpose.
 MAX_QUERY_TERMS = 64
 MAX_QUERY_CHARACTERS = 20_000
-# Words of a question that say nothing of its subject; used only where other words are left.
-QUESTION_WORDS = frozenset({
-    "a", "about", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do",
-    "does", "for", "from", "had", "has", "have", "how", "i", "in", "into", "is", "it", "its", "me", "my", "no",
-    "not", "of", "on", "or", "our", "should", "so", "than", "that", "the", "their", "them", "then", "there",
-    "these", "they", "this", "to", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will",
-    "with", "would", "you", "your",
-})  # fmt: skip
 MAX_PHRASES = 8
 _PHRASE = re.compile(r'"([^"]+)"')
 KNOWN_CHARACTERS, KNOWN_RUNS = 64, 65_536
@@ -71,7 +65,7 @@ _words_of_runs = _WordsOfRuns()
 def telling_terms(query: str) -> list[str]:
     """Return the words of a query, each once: those that say something of its subject, where there are such."""
     unique = list(dict.fromkeys(terms(query[:MAX_QUERY_CHARACTERS])))
-    return ([term for term in unique if term not in QUESTION_WORDS] or unique)[:MAX_QUERY_TERMS]
+    return (without_little_words(unique, query) or unique)[:MAX_QUERY_TERMS]
 
 
 def match_expression(query: str, without: Collection[str] = ()) -> str | None:

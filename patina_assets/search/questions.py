@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from patina_assets.passages.passage import Group
+from patina_assets.search.asking.language import is_english
 
 
 def _pattern(*alternatives: str) -> re.Pattern[str]:
@@ -109,6 +110,8 @@ def _names(question: str, group: Group) -> bool:
 
 
 def _rules(question: str, group: Group, weights: Weights) -> float:
+    if not is_english(question):
+        return 0.0
     if group is Group.COMMITS:
         history, asks = bool(HISTORY.search(question)), bool(QUESTION.search(question))
         told = ORDER.search(question) or (REPORT.search(question) and not asks)

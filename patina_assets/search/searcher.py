@@ -14,7 +14,7 @@ from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.asking.question_model import leanings
 from patina_assets.search.asking.reranker import RERANKED, RERANKER, reordered
 from patina_assets.search.base_model import is_static
-from patina_assets.search.built import BASE, LEXICAL
+from patina_assets.search.built import BASE, LEXICAL, IndexesAhead
 from patina_assets.search.freshness import AgeNote, age_notes
 from patina_assets.search.fusion import Hit, Place, distinct
 from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
@@ -75,16 +75,22 @@ def refuse_empty(query: str) -> None:
 class Searcher:
     """Answers queries over what the last build published; indexes are opened when first asked."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, ahead: IndexesAhead | None = None) -> None:
         """Read what is built.
+
+        Args:
+            project: The project.
+            ahead: Has begun to read its indexes, for a question that is asked at once.
 
         Raises:
             PatinaError: Nothing is built, or the lock is damaged.
         """
         self._project = project
-        self._indexes = Indexes(project)
+        self._indexes = Indexes(project, ahead)
         self.projections = self._indexes.projections
         self._beside = ThreadPoolExecutor(1)
+        if ahead is not None:
+            self._indexes.load_model(self._beside)
 
     @property
     def indexes(self) -> Indexes:

@@ -35,7 +35,7 @@ from patina_resources.embedding.recovery import (
 from patina_resources.errors import PatinaError
 from patina_resources.models.registry import ModelSpec
 from patina_resources.store.seals import is_sealed, seal
-from patina_resources.store.trust import trusts_other_installations
+from patina_resources.store.trust import installation_key, trusts_other_installations
 
 RETRY_SECONDS = 0.02
 # Committed as they come: a killed run keeps what it has embedded. On one processor that is about ten seconds of work.
@@ -158,7 +158,8 @@ class EmbeddingCache:
             PatinaError: The file is damaged or cannot be written.
         """
         blobs = [row.tobytes() for row in np.asarray(vectors, np.float32)]
-        rows = [new_row(model, text, blob) for text, blob in zip(digests, blobs, strict=True)]
+        key = installation_key()
+        rows = [new_row(key, model, text, blob) for text, blob in zip(digests, blobs, strict=True)]
         self._changed = True
         try:
             insert_rows(self._connection, rows)

@@ -58,15 +58,15 @@ def check_value(text: bytes, vector: bytes) -> int:
     return zlib.crc32(vector, zlib.crc32(text))
 
 
-def row_mac(model: str, text: bytes, vector: bytes) -> bytes:
-    """Return the keyed digest of a row, 16 bytes: HMAC-SHA256, cut."""
+def row_mac(key: bytes, model: str, text: bytes, vector: bytes) -> bytes:
+    """Return the digest of a row under the key of an installation, 16 bytes: HMAC-SHA256, cut."""
     message = b"vector\0%d\0%s%d\0%s%s" % (len(model), model.encode(), len(text), text, vector)
-    return hmac.digest(installation_key(), message, "sha256")[:MAC_BYTES]
+    return hmac.digest(key, message, "sha256")[:MAC_BYTES]
 
 
-def new_row(model: str, text: bytes, vector: bytes) -> VectorRow:
-    """Return a row as it stands in a cache of ours."""
-    return model, text, vector, check_value(text, vector), row_mac(model, text, vector)
+def new_row(key: bytes, model: str, text: bytes, vector: bytes) -> VectorRow:
+    """Return a row as it stands in a cache of the installation that has this key."""
+    return model, text, vector, check_value(text, vector), row_mac(key, model, text, vector)
 
 
 def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[VectorRow | None]:
@@ -90,17 +90,18 @@ def recovered_rows(path: Path, *, accept_others: bool) -> Iterator[VectorRow | N
             return
         if found not in SELECT_SQL or kind is None or kind[0] != b"table" or b"VIRTUAL" in kind[1].upper():
             raise _not_a_cache(f"format {found}, expected {FORMAT}")
+        key = installation_key()
         for name, text, vector, check, mac in connection.execute(SELECT_SQL[found]):
-            yield _recovered(name, text, vector, check, mac, accept_others)
+            yield _recovered(key, name, text, vector, check, mac, accept_others)
 
 
 def _recovered(
-    name: object, text: object, vector: object, check: object, mac: object, accept: bool
+    key: bytes, name: object, text: object, vector: object, check: object, mac: object, accept: bool
 ) -> VectorRow | None:
     if not (isinstance(name, bytes) and isinstance(text, bytes) and isinstance(vector, bytes)):
         return None
     model = name.decode("utf-8", "replace")
-    row = new_row(model, text, vector)
+    row = new_row(key, model, text, vector)
     ours = isinstance(mac, bytes) and hmac.compare_digest(mac, row[-1])
     return row if check == check_value(text, vector) and (accept or ours) else None
 

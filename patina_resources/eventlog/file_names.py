@@ -142,23 +142,24 @@ def _step(steps: list[tuple[Moment, str]], moment: Moment, name: str) -> None:
         steps.append((moment, name))
 
 
-def untold_names(names: FileNames, touched: Iterable[str], there: Collection[str]) -> dict[str, str | None]:
+def untold_names(names: FileNames, touched: Mapping[str, bool], there: Collection[str]) -> dict[str, str | None]:
     """Return what commits tell wrongly of the files that are there, because merges do not tell what they changed.
 
     Args:
         names: What the commits tell.
-        touched: All paths that commits changed.
+        touched: All paths that commits changed, and whether one of them added it.
         there: The paths at HEAD.
 
     Returns:
         By name: itself for a file that is there and told as gone; the name that it was given, or None, for one that is
-        gone and told as there. Of the same letters in another case, it was given that name.
+        gone and told as there. It was given one of the same letters in another case where no commit brought that file.
     """
     told = {name: names.told_as_there(name) for name in (*touched, *names.last)}
     found: dict[str, str | None] = {}
     for name in told:
         _find_end(name, names.moved, there, found)
-    cases = {name.casefold(): name for name in sorted(there)}
+    own = {name for name, is_added in touched.items() if is_added and told[name]}.union(names.moved.values())
+    cases = {name.casefold(): name for name in sorted(there) if name not in own}
     gone = {
         name: found[name] or cases.get(name.casefold())
         for name, is_there in told.items()

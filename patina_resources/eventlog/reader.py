@@ -12,35 +12,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from patina_resources.documents.json_value import MAX_DEPTH
-from patina_resources.errors import shown
 from patina_resources.eventlog.connection import connected, refuse_damaged
 from patina_resources.eventlog.looks.memory import Look, LookMemory, SourceDigest, decode_memory, encode_memory
 from patina_resources.eventlog.looks.since import LAST_SEQ_SQL, extent_of, touched_since
-from patina_resources.eventlog.payloads import readable
+from patina_resources.eventlog.looks.unreadable import unreadable_rows
 from patina_resources.store.database import refuse_odd_files
 
-NAMED_INVALID_ROWS = 3
 CHANGE_COUNTER_OFFSET = 24
-_WORD = re.compile(r"[\w.-]{1,64}")
-
-# Every row that no source reads, and why.
-UNREADABLE_SQL = f"""
-SELECT seq, event_type,
-       CASE WHEN typeof(seq) <> 'integer' THEN 'seq is not a whole number'
-            WHEN typeof(data) <> 'text' THEN 'data is not text'
-            WHEN NOT json_valid(data) THEN 'data is not valid JSON'
-            ELSE 'data is nested more than {MAX_DEPTH} levels deep' END
-FROM eventlog
-WHERE NOT {readable()}
-ORDER BY seq
-"""
-
 # The types of events that a query names.
 _TYPE = re.compile(r"'((?:git|session|code|doc|forge)\.[a-z_]+)'")
 # So many events are read at each look: about a second.
 MOST_READ = 100_000
-# How the digest of a source begins of which only is known that its rows may have changed.
+# The digest of a source begins so where its rows may have changed and were not read again.
 PRESUMED = "not read since "
 # Rows of a larger eventlog are not kept: they take a few times as much memory as the file does.
 MOST_KEPT_BYTES = 64 << 20
@@ -264,7 +247,7 @@ class Eventlog:
                 read = _each(connection, unread)
                 known |= {_cache_key(source): self._digest(rows, source, memory.probe) for source, rows in read}
             if touched is None:
-                _, warning = self._unreadable(connection)
+                _, warning = unreadable_rows(connection, self.path)
         return LookMemory(memory.probe, extent, known, warning)
 
     def _digest(self, rows: sqlite3.Cursor, source: Source, probe: str) -> SourceDigest:
@@ -284,18 +267,7 @@ class Eventlog:
         Such rows are left out by every source.
         """
         with self.connect() as connection:
-            return self._unreadable(connection)
-
-    def _unreadable(self, connection: sqlite3.Connection) -> tuple[int, str]:
-        rows = connection.execute(UNREADABLE_SQL).fetchall()
-        if not rows:
-            return 0, ""
-        reasons: dict[str, list[str]] = {}
-        for seq, kind, reason in rows[:NAMED_INVALID_ROWS]:
-            reasons.setdefault(reason, []).append(f"seq {shown(seq)} ({_plain(kind)})")
-        named = "; ".join(f"{reason} in {', '.join(places)}" for reason, places in reasons.items())
-        more = f" and {len(rows) - NAMED_INVALID_ROWS} more" if len(rows) > NAMED_INVALID_ROWS else ""
-        return len(rows), f"{self.path}: {named}{more}: left out of every source"
+            return unreadable_rows(connection, self.path)
 
 
 def rows_digest(rows: Iterable[Row]) -> str:
@@ -311,11 +283,6 @@ def _digest_of(rows: Iterable[Row]) -> SourceDigest:
         digest.update(b"\n")
         count += 1
     return SourceDigest(digest.hexdigest(), count)
-
-
-def _plain(kind: object) -> str:
-    """Return an event type for a sentence: as it is where it is a word, else quoted."""
-    return kind if isinstance(kind, str) and _WORD.fullmatch(kind) else shown(kind)
 
 
 def _last_seq(connection: sqlite3.Connection) -> int:

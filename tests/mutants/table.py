@@ -93,6 +93,7 @@ _FAR = "what datetime cannot hold is never near zero"
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_WRITER, "QUIET_WAIT_SECONDS = 1.0", "(1.0 + 1)"): "seconds of a wait: no test measures time",
     (_WRITER, "WAIT_SECONDS = 600.0", "(600.0 + 1)"): "seconds of a wait: no test measures time",
+    (_WRITER, "self._changes_before = 0", "(0 + 1)"): "it is set before it is read",
     (_WRITER, "connection.close()", "pass"): "Python closes it when nothing holds it any more",
     (
         "patina_assets/orchestration/automation/decisions.py",
@@ -235,6 +236,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (_NOTES, "begun = at = 0", "(0 + 1)"): "both are set before they are read",
     (_FILES, "file.flush()", "pass"): "closing does it, too; only a power cut would show the difference",
     (_FILES, "sync_folder(path.parent)", "pass"): "only a power cut would show it",
+    (
+        _ARTIFACTS,
+        "is_like_it = not unusual(status) and status.st_size == output.bytes",
+        "((not unusual(status)))",
+    ): "what has another size has another digest: quicker, and nothing else",
     (_ARTIFACTS, "READ_ATTEMPTS = 20", "(20 + 1)"): "one try more",
     (_ARTIFACTS, "MUTEX_WAIT_SECONDS = 900.0", "(900.0 + 1)"): "seconds of a wait: no test measures time",
     (_ARTIFACTS, "sync_folder(paths.folder)", "pass"): "only a power cut would show it",

@@ -163,6 +163,7 @@ CODE = {
     "C++": ("template<", "a::", "::", "\n"),
     "Ruby": ("f.", '"#{', "<<A\n"),
     "C#": ("a<", "a?.", "[A]", "x(\n#if A\n", "#if A\n{ x\n"),
+    "Scala": ("a.", "f(", "{", "A[", "import a.{", "def f(x: Int)("),
     "PHP": ("<?php a::", "<?php [", '<?php "{$', "<?php #["),
 }
 
@@ -194,6 +195,9 @@ def test_source_files_take_time_in_proportion(tmp_path: Path, language: Language
         ("Java", "class A { void f() { g(); } }\n", "@", ["f"]),
         ("TypeScript", "const f = () => g()\n", "a().", ["f"]),  # a call of the result of many calls
         ("Ruby", "def f; g; end\n", "abcd.", ["f"]),
+        ("Ruby", "def f; g; end\n", "=begin\n", ["f"]),  # comments that nothing ends
+        ("Java", "class A { void f() { g(); } }\n", "a.b <", ["f"]),  # type arguments that nothing closes
+        ("C#", "class A { void f() { g(); } }\n", "a<", ["f"]),
     ],
 )
 def test_chains_and_marks_in_an_error_take_time_in_proportion(
@@ -202,6 +206,7 @@ def test_chains_and_marks_in_an_error_take_time_in_proportion(
     relevant_nodes(language)
     with at_most(4):
         found = read_facts(BY_NAME[language], (head + unit * (2 * SMALL // len(unit))).encode())
+    assert found.unread_bytes > 0
     assert [fact.fields["name"] for fact in found.facts if fact.event_type == "code.function"] == functions
 
 

@@ -7,7 +7,8 @@ from eventlog_builder import commit, function, note
 from postgres_server import READER_PASSWORD, PostgresServer, psycopg
 from small_project import build, make_project, patina
 
-from patina_assets.search.published.publishing import Published, publish
+from patina_assets.search.published.publication import Published
+from patina_assets.search.published.publishing import publish
 from patina_resources.postgres.address import FleetAddress
 from patina_resources.project.project import Project
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from patina_assets.commands.fleet.keeping import chosen_repositories
 from patina_assets.fleet.published import publish_entry
 from patina_assets.pipeline.plain_text import json_text, one_line
-from patina_assets.search.published.publishing import Published, Withdrawn, published_names, withdraw
+from patina_assets.search.published.publication import Published
+from patina_assets.search.published.publishing import Withdrawn, published_names, withdraw
 from patina_assets.terminal.questions import say_on_stderr
 from patina_resources.errors import PatinaError
 from patina_resources.postgres.address import fleet_address

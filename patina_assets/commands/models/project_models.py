@@ -66,11 +66,16 @@ def add_shipped(project: Project, names: Iterable[str]) -> None:
         add_model(home, registry, name, say=say_on_stderr)
 
 
-def offer_missing(project: Project, name: str) -> None:
+def offer_missing(project: Project, name: str, *, is_needed: bool) -> None:
     """Ask for each missing model that a project names whether to add it, and name the command where it stays missing.
 
+    Args:
+        project: The project.
+        name: The model, or those side by side.
+        is_needed: Whether a build follows, which needs them all.
+
     Raises:
-        PatinaError: A model could not be added.
+        PatinaError: A model could not be added, or stays missing and is needed.
     """
     home = mothership()
     registry = load_registry(home, project)
@@ -79,9 +84,14 @@ def offer_missing(project: Project, name: str) -> None:
         place = place_named_by_project(registry, part)
         if confirm(question(project, part, place), default=place is None):
             add_model(home, registry, part, say=say_on_stderr)
-    for part in missing_models(project, name):
-        say_on_stderr(f"{part} is not in the cache: run `patina model add {part}`")
+    missing = missing_models(project, name)
     tell_unused_folders(project, name)
+    if missing and is_needed:
+        commands = ", ".join(f"`patina model add {part}`" for part in missing)
+        are = "is" if len(missing) == 1 else "are"
+        raise PatinaError(f"{' and '.join(missing)} {are} not in the cache: run {commands}, then `patina init`")
+    for part in missing:
+        say_on_stderr(f"{part} is not in the cache: run `patina model add {part}`")
 
 
 def question(project: Project, name: str, place: str | None) -> str:

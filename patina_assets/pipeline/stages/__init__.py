@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from patina_assets.pairs.pair_type import PairType
 from patina_assets.pairs.types import PAIR_TYPES
+from patina_assets.pipeline.stages.display import Column
 from patina_assets.pipeline.stages.embeddings import EmbeddingsStage
 from patina_assets.pipeline.stages.index import IndexStage
 from patina_assets.pipeline.stages.pairs import PairsStage
 from patina_assets.pipeline.stages.passages import PassageIndexStage, PassagesStage
-from patina_assets.pipeline.stages.stage import Column, Stage
+from patina_assets.pipeline.stages.stage import Stage
 from patina_assets.pipeline.stages.weights import WeightsStage
 from patina_assets.recipe.model import ProjectionRecipe, Recipe
 from patina_assets.search.built import BASE
@@ -55,11 +56,6 @@ class ProjectionStages:
 def projections_of(recipe: Recipe) -> tuple[ProjectionStages, ...]:
     """Return the projections of a recipe in its order, and behind them `base`."""
     return (*(_trained(entry) for entry in recipe.projections), _base())
-
-
-def pair_types_of(recipe: Recipe) -> tuple[PairType, ...]:
-    """Return the pair types that a recipe uses, each once, in the order of their names."""
-    return tuple(PAIR_TYPES[name] for name in sorted({entry.training.pair_type for entry in recipe.projections}))
 
 
 def summary_columns(projections: Iterable[ProjectionStages]) -> list[tuple[str, Column]]:

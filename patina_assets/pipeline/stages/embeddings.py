@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from patina_assets.pipeline.formats import decode_embeddings, encode_embeddings
 from patina_assets.pipeline.progress import Progress
-from patina_assets.pipeline.stages.stage import Built, CheckResult, Column, ItemStage, Stage, VectorStage, Work, hashed
+from patina_assets.pipeline.stages.display import Column
+from patina_assets.pipeline.stages.stage import Built, CheckResult, ItemStage, Stage, VectorStage, Work, hashed
 from patina_assets.search.base_model import EmbeddedTexts, base_settings, embed_texts
 from patina_resources.embedding.side_by_side import joint_digest
 from patina_resources.errors import PatinaError

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.relations import unique_texts
+from patina_assets.pipeline.stages.display import Column, Picture, Table
 from patina_assets.pipeline.stages.stage import (
     Built,
     CheckResult,
-    Column,
     ItemStage,
-    Picture,
     Stage,
-    Table,
     VectorStage,
     Work,
     digest_of_all,

@@ -21,13 +21,12 @@ from patina_assets.pipeline.formats import (
     keep_items,
     keep_relations,
 )
+from patina_assets.pipeline.stages.display import Column, Table
 from patina_assets.pipeline.stages.stage import (
     ITEMS,
     Built,
     CheckResult,
-    Column,
     ItemStage,
-    Table,
     Work,
     digest_of_all,
     hashed,

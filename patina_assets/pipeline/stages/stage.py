@@ -1,7 +1,7 @@
 """What a stage is: everything that differs between stages, in one class for each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from patina_assets.pairs.pair_type import PairType
 from patina_assets.pairs.relations import unique_texts
 from patina_assets.pipeline.formats import decode_items
 from patina_assets.pipeline.progress import Report
+from patina_assets.pipeline.stages.display import Column
 from patina_assets.recipe.model import Refresh
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec
 from patina_resources.errors import PatinaError
@@ -113,43 +114,6 @@ class FailedCheckError(PatinaError):
             "`patina oxidize --full` takes nothing from it"
         )
         self.projection, self.stage, self.checks = projection, stage, tuple(checks)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows that a page shows as a table."""
-
-    rows: Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An SVG that a page shows, and what it is called."""
-
-    svg: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the table that `patina oxidize` prints.
-
-    Attributes:
-        header: Its header.
-        keys: What leads to its value in a stage's facts; nothing leads to all of them.
-        shown: What becomes of that.
-    """
-
-    header: str
-    keys: tuple[str, ...] = ()
-    shown: Callable[[Any], object] = lambda value: value
-
-    def value(self, facts: Mapping[str, Any]) -> object:
-        """Return the column's value; None where the facts lack it."""
-        found: Any = facts or None
-        for key in self.keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return None if found is None else self.shown(found)
 
 
 class Stage(ABC):

@@ -15,9 +15,10 @@ from patina_assets.pairs.hash_sample import Drift, drift_between
 from patina_assets.pairs.pair_type import PairType
 from patina_assets.pipeline.formats import RelationsFile, decode_sample, encode_sample
 from patina_assets.pipeline.progress import Progress, Report
+from patina_assets.pipeline.stages.display import Column
 from patina_assets.pipeline.stages.embeddings import EmbeddingsStage
 from patina_assets.pipeline.stages.pairs import PairsStage
-from patina_assets.pipeline.stages.stage import Built, CheckResult, Column, Stage, TrainedStage, Work, hashed
+from patina_assets.pipeline.stages.stage import Built, CheckResult, Stage, TrainedStage, Work, hashed
 from patina_assets.pipeline.stages.weights_page import (
     BEATS_BASE,
     BEFORE,

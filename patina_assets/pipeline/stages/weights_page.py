@@ -5,7 +5,8 @@ from typing import Any
 
 from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part, validation_gain
 from patina_assets.pipeline.stages.ageing import ageing
-from patina_assets.pipeline.stages.stage import CheckResult, Picture, Table
+from patina_assets.pipeline.stages.display import Picture, Table
+from patina_assets.pipeline.stages.stage import CheckResult
 from patina_resources.store.artifacts import BuiltStage
 from patina_resources.store.lineage import Lineage
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group
+from patina_assets.search.asking.language import is_english
 from patina_assets.search.base_model import is_static
 from patina_assets.search.lexical import MAX_QUERY_CHARACTERS
 from patina_resources.embedding.side_by_side import BaseSpec
@@ -56,7 +57,7 @@ def signs_of(question: str) -> dict[str, float]:
 
 
 def leanings(question: str, spec: BaseSpec, vector: NDArray[np.float32] | None) -> dict[Group, float]:
-    """Return what to add to the exponent of each group; nothing for a base model or a script not learned with.
+    """Return what to add to the exponent of each group; nothing for a model or language not learned with.
 
     Args:
         question: The question.
@@ -64,7 +65,8 @@ def leanings(question: str, spec: BaseSpec, vector: NDArray[np.float32] | None) 
         vector: Of the question, float32 [spec.dims]; None or zeros where there is none.
     """
     name, own = part_of(spec, vector)
-    if name is None or _is_of_other_letters(question[:MAX_QUERY_CHARACTERS]):
+    text = question[:MAX_QUERY_CHARACTERS]
+    if name is None or _is_of_other_letters(text) or not is_english(text):
         return {}
     found = signs_of(question)
     return {

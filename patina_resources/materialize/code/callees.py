@@ -30,6 +30,7 @@ GO_TYPES = words(
 )
 # `static_cast<T>(x)`, `int(x)` and `new char[9]` of C++ call no function.
 CONVERTING = frozenset({"call_expression", "new_expression"})
+CREATING = frozenset({"instance_expression", "new_expression", "object_creation_expression"})
 # Rust's `<T as Trait>::make` is a call of `T::make`.
 QUALIFIED = frozenset({"bracketed_type", "qualified_type"})
 JSX = frozenset({"jsx_opening_element", "jsx_self_closing_element"})
@@ -108,7 +109,7 @@ def _callee_text(source: SourceFile, call: Node, whole: str) -> str:
     text = text if len(text) <= MAXIMUM_CALLEE else "…" + text[1 - MAXIMUM_CALLEE :]
     if call.type == "macro_invocation":
         return text + "!"
-    return f"new {text}" if call.type in ("new_expression", "object_creation_expression") else text
+    return f"new {text}" if call.type in CREATING else text
 
 
 def _is_plain_type(call: Node) -> bool:

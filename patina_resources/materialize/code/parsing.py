@@ -1,7 +1,8 @@
 """A source file -> its syntax tree, of as much of it as can be had, and how much of it is in no tree."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tree_sitter import Node, Parser, Query, QueryCursor
 
@@ -16,6 +17,7 @@ from patina_resources.materialize.code.rust_items import without_item_macros
 MOST_SIDE_BY_SIDE = 1_000
 # A query counts levels in 16 bits, and takes the square of what is deeper. Nothing that people write is.
 MOST_LEVELS = 60_000
+WITHIN_LINES = re.compile(rb"[^\r\n]")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,19 @@ def parse(language: Language, content: bytes) -> Parsed:
     Of C and C++, it is that without macros unless the parser makes more of it with them. Of C#, it is that without
     some directives if the parser makes more of it then. Of Rust, it is that with the items in macros.
     """
+    if language.unfinished is None:
+        return _fullest(language, content)
+    plain, left_out = bytearray(content), 0
+    for found in language.unfinished.finditer(content):
+        if unfinished := found["left_out"]:
+            plain[slice(*found.span("left_out"))] = WITHIN_LINES.sub(b" ", unfinished)
+            left_out += len(unfinished)
+    parsed = _fullest(language, bytes(plain))
+    return replace(parsed, unread_bytes=parsed.unread_bytes + left_out)
+
+
+def _fullest(language: Language, content: bytes) -> Parsed:
+    """Return the tree of a file, with or without what stands in the parser's way."""
     if not language.declarators:
         whole = _parse(language, content)
         if language.item_macros and not whole.broken:

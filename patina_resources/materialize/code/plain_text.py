@@ -26,7 +26,7 @@ _SUFFIXES = frozenset({
     ".l", ".lark", ".lex", ".ll", ".peg", ".pest", ".proto", ".sql", ".thrift", ".y", ".yy", ".yacc", ".adb", ".clj",
     ".cljs", ".coffee", ".cr", ".cu", ".d", ".dart", ".edn", ".el", ".erl", ".ex", ".exs", ".f90", ".fs", ".fsx",
     ".glsl", ".groovy", ".hrl", ".hs", ".jl", ".jq", ".kt", ".kts", ".lisp", ".lua", ".ml", ".mli", ".mm", ".nim",
-    ".pas", ".pl", ".pm", ".pp", ".pro", ".r", ".rkt", ".s", ".scala", ".scm", ".sol", ".sv", ".swift", ".vb", ".vhd",
+    ".pas", ".pl", ".pm", ".pp", ".pro", ".r", ".rkt", ".s", ".scm", ".sol", ".sv", ".swift", ".vb", ".vhd",
     ".vim", ".wgsl", ".zig",
 })  # fmt: skip
 _JSON = frozenset({".json", ".json5", ".jsonc"})

@@ -37,7 +37,7 @@ from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import TYPES_OF_FACTS, ScraperReport, TellProgress
 
 # Goes up when the same file gives other facts, so that every file is read again.
-FACTS_VERSION = 8
+FACTS_VERSION = 9
 SCRAPER = "code"
 # The types of the events that are written here, so that they are also taken back here.
 OWNED = (*TYPES_OF_FACTS, FILE_EVENT)
@@ -53,8 +53,8 @@ class _CodeScan:
         changed: The digest of each file that is to be read, by path.
         unchanged: Files whose events stay.
         skipped: Why files were left out.
-        unparsed: By language: bytes that could not be parsed, of each file that has any.
-        bytes_read: By language: bytes of all files that were read.
+        unparsed: By language: bytes that could not be parsed, of each file that has any; all where the parser gave up.
+        bytes_read: By language: bytes of all these files.
     """
 
     changed: dict[bytes, str] = field(default_factory=dict)
@@ -130,9 +130,10 @@ def _scan(repository: Repository, top: Path, sources: SourceFiles, known: dict[s
 
 
 def _digest(file: str, content: bytes) -> str:
-    """Return what a file's facts depend on: its content, our reader, and the plugin that knows its language."""
+    """Return what a file's facts depend on: its content, and what reads it: we, a plugin, or nothing but its text."""
     plugin = origin_of(file)
-    return f"{FACTS_VERSION}{f' {plugin}' if plugin else ''}:{hashlib.sha256(content).hexdigest()}"
+    reader = f" {plugin}" if plugin else "text" if is_text(file) else ""
+    return f"{FACTS_VERSION}{reader}:{hashlib.sha256(content).hexdigest()}"
 
 
 def _is_of_plugin(digest: str | None) -> bool:
@@ -162,6 +163,8 @@ def _update(top: Path, sources: SourceFiles, scan: _CodeScan, reconciler: Reconc
                 facts, unread_bytes = worker.read(language, content, default_name(file)) if is_parsed else ([], 0)
             except UnreadableSourceError as error:  # not remembered, so that every run reports it
                 scan.skipped.append(f"{path_text(path)}: {error}")
+                scan.bytes_read[language] += len(content)
+                scan.unparsed[language][path_text(path)] = len(content)
                 del scan.changed[path]
                 continue
             scan.bytes_read[language] += len(content)

@@ -10,6 +10,7 @@ from patina_resources.materialize.code.source import SourceFile
 
 # `x` of `x -> ...` in Java and C#.
 SINGLE_PARAMETERS = frozenset({"identifier", "implicit_parameter"})
+TYPE_PARAMETERS = "type_parameters"
 RETURN_FIELDS = ("return_type", "result", "returns", "type")
 MUTABLE_REFERENCE = re.compile(r"&\s*('\w+\s+)?mut\b")
 SELF = re.compile(r"\bself\b")
@@ -54,11 +55,11 @@ def _parameters(source: SourceFile, node: Node) -> list[str]:
     single = node.child_by_field_name("parameter")  # `x => ...`
     if single is not None:
         return [source.text(single)]
-    held = _parameter_list(node)
+    lists = _parameter_lists(node)
     found: list[str] = []
-    if held is not None and held.type in SINGLE_PARAMETERS:
-        return [source.text(held)]
-    for parameter in held.named_children if held is not None else ():
+    if lists and lists[0].type in SINGLE_PARAMETERS:
+        return [source.text(lists[0])]
+    for parameter in (parameter for held in lists for parameter in held.named_children):
         if parameter.type in source.language.not_parameters:
             continue
         names = parameter.children_by_field_name("name")
@@ -70,17 +71,17 @@ def _parameters(source: SourceFile, node: Node) -> list[str]:
     return [] if source.language.declarators and found == ["void"] else found
 
 
-def _parameter_list(node: Node) -> Node | None:
-    """Return the node that holds the parameters; in C it is inside the declarator."""
+def _parameter_lists(node: Node) -> list[Node]:
+    """Return the nodes that hold the parameters, several in Scala; in C they are inside the declarator."""
     inner: Node | None = node
     while inner is not None:
-        if held := inner.child_by_field_name("parameters"):
+        if held := [found for found in inner.children_by_field_name("parameters") if found.type != TYPE_PARAMETERS]:
             return held
         deeper = inner.child_by_field_name("declarator")
         if deeper is None and inner.type.endswith("declarator"):
             deeper = next((child for child in inner.named_children if child.type.endswith("declarator")), None)
         inner = deeper
-    return None
+    return []
 
 
 def _return_type(source: SourceFile, node: Node) -> str | None:
@@ -91,7 +92,10 @@ def _return_type(source: SourceFile, node: Node) -> str | None:
 
 
 def _generic_count(source: SourceFile, node: Node, holder: Node | None) -> int:
-    held = node.child_by_field_name("type_parameters")
+    held = node.child_by_field_name(TYPE_PARAMETERS)
+    if held is None:  # Scala's grammar has them among the parameters
+        lists = node.children_by_field_name("parameters")
+        held = next((found for found in lists if found.type == TYPE_PARAMETERS), None)
     if held is None and holder is not None and holder.type == "template_declaration":
         held = holder.child_by_field_name("parameters")
     not_parameters = source.language.not_parameters

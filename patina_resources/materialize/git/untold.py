@@ -26,9 +26,10 @@ MAILMAP = ".mailmap"
 MOST_PATHS = 5_000_000
 STATE_KEY = "materialize_git_untold"
 TOUCHED_SQL = """
-SELECT DISTINCT json_extract(file.value, '$.path')
+SELECT json_extract(file.value, '$.path'), MAX(COALESCE(json_extract(file.value, '$.change_type') = 'added', 0))
 FROM live, json_each(live.data, '$.files') AS file
 WHERE live.event_type = 'git.commit' AND file.type = 'object' AND json_type(file.value, '$.path') = 'text'
+GROUP BY 1
 """
 AUTHORS_SQL = """
 WITH person AS (
@@ -80,8 +81,8 @@ def scrape_untold(repository: Repository, writer: EventlogWriter, *, full: bool)
 def _files(repository: Repository, writer: EventlogWriter, now: str) -> Iterator[Event]:
     changes, _ = read_paths(writer.read(PATHS_SQL))
     names = follow(changes)
-    touched = {current_path(path) for (path,) in writer.read(TOUCHED_SQL)}
-    there = _paths_at_head(repository, touched.union(names.last, names.moved.values()))
+    touched = {current_path(path): is_added == 1 for path, is_added in writer.read(TOUCHED_SQL)}
+    there = _paths_at_head(repository, {*touched, *names.last, *names.moved.values()})
     for path, name in untold_names(names, touched, there).items():
         yield Event(FILE, now, path, path, payload({"path": path, "now": name}))
 

@@ -8,6 +8,9 @@ from threading import Barrier
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 from refusals import refusal
 from sensor_helpers import run_of
@@ -17,6 +20,19 @@ from sqlalchemy.exc import OperationalError
 from patina_assets.orchestration.instance import location_names, prepare_home, prepare_workspace
 from patina_assets.orchestration.records import opened_instance
 from patina_resources.project.project import Project, find_project
+
+NORMAL = 1  # of `PRAGMA synchronous`
+
+
+@dg.op
+def step() -> None:
+    """Do nothing."""
+
+
+@dg.job
+def nothing() -> None:
+    """Do nothing in a step."""
+    step()
 
 
 @pytest.fixture
@@ -75,13 +91,6 @@ def test_runs_of_one_project_wait_for_each_other(projects: list[Project]) -> Non
 def test_events_that_cannot_be_stored_print_nothing(
     projects: list[Project], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    @dg.op
-    def step() -> None: ...
-
-    @dg.job
-    def nothing() -> None:
-        step()
-
     def full(*_: object, **__: object) -> None:
         raise OperationalError("INSERT INTO event_logs", {}, Exception("disk I/O error"))
 
@@ -91,6 +100,30 @@ def test_events_that_cannot_be_stored_print_nothing(
         with pytest.raises(OperationalError, match="disk I/O error"):
             nothing.execute_in_process(instance=instance)
     assert "Exception while writing" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("keeps_output", [False, True])
+def test_records_wait_for_the_disk_only_where_their_files_need_it(projects: list[Project], keeps_output: bool) -> None:
+    home = prepare_home(projects[0])
+    with opened_instance(home, keeps_output=keeps_output) as instance:
+        storages = (instance.event_log_storage, instance.run_storage, instance.schedule_storage)
+        for storage in storages:
+            assert isinstance(storage, SqliteEventLogStorage | SqliteRunStorage | SqliteScheduleStorage)
+            connect = storage.index_connection if isinstance(storage, SqliteEventLogStorage) else storage.connect
+            with connect() as connection:
+                asked = [
+                    connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+                ]
+            assert asked == ["wal", NORMAL]
+        run = nothing.execute_in_process(instance=instance)
+        # SQLite deletes the log when the last connection to its file is closed.
+        assert {path.name for path in home.rglob("*.db-wal")} == (
+            set() if keeps_output else {f"{run.run_id}.db-wal", "index.db-wal", "runs.db-wal", "schedules.db-wal"}
+        )
+    assert list(home.rglob("*.db-wal")) == []
+    with opened_instance(home) as instance:
+        assert [record.dagster_run.run_id for record in instance.get_run_records()] == [run.run_id]
+        assert instance.all_logs(run.run_id)[-1].dagster_event_type == dg.DagsterEventType.RUN_SUCCESS
 
 
 def test_a_new_home_may_be_opened_by_several_at_once(projects: list[Project]) -> None:

@@ -25,6 +25,16 @@ NAMES = ["commit_touches", "same_author", "state_similarity", "effect_similarity
 # Commits as they are read
 
 
+def test_sources_that_begin_alike_say_together_what_each_says_alone(tmp_path: Path) -> None:
+    events = [commit(f"{number:040x}", f"src/{number % 3}.py", hour=number, message="Mend it") for number in range(9)]
+    eventlog = Eventlog(build_eventlog(tmp_path / "events.db", events))
+    sources = [source for name in NAMES for source in PAIR_TYPES[name].sources if source.common]
+    assert len({source.name for source in sources}) > 1
+    together = eventlog.rows(sources)
+    assert all(together.values())
+    assert together == {source.name: eventlog.rows([source])[source.name] for source in sources}
+
+
 @pytest.mark.parametrize(
     ("written", "time"),
     [

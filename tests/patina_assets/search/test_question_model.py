@@ -79,10 +79,10 @@ def test_nothing_is_added_for_another_model_of_the_name() -> None:
 
 
 @pytest.mark.parametrize(("question", "is_known"), [
-    ("redirects", True), ("", True), ("Wie geht das über `timeout`?", True),
+    ("redirects", True), ("", True), ("timeout über alles", True), ("Wie geht das über `timeout`?", False),
     ("如何配置超时", False), ("как настроить timeout?", False), ("配置 timeout 的方法是什么呢在这里", False),
 ])  # fmt: skip
-def test_nothing_is_added_for_a_question_in_other_letters(question: str, *, is_known: bool) -> None:
+def test_nothing_is_added_for_a_question_in_another_language(question: str, *, is_known: bool) -> None:
     assert bool(leanings(question, base(EMBEDDED), None)) is is_known
 
 

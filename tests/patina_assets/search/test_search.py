@@ -17,12 +17,13 @@ from small_project import patina, set_validation_gain
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group
 from patina_assets.search.asking.filters import Filters
-from patina_assets.search.built import BASE, LEXICAL
+from patina_assets.search.built import BASE, LEXICAL, IndexesAhead, read_index
 from patina_assets.search.index import IndexOptions, build_index, load_index
 from patina_assets.search.indexes import OpenIndex
 from patina_assets.search.lexical import match_expression
 from patina_assets.search.search_file import SearchFile, encode_search
 from patina_assets.search.searcher import Searcher
+from patina_resources.errors import PatinaError
 from patina_resources.project.project import find_project
 from patina_resources.store.artifacts import publish_stage
 from patina_resources.store.manifests import read_manifest
@@ -73,6 +74,28 @@ def test_every_list_takes_part(searcher: Searcher) -> None:
     assert answer.left_out == {}
     things = [hit.passage.thing for hit in answer.hits if hit.passage is not None]
     assert len(things) == len(set(things)) == 10
+
+
+def test_indexes_that_are_read_ahead_give_the_same_answer(built_root: Path) -> None:
+    project = find_project(built_root)
+    ahead = IndexesAhead(project)
+    answer = Searcher(project, ahead).answer("search query ranking")
+    assert answer == Searcher(project).answer("search query ranking")
+    paths = project.base_paths(Searcher(project).indexes.spec.name)
+    assert ahead.read(paths) == read_index(paths)
+
+
+def test_what_cannot_be_read_ahead_is_said_by_who_opens_it(built_root: Path, tmp_path: Path) -> None:
+    project = find_project(Path(shutil.copytree(built_root, tmp_path / "project")))
+    model = Searcher(project).indexes.spec.name
+    project.projection_paths(model, "temporal").search.write_bytes(b"")
+    missing = Searcher(project, IndexesAhead(project)).answer("search query ranking").missing
+    assert list(missing) == ["temporal"]
+    assert "damaged" in missing["temporal"]
+    project.lock.unlink()
+    ahead = IndexesAhead(project)
+    with pytest.raises(PatinaError, match="nothing is built yet"):
+        Searcher(project, ahead)
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.1, 0.2), (-0.2, -0.1), (0.0, 0.0)])

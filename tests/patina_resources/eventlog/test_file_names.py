@@ -115,30 +115,37 @@ def test_a_commit_of_the_time_of_a_rename_has_the_old_path_before_it_and_the_new
 def test_renames_at_one_time_are_followed_with_what_is_at_head() -> None:
     """An import of many commits may give all of them one time."""
     names = follow([change("0", text) for text in ("+a", "a>b", "b>c")])
-    said = untold_names(names, ["a", "b", "c"], {"c"})
+    said = untold_names(names, {"a": True, "b": False, "c": False}, {"c"})
     assert {said.get(name, name) for name in (names.name("0", path) for path in "abc")} == {"c"}
 
 
 def test_what_merges_did_is_seen_in_the_files_at_head() -> None:
     names = follow(history(["+a", "+b", "+c", "+d"], ["a>a2"], ["-d"], ["c>x"], ["x>y"], ["+c"]))
     # A merge took back the deletion of d, removed b, and the second c is the file that was moved to y.
-    assert untold_names(names, ["e"], {"a2", "d", "y"}) == {"d": "d", "b": None, "c": "y", "e": None}
-    assert untold_names(names, ["a2", "e"], {"a2", "b", "c", "e", "y"}) == {}
+    assert untold_names(names, {"e": False}, {"a2", "d", "y"}) == {"d": "d", "b": None, "c": "y", "e": None}
+    assert untold_names(names, {"a2": False, "e": False}, {"a2", "b", "c", "e", "y"}) == {}
+
+
+def test_a_name_in_another_case_is_a_new_one_where_no_commit_brought_that_file() -> None:
+    names = follow(history(["+Gone", "+x"], ["x>made"]))
+    there = {"gone", "kept", "made"}
+    touched = {"Gone": True, "Kept": True, "kept": True, "Made": True, "x": True, "made": False, "gone": False}
+    assert untold_names(names, touched, there) == {"Gone": "gone", "Kept": None, "Made": None}
 
 
 def test_names_that_lead_in_a_circle_lead_nowhere() -> None:
     names = follow(history(["+a"], ["a>b"], ["b>a"]))
-    assert untold_names(names, [], set()) == {"a": None}
+    assert untold_names(names, {}, set()) == {"a": None}
 
 
 def test_a_long_history_takes_linear_time() -> None:
     many = 5_000
     names = follow(history(["+0"], *([f"{number}>{number + 1}"] for number in range(many))))
     assert at(names, 0, "0") == str(many)
-    assert untold_names(names, [], set()) == {str(many): None}
+    assert untold_names(names, {}, set()) == {str(many): None}
 
 
 def test_many_names_of_one_long_chain_take_linear_time() -> None:
     many = 5_000
     names = follow(history(*([f"{number}>{number + 1}", f"+{number}"] for number in range(many))))
-    assert set(untold_names(names, [], {str(many)}).values()) == {str(many)}
+    assert set(untold_names(names, {}, {str(many)}).values()) == {str(many)}

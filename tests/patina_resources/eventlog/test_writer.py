@@ -1,8 +1,8 @@
 """The writer of eventlogs: one transaction, what other processes write meanwhile, and what the next run is told."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -113,6 +113,14 @@ def test_live_events_are_those_that_no_later_event_takes_back(path: Path, writer
     assert rows(path, "SELECT source_file FROM eventlog WHERE seq = 6") == ["b.py"]
 
 
+def test_what_is_appended_is_counted_at_once(writer: EventlogWriter) -> None:
+    with writer.transaction():
+        assert (writer.live_counts("code"), writer.live_files("code")) == ({}, set())
+        writer.append([event("f")])
+        assert (writer.live_counts("code"), writer.live_files("code")) == ({"code.function": 1}, {"a.py"})
+        assert writer.live_counts("git") == {}
+
+
 def test_an_event_says_what_it_says_whenever_it_is_read(writer: EventlogWriter) -> None:
     writer.write(lambda: writer.append([event("f"), event("z", "code.a")]))
     assert list(writer.live_counts("code")) == ["code.a", "code.function"]
@@ -189,6 +197,15 @@ def test_a_derived_table_is_emptied(writer: EventlogWriter) -> None:
     writer.set_state("head", "abc")
     writer.empty("scrape_meta")
     assert writer.state("head") is None
+
+
+def test_a_derived_table_whose_pages_are_no_tree_is_not_emptied(
+    path: Path, writer: EventlogWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.set_state("head", "abc")
+    monkeypatch.setattr(writer_module, "has_whole_table", lambda *_: False)
+    assert f"{path}: is not an SQLite eventlog" in refusal(lambda: writer.empty("scrape_meta"))
+    assert writer.state("head") == "abc"
 
 
 def test_work_is_limited_in_proportion_to_what_is_appended(path: Path, limited: EventlogWriter) -> None:
@@ -268,11 +285,10 @@ def test_an_error_of_sqlite_is_a_sentence(tmp_path: Path, reason: str, expected:
     assert f"{tmp_path}: {expected}" in explain(tmp_path, sqlite3.OperationalError(reason)).replace("reading it ", "")
 
 
-def test_an_odd_statement_is_a_sentence(path: Path) -> None:
-    def run(action: Callable[[EventlogWriter], object]) -> None:
-        with open_eventlog(path) as writer, writer.transaction():
-            action(writer)
+@pytest.mark.parametrize("locked", [True, False])
+def test_an_odd_statement_is_a_sentence(path: Path, locked: bool) -> None:
+    def run() -> None:
+        with open_eventlog(path) as writer, writer.transaction() if locked else nullcontext():
+            writer.run("no statement", {})
 
-    assert refusal(lambda: run(lambda writer: writer.run("no statement", {}))).startswith(
-        f"{path}: cannot be written ("
-    )
+    assert refusal(run).startswith(f"{path}: cannot be written (")

@@ -112,6 +112,27 @@ SAMPLES = {
             "K::m::inner→deep",
         ],
     ),
+    "Scala": (
+        "package p\nimport a.B, c.{D => E, F}\nimport g._\nimport h.I as J\n@Ann(x = 1)\n"
+        "case class K[T](v: Int) extends Base(v) {\n  private def m[U](x: T, y: Int*)(implicit z: Z): Option[U] = {\n"
+        '    this.q.r[U](1).s(); new L[T](1) { def inner() = deep() }; list.map(f(_)); s"${go()}"\n  }\n}\n'
+        "object K { val p = start(); def +(o: K): Try[K] = o }\ntrait I { def i(): Unit; type X = Int }\n"
+        "enum E:\n  case A\n  def e() = 1\ndef top =\n  call(1)\n",
+        ["K.m", "K.m.inner", "K.+", "I.i", "E.e", "top"],
+        ["code.enum E", "code.class K", "code.class K", "code.trait I", "code.type X"],
+        ["a.B", "c.D", "c.F", "g._", "h.I"],
+        [
+            "K.m→this.q.r().s",
+            "K.m→this.q.r",
+            "K.m→new L",
+            "K.m.inner→deep",
+            "K.m→list.map",
+            "K.m→f",
+            "K.m→go",
+            "K→start",
+            "top→call",
+        ],
+    ),
 }
 
 
@@ -166,6 +187,16 @@ def test_signatures() -> None:
         "is_async": True,
     }
     assert fields("Go", SAMPLES["Go"][0])["parameters"] == ["a int", "b int"]
+    curried = "class A { protected def f[T, U](x: T, y: U*)(implicit z: Z): Try[Option[U]] = ??? }"
+    assert fields("Scala", curried) == {
+        "name": "f",
+        "parameters": ["x: T", "y: U*", "z: Z"],
+        "parameter_count": 3,
+        "generic_count": 2,
+        "return_type": "Try[Option[U]]",
+        "returns_result": True,
+        "returns_option": True,
+    }
     assert fields("C", "int f(void) { return 1; }") == {"name": "f", "return_type": "int", "is_public": True}
 
 
@@ -219,6 +250,11 @@ DOCUMENTED = {
     "PHP": (
         "<?php\n/**\n * A is.\n */\n#[X]\nfinal class A {\n  # Of m.\n  #[Y]\n  public static function m() {}\n}",
         {"A::m": "Of m.", "A": "A is."},
+    ),
+    "Scala": (
+        "/** A is.\n  *\n  * More.\n  */\n@X(1)\nfinal case class A(x: Int) {\n  // Of m.\n  @Y\n"
+        "  override def m = x\n}",
+        {"A.m": "Of m.", "A": "A is.\n\nMore."},
     ),
 }
 

@@ -226,6 +226,11 @@ FALSE_NAMES = {
         "<?php $f = fn($x) => g($x);",
         "<p>function f() {}</p>",
     ],
+    "Scala": [
+        "val f = (x: Int) => g(x)",
+        "class A { def this(x: Int) = this(); def `odd name`(): Unit = () }",
+        "given Ordering[Int] with { }",
+    ],
 }
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from materialize_helpers import GitFolder, after, last_seq, live, rows, scrape
 
+from patina_resources.materialize.code import scraper
+from patina_resources.materialize.code.languages import languages
 from patina_resources.materialize.code.lines import LINE_KEYS
+from patina_resources.materialize.code.source_files import is_text
 
 
 def test_events_have_the_shared_keys(folder: GitFolder) -> None:
@@ -232,6 +235,16 @@ def test_what_a_plugin_said_that_is_gone_is_taken_back_where_its_files_are_text(
     _told_by_another_tool(folder, "6 patina-solidity 1.0:0")
     assert scrape("code", folder).retracted == {"code.function": 1}
     assert [row["event_type"] for row in live(folder.eventlog)] == ["code.file"]
+
+
+def test_what_was_text_is_parsed_once_its_language_is_known(folder: GitFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write("token.sol", "def token():\n    mint()\n")
+    folder.commit("one")
+    assert scrape("code", folder).new == {"code.file": 1}
+    monkeypatch.setitem(languages.BY_SUFFIX, ".sol", languages.BY_NAME["Python"])
+    monkeypatch.setattr(scraper, "is_text", is_text.__wrapped__)  # what it remembers is of before
+    assert scrape("code", folder).new == {"code.function": 1, "code.call": 1, "code.file": 1}
+    assert scrape("code", folder).new == {}
 
 
 def test_what_a_sparse_checkout_leaves_out_is_not_gone(folder: GitFolder) -> None:

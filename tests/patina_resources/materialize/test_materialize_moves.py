@@ -105,6 +105,21 @@ def test_a_merge_that_writes_a_name_in_another_case_moves_the_file(folder: GitFo
     assert files(folder) == {"src/parser.py": None, "src/Gone.py": "removed", "other.py": None, "more.py": None}
 
 
+def test_a_merge_that_removes_one_of_two_names_that_differ_in_case_moves_nothing(folder: GitFolder) -> None:
+    folder.write("Makefile", LINES)
+    folder.write("makefile", LINES.upper())
+    folder.commit("start")
+    folder.git("checkout", "-q", "-b", "side")
+    folder.write("other.py", "x\n")
+    folder.commit("side")
+    folder.git("checkout", "-q", "main")
+    folder.git("merge", "-q", "--no-commit", "--no-ff", "side")
+    folder.git("rm", "-q", "Makefile")
+    folder.commit("merge")
+    scrape("git", folder)
+    assert told(folder) == {"Makefile": None}
+
+
 def test_a_run_that_ended_between_its_two_steps_is_completed(folder: GitFolder) -> None:
     test_what_was_changed_on_a_branch_while_it_was_moved_is_followed(folder)
     folder.git("reset", "-q", "--hard", "HEAD~1")

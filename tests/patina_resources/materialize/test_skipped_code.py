@@ -170,27 +170,36 @@ def test_a_submodule_is_not_entered(folder: GitFolder, tmp_path: Path) -> None:
     assert [row["data"]["name"] for row in rows(folder.eventlog, "code.function")] == ["mine"]
 
 
-def test_a_file_that_the_parser_does_not_survive(folder: GitFolder) -> None:
+def _start(hostile: str) -> str:
+    """Return how a worker starts that does something before it reads `content`."""
+    return (
+        "import json, os, sys; sys.path[:] = json.loads(sys.argv[1]); import {module} as worker\n"
+        "from patina_resources.materialize.code import facts; read = facts.read_facts\n"
+        "def hostile(language, content, default_name):\n"
+        f"    {hostile}\n"
+        "    return read(language, content, default_name)\n"
+        "facts.read_facts = hostile; worker.serve()"
+    )
+
+
+def test_a_file_that_the_parser_does_not_survive(folder: GitFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patina_resources.materialize.code.worker.START", _start("if content == b'crash': os.abort()"))
     folder.write("a.java", "class A { void m() { x(); } }\n")
-    folder.write("b.java", "\n".join(["a<" * 100] * 1000))
+    folder.write("b.java", "crash")
     folder.write("c.java", "class C { void m() { x(); } }\n")
     folder.commit("one")
-    for _ in range(2):
+    for share in ("7.69%", "100.00%"):  # of the files that are read, and b.java is read again
         report = scrape("code", folder)
-        assert report.skipped == ("b.java: the parser failed or needed more than 1024 MiB",)
+        assert report.skipped == (
+            "b.java: the parser failed or needed more than 1024 MiB",
+            f"code: Java: parts of 1 file(s), {share} of the text of its files, could not be parsed and are left out: "
+            "b.java",
+        )
     assert {row["source_file"] for row in rows(folder.eventlog)} == {"./a.java", "./c.java"}
 
 
 def test_a_file_that_takes_too_long_is_left_out_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "patina_resources.materialize.code.worker.START",
-        "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import {module} as worker\n"
-        "from patina_resources.materialize.code import facts; read = facts.read_facts\n"
-        "def slow(language, content, default_name):\n"
-        "    while content == b'slow': pass\n"
-        "    return read(language, content, default_name)\n"
-        "facts.read_facts = slow; worker.serve()",
-    )
+    monkeypatch.setattr("patina_resources.materialize.code.worker.START", _start("while content == b'slow': pass"))
     with CodeWorker() as worker:
         for _ in range(2):
             with pytest.raises(UnreadableSourceError, match="the parser needed more time than"):

@@ -139,6 +139,16 @@ def test_what_is_in_the_way_of_an_interrupted_build_makes_way(paths: ProjectionP
     assert (paths.index.with_name("temporal.usearch.aside") / "kept").exists()
 
 
+def test_what_is_in_the_way_of_a_publication_makes_way(paths: ProjectionPaths) -> None:
+    for place in (paths.manifest, paths.index):
+        place.mkdir(parents=True)
+        (place / "kept").touch()
+    publish(paths, OLD)
+    assert contents_of(paths) == OLD
+    for place in (paths.manifest, paths.index):
+        assert (place.with_name(f"{place.name}.aside") / "kept").exists()
+
+
 def test_a_damaged_manifest_is_settled_as_an_empty_one(paths: ProjectionPaths) -> None:
     publish(paths, OLD)
     paths.manifest.write_bytes(b"{")

@@ -88,6 +88,23 @@ def test_what_somebody_else_put_in_the_place_is_not_taken_for_what_was_written(t
     assert known_files.known_sha256(path) == sha256(b"else")
 
 
+def test_what_is_written_over_before_it_is_remembered_is_not_taken_for_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"mine")
+    state = known_files.state_of(path.stat())
+    path.write_bytes(b"else")
+    os.utime(path, ns=(0, 1))
+    known_files.written(path, sha256(b"mine"), state)
+    assert known_files.known_sha256(path) == sha256(b"else")
+
+
+@pytest.mark.parametrize(("moment", "rests"), [(14.0, False), (14.000_000_005, True), (12.0, False)])
+@pytest.mark.parametrize("times", [(10, 12), (12, 10)])
+def test_a_file_rests_two_seconds_after_its_last_change(times: tuple[int, int], moment: float, rests: bool) -> None:
+    state = (1, 1, 10**12, *(time * 10**9 for time in times))
+    assert known_files._rests(state, moment) is rests  # type: ignore[arg-type]
+
+
 def test_a_file_that_changes_while_it_is_hashed_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"before")

@@ -96,6 +96,9 @@ def test_a_noted_file_is_hashed_before_it_is_handed_to_a_loader(
     recall_digests(note)
     assert verified_path(paths, record, "usearch") == paths.index
     assert hashed == [paths.index]
+    words = paths.folder / "temporal.search.db"
+    assert known_files.known_sha256(words) == file_sha256(words)
+    assert hashed == [paths.index, words]
 
 
 def test_a_noted_file_that_was_written_to_is_hashed(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from patina_resources.materialize.code.languages.language import Import, Text, if_public, language
+from patina_resources.materialize.code.languages.language import UNCLOSED_ARGUMENTS, Import, Text, if_public, language
 
 
 def _imports(node: Node, text: Text) -> Iterator[Import]:
@@ -37,6 +37,7 @@ C_SHARP = language(
     directives=True,
     prefix="@",
     operators="named",
+    unfinished=UNCLOSED_ARGUMENTS,
     is_visible=if_public,
     returns_option=((r"\?$",),),
     reserved="abstract as base bool break byte case catch char checked class const continue decimal default delegate "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from patina_resources.materialize.code.languages.language import Import, Text, if_public, language
+from patina_resources.materialize.code.languages.language import UNCLOSED_ARGUMENTS, Import, Text, if_public, language
 
 
 def _imports(node: Node, text: Text) -> Iterator[Import]:
@@ -30,6 +30,7 @@ JAVA = language(
     lambdas="lambda_expression",
     chains="array_access field_access generic_type method_invocation scoped_identifier scoped_type_identifier",
     callee_fields={"object_creation_expression": "type", "explicit_constructor_invocation": "constructor"},
+    unfinished=UNCLOSED_ARGUMENTS,
     is_visible=if_public,
     returns_option=((r"\bOptional\b",),),
     reserved="abstract assert boolean break byte case catch char class const continue default do double else enum "

@@ -1,5 +1,6 @@
 """What has to be said of a language so that it can be read: a value of one class, one file each."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ MODIFIERS = (
     "visibility_modifier"
 )
 NOT_PARAMETERS = "keyword_separator positional_separator receiver_parameter"
+# Type arguments in each other that nothing closes: the grammars of Java and C# take a gigabyte for 16 kB of them.
+UNCLOSED_ARGUMENTS = re.compile(rb"(?P<left_out>(?:\b\w++(?:\s*+\.\s*+\w++){0,9}+\s*+<\s*+){100,}+)")
 # A longer path is nobody's.
 MAXIMUM_PATH = 1000
 
@@ -96,6 +99,7 @@ class Language:
         declarators: Whether names stand in declarators, and macros in the way, as in C.
         item_macros: Whether a macro's arguments may be definitions: `cfg_rt! { fn spawn() { ... } }`.
         directives: Whether `#if` may stand in a declaration or statement.
+        unfinished: What is left out, as its group `left_out`, because the grammar takes the square of its length.
         modifiers: Nodes with words such as `public` before a definition.
         not_parameters: Nodes among parameters that are none.
         shared_types: Whether several parameters may share a type: `a, b int`.
@@ -145,6 +149,7 @@ class Language:
     directives: bool
     shared_types: bool
     borrows: bool
+    unfinished: re.Pattern[bytes] | None
 
 
 def language(
@@ -187,6 +192,7 @@ def language(
     directives: bool = False,
     shared_types: bool = False,
     borrows: bool = False,
+    unfinished: re.Pattern[bytes] | None = None,
     module: str = "",
     loader: str = "language",
 ) -> Language:
@@ -232,6 +238,7 @@ def language(
         directives=directives,
         shared_types=shared_types,
         borrows=borrows,
+        unfinished=unfinished,
     )
 
 

@@ -22,12 +22,13 @@ from patina_resources.materialize.code.languages.php import PHP
 from patina_resources.materialize.code.languages.python import PYTHON
 from patina_resources.materialize.code.languages.ruby import RUBY
 from patina_resources.materialize.code.languages.rust import RUST
+from patina_resources.materialize.code.languages.scala import SCALA
 from patina_resources.plugins import broken, plugins
 
 GROUP = "patina.languages"
 # What a query calls a node that it looks for.
 NODE = "node"
-OWN_LANGUAGES = (PYTHON, RUST, JAVASCRIPT, TYPESCRIPT, TYPESCRIPT_JSX, GO, JAVA, C, CPP, RUBY, C_SHARP, PHP)
+OWN_LANGUAGES = (PYTHON, RUST, JAVASCRIPT, TYPESCRIPT, TYPESCRIPT_JSX, GO, JAVA, C, CPP, RUBY, C_SHARP, PHP, SCALA)
 
 
 def _languages() -> tuple[tuple[Language, ...], tuple[str, ...], dict[str, str]]:

@@ -1,11 +1,16 @@
 """Ruby."""
 
+import re
 from collections.abc import Iterator
 
 from tree_sitter import Node
 
 from patina_resources.materialize.code.languages.language import Import, Text, language, unquoted
 
+# Of comments that nothing ends, the grammar looks for the end of each one anew.
+UNCLOSED_COMMENTS = re.compile(
+    rb"^=begin\b(?:.*?^=end\b|(?P<left_out>(?>.*?^=begin\b){100}.*))", re.MULTILINE | re.DOTALL
+)
 LOADERS = {"require": "external", "require_relative": "relative", "load": "load"}
 
 
@@ -32,6 +37,7 @@ RUBY = language(
     type_calls={"class": "Class.new Data.define Struct.new", "trait": "Module.new"},
     chains="call scope_resolution",
     operators="any",
+    unfinished=UNCLOSED_COMMENTS,
     # A method may be called by any word, behind a receiver.
     reserved="",
 )

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from materialize_helpers import GitFolder
 from refusals import refused
 from small_project import Ran, build, make_project_with_models, patina, set_validation_gain
 from tiny_models import write_model
@@ -196,3 +197,16 @@ def test_init_names_the_command_for_a_missing_model_and_never_asks_without_a_ter
     refused(patina("init", "--no-build", "--model", "gte-base"), "bge-small", "config.toml")
     (tmp_path / ".patina" / "config.toml").unlink()
     refused(patina("init", "--no-build", "--model", "no-such-model"), "no-such-model")
+
+
+def test_init_stops_before_it_reads_where_the_model_is_missing_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = GitFolder(tmp_path / "project")
+    folder.write("a.py", "x = 1\n")
+    folder.commit("start")
+    monkeypatch.chdir(folder.path)
+    ran = patina("init", "--model", "bge-small+corpus-static")
+    refused(ran, "bge-small is not in the cache: run `patina model add bge-small`, then `patina init`")
+    assert ran.err.count("not in the cache") == 1
+    assert not folder.eventlog.exists()

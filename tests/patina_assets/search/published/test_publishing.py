@@ -18,14 +18,9 @@ from patina_assets.passages.passage import Passage
 from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.published import own_indexes, publishing
 from patina_assets.search.published.passages import CONDITIONS, NEAR, Scope
-from patina_assets.search.published.publishing import (
-    Publishable,
-    Published,
-    Withdrawn,
-    publish,
-    publish_built,
-    withdraw,
-)
+from patina_assets.search.published.publication import Published, publish_built
+from patina_assets.search.published.publishable import Publishable
+from patina_assets.search.published.publishing import Withdrawn, publish, withdraw
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, made_for
 from patina_resources.errors import PatinaError
