@@ -211,8 +211,7 @@ class EventlogWriter:
         return self._counts
 
     def _count(self, kind: str) -> LiveCounts:
-        status = self._path.stat()
-        return live_counts(self._connection, kind, f"{status.st_dev}:{status.st_ino}", self.state(COUNTS_KEY + kind))
+        return live_counts(self._connection, kind, self.state(COUNTS_KEY + kind))
 
     def remember_counts(self, kinds: Iterable[str]) -> None:
         """Remember how many live events of some kinds there are, so that the next run counts only what is new."""

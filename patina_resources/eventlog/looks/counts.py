@@ -13,6 +13,8 @@ from patina_resources.eventlog.payloads import readable
 
 # Where there are more types and files, they are counted each time: what is remembered is written as a whole.
 MOST_REMEMBERED = 50_000
+# What is remembered stands in the eventlog itself: it is that of this file.
+WHATEVER_FILE = ""
 ALL_SQL = "SELECT event_type, source_file, COUNT(*) FROM live WHERE event_type GLOB :kind GROUP BY 1, 2"
 ADDED_SQL = (
     "SELECT event_type, source_file, COUNT(*) FROM live WHERE seq > :last AND event_type GLOB :kind GROUP BY 1, 2"
@@ -42,21 +44,20 @@ class LiveCounts:
     counts: Counts
 
 
-def live_counts(connection: sqlite3.Connection, kind: str, file: str, remembered: str | None) -> LiveCounts:
+def live_counts(connection: sqlite3.Connection, kind: str, remembered: str | None) -> LiveCounts:
     """Return the counts of a kind of events; only what is new is read where earlier ones are remembered.
 
     Args:
         connection: To the eventlog, in one read transaction.
         kind: What its types begin with: `git`, `session`, `code`, `doc`.
-        file: Identity of the eventlog's file.
         remembered: What `encode_counts` returned for this kind; believed as far as the eventlog begins as it did.
     """
-    now, before = extent_of(connection, file), _decoded(remembered)
+    now, before = extent_of(connection, WHATEVER_FILE), _decoded(remembered)
     touched = touched_since(connection, before.extent, now) if before else None
     if before is None or touched is None:
         return LiveCounts(now, dict(_rows(connection, ALL_SQL, kind)))
     if not any(event_type.startswith(f"{kind}.") for event_type in touched):
-        return before
+        return LiveCounts(now, before.counts)
     counts = Counter(dict(before.counts))
     counts.update(dict(_rows(connection, ADDED_SQL, kind, before.extent.last_seq)))
     counts.subtract(dict(_rows(connection, GONE_SQL, kind, before.extent.last_seq)))
@@ -65,10 +66,14 @@ def live_counts(connection: sqlite3.Connection, kind: str, file: str, remembered
 
 def encode_counts(found: LiveCounts) -> str | None:
     """Return counts as JSON; None where they are too many to be remembered, or a file is named by no text."""
-    types, files = zip(*found.counts, strict=True) if found.counts else ((), ())
-    if len(types) > MOST_REMEMBERED or not all(file is None or isinstance(file, str) for file in files):
+    if len(found.counts) > MOST_REMEMBERED or not all(
+        file is None or isinstance(file, str) for _, file in found.counts
+    ):
         return None
-    columns = {"types": types, "files": files, "numbers": list(found.counts.values())}
+    # Sorted, so that equal eventlogs remember the same, in however many steps they were counted.
+    rows = sorted(found.counts, key=lambda row: (row[0], row[1] is not None, str(row[1])))
+    types, files = [row[0] for row in rows], [row[1] for row in rows]
+    columns = {"types": types, "files": files, "numbers": [found.counts[row] for row in rows]}
     return json.dumps({"extent": asdict(found.extent), **columns})
 
 
