@@ -87,6 +87,7 @@ MAY_USE_NETWORK = {
 MAY_USE_SQLITE = {
     "patina_resources.eventlog.connection",
     "patina_resources.eventlog.creation",
+    "patina_resources.eventlog.looks.counts",
     "patina_resources.eventlog.looks.since",
     "patina_resources.eventlog.news",
     "patina_resources.eventlog.pending",

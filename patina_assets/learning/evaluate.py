@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,8 @@ def new_relations_task(relations: Relations, is_new: Callable[[Int32, Int32], Ma
     )
 
 
+# Of the same relations, a stage and its checks ask one after the other.
+@lru_cache(maxsize=1)
 def held_out_task(relations: Relations) -> RankingTask:
     """Return the task of the test part: what the validation part knows is left out like what training knows."""
     return ranking_task(relations.only(Split.TEST), related_texts(relations.only(Split.TRAIN, Split.VALIDATION)))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -40,6 +39,10 @@ class RelationsFile:
     relations: Relations
     triplets: Int32
     training_triplets: Int32
+
+
+# A stage's checks, its page and the next stages ask for the same relations one after the other.
+_RELATIONS: KnownFiles[RelationsFile] = KnownFiles(most=1)
 
 
 def encode_items(items: Iterable[Item]) -> bytes:
@@ -106,10 +109,21 @@ def encode_relations(file: RelationsFile) -> bytes:
     )
 
 
-# A stage's checks, its page and the next stages ask for the same relations one after the other.
-@lru_cache(maxsize=1)
+def keep_relations(data: bytes, file: RelationsFile) -> None:
+    """Keep what was encoded to `data`, with what follows from it, for who decodes it next in this process."""
+    _RELATIONS.put(data, file)
+
+
 def decode_relations(data: bytes) -> RelationsFile:
     """Return what `encode_relations` was given."""
+    found = _RELATIONS.get(data)
+    if found is None:
+        found = _decoded_relations(data)
+        keep_relations(data, found)
+    return found
+
+
+def _decoded_relations(data: bytes) -> RelationsFile:
     tensors = load(data)
     relations = Relations(
         texts=int(tensors["texts"][0]),

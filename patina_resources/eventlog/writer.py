@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.creation import create_schema, prepare_connection
 from patina_resources.eventlog.known_schema import refuse_foreign_file
+from patina_resources.eventlog.looks.counts import Counts, LiveCounts, encode_counts, live_counts
 from patina_resources.eventlog.pending import PendingWrites, Values
 from patina_resources.store.database import WorkLimit, has_whole_table, refuse_odd_files
 
@@ -25,6 +26,8 @@ LEAST_STEPS = 100_000_000
 ROW_BYTES = 100
 # So often is read again, without the lock, what another process wrote to meanwhile.
 ATTEMPTS = 3
+# Behind it stands a kind of events: where their counts are remembered.
+COUNTS_KEY = "materialize_counts_"
 
 INSERT_SQL = "INSERT INTO eventlog (event_type, timestamp, source_id, source_file, data) VALUES (?, ?, ?, ?, ?)"
 
@@ -78,7 +81,7 @@ class EventlogWriter:
         self._limit = WorkLimit(connection, path, LEAST_STEPS)
         self._noted: str | None = None
         # The types and files of a kind, and the state of the eventlog in which they were counted.
-        self._counts: list[tuple[str, object, int]] = []
+        self._counts: Counts = {}
         self._counted_in: tuple[str, int, int] | None = None
         # Where what `write` prepares waits for the lock.
         self._pending: PendingWrites | None = None
@@ -188,25 +191,35 @@ class EventlogWriter:
     def live_counts(self, kind: str) -> dict[str, int]:
         """Return the number of live events of each type of a kind (`git`, `session`, `code`)."""
         counts: Counter[str] = Counter()
-        for event_type, _, count in self._counted(kind):
+        for (event_type, _), count in self._counted(kind).items():
             counts[event_type] += count
-        return dict(counts)
+        return {event_type: counts[event_type] for event_type in sorted(counts)}
 
     def live_files(self, kind: str) -> set[str]:
         """Return every source_file with a live event of a kind."""
-        return {file for _, file, _ in self._counted(kind) if isinstance(file, str)}
+        return {file for _, file in self._counted(kind) if isinstance(file, str)}
 
-    def _counted(self, kind: str) -> list[tuple[str, object, int]]:
-        """Return the types and source_files of a kind's live events, and how many there are of each.
+    def _counted(self, kind: str) -> Counts:
+        """Return how many live events of a kind there are of each type and source_file.
 
         A scraper asks for the types first and for the files last; mostly it has found nothing new in between.
         """
         state = self._state(kind)
         if state != self._counted_in:
-            query = "SELECT event_type, source_file, COUNT(*) FROM live WHERE event_type GLOB ? GROUP BY 1, 2"
-            self._counts = self._connection.execute(query, (f"{kind}.*",)).fetchall()
+            self._counts = self._count(kind).counts
             self._counted_in = state
         return self._counts
+
+    def _count(self, kind: str) -> LiveCounts:
+        return live_counts(self._connection, kind, self.state(COUNTS_KEY + kind))
+
+    def remember_counts(self, kinds: Iterable[str]) -> None:
+        """Remember how many live events of some kinds there are, so that the next run counts only what is new."""
+        with self.transaction():
+            for kind in kinds:
+                counts = encode_counts(self._count(kind))
+                if counts is not None and counts != self.state(COUNTS_KEY + kind):
+                    self.set_state(COUNTS_KEY + kind, counts)
 
     def _state(self, kind: str) -> tuple[str, int, int]:
         """Return what tells whether a kind's events are those that were counted: what waits for the lock is not."""

@@ -17,6 +17,8 @@ from patina_resources.materialize.notes.sessions import SESSION_GLOBS, known_not
 from patina_resources.materialize.report import ScraperReport, TellProgress, joint_report, no_progress
 
 SCRAPERS = ("git", "sessions", "docs", "code")
+# What the types of their events begin with.
+KINDS = ("git", "session", "doc", "code")
 
 
 def materialize(
@@ -82,6 +84,7 @@ def materialize(
         if forge is not None:
             reports = (*reports, writer.write(lambda: forge(writer)))
         rebuild_views(writer)
+        writer.remember_counts(KINDS)
     return reports
 
 

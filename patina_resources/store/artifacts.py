@@ -131,16 +131,17 @@ def publish_stage(
     written_anew = {path: output for path, output in outputs.items() if not _is_there(path, output)}
     for path, output in written_anew.items():
         pending = _pending(paths, output.file, output.sha256)
-        write_atomic(pending, contents[path])
+        write_atomic(pending, contents[path], syncs_name=False)
         states[path] = state_of(pending.stat())
+    if written_anew:  # before the manifest names them
+        sync_folder(paths.folder)
     make_way(paths.manifest)
     write_atomic(paths.manifest, manifest_document(paths.name, {**manifest, stage: record}))
     for path, output in written_anew.items():
         make_way(path)
         move(_pending(paths, output.file, output.sha256), path)
         written(path, output.sha256, states[path])
-    sync_folder(paths.folder)
-    return record
+    return record  # a move that a power failure undoes is made again: until then, readers find the pending file
 
 
 def _is_there(path: Path, output: OutputFile) -> bool:

@@ -52,13 +52,14 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def write_atomic(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
+def write_atomic(path: Path, data: bytes, mode: int = FILE_MODE, *, syncs_name: bool = True) -> None:
     """Replace `path` by `data`, wholly or not at all; the folder is made where it is missing.
 
     Args:
         path: The file; a link in its place is replaced, not followed.
         data: The new content.
         mode: Permissions of the file, less the umask.
+        syncs_name: Make its name durable, too. Who writes several files into a folder syncs that once, at the end.
 
     Raises:
         PatinaError: The file cannot be written (full disk, no permission). The old file is then untouched.
@@ -77,7 +78,8 @@ def write_atomic(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
+        if syncs_name:
+            sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
 

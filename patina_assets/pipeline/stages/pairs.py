@@ -19,6 +19,7 @@ from patina_assets.pipeline.formats import (
     encode_pairs,
     encode_relations,
     keep_items,
+    keep_relations,
 )
 from patina_assets.pipeline.stages.display import Column, Table
 from patina_assets.pipeline.stages.stage import (
@@ -212,12 +213,14 @@ def build_pairs(projection: ProjectionRecipe, pair_type: PairType, rows: Mapping
             [texts[row][:SAMPLE_CHARACTERS] for row in triplet] for triplet in triplets[:SAMPLE_TRIPLETS].tolist()
         ],
     }
+    file = RelationsFile(relations, triplets, training_triplets)
     contents = {
         PAIRS: encode_pairs(texts, triplets),
         ITEMS: encode_items(items),
-        RELATIONS: encode_relations(RelationsFile(relations, triplets, training_triplets)),
+        RELATIONS: encode_relations(file),
     }
     keep_items(contents[ITEMS], items)
+    keep_relations(contents[RELATIONS], file)
     digests = hashed(contents)
     known = {KNOWN: encode_entity_relations(entity_relations(items, rows_of_texts, related))}
     return Built(contents | known, digests | hashed(known), digest_of_all(digests), facts)

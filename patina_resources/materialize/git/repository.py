@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from patina_resources.errors import PatinaError
@@ -153,8 +154,7 @@ class Repository:
 
     def commit_time(self, sha: str) -> str:
         """Return the author's time of a commit (ISO 8601)."""
-        printed = self.output("log", "--no-walk", "--format=%at%n%aI%n%ct%n%cI", sha, "--").decode().split("\n")
-        return commit_time(printed[:4], lambda: self.raw_commit(sha)).text
+        return _commit_time(self, sha)
 
     def raw_commit(self, sha: str) -> bytes:
         """Return a commit object as it is stored."""
@@ -181,6 +181,13 @@ class Repository:
 
     def _no_worktree(self) -> dict[str, str]:
         return {"GIT_INDEX_FILE": str(self.git_dir / "no-index-is-read")}
+
+
+# Each scraper of a run asks for that of HEAD.
+@lru_cache(maxsize=16)
+def _commit_time(repository: Repository, sha: str) -> str:
+    printed = repository.output("log", "--no-walk", "--format=%at%n%aI%n%ct%n%cI", sha, "--").decode().split("\n")
+    return commit_time(printed[:4], lambda: repository.raw_commit(sha)).text
 
 
 def find_repository(folder: Path) -> Repository:

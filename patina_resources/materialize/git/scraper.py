@@ -44,10 +44,11 @@ def scrape_git(repository: Repository, writer: EventlogWriter, *, full: bool, pr
     head, edge = repository.head(), repository.shallow_edge()
     if head is None:
         return ScraperReport("git", skipped=("git: there are no commits yet",))
-    live = writer.live_sources(COMMIT)
     last, last_edge = writer.state(HEAD_KEY), frozenset((writer.state(EDGE_KEY) or "").split())
     if (last, last_edge) == (head, edge) and not full:
-        return ScraperReport("git", known=_counts(len(live)), skipped=tuple(_shallow(edge)))
+        known = writer.live_counts("git").get(COMMIT, 0)
+        return ScraperReport("git", known=_counts(known), skipped=tuple(_shallow(edge)))
+    live = writer.live_sources(COMMIT)
     since = last if last and last_edge == edge and not full and _exists(repository, last) else None
     # An edge commit was written without its files: once its parents are here, it is written anew.
     gone = live.keys() & (_gone(repository, live, head, since, edge) | (last_edge - edge))
