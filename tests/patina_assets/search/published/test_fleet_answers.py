@@ -168,7 +168,7 @@ def test_settings_that_say_too_little_are_named(server: PostgresServer, monkeypa
     refused(patina("scry", "--fleet", "merger"), "PATINA_FLEET_DSN")
     monkeypatch.setenv("PATINA_FLEET_DSN", server.dsn("reader", READER_PASSWORD))
     assert asked("merger with Zanzibar")[0][0] == "hidden"
-    refused(patina("scry", "merger", "--group", "x"), "go with --fleet")
+    refused(patina("scry", "merger", "--group", "x"), "need --fleet")
 
 
 def test_tables_of_another_version_are_refused(server: PostgresServer) -> None:
