@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from patina_assets.passages.passage import Group
 from patina_assets.search.asking import question_model
 from patina_assets.search.asking.question_model import ASKS, COMMA, CONSTANT, LENGTH, leanings, part_of, signs_of
+from patina_assets.search.questions import counted
 from patina_assets.search.searcher import Searcher
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import find_project
@@ -63,7 +64,7 @@ def example(searcher: Searcher, question: Question) -> Example | None:
     except PatinaError:
         return None
     spec, vector = searcher.indexes.spec, searcher.indexes.vector(text)
-    leaning = leanings(text, spec, vector)
+    leaning = counted(text, leanings(text, spec, vector))
     groups: dict[Group, list[int]] = {}
     for place, hit in enumerate(hits):
         if hit.passage is not None:
@@ -122,7 +123,8 @@ def fitted(examples: list[Example], found: Floats) -> Floats:
 
 def rank(entry: Example, added: dict[Group, float]) -> int | None:
     """Return the rank of the first answer in one list."""
-    worth = {group: np.exp(exponent + added.get(group, 0.0)) for group, exponent in entry.offsets.items()}
+    counts = counted(entry.question["question"], added)
+    worth = {group: np.exp(exponent + counts.get(group, 0.0)) for group, exponent in entry.offsets.items()}
     answers = [worth[group] * shares[at - 1] for group, (shares, at) in entry.shares.items() if at]
     if not answers:
         return None

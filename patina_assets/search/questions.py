@@ -94,7 +94,7 @@ def asked_for(
         weights: How much each sign counts.
         leaning: What is learned of such questions, from `leanings`.
     """
-    added = {group: max(value, 0.0) if _names(question, group) else value for group, value in leaning.items()}
+    added = counted(question, leaning)
     exponents = {
         group: weights.prior[group] + _rules(question, group, weights) + added.get(group, 0.0)
         + weights.named * (group in named) + weights.coverage * seen.coverage + weights.cosine * seen.cosine
@@ -105,8 +105,10 @@ def asked_for(
     return {group: value / total for group, value in raised.items()}
 
 
-def _names(question: str, group: Group) -> bool:
-    return group is Group.COMMITS and NAMES_COMMITS.search(question) is not None
+def counted(question: str, leaning: Mapping[Group, float]) -> dict[Group, float]:
+    """Return what counts of a leaning: nothing that speaks against commits where they are asked for by name."""
+    named = {Group.COMMITS} if NAMES_COMMITS.search(question) else set[Group]()
+    return {group: max(value, 0.0) if group in named else value for group, value in leaning.items()}
 
 
 def _rules(question: str, group: Group, weights: Weights) -> float:

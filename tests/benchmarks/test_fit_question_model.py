@@ -24,3 +24,15 @@ def test_a_word_that_commits_answer_is_learned() -> None:
     assert rank(examples[0], {}) == 4
     assert rank(examples[0], dict(zip(GROUPS, found[0] @ weights, strict=True))) == 2
     assert rank(examples[1], dict(zip(GROUPS, found[1] @ weights, strict=True))) == 2
+
+
+def test_nothing_counts_against_commits_that_are_asked_for_by_name() -> None:
+    shares = {Group.CODE: (SHARES, None), Group.COMMITS: (SHARES, 1)}
+    offsets = {Group.CODE: -0.5, Group.COMMITS: 0.0}
+    by_name, other = (
+        Example({"question": text}, np.zeros(0), offsets, shares)
+        for text in ("which commit made it slow", "it was slow")
+    )
+    assert rank(by_name, {}) == rank(other, {}) == 1
+    against = {Group.COMMITS: -3.0}
+    assert (rank(by_name, against), rank(other, against)) == (1, 3)
