@@ -220,7 +220,7 @@ def test_a_question_of_many_words_from_stdin_and_with_dashes(monkeypatch: pytest
     asked: list[str] = []
 
     class Told:
-        def __init__(self, _: Project) -> None: ...
+        def __init__(self, *_: object) -> None: ...
 
         def answer(self, query: str, *_: object) -> None:
             asked.append(query)

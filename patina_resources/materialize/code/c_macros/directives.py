@@ -14,7 +14,7 @@ CONDITIONAL = re.compile(rb"[ \t]*#[ \t]*(if|ifdef|ifndef|elif|elifdef|elifndef|
 BEGINNINGS = frozenset({b"if", b"ifdef", b"ifndef"})
 NEVER = re.compile(rb"[ \t]*0[ \t\r]*(?:/[/*].*)?", re.DOTALL)
 # In the grammar, a comment ends the text of a macro, and what follows it is read as code.
-COMMENT = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|(?P<comment>/\*(?:[^*\n]|\*(?!/))*+\*/)(?=[ \t]*+[^ \t\r\n])')
+COMMENT = re.compile(rb'"(?:[^"\\\n]|\\.)*+"?+|/\*(?:[^*\n]|\*(?!/))*+(?:(?P<end>\*/)(?=[ \t]*+[^ \t\r\n]))?+')
 OPEN, CLOSED = frozenset({b"(", b"[", b"{"}), frozenset({b")", b"]", b"}"})
 # After one of these, a statement or expression goes on.
 INNER = frozenset(b", > < = & | + - * / % ? ! . ::".split())
@@ -104,7 +104,7 @@ def _keep_macro(changed: bytearray, start: int, end: int, *, is_inside: bool) ->
         _blank(changed, start, end)
         return
     for found in COMMENT.finditer(bytes(changed[start:end])):
-        if found["comment"]:
+        if found["end"]:
             _blank(changed, start + found.start(), start + found.end())
 
 
