@@ -85,7 +85,7 @@ def drift_chart(shares: Sequence[float], trained: Sequence[int]) -> str:
         f"<path stroke='silver' d='M{MARGIN},{MARGIN}V{floor}H{WIDTH - MARGIN}'/>",
         _text(MARGIN, HEIGHT - 4, "gray", f"{len(points)} builds"),
         _text(200, HEIGHT - 4, COLOURS[1], f"trained {len(trained)} times"),
-        _text(MARGIN, 9, COLOURS[0], f"drift {_ends(points)}, at most {most:.3g}"),
+        _text(MARGIN, 9, COLOURS[0], f"drift {_ends(points)}, at most {max(shares):.3g}"),
         _polyline(_places(points, last, scale), COLOURS[0]),
         *([f"<path stroke='{COLOURS[1]}' stroke-width='6' stroke-linecap='round' d='{dots}'/>"] if dots else []),
     ]

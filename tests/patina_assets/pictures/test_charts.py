@@ -89,6 +89,7 @@ def test_drift_over_time_is_a_line_that_fits_the_page() -> None:
     )
     assert ((line.get("d") or "").count("l"), (dots.get("d") or "").count("z")) == (19, 20)
     assert "drift 0.01 to 0.05, at most 0.2" in svg
+    assert "drift 0 to 0, at most 0<" in drift_chart([0.0, 0.0], [0])
     assert len(image_markdown(svg, "drift")) < INLINE_LIMIT
     assert "drift 0 to 0" in drift_chart([0.0, 0.0], [])
 
