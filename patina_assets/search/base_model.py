@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # search answers without loading what trains and parses
 MODEL_STAGE = "model"
 # Models that look words up.
 STATIC_MODELS = frozenset({CORPUS_STATIC, ENGLISH_STATIC})
+# What such a model counts in a question, beside one that knows what words mean together (docs/search.md).
+WORDS_SHARE = 0.5
 # Where projects kept their models before there was a mothership.
 OLD_MODELS = Path("resources") / "models"
 
@@ -55,6 +57,24 @@ def model_name(recipe: "Recipe", project: Project) -> str:
 def is_static(spec: BaseSpec) -> bool:
     """Return whether a base model knows words alone, and not what they mean together."""
     return all(part.name in STATIC_MODELS for part in spec.parts)
+
+
+def asked_with(spec: BaseSpec, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a question's vector as passages are asked with it, float32 [dims], of unit length or zeros.
+
+    Beside a model that knows what words mean together, one that knows words alone counts less: words are looked for
+    already.
+
+    Args:
+        spec: The base model.
+        vector: From `embed_query`.
+    """
+    if len(spec.parts) == 1 or is_static(spec):
+        return vector
+    shares = [WORDS_SHARE if part.name in STATIC_MODELS else 1.0 for part in spec.parts]
+    weighted = vector * np.repeat(np.asarray(shares, np.float32), [part.dims for part in spec.parts])
+    length = float(np.linalg.norm(weighted))
+    return weighted / np.float32(length) if length else weighted
 
 
 def base_model(recipe: "Recipe", project: Project, registry: Registry) -> BaseSpec:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from patina_assets.learning.projection import Projection, from_safetensors
 from patina_assets.learning.verdict import takes_part, validation_gain
-from patina_assets.search.base_model import base_files, base_settings, embed_query
+from patina_assets.search.base_model import asked_with, base_files, base_settings, embed_query
 from patina_assets.search.built import (
     BASE,
     LEXICAL,
@@ -51,17 +51,20 @@ class OpenIndex:
     index: "Index"
     file: SearchFile
     projection: Projection | None
+    spec: BaseSpec
+
+    def asked_with(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a question's base-model vector, float32 [dim], as the index is asked with it."""
+        return asked_with(self.spec, vector) if self.projection is None else self.projection.apply_one(vector)
 
     def nearest(self, vector: NDArray[np.float32], k: int) -> Iterable[tuple[int, float]]:
         """Return keys of k items and their cosines, nearest first.
 
         Args:
-            vector: A base-model vector, float32 [dim].
+            vector: A question's base-model vector, float32 [dim].
             k: Number of items.
         """
-        if self.projection is not None:
-            vector = self.projection.apply_one(vector)
-        return self.around(vector, k)
+        return self.around(self.asked_with(vector), k)
 
     def around(self, vector: NDArray[np.float32], k: int) -> Iterable[tuple[int, float]]:
         """Return keys of k items and their cosines, nearest first.
@@ -147,7 +150,7 @@ class Indexes:
             file = (PassageFile if name == BASE else SearchFile)(search, paths.search.name)
             weights = file.weights
             projection = from_safetensors(weights, paths.search.name) if weights is not None else None
-            self._open[name] = OpenIndex(name, load_index(index, str(paths.index)), file, projection)
+            self._open[name] = OpenIndex(name, load_index(index, str(paths.index)), file, projection, self.spec)
         return self._open[name]
 
     def no_part(self, name: str) -> str | None:

@@ -195,9 +195,10 @@ class Searcher:
         if thing.group is not Group.CODE or NAMES in thing.ranks:
             return thing
         definitions = self._indexes.passages().definitions(thing.name, MOST_DEFINITIONS)
-        vectors = self._indexes.opened(BASE).vectors([entry.key for entry in definitions])
+        base = self._indexes.opened(BASE)
+        vectors = base.vectors([entry.key for entry in definitions])
         words = {entry.key: entry.score for entry in lists[Group.CODE].get(WORDS, ())}
-        nearest = nearest_definitions(definitions, (vectors @ vector).tolist(), words, coverage)
+        nearest = nearest_definitions(definitions, (vectors @ base.asked_with(vector)).tolist(), words, coverage)
         return replace(thing, keys=tuple(dict.fromkeys((*nearest, *thing.keys))))
 
     def _reranked(self, name: str, query: str, hits: list[Hit], missing: dict[str, str]) -> tuple[list[Hit], str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from patina_assets.search.asking.filters import MOST_PATTERN_CHARACTERS, NO_FILTERS, Filters
 from patina_assets.search.asking.question_model import leanings
-from patina_assets.search.base_model import base_settings, embed_query, is_static
+from patina_assets.search.base_model import asked_with, base_settings, embed_query, is_static
 from patina_assets.search.fusion import Hit
 from patina_assets.search.published.passages import PublishedPassages, Scope
 from patina_assets.search.published.session import asking, seen_projects
@@ -101,7 +101,7 @@ def answer_of_fleet(
     with asking(connection, address, own) as seen:
         model = stored_model(seen)
         spec, files = _model(model, mothership())
-        vector = embed_query(spec, files, question.text)
+        vector = asked_with(spec, embed_query(spec, files, question.text))
         projects = seen_projects(seen, question.projects)
         scope = Scope(question.filters, projects, question.projects is None)
         if not projects:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,16 @@ from small_project import patina, set_validation_gain
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group
 from patina_assets.search.asking.filters import Filters
+from patina_assets.search.base_model import asked_with
 from patina_assets.search.built import BASE, LEXICAL, IndexesAhead, read_index
 from patina_assets.search.index import IndexOptions, build_index, load_index
 from patina_assets.search.indexes import OpenIndex
 from patina_assets.search.lexical import match_expression
 from patina_assets.search.search_file import SearchFile, encode_search
 from patina_assets.search.searcher import Searcher
+from patina_resources.embedding.side_by_side import BaseSpec
 from patina_resources.errors import PatinaError
+from patina_resources.models.registry import ModelSpec
 from patina_resources.project.project import find_project
 from patina_resources.store.artifacts import publish_stage
 from patina_resources.store.manifests import read_manifest
@@ -165,9 +169,28 @@ def test_words_that_no_item_has_leave_the_lexical_list_out(searcher: Searcher) -
 def test_states_are_not_asked_for(kind: str, asked_for: bool) -> None:
     items = [Item(kind, "src/a.py src/b.py")]
     index = load_index(build_index(np.eye(1, 4, dtype=np.float32), IndexOptions()), "x.usearch")
-    opened = OpenIndex("x", index, SearchFile(encode_search(items, {}, None), "x.search.db"), None)
+    spec = BaseSpec((ModelSpec("m", 4, 8, "mean"),))
+    opened = OpenIndex("x", index, SearchFile(encode_search(items, {}, None), "x.search.db"), None, spec)
     assert opened.answers_questions() == asked_for
     assert list(opened.nearest(np.eye(1, 4, dtype=np.float32)[0], 3)) == [(0, pytest.approx(1))]
+
+
+def test_a_model_of_words_counts_less_beside_one_of_meanings() -> None:
+    words, english, meanings = (ModelSpec(name, 2, 8, "mean") for name in ("corpus-static", "english-static", "m"))
+    vector = np.asarray([0.6, 0.0, 0.0, 0.8], np.float32)
+    asked = asked_with(BaseSpec((meanings, words)), vector)
+    assert asked.dtype == np.float32
+    assert np.linalg.norm(asked) == pytest.approx(1)
+    assert asked[3] / asked[0] == pytest.approx(0.5 * 0.8 / 0.6)
+    for unchanged in (BaseSpec((words, english)), BaseSpec((meanings, replace(meanings, name="n")))):
+        assert asked_with(unchanged, vector) == pytest.approx(vector)
+    assert not asked_with(BaseSpec((meanings, words)), np.zeros(4, np.float32)).any()
+    file = SearchFile(encode_search([Item("note", "a"), Item("note", "b")], {}, None), "x.search.db")
+    index = load_index(build_index(np.eye(4, dtype=np.float32)[[0, 2]], IndexOptions()), "x.usearch")
+    opened = OpenIndex("x", index, file, None, BaseSpec((words, meanings)))
+    near = np.asarray([0.8, 0.0, 0.6, 0.0], np.float32)
+    assert [key for key, _ in opened.nearest(near, 2)] == [1, 0]
+    assert [key for key, _ in opened.around(near, 2)] == [0, 1]
 
 
 def test_without_an_index_of_words_search_falls_back(built_root: Path, tmp_path: Path) -> None:
