@@ -27,7 +27,7 @@ from patina_assets.search.searcher import Searcher
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import find_project
 
-MODELS = ("corpus-static+english-static", "all-minilm-l6-v2")
+MODELS = ("corpus-static+english-static", "all-minilm-l6-v2", "all-minilm-l6-v2+corpus-static")
 DEPTH, FIRST = 50, 3
 RESULTS = 400
 ONE, TOLD, EXACT = "one list", "told", "exact"
