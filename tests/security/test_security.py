@@ -7,6 +7,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -169,11 +170,11 @@ def listening_addresses(group: int) -> Iterator[tuple[str, int]]:
     """Yield address and port of each TCP socket on which a process of a group listens."""
     inodes = set()
     for process in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):  # it has ended meanwhile
             if int((process / "stat").read_text().rsplit(")", 1)[1].split()[2]) == group:
-                inodes |= {str(handle.readlink()) for handle in (process / "fd").iterdir()}
-        except OSError:  # it has ended meanwhile
-            continue
+                for handle in (process / "fd").iterdir():
+                    with suppress(OSError):  # it has been closed meanwhile, and the others are there
+                        inodes.add(str(handle.readlink()))
     for table in ("tcp", "tcp6"):
         for line in (Path("/proc/net") / table).read_text().splitlines()[1:]:
             (
