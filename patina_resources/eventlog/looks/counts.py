@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from patina_resources.documents.json_value import json_value
 from patina_resources.eventlog.live import TAKEN_BACK
-from patina_resources.eventlog.looks.since import Extent, extent_of, touched_since
+from patina_resources.eventlog.looks.since import MOST_SEQ, Extent, decoded_extent, extent_of, touched_since
 from patina_resources.eventlog.payloads import readable
 
 # Where there are more types and files, they are counted each time: what is remembered is written as a whole.
@@ -89,6 +89,8 @@ def _decoded(remembered: str | None) -> LiveCounts | None:
     try:
         content = json_value((remembered or "").encode())
         columns = zip(content["types"], content["files"], content["numbers"], strict=True)
-        return LiveCounts(Extent(**content["extent"]), {(str(kind), file): int(count) for kind, file, count in columns})
+        counts = {(str(kind), file): int(count) for kind, file, count in columns}
+        is_possible = all(0 < count <= MOST_SEQ for count in counts.values())
+        return LiveCounts(decoded_extent(content["extent"]), counts) if is_possible else None
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

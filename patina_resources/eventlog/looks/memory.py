@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from patina_resources.documents.json_value import json_value
-from patina_resources.eventlog.looks.since import NO_EXTENT, Extent
+from patina_resources.eventlog.looks.since import NO_EXTENT, Extent, decoded_extent
 from patina_resources.store.trust import is_keyed_digest, keyed_digest
 
 PURPOSE = "look at an eventlog"
@@ -98,7 +98,7 @@ def decode_memory(document: bytes) -> LookMemory:
         known = {
             str(key): SourceDigest(str(entry["digest"]), int(entry["rows"])) for key, entry in content["known"].items()
         }
-        return LookMemory(str(content["probe"]), Extent(**content["extent"]), known, str(content["warning"]))
+        return LookMemory(str(content["probe"]), decoded_extent(content["extent"]), known, str(content["warning"]))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return LookMemory()
 

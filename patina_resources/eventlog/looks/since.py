@@ -6,6 +6,7 @@ what events of a type say is as it was, unless one of this type was appended or 
 
 import hashlib
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from patina_resources.eventlog.live import TAKEN_BACK
@@ -41,6 +42,22 @@ class Extent:
 
 
 NO_EXTENT = Extent("", 0, 0, "")
+# SQLite has no larger one.
+MOST_SEQ = 2**63 - 1
+
+
+def decoded_extent(content: Mapping[str, object]) -> Extent:
+    """Return an extent of what was remembered as JSON.
+
+    Raises:
+        ValueError: It is none, as where somebody else has written it.
+        KeyError: A part of it is missing.
+    """
+    file, count, last_seq, last_row = (content[name] for name in ("file", "count", "last_seq", "last_row"))
+    numbers = [number for number in (count, last_seq) if type(number) is int and 0 <= number <= MOST_SEQ]
+    if len(numbers) < 2 or not isinstance(file, str) or not isinstance(last_row, str):
+        raise ValueError(f"no extent of an eventlog: {content!r:.80}")
+    return Extent(file, numbers[0], numbers[1], last_row)
 
 
 def extent_of(connection: sqlite3.Connection, file: str) -> Extent:

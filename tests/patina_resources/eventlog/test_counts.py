@@ -1,8 +1,10 @@
 """Counts of live events that are remembered: equal to a fresh count after any appends and retractions."""
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +84,19 @@ def test_too_many_are_not_remembered(writer: EventlogWriter, monkeypatch: pytest
     writer.remember_counts(KINDS)
     assert writer.state(f"{COUNTS_KEY}code") is None
     assert writer.live_files("code") == {"a.py", "b.py"}
+
+
+@pytest.mark.parametrize("forged", [
+    {"extent": {"last_seq": "abc"}}, {"extent": {"last_seq": 10**30}}, {"extent": {"last_seq": [1]}},
+    {"extent": {"count": "x"}}, {"extent": {"count": -1}}, {"extent": {"last_row": [1]}}, {"extent": {"file": None}},
+    {"numbers": [10**400]}, {"numbers": [-5]}, {"numbers": ["x"]},
+])  # fmt: skip
+def test_what_somebody_else_wrote_is_counted_anew(writer: EventlogWriter, forged: dict[str, Any]) -> None:
+    append(writer, "code.file", "a.py")
+    writer.remember_counts(KINDS)
+    content = json.loads(writer.state(f"{COUNTS_KEY}code") or "")
+    changed = {**content, **forged, "extent": {**content["extent"], **forged.get("extent", {})}}
+    with writer.transaction():
+        writer.set_state(f"{COUNTS_KEY}code", json.dumps(changed))
+    append(writer, "code.file", "b.py")
+    assert remembered(writer, "code") == fresh(writer, "code")
