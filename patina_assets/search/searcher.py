@@ -21,6 +21,7 @@ from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
 from patina_assets.search.passage_file import Found
 from patina_assets.search.question_lists import GroupLists, hit, merged, named, ranked_answer, word_lists
 from patina_assets.search.ranking import (
+    COSINE_POWER,
     NAMES,
     OWN_WORDS_SHARE,
     TOUCHED,
@@ -28,6 +29,7 @@ from patina_assets.search.ranking import (
     VECTORS,
     WORDS,
     RankedThing,
+    demoted,
     lacking,
     nearest_definitions,
     rank_group,
@@ -70,6 +72,23 @@ class Answer:
     doubtful: bool = False
     caution: str = ""
     reranked: str = ""
+
+
+@dataclass(frozen=True)
+class AskedLists:
+    """What the lists of a question hold.
+
+    Attributes:
+        lists: Passages, best first, by group and by name of a list.
+        vector: Of the question, float32 [dim]; None where there is none that indexes can be asked for.
+        by_group: The vectors that passages of some groups were asked with instead.
+        cosines: By group of `by_group`, how near its nearest passage is to `vector`.
+    """
+
+    lists: GroupLists
+    vector: NDArray[np.float32] | None
+    by_group: Mapping[Group, NDArray[np.float32]]
+    cosines: Mapping[Group, float]
 
 
 def refuse_empty(query: str) -> None:
@@ -164,7 +183,8 @@ class Searcher:
         is_there = bool(self._indexes.whole([BASE], missing)) or self._indexes.has_passages()
         if not is_there and not words_only and filters == NO_FILTERS:
             return self._without_passages(query, k, left_out, missing)
-        lists, vector = self._lists(query, k, filters, left_out, missing, words_only=words_only)
+        asked = self._lists(query, k, filters, left_out, missing, words_only=words_only)
+        lists, vector = asked.lists, asked.vector
         if not lists:
             return self._nothing(query, filters, left_out, missing)
         name = None if words_only else self._project.config.reranker
@@ -172,11 +192,14 @@ class Searcher:
         share = OWN_WORDS_SHARE if self._indexes.knows_own_words_alone else 1.0
         most = k if name is None else max(k, RERANKED)
         leaning = leanings(query, spec, vector)
-        ranked = ranked_answer(file, query, lists, most, is_static=is_static(spec), leaning=leaning, share=share)
+        ranked = ranked_answer(
+            file, query, lists, most, is_static=is_static(spec), leaning=leaning, share=share, cosines=asked.cosines
+        )
         things = ranked.things
         if vector is not None and BASE not in missing and lacking(ranked.coverage):
+            of_code = asked.by_group.get(Group.CODE, vector)
             first = [
-                (self._told_by(thing, lists, vector, ranked.coverage), score) for thing, score in things[:LOOKED_INTO]
+                (self._told_by(thing, lists, of_code, ranked.coverage), score) for thing, score in things[:LOOKED_INTO]
             ]
             things = [*first, *things[LOOKED_INTO:]]
         hits = [hit(file, thing, score) for thing, score in things]
@@ -219,8 +242,8 @@ class Searcher:
         missing: dict[str, str],
         *,
         words_only: bool,
-    ) -> tuple[GroupLists, NDArray[np.float32] | None]:
-        """Return the lists of each group, and the question's vector where it has one that indexes can be asked for."""
+    ) -> AskedLists:
+        """Return the lists of each group, and the vectors that indexes were asked for."""
         file = self._indexes.passages()
         depth = min(max(DEPTH, k), MOST_NEIGHBOURS)
         # SQLite lets go of the interpreter while it looks for words, which takes as long as the question's vector does.
@@ -228,6 +251,10 @@ class Searcher:
         names = [] if words_only else self._taking_part(left_out)
         vector = None if words_only else self._comparable(query, names, left_out, missing)
         near = self._near(vector, depth, filters, missing)
+        vectors = {} if vector is None else self._indexes.vectors_by_group(query, vector)
+        nearest = {group: demoted(near[group], group, COSINE_POWER)[0].score for group in vectors if group in near}
+        for group, own in vectors.items():
+            near[group] = self._near(own, depth, filters, missing).get(group, [])
         projected = self._projected(vector, names, left_out, missing) if filters == NO_FILTERS else {}
         words = looked_for.result()
         if words is None and words_only:
@@ -241,7 +268,7 @@ class Searcher:
             paths = file.touched([commit.key for commit in commits])
             if touched := touched_files(commits, paths, lists[Group.CODE]):
                 lists[Group.CODE][TOUCHED] = touched
-        return lists, vector
+        return AskedLists(lists, vector, vectors, nearest)
 
     def _counts(self, lists: GroupLists) -> dict[str, int]:
         """Return how many passages each list gave."""
