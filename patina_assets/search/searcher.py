@@ -43,6 +43,8 @@ DEPTH = 100
 # A thing of an index may stand several times among its items.
 READ_PER_RESULT = 3
 PROJECTION_DEPTH = 10
+# Of passages that are near a group's own vector, so many times the depth are looked at: most are of that group.
+OWN_VECTOR_DEPTHS = 2
 # Of so many first results, all definitions are compared: of a file, as many passages of them. Each takes a millisecond.
 LOOKED_INTO, MOST_DEFINITIONS = 3, 500
 NO_LEXICAL = (
@@ -250,11 +252,8 @@ class Searcher:
         looked_for = self._beside.submit(word_lists, file, query, depth, filters)
         names = [] if words_only else self._taking_part(left_out)
         vector = None if words_only else self._comparable(query, names, left_out, missing)
-        near = self._near(vector, depth, filters, missing)
         vectors = {} if vector is None else self._indexes.vectors_by_group(query, vector)
-        nearest = {group: demoted(near[group], group, COSINE_POWER)[0].score for group in vectors if group in near}
-        for group, own in vectors.items():
-            near[group] = self._near(own, depth, filters, missing).get(group, [])
+        near, nearest = self._near(vector, vectors, depth, filters, missing)
         projected = self._projected(vector, names, left_out, missing) if filters == NO_FILTERS else {}
         words = looked_for.result()
         if words is None and words_only:
@@ -294,13 +293,32 @@ class Searcher:
         return None
 
     def _near(
-        self, vector: NDArray[np.float32] | None, depth: int, filters: Filters, missing: Mapping[str, str]
-    ) -> dict[Group, list[Found]]:
-        """Return the nearest passages by group."""
+        self,
+        vector: NDArray[np.float32] | None,
+        by_group: Mapping[Group, NDArray[np.float32]],
+        depth: int,
+        filters: Filters,
+        missing: Mapping[str, str],
+    ) -> tuple[dict[Group, list[Found]], dict[Group, float]]:
+        """Return the nearest passages by group, and how near that of a group of `by_group` is to `vector`."""
         if vector is None or BASE in missing:
-            return {}
-        scores = dict(self._indexes.opened(BASE).nearest(vector, len(Group) * depth))
-        return self._indexes.passages().found(scores, filters)
+            return {}, {}
+        base = self._indexes.opened(BASE)
+        own = dict(base.nearest(vector, len(Group) * depth))
+        others = {group: dict(base.nearest(other, OWN_VECTOR_DEPTHS * depth)) for group, other in by_group.items()}
+        # Each look at the file has its price, whatever it asks for.
+        every = dict.fromkeys((key for scores in (own, *others.values()) for key in scores), 0.0)
+        found = self._indexes.passages().found(every, filters)
+        near, nearest = {}, {}
+        for group, entries in found.items():
+            by_key = {entry.key: entry for entry in entries}
+            own_list, near[group] = (
+                [by_key[key]._replace(score=score) for key, score in scores.items() if key in by_key]
+                for scores in (own, others.get(group, own))
+            )
+            if group in others and own_list:
+                nearest[group] = demoted(own_list, group, COSINE_POWER)[0].score
+        return near, nearest
 
     def _projected(
         self,
