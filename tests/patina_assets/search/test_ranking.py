@@ -121,6 +121,12 @@ def test_a_list_of_more_weight_decides_which_passage_is_shown() -> None:
     assert (heavy.ranks, heavy.scores) == ({WORDS: 1, VECTORS: 1}, {WORDS: 9, VECTORS: 0.9})
 
 
+def test_the_first_passage_of_a_list_is_shown_rather_than_the_second_of_one_a_little_heavier() -> None:
+    words, vectors = [found(0, 9, "a")], [found(9, 0.9, "b"), found(1, 0.8, "a")]
+    things = rank_group(Group.CODE, {WORDS: words, VECTORS: vectors}, {VECTORS: 1.15})
+    assert {thing.name: thing.keys for thing in things}["a"] == (0, 1)  # 1/6 is more than 1.15/7
+
+
 @pytest.mark.parametrize("rest", [found(0, 9, "a", has_symbol=False), found(0, 9, "a", role=Role.INNER_TEST)])
 def test_a_definition_is_shown_rather_than_what_is_left_of_its_file_or_tests_it(rest: Found) -> None:
     def shown(others: int, group: Group = Group.CODE) -> int:
