@@ -186,10 +186,11 @@ def _place(source: SourceFile, node: Node, depth: int) -> dict[str, Any]:
 
 def _function(source: SourceFile, node: Node, path: Sequence[str], about: dict[str, Any], holder: Node | None) -> Fact:
     name = path[-1]
-    fields = {"name": name, **signature(source, node, name, holder), **about}
-    if head := source.heads.get(node.start_byte):
-        fields |= {"return_type": None, "doc": "\n".join(text for text in (head.title, about["doc"]) if text)}
-    if node.type in source.language.declarations and node.child_by_field_name("body") is None:
+    head = source.language.read_head(node, holder)
+    fields = {"name": name, **signature(source, node, name, head), **about}
+    if macro := source.heads.get(node.start_byte):
+        fields |= {"return_type": None, "doc": "\n".join(text for text in (macro.title, about["doc"]) if text)}
+    if node.type in source.language.declarations and head.body is None:
         fields["is_declaration"] = True
     return Fact("code.function", _qualified(source, path), fields)
 

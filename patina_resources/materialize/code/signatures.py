@@ -6,7 +6,7 @@ from typing import Any
 
 from tree_sitter import Node
 
-from patina_resources.materialize.code.languages.language import Patterns
+from patina_resources.materialize.code.languages.language import FunctionHead, Patterns
 from patina_resources.materialize.code.source import SourceFile
 
 MUTABLE_REFERENCE = re.compile(r"&\s*('\w+\s+)?mut\b")
@@ -14,9 +14,8 @@ SELF = re.compile(r"\bself\b")
 WORD = re.compile(r"@?\w+")
 
 
-def signature(source: SourceFile, node: Node, name: str, holder: Node | None) -> dict[str, Any]:
-    """Return the facts of a function's head, with the eventlog's keys; `holder` is the node right around it."""
-    head = source.language.read_head(node, holder)
+def signature(source: SourceFile, node: Node, name: str, head: FunctionHead) -> dict[str, Any]:
+    """Return the facts of a function's head, with the eventlog's keys."""
     parameters = _parameters(source, head.parameters)
     returned = source.text(head.returned).removeprefix(":").strip() or None
     borrowing = parameters if source.language.borrows else []

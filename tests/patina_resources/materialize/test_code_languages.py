@@ -274,7 +274,7 @@ def test_what_is_written_about_a_definition(language: str) -> None:
 def test_a_language_says_what_is_a_name_a_comment_mark_and_a_head() -> None:
     def head(node: Node, _holder: Node | None) -> FunctionHead:
         parameters = node.child_by_field_name("parameters")
-        return FunctionHead(parameters.named_children[1:] if parameters else (), None, None)
+        return FunctionHead(parameters.named_children[1:] if parameters else (), None, None, None)
 
     odd = replace(
         BY_NAME["Python"],
@@ -283,13 +283,14 @@ def test_a_language_says_what_is_a_name_a_comment_mark_and_a_head() -> None:
         comment_ends=re.compile(r"--$"),
         constructs=frozenset({"g"}),
         calls={"call": "constructor"},
+        declarations=frozenset({"function_definition"}),
         read_head=head,
     )
     source = b"#-- Of f. --\ndef f(self, x) -> int:\n    g(); h()\ndef F(): ...\n"
     found = read_facts(odd, source).facts
     (function,) = [fact for fact in found if fact.event_type == "code.function"]
     assert (function.key, function.fields["doc"], function.fields["parameters"]) == ("f", "Of f.", ["x"])
-    assert function.fields["return_type"] is None
+    assert (function.fields["return_type"], function.fields["is_declaration"]) == (None, True)
     assert [fact.fields["callee"] for fact in found if fact.event_type == "code.call"] == ["new h"]
     assert not replace(odd, without_new=frozenset({"call"})).creates("call")
 

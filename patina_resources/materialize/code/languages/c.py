@@ -36,6 +36,7 @@ def _head(node: Node, holder: Node | None) -> FunctionHead:
         parameters_of(_parameters(node)),
         returned_by(node),
         template.child_by_field_name("parameters") if template is not None else None,
+        node.child_by_field_name("body"),
     )
 
 

@@ -51,17 +51,19 @@ ImportReader = Callable[[Node, Text], Iterable[Import]]
 
 @dataclass(frozen=True)
 class FunctionHead:
-    """The nodes of a function's head.
+    """The nodes of a function.
 
     Attributes:
         parameters: Its parameters, and what else stands among them.
         returned: Its return type, or None.
         generics: What holds its type parameters, or None.
+        body: What it does, or None.
     """
 
     parameters: Sequence[Node]
     returned: Node | None
     generics: Node | None
+    body: Node | None
 
 
 # Reads the head of a function; the second argument is the node right around it, if it is one of the language's holders.
@@ -72,7 +74,8 @@ def head_by_fields(node: Node, _holder: Node | None) -> FunctionHead:
     """Return the nodes that stand in the fields that most grammars have."""
     single = node.child_by_field_name("parameter")  # `x => ...`
     parameters = [single] if single is not None else parameters_of(node.child_by_field_name("parameters"))
-    return FunctionHead(parameters, returned_by(node), node.child_by_field_name("type_parameters"))
+    generics, body = node.child_by_field_name("type_parameters"), node.child_by_field_name("body")
+    return FunctionHead(parameters, returned_by(node), generics, body)
 
 
 def parameters_of(held: Node | None) -> Sequence[Node]:

@@ -49,7 +49,8 @@ def _head(node: Node, _holder: Node | None) -> FunctionHead:
     lists = node.children_by_field_name("parameters")
     types = next((held for held in lists if held.type == TYPE_PARAMETERS), None)
     parameters = [parameter for held in lists if held.type != TYPE_PARAMETERS for parameter in held.named_children]
-    return FunctionHead(parameters, returned_by(node), types or node.child_by_field_name(TYPE_PARAMETERS))
+    generics, body = types or node.child_by_field_name(TYPE_PARAMETERS), node.child_by_field_name("body")
+    return FunctionHead(parameters, returned_by(node), generics, body)
 
 
 SCALA = language(
