@@ -48,6 +48,8 @@ SCALA = language(
     {"direct": "call_expression", "constructor": "instance_expression"},
     imports="import_declaration",
     read_imports=_imports,
+    holders="val_definition var_definition",
+    lambdas="lambda_expression",
     chains="call_expression field_expression generic_function generic_type stable_type_identifier",
     attributes="annotation",
     asides="annotation",
