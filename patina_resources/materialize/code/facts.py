@@ -10,7 +10,7 @@ one. Code outside of every function calls as `<module>`, or as the class or cons
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +59,18 @@ class FileFacts:
     unread_bytes: int
 
 
-def read_facts(language: Language, content: bytes, default_name: str = "default") -> FileFacts:
-    """Return what the file says. Never raises for any content, but see `code_worker` for hostile ones.
+def read_facts(
+    language: Language, content: bytes, default_name: str = "default", left_out: Iterable[slice] = ()
+) -> FileFacts:
+    """Return what the file says. Never raises for any content, but see `worker` for hostile ones.
 
     Args:
         language: The file's language.
         content: Its bytes.
         default_name: What a definition is called that has no name, but is all that the file exports.
+        left_out: Parts of it that are not to be parsed.
     """
-    parsed = parse(language, content)
+    parsed = parse(language, content, left_out)
     nodes = parsed.captures(relevant_nodes(language.name), relevant_kinds(language.name))
     source = SourceFile(language, content, parsed.unread_bytes > 0, default_name, parsed.heads)
     facts = list(_facts(source, nodes, Surroundings(source, parsed)))

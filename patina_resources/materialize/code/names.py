@@ -141,6 +141,8 @@ def _holder_names(source: SourceFile, holder: Node, node: Node) -> Sequence[str]
         case "pair":
             key = holder.child_by_field_name("key")
             return (_key(source, key),) if key is not None else ()
+        case "val_definition" | "var_definition":
+            return (source.text(holder.child_by_field_name("pattern")),)
         case "const_item" | "static_item" | "named_expression":
             return (source.text(holder.child_by_field_name("name")),)
         case "field_declaration":

@@ -33,8 +33,9 @@ C_SHARP = language(
     read_imports=_imports,
     holders="variable_declarator",
     lambdas="lambda_expression anonymous_method_expression",
-    chains="attribute conditional_access_expression element_access_expression element_binding_expression generic_name "
-    "invocation_expression member_access_expression member_binding_expression qualified_name",
+    chains="argument attribute bracketed_argument_list conditional_access_expression element_access_expression "
+    "element_binding_expression generic_name invocation_expression member_access_expression member_binding_expression "
+    "qualified_name",
     callee_fields={"object_creation_expression": "type"},
     directives=True,
     prefix="@",

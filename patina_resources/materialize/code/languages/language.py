@@ -9,7 +9,7 @@ from tree_sitter import Node
 # What most grammars call these things. A language whose grammar calls them otherwise says so.
 COMMENTS = "comment line_comment block_comment"
 ASIDES = "attribute_item decorator"
-ARGUMENTS = "argument_list arguments bracketed_argument_list token_tree"
+ARGUMENTS = "argument_list arguments token_tree"
 STRINGS = (
     "string string_literal raw_string_literal template_string concatenated_string interpreted_string_literal "
     "interpolated_string_expression verbatim_string_literal char_literal character_literal"
