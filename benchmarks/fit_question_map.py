@@ -31,7 +31,7 @@ from patina_assets.search.ranking import COSINE_POWER, ROLE_FACTORS
 from patina_assets.search.searcher import Searcher
 from patina_resources.arrays import Float32
 from patina_resources.models.cache import cached_model
-from patina_resources.models.registry import ModelSpec
+from patina_resources.models.registry import ModelSpec, RegistryEntry, model_digest
 from patina_resources.models.registry_files import load_registry
 from patina_resources.project.project import find_project
 from patina_resources.store.mothership import mothership
@@ -240,6 +240,14 @@ def packed(maps: Mapping[Group, QuestionMap]) -> bytes:
     return data.getvalue()
 
 
+def digests_on_hub(entry: RegistryEntry) -> list[str]:
+    """Return the digests of a model's files that the registry pins on the model hub: the same weights."""
+    if entry.hub is None:
+        return []
+    pins, hub = entry.hub.sha256, entry.hub
+    return [model_digest(pins[onnx], pins[hub.tokenizer]) for onnx in hub.onnx.values() if onnx in pins]
+
+
 def write(model: ModelSpec, digests: Sequence[str], data: bytes, taught_by: Sequence[Path]) -> None:
     """Write the maps of one model, and in `question_maps.json` which bytes and settings they belong to."""
     folder = Path(question_map.__file__).parent
@@ -281,8 +289,9 @@ def main() -> None:
             (options.folds / f"{name}.npz").write_bytes(packed(maps))
     if options.write:
         home = mothership()
-        spec = load_registry(home).resolve(options.model)
-        write(spec, [cached_model(home, spec).digest], packed(whole), options.questions)
+        entry = load_registry(home).entry(options.model)
+        digests = [cached_model(home, entry.spec).digest, *digests_on_hub(entry)]
+        write(entry.spec, digests, packed(whole), options.questions)
 
 
 if __name__ == "__main__":
