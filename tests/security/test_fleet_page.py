@@ -1,8 +1,10 @@
 """The fleet's page and its tools for agents: who asks is said by the proxy alone, and sees what the groups may see."""
 
+import asyncio
 import json
+import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,18 @@ import pytest
 import uvicorn
 from browser import CHROMIUM, browser
 from eventlog_builder import function, note
-from fleet_proxy import SECRET, sent, served_fleet
+from fleet_proxy import DOOR, SECRET, sent, served_fleet
 from postgres_server import PostgresServer, psycopg
 from published_fleet import RECIPE, give_model, let_ask, make_projects, owner, publish_all
 from small_project import build, make_project
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Message
 from ui_server import ROOT
 
 from patina_assets.search.published.publishing import publish
+from patina_assets.serving.fleet.answers import FleetAnswers
+from patina_assets.serving.fleet.application import fleet_application
+from patina_resources.postgres.connection import MOST_CONNECTIONS
 from patina_resources.project.project import Project
 
 PAGES = ("/", "/patina", "/patina/", "/patina/fleet.js", "/patina/page.css", "/patina/api/v1/search?q=merger",
@@ -151,6 +157,56 @@ def test_two_agents_at_once_see_their_own(client: TestClient) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+class HeldAnswers(FleetAnswers):
+    """Answers that take until they are let go, with no store behind them."""
+
+    def __init__(self) -> None:
+        self.begun: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.may_end = threading.Semaphore(0)
+
+    def projects(self, groups: Sequence[str], _pattern: str | None) -> dict[str, Any]:
+        self.begun.put(groups[0])
+        assert self.may_end.acquire(timeout=SECONDS)
+        return {"version": 1, "projects": []}
+
+
+async def status_of(app: ASGIApp, path: str, groups: str) -> int:
+    """Return how a request of somebody in some groups is answered."""
+    bodies: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        if not bodies:
+            await asyncio.Event().wait()  # who asks stays
+        return bodies.pop()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in sent(groups).items()]
+    await app({"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}, receive, send)
+    return statuses[0]
+
+
+def test_who_asks_for_much_waits_behind_itself() -> None:
+    """All come by one proxy: their groups, their user and their program tell them apart."""
+    answers = HeldAnswers()
+    app = fleet_application(answers, DOOR)
+
+    async def tried() -> list[int]:
+        groups = [*["staff"] * (2 * MOST_CONNECTIONS), "board"]
+        tasks = [asyncio.create_task(status_of(app, "/patina/api/v1/projects", one)) for one in groups]
+        first = [await asyncio.to_thread(answers.begun.get, timeout=SECONDS) for _ in range(MOST_CONNECTIONS)]
+        assert first == ["staff"] * MOST_CONNECTIONS
+        answers.may_end.release()
+        assert await asyncio.to_thread(answers.begun.get, timeout=SECONDS) == "board"
+        answers.may_end.release(len(tasks))
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(tried()) == [200] * (2 * MOST_CONNECTIONS + 1)
 
 
 def test_an_agent_is_not_told_where_the_store_is(

@@ -53,15 +53,31 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        try:
-            async with self._turns.turn(client_of(HTTPConnection(scope))):
-                await answer_request(lambda: self._server, scope, receive, send)
-        except CrowdedError:
-            await crowded()(scope, receive, send)
+        client = client_of(HTTPConnection(scope))
+        await answer_in_turn(self._turns, client, lambda: self._server, scope, receive, send)
 
 
-async def answer_request(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request of an agent by a server that is made in a thread: to import the SDK takes a second."""
+async def answer_in_turn(
+    turns: Turns, client: str, make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer one request of an agent when it is its client's turn.
+
+    Args:
+        turns: Whose turn it is.
+        client: Who asks.
+        make: Makes the server, in a thread: to import the SDK takes a second.
+        scope: Of the request, as ASGI has it.
+        receive: Likewise.
+        send: Likewise.
+    """
+    try:
+        async with turns.turn(client):
+            await _answer(make, scope, receive, send)
+    except CrowdedError:
+        await crowded()(scope, receive, send)
+
+
+async def _answer(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] != "POST":  # there is no session to listen to, and none to end
         refusal = JSONResponse({"error": "only POST is answered here"}, 405, {"Allow": "POST"})
         await refusal(scope, receive, send)
