@@ -3,11 +3,13 @@
 import asyncio
 import json
 import queue
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
@@ -237,6 +239,69 @@ def served(server: PostgresServer) -> Iterator[str]:
         finally:
             web.should_exit = True
             thread.join(SECONDS)
+
+
+# What somebody behind the proxy bends on the way, byte by byte
+ASK = b"GET /patina/api/v1/projects HTTP/1.1\r\nHost: fleet\r\n"
+PROXY = f"X-Patina-Proxy: {SECRET}\r\n".encode()
+STAFF, BOARD = b"X-Forwarded-Groups: staff\r\n", b"X-Forwarded-Groups: board\r\n"
+END = b"Connection: close\r\n\r\n"
+HIDDEN_ASK = ASK + PROXY + BOARD + END
+
+
+@pytest.fixture(scope="module")
+def port(server: PostgresServer, projects: dict[str, Project]) -> Iterator[int]:
+    assert projects
+    with served(server) as address:
+        yield urlsplit(address).port or 0
+
+
+def sent_as_it_is(port: int, request: bytes) -> list[tuple[int, set[str]]]:
+    """Return the status of each answer, and the projects that it shows."""
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
+        connection.sendall(request)
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    answers = received.split(b"HTTP/1.1 ")[1:]
+    return [(int(answer[:3]), {name for name in ("open", "odd", "hidden") if f'"{name}"'.encode() in answer})
+            for answer in answers]  # fmt: skip
+
+
+def test_each_request_of_a_connection_has_groups_of_its_own(port: int) -> None:
+    seen, all_seen = {"open", "odd"}, {"open", "hidden"}
+    found = sent_as_it_is(
+        port, ASK + PROXY + STAFF + b"\r\n" + ASK + PROXY + BOARD + b"\r\n" + ASK + PROXY + STAFF + END
+    )
+    assert found == [(200, seen), (200, all_seen), (200, seen)]
+    assert sent_as_it_is(port, ASK + PROXY + BOARD + b"\r\n" + ASK + END) == [(200, all_seen), (403, set())]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (ASK + PROXY + STAFF + b" board\r\n" + END, 200),  # a line that goes on: the group `staff board`
+        (ASK + PROXY + STAFF + b"\t,board\r\n" + END, 400),
+        (ASK + PROXY + STAFF + b"X-Forwarded-Groups : board\r\n" + END, 400),
+        (ASK + PROXY + STAFF + b"X-Forwarded-Groups\r\n: board\r\n" + END, 400),
+        (ASK + PROXY + STAFF + BOARD + END, 400),
+        (ASK + PROXY + STAFF[:-2] + b"\x00,board\r\n" + END, 400),
+        (ASK + PROXY + STAFF[:-2] + b"\rX-Forwarded-Groups: board\r\n" + END, 400),
+        (ASK + PROXY + STAFF[:-2] + b"\nX-Forwarded-Groups: board\r\n" + END, 400),
+        (ASK + PROXY + STAFF[:-2] + "\uff0cboard\r\n".encode() + END, 400),  # a comma of another script
+        # A body that is a request, for who reads its length otherwise.
+        (ASK + PROXY + STAFF + f"Content-Length: {len(HIDDEN_ASK)}\r\n".encode() + END + HIDDEN_ASK, 200),
+        (ASK + PROXY + STAFF + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n" + END + b"0\r\n\r\n"
+         + HIDDEN_ASK, 200),
+        (ASK + PROXY + STAFF + b"Transfer-Encoding: xchunked\r\n" + END + HIDDEN_ASK, 400),
+        (ASK + PROXY + STAFF + b"Content-Length: 3\r\nContent-Length: 0\r\n" + END + HIDDEN_ASK, 400),
+        (ASK + PROXY + STAFF + b"Trailer: X-Forwarded-Groups\r\nTransfer-Encoding: chunked\r\n" + END
+         + b"0\r\n" + BOARD + b"\r\n", 200),
+        (ASK + PROXY + STAFF + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n" + END, 200),
+    ],
+)  # fmt: skip
+def test_a_bent_request_says_no_other_groups(port: int, request_: bytes, status: int) -> None:
+    found = sent_as_it_is(port, request_)
+    assert [code for code, _ in found] == [status]
+    assert "hidden" not in found[0][1]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
