@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ended_tests import end_with_fixtures
+from ended_tests import end_if_asked, end_with_fixtures
 from installations import give_key
 from made_once import choose_place
 
@@ -44,6 +44,11 @@ if (
 def pytest_configure() -> None:
     """Leave no server behind, however the tests end that can end themselves."""
     end_with_fixtures()
+
+
+def pytest_runtest_setup() -> None:
+    """End before a test that need not begin any more."""
+    end_if_asked()
 
 
 @pytest.fixture(autouse=True, scope="session")
