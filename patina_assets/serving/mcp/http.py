@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_assets.serving.mcp.tools import Tools
@@ -52,12 +52,19 @@ class Endpoint:
         return agent_server(Tools(lambda: self._answers))._lowlevel_server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request. Who reads the answer slowly holds no turn: it is sent after it."""
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
         try:
             async with self._turns.turn(client_of(HTTPConnection(scope))):
-                await answer_request(lambda: self._server, scope, receive, send)
+                await answer_request(lambda: self._server, scope, receive, keep)
         except CrowdedError:
             await crowded()(scope, receive, send)
+        for message in answer:
+            await send(message)
 
 
 async def answer_request(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send) -> None:
