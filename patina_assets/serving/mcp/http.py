@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_assets.serving.mcp.tools import Tools
@@ -62,6 +62,8 @@ async def answer_in_turn(
 ) -> None:
     """Answer one request of an agent when it is its client's turn.
 
+    Who reads the answer slowly holds no turn: it is sent after it.
+
     Args:
         turns: Whose turn it is.
         client: Who asks.
@@ -70,11 +72,18 @@ async def answer_in_turn(
         receive: Likewise.
         send: Likewise.
     """
+    answer: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        answer.append(message)
+
     try:
         async with turns.turn(client):
-            await _answer(make, scope, receive, send)
+            await _answer(make, scope, receive, keep)
     except CrowdedError:
         await crowded()(scope, receive, send)
+    for message in answer:
+        await send(message)
 
 
 async def _answer(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send) -> None:
