@@ -40,7 +40,6 @@ NO_OUTPUT = {
 }
 _PREAMBLE = re.compile(r"^(Errors whilst loading .*? Error 1: |Failure condition: )")
 _EXPECTED = re.compile(r"\.? Expected: .*$")
-# What the list of runs tells of a run: which command asked for it, and why.
 
 
 @contextmanager
