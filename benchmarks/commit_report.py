@@ -106,16 +106,14 @@ def fate_of(lines: Sequence[Line], projection: str) -> Fate:
 def worth_of(lines: Sequence[Line], projection: str, later: int) -> Worth | None:
     """Return what a projection was worth so many steps later; None where nothing was new.
 
+    Both arms are the same build at the first step: what was asked of that is left out.
+
     Args:
         lines: The lines of a replay.
         projection: Its name.
         later: How many steps after both arms were trained they were asked.
     """
-    asked = [
-        line
-        for line in _of(lines, "next")
-        if line["projection"] == projection and line["step"] - line["trained"] == later and line["queries"]
-    ]
+    asked = _asked(lines, projection, later)
     if not asked:
         return None
     queries = [line["queries"] for line in asked]
@@ -176,15 +174,22 @@ def _panels(name: str, lines: Sequence[Line]) -> dict[str, dict[str, list[tuple[
         for place, arm in enumerate((BY_DRIFT, ALWAYS))
     }
     panels = {f"{name}: CPU s, in all": totals}
-    asked = _of(lines, "next")
-    longest = max(line["step"] - line["trained"] for line in asked)
+    longest = max(line["step"] - line["trained"] for line in _of(lines, "next"))
     for projection in _projections(lines):
-        own = [line for line in asked if line["projection"] == projection and line["queries"]
-               and line["step"] - line["trained"] == longest]  # fmt: skip
-        if own:
+        if own := _asked(lines, projection, longest):
             points = {arm: [(line["step"], line[arm]) for line in own] for arm in (BY_DRIFT, ALWAYS)}
             panels[f"{name}: {projection}"] = points
     return panels
+
+
+def _asked(lines: Sequence[Line], projection: str, later: int) -> list[Line]:
+    """Return what both arms of a projection were asked so many steps later."""
+    return [
+        line
+        for line in _of(lines, "next")
+        if line["projection"] == projection and line["step"] - line["trained"] == later
+        and line["trained"] and line["queries"]
+    ]  # fmt: skip
 
 
 def _projections(lines: Sequence[Line]) -> list[str]:

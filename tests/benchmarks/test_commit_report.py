@@ -29,12 +29,13 @@ REPLAY = [
     step(0, list(NAMES)),
     *anew(0, 20.0, 10.0),
     step(1, []),
-    asked(0, 1, 0, None, None),
+    asked(0, 1, 5, 0.9, 0.9),  # the same build
     step(2, ["semantic"], {"semantic": "continued"}),
-    asked(0, 2, 30, 0.5, 0.4),
     *anew(2, 40.0, 30.0),
     step(3, ["semantic", "social"], {"social": "nothing_learned"}),
     asked(2, 3, 10, 0.2, 0.4),
+    asked(1, 3, 30, 0.5, 0.4),
+    asked(1, 2, 0, None, None),
     step(4, ["semantic"], model="built"),
     asked(2, 4, 10, 0.9, 0.8),
 ]
