@@ -83,7 +83,9 @@ def _panel(title: str, lines: Mapping[str, Points]) -> str:
     for part in range(5):
         x, y = LEFT + part / 4 * (WIDTH - LEFT - 10), HEIGHT - BOTTOM - part / 4 * (HEIGHT - BOTTOM - TOP)
         parts.append(f"<path d='M{LEFT} {y:.0f}H{WIDTH - 10}' stroke='#ddd'/>")
-        parts.append(f"<text x='{LEFT - 5}' y='{y + 4:.0f}' text-anchor='end'>{part / 4 * high:.3g}</text>")
+        value = part / 4 * high
+        told = f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+        parts.append(f"<text x='{LEFT - 5}' y='{y + 4:.0f}' text-anchor='end'>{told}</text>")
         parts.append(f"<text x='{x:.0f}' y='{HEIGHT - 10}' text-anchor='middle'>{part / 4 * right:.0f}</text>")
     for row, line in enumerate(lines.values()):
         path = "L".join(

@@ -60,8 +60,10 @@ def _item_line(item: Item) -> str:
     )
 
 
-def _json(value: object) -> str:
-    return encode_basestring_ascii(value) if isinstance(value, str) else json.dumps(value)
+def _json(value: str | int | None) -> str:
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    return "null" if value is None else json.dumps(value)
 
 
 def keep_items(data: bytes, items: Iterable[Item]) -> None:

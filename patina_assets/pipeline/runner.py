@@ -151,7 +151,7 @@ def run_stage(
         return StageOutcome(chosen, found, True, verdict.reasons, time.monotonic() - started)
     with _building(workspace, found.paths, f"building {chosen.place}"):
         settle(found.paths)
-        for folder in (workspace.project.data, found.paths.folder):
+        for folder in (workspace.project.data, workspace.project.corpus_model_folder(), found.paths.folder):
             remove_leftovers(folder)
         found, verdict = _decide(workspace, chosen, renew=renew)  # another process may have built it meanwhile
         if verdict.stays and not full:

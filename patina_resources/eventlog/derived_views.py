@@ -106,11 +106,12 @@ FUNCTION_FACTS = _filled(
     {
         "file": FILE,
         "name": _field("name"),
-        "parameters": "COALESCE((SELECT group_concat(value, ', ') FROM json_each(live.data, '$.parameters')), '')",
+        "parameters": "COALESCE((SELECT group_concat(value, ', ') FROM json_each(event.data, '$.parameters')), '')",
         **{flag: _field(flag) for flag in FUNCTION_FLAGS},
     },
-    f"FROM live WHERE event_type = 'code.function' AND {FILE} IS NOT NULL AND {_field('name')} IS NOT NULL "
-    "ORDER BY seq",
+    # Materialized: SQLite would otherwise look for each field whether the event is live.
+    "FROM (WITH event AS MATERIALIZED (SELECT seq, data FROM live WHERE event_type = 'code.function') "  # noqa: S608
+    f"SELECT * FROM event) AS event WHERE {FILE} IS NOT NULL AND {_field('name')} IS NOT NULL ORDER BY seq",
 )
 CALL_GRAPH = _filled(
     "call_graph",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from amounts import SEED, SOAK, amount
 from commands import CRASHES, Commands, Ended, write_step
-from faulty_projects import QUESTION, Change, copy, leftovers, lock_text, states, succeed
+from faulty_projects import QUESTION, Change, check_answer, copy, leftovers, lock_text, states, succeed
 from small_project import make_project
 
 from patina_resources.project.project import find_project
@@ -140,6 +140,27 @@ def test_what_is_continued_or_extended_is_whole_before(
     clean = copy(drift.changed, folder / "clean")
     succeed(commands, clean, "oxidize", "--full")
     assert states(clean) == states(project)
+
+
+@pytest.mark.skipif(not SOAK, reason="each file of two projects: in the long form only")
+def test_each_file_is_whole_before_weights_are_kept_or_continued(
+    commands: Commands, drift: Change, folder: Path
+) -> None:
+    files = artifact_files(drift.changed)
+    assert len(files) > 20
+    for number, file in enumerate(files):
+        project = copy(drift.changed, folder / "project")
+        place = find_project(project).data / file
+        content = place.read_bytes()
+        damages = list(damages_of(content, (), random.Random(SEED + number)))
+        place.write_bytes(damages[number % len(damages)].content)
+        built = commands.run(project, "oxidize")
+        assert built.code == 0, (file, built)
+        states(project)  # each file is what its manifest says
+        assert commands.run(project, "oxidize").out.startswith("nothing is stale"), file
+        assert check_answer(commands.run(project, "scry", QUESTION)), file
+        assert leftovers(project) == [], file
+        shutil.rmtree(project)
 
 
 @pytest.mark.parametrize("seed", range(amount(1, 20)))

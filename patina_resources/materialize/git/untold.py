@@ -31,13 +31,15 @@ FROM live, json_each(live.data, '$.files') AS file
 WHERE live.event_type = 'git.commit' AND file.type = 'object' AND json_type(file.value, '$.path') = 'text'
 GROUP BY 1
 """
+# Materialized: SQLite would otherwise look again for each field that is taken out of an event, and at each use of one.
 AUTHORS_SQL = """
-WITH person AS (
+WITH event AS MATERIALIZED (
+    SELECT source_id, data FROM live WHERE event_type = 'git.commit'
+), person AS MATERIALIZED (
     SELECT source_id AS sha, json_extract(data, '$.recorded_author') AS recorded,
            COALESCE(json_extract(data, '$.author_name'), '') AS name,
            COALESCE(json_extract(data, '$.author_email'), '') AS email
-    FROM live
-    WHERE event_type = 'git.commit'
+    FROM event
 )
 SELECT COALESCE(recorded, name || ' <' || email || '>'), name, email, MIN(sha)
 FROM person

@@ -1,6 +1,7 @@
 """Building a real small project, stage by stage, without Dagster."""
 
 import hashlib
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -135,6 +136,15 @@ def test_a_commit_that_leaves_the_pairs_as_they_are_stops_early(project: Project
     add_events(project, [commit("f" * 40, "src/alone.py", hour=500)])
     # The commit itself can be found.
     assert rebuilt(build(project)) == {f"{BASE}/{stage}" for stage in ("items", "embeddings", "index")}
+
+
+def test_what_a_killed_process_left_beside_the_model_is_removed(project: Project) -> None:
+    leftover = project.corpus_model_folder() / ".tmp-unseen.json.half"
+    leftover.write_bytes(b"half")
+    os.utime(leftover, (0, 0))
+    add_events(project, [commit("f" * 40, "src/parser/token.py", hour=900)])
+    assert not run_stage(workspace_of(project), BASE, "items", silent).reused
+    assert not leftover.exists()
 
 
 def test_a_repeated_commit_is_no_new_row(project: Project) -> None:
