@@ -61,6 +61,16 @@ DECLARED = {
         ["I.n"],
     ),
     "C#": ("interface I { void N(); }\nabstract class A { abstract void M(); int P() => 1; }", ["I.N", "A.M"], ["A.P"]),
+    "PHP": (
+        "<?php interface I { function m(); } abstract class A { abstract function q(); function r() {} }",
+        ["I::m", "A::q"],
+        ["A::r"],
+    ),
+    "Scala": (
+        "trait T { def q(x: Int): Int; def r: Int = 1 }\nabstract class A { def s(): Unit }",
+        ["T.q", "A.s"],
+        ["T.r"],
+    ),
     "Rust": ("trait T { fn q(&self); fn r(&self) {} }", ["T.q".replace(".", "::")], ["T::r"]),
     "C++": (
         "int proto(int);\nclass A { A(); virtual void v() = 0; static int *s(int a); void (*hook)(int); int x; A y(); "

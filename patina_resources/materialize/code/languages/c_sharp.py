@@ -27,6 +27,8 @@ C_SHARP = language(
         "type": "delegate_declaration",
     },
     {"direct": "invocation_expression", "constructor": "object_creation_expression"},
+    declarations="method_declaration",
+    constructs="nameof",
     imports="using_directive",
     read_imports=_imports,
     holders="variable_declarator",
