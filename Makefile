@@ -92,6 +92,7 @@ wheel: $(INSTALLED)
 	  ../venv/bin/patina init --no-build && ../venv/bin/patina materialize && \
 	  ../venv/bin/patina oxidize --only base && \
 	  ../venv/bin/patina scry "$(QUESTION)" -k 3 && ../venv/bin/patina map base --out ../map.html
+	PATINA_HOME="$(CURDIR)/build/wheel/home" $(BIN)/python tests/support/installed_ui.py build/wheel/venv/bin/patina build/wheel/repository
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps docs/plugins/*/
 	cd build/wheel/repository && PATINA_HOME="$(CURDIR)/build/wheel/home" ../venv/bin/patina doctor --json | \
 	  grep -c '"plugin ' | grep -x $(words $(wildcard docs/plugins/*/))

@@ -28,7 +28,7 @@ from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.base_model import embedder
 from patina_assets.search.passage_file import Found
-from patina_assets.search.published.answers import DEPTH, FleetQuestion, answer_of_passages
+from patina_assets.search.published.answers import NEAR_DEPTH, FleetQuestion, answer_of_passages
 from patina_assets.search.published.passages import PublishedPassages, Scope
 from patina_assets.search.published.publication import publish_built
 from patina_assets.search.published.publishable import Publishable
@@ -229,11 +229,11 @@ def one_question(
         projects = seen_projects(seen, project)
         scope = Scope(NO_FILTERS, projects, project is None)
         names = {entry.number: entry.name for entry in projects}
-        answer_of_passages(PublishedPassages(seen, scope, text), names, FleetQuestion(text), vector, spec)
+        answer_of_passages(PublishedPassages(seen, scope, text), names, FleetQuestion(text), lambda: vector, spec)
     measured.clock.append(time.perf_counter() - started)
     measured.processor.append(processor_seconds(backend) - used)
     with asking(connection, address, (group,)) as seen:
-        found = PublishedPassages(seen, scope, text).near(vector, DEPTH)
+        found = PublishedPassages(seen, scope, text).near(vector, NEAR_DEPTH)
         measured.recalls.append(recall(seen, vector, scope, found))
 
 

@@ -57,7 +57,7 @@ def project_definitions(start: Path | None = None, prefix: Sequence[str] = ()) -
         return dg.Definitions.merge(workspace_definitions(workspace, prefix=prefix), _automation(workspace, location))
     except PatinaError as error:
         sensor = oxidize_sensor(location, AutomationConfig(), broken=str(error))
-        beside = dg.Definitions(assets=_last_assets(root, prefix), sensors=[sensor])
+        beside = dg.Definitions(assets=_last_assets(root, prefix), sensors=[sensor, *_notices(root, prefix)])
         return dg.Definitions.merge(broken_recipe(str(error), prefix), beside)
 
 
@@ -65,6 +65,18 @@ def _until_it_is_back(root: Path, prefix: Sequence[str], reason: str) -> dg.Defi
     """Return what loads the definitions again once a project is there: its folder was moved, or is not mounted."""
     location = CodeLocation(root, definitions_digest(root, mothership()), tuple(prefix))
     return dg.Definitions(sensors=[oxidize_sensor(location, AutomationConfig(), broken=reason)])
+
+
+def _notices(root: Path, prefix: Sequence[str]) -> list[dg.SensorDefinition]:
+    """Return what tells of runs; none where the project cannot be read.
+
+    They stay while the recipe cannot be read: a round of the daemon that began before asks for them, too.
+    """
+    try:
+        project = find_project(root)
+    except PatinaError:
+        return []
+    return [failure_notice(project), build_notice(project, prefix)]
 
 
 def _last_assets(root: Path, prefix: Sequence[str]) -> list[dg.AssetSpec]:
@@ -134,11 +146,7 @@ def _automation(workspace: Workspace, location: CodeLocation) -> dg.Definitions:
     return dg.Definitions(
         jobs=[job, read, evaluate_job(workspace)],
         schedules=[nightly_schedule(location, automation, project.config_file)],
-        sensors=[
-            oxidize_sensor(location, automation),
-            failure_notice(project),
-            build_notice(project, location.prefix),
-        ],
+        sensors=[oxidize_sensor(location, automation), *_notices(project.root, location.prefix)],
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ended_tests import end_if_asked, end_with_fixtures
 from installations import give_key
 from made_once import choose_place
 
@@ -38,6 +39,16 @@ if (
     and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC  # as in a container: tests start programs that they write
 ):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_configure() -> None:
+    """Leave no server behind, however the tests end that can end themselves."""
+    end_with_fixtures()
+
+
+def pytest_runtest_setup() -> None:
+    """End before a test that need not begin any more."""
+    end_if_asked()
 
 
 @pytest.fixture(autouse=True, scope="session")

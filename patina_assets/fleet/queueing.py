@@ -8,6 +8,7 @@ ever where a worker was killed, and is forgotten where the broker was restarted.
 docs/decisions/0024-a-fleet-on-workers.md names the faults of the launcher as it is shipped (dagster-celery 0.29.27).
 """
 
+import math
 import os
 import sys
 import time
@@ -31,7 +32,7 @@ from patina_resources.errors import PatinaError
 
 BROKER_VARIABLE = "PATINA_FLEET_BROKER"
 ANSWER_SECONDS = 3.0
-# One look serves the check of all runs of a round.
+# One look serves the checks of all runs in these seconds.
 LOOK_SECONDS = 10.0
 # A worker that is busy for a moment is not taken for a dead one.
 MOST_MISSES = 3
@@ -53,8 +54,9 @@ class FleetRunLauncher(CeleryRunLauncher):
     def __init__(self, *arguments: Any, **settings: Any) -> None:  # noqa: ANN401 - as the launcher has it
         """Take the settings of dagster.yaml, as `CeleryRunLauncher` does."""
         super().__init__(*arguments, **settings)
-        self._misses: dict[str, int] = {}
-        self._looked, self._active = 0.0, frozenset[str]()
+        # By run: how many looks have missed it, and when the last of them was.
+        self._misses: dict[str, tuple[int, float]] = {}
+        self._looked, self._active = -math.inf, frozenset[str]()
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Tell whether a worker has a run: failed, where none has it any more and it has not ended."""
@@ -68,7 +70,9 @@ class FleetRunLauncher(CeleryRunLauncher):
         if task in active or now is None or now.is_finished:
             self._misses.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING if task in active else WorkerStatus.SUCCESS)
-        missed = self._misses[run.run_id] = self._misses.get(run.run_id, 0) + 1
+        missed, look = self._misses.get(run.run_id, (0, -math.inf))
+        missed += look != self._looked  # what was seen once is one miss, however often it is asked for
+        self._misses[run.run_id] = missed, self._looked
         if missed < MOST_MISSES:
             return CheckRunHealthResult(WorkerStatus.RUNNING, f"no worker has it: look {missed} of {MOST_MISSES}")
         self._misses.pop(run.run_id)

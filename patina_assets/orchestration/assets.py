@@ -266,10 +266,9 @@ def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
     )
     def oxidize_lock() -> dg.MaterializeResult:
         stated(lambda: publish_lock(workspace))
-        path = workspace.project.lock
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(file_sha256(path)),
-            metadata=lock_metadata(path),
+            data_version=dg.DataVersion(file_sha256(workspace.project.lock)),
+            metadata=lock_metadata(workspace.project),
         )
 
     return oxidize_lock

@@ -142,8 +142,9 @@ def _known(instance: dg.DagsterInstance, key: dg.AssetKey, tags: Tags, present: 
 
 def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
     """Return what is on disk of each asset."""
-    path, last_seq, looked_at = workspace.eventlog.path, workspace.eventlog.last_seq(), found.look.digests
-    states = {eventlog_key(): _State(str(last_seq), {}, details=partial(eventlog_metadata, path, last_seq))}
+    last_seq, looked_at = workspace.eventlog.last_seq(), found.look.digests
+    details = partial(eventlog_metadata, workspace.project.root, workspace.eventlog.path, last_seq)
+    states = {eventlog_key(): _State(str(last_seq), {}, details=details)}
     sql = source_sql(workspace)
     for name, digest in looked_at.items():
         details = partial(source_metadata, workspace.eventlog, Source(name, sql[name]), digest)
@@ -169,10 +170,10 @@ def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
         if projection.last.name in built.manifest:
             indexes[stage_key(projection.name, projection.last.name)] = built.manifest[projection.last.name].digest
     if workspace.project.lock.is_file() and len(indexes) == len(workspace.names()):
-        path = workspace.project.lock
+        own_digest = file_sha256(workspace.project.lock)
         own = {reason.kind for entry in found.verdicts if entry.projection == LOCK for reason in entry.reasons}
         current = ReasonKind.OTHER_PROVENANCE not in own
-        states[lock_key()] = _State(file_sha256(path), indexes, current, lambda: lock_metadata(path))
+        states[lock_key()] = _State(own_digest, indexes, current, partial(lock_metadata, workspace.project))
     return states
 
 

@@ -68,7 +68,7 @@ def eventlog_asset(workspace: Workspace) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             data_version=dg.DataVersion(str(last_seq)),
             metadata={
-                **eventlog_metadata(log.path, last_seq),
+                **eventlog_metadata(workspace.project.root, log.path, last_seq),
                 "new_events": sum(sum(report.new.values()) for report in reports),
                 "skipped": sum(len(report.skipped) for report in reports),
             },

@@ -1,7 +1,6 @@
 """What an asset's page shows: numbers that Dagster plots over time, tables, and pictures."""
 
 import inspect
-import json
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,14 +15,14 @@ from patina_assets.pictures.charts import image_markdown
 from patina_assets.pipeline.reasons import ReasonKind, reasons_text
 from patina_assets.pipeline.runner import StageOutcome
 from patina_assets.pipeline.stages import ProjectionStages
-from patina_assets.pipeline.stages.display import Picture, Table
+from patina_assets.pipeline.stages.display import Picture, Table, beginning
 from patina_assets.pipeline.stages.stage import Stage
 from patina_assets.pipeline.staleness import BaseModelState
 from patina_resources.documents.yaml_file import read_yaml
 from patina_resources.embedding.cache import EmbeddingCache
 from patina_resources.embedding.side_by_side import BaseSpec
 from patina_resources.eventlog.looks.memory import SourceDigest
-from patina_resources.eventlog.reader import Eventlog, Source
+from patina_resources.eventlog.reader import Eventlog, Row, Source
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import BuiltProjection, of_one_build
 from patina_resources.store.manifests import StageRecord
@@ -33,7 +32,10 @@ DIGITS = 4
 PROVENANCE = "provenance"
 # The longest word of a value decides how wide the column is: a whole digest would push the others out of sight.
 SHOWN_DIGITS = 16
-_LONG_WORD = re.compile(r"(\S{20})(?=\S)")
+# A path is broken at its slashes.
+_LONG_WORD = re.compile(r"([^\s/]{20}|/)(?=\S)")
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}+\b")
+BETWEEN_VALUES = " | "
 SAMPLE_ROWS = 10
 SAMPLE_CHARACTERS = 160
 
@@ -66,8 +68,8 @@ def stage_metadata(stage: Stage, built: BuiltProjection) -> Metadata:
         "built_at": record.built_at,
         PROVENANCE: dg.MetadataValue.json(
             {
-                "digest": record.digest[:SHOWN_DIGITS],
-                "fingerprint": record.fingerprint[:SHOWN_DIGITS],
+                "digest": _short(record.digest),
+                "fingerprint": _short(record.fingerprint),
                 "files": [output.file for output in record.outputs.values()],
             }
         ),
@@ -103,15 +105,15 @@ def model_table(spec: BaseSpec, state: BaseModelState) -> dg.TableMetadataValue:
     rows = zip(spec.parts, state.parts or (state,), strict=True)
     return dg.MetadataValue.table(
         [
-            dg.TableRecord({"model": part.reference, "dimensions": part.dims, "digest": own.digest or ""})
+            dg.TableRecord({"model": part.reference, "dimensions": part.dims, "digest": _short(own.digest)})
             for part, own in rows
         ]
     )
 
 
-def eventlog_metadata(path: Path, last_seq: int) -> Metadata:
+def eventlog_metadata(root: Path, path: Path, last_seq: int) -> Metadata:
     """Return what the page of the eventlog shows, whoever appended to it."""
-    return {"last_seq": last_seq, "bytes": path.stat().st_size, "path": dg.MetadataValue.path(path)}
+    return {"last_seq": last_seq, "bytes": path.stat().st_size, "path": _path(root, path)}
 
 
 def source_metadata(eventlog: Eventlog, source: Source, digest: SourceDigest) -> Metadata:
@@ -122,19 +124,20 @@ def source_metadata(eventlog: Eventlog, source: Source, digest: SourceDigest) ->
     """
     sample = _table(
         [
-            {"row": number, "values": _shortened(json.dumps(row, ensure_ascii=False))}
+            {"row": number, "values": beginning(_side_by_side(row), SAMPLE_CHARACTERS)}
             for number, row in enumerate(eventlog.first_rows(source, SAMPLE_ROWS), 1)
         ]
     )
     return {
         "rows": digest.rows,
         **({"sample": sample} if sample is not None else {}),
-        PROVENANCE: dg.MetadataValue.json({"digest": digest.digest[:SHOWN_DIGITS]}),
+        PROVENANCE: dg.MetadataValue.json({"digest": _short(digest.digest)}),
     }
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= SAMPLE_CHARACTERS else f"{text[:SAMPLE_CHARACTERS]}…"
+def _side_by_side(row: Row) -> str:
+    """Return the values of a row as they are, and of hashes the beginning."""
+    return BETWEEN_VALUES.join("" if value is None else _HASH.sub("\\1…", str(value)) for value in row)
 
 
 def model_metadata(spec: BaseSpec, state: BaseModelState) -> Metadata:
@@ -147,7 +150,7 @@ def model_metadata(spec: BaseSpec, state: BaseModelState) -> Metadata:
     }
     return {
         **drift,
-        "digest": state.digest or "",
+        "digest": _short(state.digest),
         "dimensions": spec.dims,
         "models": model_table(spec, state),
         "settings": state.settings,
@@ -172,17 +175,17 @@ def cache_metadata(project: Project, model: str, embedded: StageRecord) -> Metad
         "texts": texts,
         "new_texts": new,
         "texts_per_second": embedded.facts.get("texts_per_second", 0.0),
-        "path": dg.MetadataValue.path(path),
+        "path": _path(project.root, path),
     }
 
 
-def lock_metadata(path: Path) -> Metadata:
+def lock_metadata(project: Project) -> Metadata:
     """Return the lock: a row for each projection, and all of it folded.
 
     Raises:
         PatinaError: It is damaged.
     """
-    document = read_yaml(path).data
+    document = read_yaml(project.lock).data
     lock: Mapping[str, Any] = document if isinstance(document, dict) else {}
     rows = [
         {
@@ -199,8 +202,17 @@ def lock_metadata(path: Path) -> Metadata:
         **({"projections": table} if table is not None else {}),
         "embedding_model": str(lock.get("embedding_model", "")),
         "lock": dg.MetadataValue.json(lock),
-        "path": dg.MetadataValue.path(path),
+        "path": _path(project.root, project.lock),
     }
+
+
+def _short(digest: str | None) -> str:
+    return (digest or "")[:SHOWN_DIGITS]
+
+
+def _path(root: Path, path: Path) -> dg.PathMetadataValue:
+    """Return a path as it is called in its project: Dagster breaks a long one nowhere but at its hyphens."""
+    return dg.MetadataValue.path(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _sql_place(pair_type: PairType) -> tuple[Path, int, str]:

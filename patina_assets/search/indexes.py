@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from patina_assets.learning.projection import Projection, from_safetensors
 from patina_assets.learning.verdict import takes_part, validation_gain
+from patina_assets.passages.passage import Group
+from patina_assets.search.asking.question_map import by_group
 from patina_assets.search.base_model import asked_with, base_files, base_settings, embed_query
 from patina_assets.search.built import (
     BASE,
@@ -220,6 +222,18 @@ class Indexes:
         if self._loading is not None:
             self._loading.result()
         return embed_query(self.spec, self._files, query)
+
+    def vectors_by_group(self, query: str, vector: NDArray[np.float32]) -> dict[Group, NDArray[np.float32]]:
+        """Return the query's base-model vector for the groups that are asked with another one, float32 [dim].
+
+        Args:
+            query: The question.
+            vector: From `vector`.
+
+        Raises:
+            PatinaError: A file of the program is not as it was shipped.
+        """
+        return by_group(query, self.spec, self._files, vector)
 
     def load_model(self, beside: Executor) -> None:
         """Begin to load the base model in another thread; who asks for a vector waits for it."""

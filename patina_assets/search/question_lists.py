@@ -3,8 +3,9 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice
+from types import MappingProxyType
 from typing import Protocol
 
 from patina_assets.passages.passage import Group, Passage
@@ -100,6 +101,7 @@ def ranked_answer(
     is_static: bool,
     leaning: Mapping[Group, float],
     share: float = 1.0,
+    cosines: Mapping[Group, float] = MappingProxyType({}),
 ) -> RankedAnswer:
     """Rank the things of each group, and mix the groups by what the question asks for.
 
@@ -111,8 +113,12 @@ def ranked_answer(
         is_static: Whether the base model knows words alone.
         leaning: From `leanings`.
         share: How much of their weight vectors keep.
+        cosines: How near the nearest passage of a group is, where its list was asked for with another vector.
     """
     evidence = evidence_of(file, query, lists)
+    evidence |= {
+        group: replace(evidence[group], cosine=cosine) for group, cosine in cosines.items() if group in evidence
+    }
     by_name = {group for group, found in lists.items() if NAMES in found}
     asked = asked_for(query, evidence, by_name if only_names(query) else (), leaning=leaning)
     coverage = max(seen.coverage for seen in evidence.values())

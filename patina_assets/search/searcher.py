@@ -21,6 +21,7 @@ from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
 from patina_assets.search.passage_file import Found
 from patina_assets.search.question_lists import GroupLists, hit, merged, named, ranked_answer, word_lists
 from patina_assets.search.ranking import (
+    COSINE_POWER,
     NAMES,
     OWN_WORDS_SHARE,
     TOUCHED,
@@ -28,6 +29,7 @@ from patina_assets.search.ranking import (
     VECTORS,
     WORDS,
     RankedThing,
+    demoted,
     lacking,
     nearest_definitions,
     rank_group,
@@ -41,6 +43,8 @@ DEPTH = 100
 # A thing of an index may stand several times among its items.
 READ_PER_RESULT = 3
 PROJECTION_DEPTH = 10
+# Of passages that are near a group's own vector, so many times the depth are looked at: most are of that group.
+OWN_VECTOR_DEPTHS = 2
 # Of so many first results, all definitions are compared: of a file, as many passages of them. Each takes a millisecond.
 LOOKED_INTO, MOST_DEFINITIONS = 3, 500
 NO_LEXICAL = (
@@ -70,6 +74,23 @@ class Answer:
     doubtful: bool = False
     caution: str = ""
     reranked: str = ""
+
+
+@dataclass(frozen=True)
+class AskedLists:
+    """What the lists of a question hold.
+
+    Attributes:
+        lists: Passages, best first, by group and by name of a list.
+        vector: Of the question, float32 [dim]; None where there is none that indexes can be asked for.
+        by_group: The vectors that passages of some groups were asked with instead.
+        cosines: By group of `by_group`, how near its nearest passage is to `vector`.
+    """
+
+    lists: GroupLists
+    vector: NDArray[np.float32] | None
+    by_group: Mapping[Group, NDArray[np.float32]]
+    cosines: Mapping[Group, float]
 
 
 def refuse_empty(query: str) -> None:
@@ -164,7 +185,8 @@ class Searcher:
         is_there = bool(self._indexes.whole([BASE], missing)) or self._indexes.has_passages()
         if not is_there and not words_only and filters == NO_FILTERS:
             return self._without_passages(query, k, left_out, missing)
-        lists, vector = self._lists(query, k, filters, left_out, missing, words_only=words_only)
+        asked = self._lists(query, k, filters, left_out, missing, words_only=words_only)
+        lists, vector = asked.lists, asked.vector
         if not lists:
             return self._nothing(query, filters, left_out, missing)
         name = None if words_only else self._project.config.reranker
@@ -172,11 +194,14 @@ class Searcher:
         share = OWN_WORDS_SHARE if self._indexes.knows_own_words_alone else 1.0
         most = k if name is None else max(k, RERANKED)
         leaning = leanings(query, spec, vector)
-        ranked = ranked_answer(file, query, lists, most, is_static=is_static(spec), leaning=leaning, share=share)
+        ranked = ranked_answer(
+            file, query, lists, most, is_static=is_static(spec), leaning=leaning, share=share, cosines=asked.cosines
+        )
         things = ranked.things
         if vector is not None and BASE not in missing and lacking(ranked.coverage):
+            of_code = asked.by_group.get(Group.CODE, vector)
             first = [
-                (self._told_by(thing, lists, vector, ranked.coverage), score) for thing, score in things[:LOOKED_INTO]
+                (self._told_by(thing, lists, of_code, ranked.coverage), score) for thing, score in things[:LOOKED_INTO]
             ]
             things = [*first, *things[LOOKED_INTO:]]
         hits = [hit(file, thing, score) for thing, score in things]
@@ -219,15 +244,16 @@ class Searcher:
         missing: dict[str, str],
         *,
         words_only: bool,
-    ) -> tuple[GroupLists, NDArray[np.float32] | None]:
-        """Return the lists of each group, and the question's vector where it has one that indexes can be asked for."""
+    ) -> AskedLists:
+        """Return the lists of each group, and the vectors that indexes were asked for."""
         file = self._indexes.passages()
         depth = min(max(DEPTH, k), MOST_NEIGHBOURS)
         # SQLite lets go of the interpreter while it looks for words, which takes as long as the question's vector does.
         looked_for = self._beside.submit(word_lists, file, query, depth, filters)
         names = [] if words_only else self._taking_part(left_out)
         vector = None if words_only else self._comparable(query, names, left_out, missing)
-        near = self._near(vector, depth, filters, missing)
+        vectors = {} if vector is None else self._indexes.vectors_by_group(query, vector)
+        near, nearest = self._near(vector, vectors, depth, filters, missing)
         projected = self._projected(vector, names, left_out, missing) if filters == NO_FILTERS else {}
         words = looked_for.result()
         if words is None and words_only:
@@ -241,7 +267,7 @@ class Searcher:
             paths = file.touched([commit.key for commit in commits])
             if touched := touched_files(commits, paths, lists[Group.CODE]):
                 lists[Group.CODE][TOUCHED] = touched
-        return lists, vector
+        return AskedLists(lists, vector, vectors, nearest)
 
     def _counts(self, lists: GroupLists) -> dict[str, int]:
         """Return how many passages each list gave."""
@@ -267,13 +293,32 @@ class Searcher:
         return None
 
     def _near(
-        self, vector: NDArray[np.float32] | None, depth: int, filters: Filters, missing: Mapping[str, str]
-    ) -> dict[Group, list[Found]]:
-        """Return the nearest passages by group."""
+        self,
+        vector: NDArray[np.float32] | None,
+        by_group: Mapping[Group, NDArray[np.float32]],
+        depth: int,
+        filters: Filters,
+        missing: Mapping[str, str],
+    ) -> tuple[dict[Group, list[Found]], dict[Group, float]]:
+        """Return the nearest passages by group, and how near that of a group of `by_group` is to `vector`."""
         if vector is None or BASE in missing:
-            return {}
-        scores = dict(self._indexes.opened(BASE).nearest(vector, len(Group) * depth))
-        return self._indexes.passages().found(scores, filters)
+            return {}, {}
+        base = self._indexes.opened(BASE)
+        own = dict(base.nearest(vector, len(Group) * depth))
+        others = {group: dict(base.nearest(other, OWN_VECTOR_DEPTHS * depth)) for group, other in by_group.items()}
+        # Each look at the file has its price, whatever it asks for.
+        every = dict.fromkeys((key for scores in (own, *others.values()) for key in scores), 0.0)
+        found = self._indexes.passages().found(every, filters)
+        near, nearest = {}, {}
+        for group, entries in found.items():
+            by_key = {entry.key: entry for entry in entries}
+            own_list, near[group] = (
+                [by_key[key]._replace(score=score) for key, score in scores.items() if key in by_key]
+                for scores in (own, others.get(group, own))
+            )
+            if group in others and own_list:
+                nearest[group] = demoted(own_list, group, COSINE_POWER)[0].score
+        return near, nearest
 
     def _projected(
         self,

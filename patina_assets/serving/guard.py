@@ -1,5 +1,6 @@
 """The checks as the outermost layer of an ASGI application, with the headers that every answer carries."""
 
+import asyncio
 import json
 from html import escape
 from http import HTTPStatus
@@ -11,6 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from patina_assets.serving.checks import Login, Refusal, Request, Site, verdict
 
 LARGEST_BODY = 8 << 20
+# Programs on this machine send theirs in milliseconds.
+BODY_SECONDS = 30.0
+# The rest of a body that is not read is no further request.
+LAST = {"Connection": "close"}
 # Who asks below these reads JSON.
 FOR_PROGRAMS = ("/patina/api/", "/patina/mcp")
 HEADERS = {
@@ -26,6 +31,7 @@ FRAMES = "frame-ancestors 'none'"
 PICTURES = "img-src 'self' data: blob:; media-src 'self'"
 NOTHING = f"default-src 'none'; {FRAMES}"
 TOO_LARGE = Refusal(413, f"The body of a request has at most {LARGEST_BODY >> 20} MiB.")
+TOO_SLOW = Refusal(408, f"The body of a request is sent within {BODY_SECONDS:.0f} s.")
 
 
 class Guard:
@@ -46,8 +52,10 @@ class Guard:
             await self._app(scope, receive, with_headers(send))
         else:
             body = await body_of(receive)
-            if body is None:
-                await _send_response(_refused(TOO_LARGE, scope), scope, receive, send)
+            if isinstance(body, Refusal):
+                response = _refused(body, scope)
+                response.headers.update(LAST)
+                await _send_response(response, scope, receive, send)
             else:
                 await self._app(scope, replayed(body, receive), with_headers(send))
 
@@ -107,14 +115,25 @@ def with_headers(send: Send) -> Send:
     return sent
 
 
-async def body_of(receive: Receive) -> bytes | None:
-    """Return the body of a request; None where it is too large, or its sender has gone."""
+async def body_of(receive: Receive) -> bytes | Refusal:
+    """Return the body of a request, or why it is not read: it is too large, too slow, or its sender has gone.
+
+    Nothing waits for a body but its own connection: a request gets its turn when all of it is here.
+    """
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _whole_body(receive)
+    except TimeoutError:
+        return TOO_SLOW
+
+
+async def _whole_body(receive: Receive) -> bytes | Refusal:
     body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > LARGEST_BODY or message["type"] == "http.disconnect":
-            return None
+            return TOO_LARGE
         if not message.get("more_body", False):
             return bytes(body)
 

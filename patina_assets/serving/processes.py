@@ -12,11 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
 import dagster as dg
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin
+from dagster._core.remote_representation.code_location import CodeLocation, GrpcServerCodeLocation
 from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
 from dagster._core.remote_representation.grpc_server_registry import GrpcServerRegistry, ServerRegistryEntry
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
@@ -128,47 +130,65 @@ def set_aside() -> None:
     gc.collect()  # the collector counts anew what is old
 
 
+@dataclass(frozen=True)
+class Served:
+    """A code location as the workspace has it.
+
+    Attributes:
+        process: Its code server.
+        location: What asks that, with a thread that does so every second; None where it could not be loaded.
+    """
+
+    process: GrpcServerProcess
+    location: CodeLocation | None
+
+
 class CodeServers:
     """Starts each code server anew that has ended by itself, and ends each that a reload has replaced.
 
-    Dagster leaves the latter until Python has collected what asked them, and then until they miss a sign of life: they
-    take 150 MB each meanwhile.
+    Dagster leaves the latter until Python has collected what asks them, and then until they miss a sign of life: they
+    take 150 MB each meanwhile. The first is never collected: Dagster writes its records' constructors when they are
+    first needed, and keeps the variables of who needed them.
     """
 
     def __init__(self, context: WorkspaceProcessContext, servers: GrpcServerRegistry) -> None:
         """Take what is served, and by which processes."""
         self._context, self._servers = context, servers
-        self._serving: dict[str, GrpcServerProcess] = {}
-        self._replaced: list[tuple[float, GrpcServerProcess]] = []
+        self._serving: dict[str, Served] = {}
+        self._replaced: list[tuple[float, Served]] = []
         self._began = time.time()
         self._has_looked = False
 
     def look(self) -> None:
         """Look at them once. What was replaced before the last look ends when it has answered what it was asked."""
-        now = time.time()
-        self._replaced = [(since, process) for since, process in self._replaced if not self._ended(since, process)]
-        serving = self._processes()
-        new = [(now, process) for name, process in self._serving.items() if serving.get(name) is not process]
-        self._replaced += new
-        self._serving = serving
-        if new or not self._has_looked:
-            set_aside()  # who still holds one that was replaced asks every second whether it is there
+        before, now = len(self._replaced), time.time()
+        self._replaced = [(since, served) for since, served in self._replaced if not self._ended(since, served)]
+        if len(self._replaced) < before or not self._has_looked:
+            set_aside()
         self._has_looked = True
-        for name, process in serving.items():
-            if process.server_process.poll() is not None:  # such as for want of memory
+        former, self._serving = self._serving, self._served()
+        self._replaced += [
+            (now, served)
+            for name, served in former.items()
+            if name not in self._serving or self._serving[name].process is not served.process
+        ]
+        for name, served in self._serving.items():
+            if served.process.server_process.poll() is not None:  # such as for want of memory
                 logging.getLogger("dagster.daemon").warning(
                     "the code server of %s has ended: it is started again", name
                 )
                 self._context.reload_code_location(name)
 
-    def _ended(self, since: float, process: GrpcServerProcess) -> bool:
-        """End a process that was replaced, and return whether that was possible.
+    def _ended(self, since: float, served: Served) -> bool:
+        """End a process that was replaced and what asks it, and return whether that was possible.
 
         A tick that began before asks it again, for the plan of each run that it starts.
         """
         if any(self._began <= tick.timestamp < since for tick in self._ticks_under_way()):
             return False
-        process.shutdown_server()  # type: ignore[no-untyped-call]
+        served.process.shutdown_server()  # type: ignore[no-untyped-call]
+        if served.location is not None:
+            served.location.cleanup()
         return True
 
     def _ticks_under_way(self) -> Iterator[InstigatorTick]:
@@ -182,14 +202,18 @@ class CodeServers:
                         one.get_remote_origin_id(), one.selector_id, statuses=[TickStatus.STARTED]
                     )
 
-    def _processes(self) -> dict[str, GrpcServerProcess]:
-        entries = self._context.get_current_workspace().code_location_entries
-        found = {
-            name: self._servers.get_grpc_server_entry(entry.origin)
-            for name, entry in entries.items()
-            if isinstance(entry.origin, ManagedGrpcPythonEnvCodeLocationOrigin)
-        }
-        return {name: entry.process for name, entry in found.items() if isinstance(entry, ServerRegistryEntry)}
+    def _served(self) -> dict[str, Served]:
+        """Return who is asked for each project: while a new code server loads the definitions, the former one."""
+        found: dict[str, Served] = {}
+        for name, entry in self._context.get_current_workspace().code_location_entries.items():
+            if not isinstance(entry.origin, ManagedGrpcPythonEnvCodeLocationOrigin):
+                continue
+            server, location = self._servers.get_grpc_server_entry(entry.origin), entry.code_location
+            if isinstance(server, ServerRegistryEntry):
+                is_asked = not isinstance(location, GrpcServerCodeLocation) or location.socket == server.process.socket
+                served = Served(server.process, location)
+                found[name] = served if is_asked else self._serving.get(name, served)
+        return found
 
 
 def _log() -> None:

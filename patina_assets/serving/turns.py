@@ -84,7 +84,18 @@ class Turns:
         self._free += 1
 
 
-async def answered(turns: Turns, request: Request, answer: Callable[[], Awaitable[Response]]) -> Response:
+def client_of(request: HTTPConnection) -> str:
+    """Return what tells the programs of one user apart: all of them have the same secret and the same address."""
+    way = "token" if "authorization" in request.headers else "cookie"
+    return f"{way} {request.headers.get('user-agent', '')}"
+
+
+async def answered(
+    turns: Turns,
+    request: Request,
+    answer: Callable[[], Awaitable[Response]],
+    client: Callable[[HTTPConnection], str] = client_of,
+) -> Response:
     """Return the answer to a request when it is its turn, or why there is none.
 
     Args:
@@ -92,10 +103,11 @@ async def answered(turns: Turns, request: Request, answer: Callable[[], Awaitabl
         request: The request. Its client may go while it waits, as the search page does with each key: then nothing is
             looked for.
         answer: Makes the answer.
+        client: Tells who asks.
     """
     await request.body()  # what follows it says whether the client is there
     try:
-        async with turns.turn(client_of(request)):
+        async with turns.turn(client(request)):
             return Response(status_code=GONE) if await request.is_disconnected() else await answer()
     except CrowdedError:
         return crowded()
@@ -106,9 +118,3 @@ def crowded() -> Response:
     refusal = problem(429, CROWDED)
     refusal.headers["Retry-After"] = AGAIN_SECONDS
     return refusal
-
-
-def client_of(request: HTTPConnection) -> str:
-    """Return what tells the programs of one user apart: all of them have the same secret and the same address."""
-    way = "token" if "authorization" in request.headers else "cookie"
-    return f"{way} {request.headers.get('user-agent', '')}"

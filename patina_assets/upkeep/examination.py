@@ -2,12 +2,13 @@
 
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pipeline.stages.ageing import ageing
@@ -72,6 +73,9 @@ SECRET_VARIABLES = (
     "https_proxy",
 )
 
+# How a sentence names the command that helps; the first is the one to begin with.
+RUN = re.compile(r"\brun `([^`\n]+)`")
+
 T = TypeVar("T")
 
 
@@ -81,11 +85,17 @@ class Finding:
 
     Attributes:
         what: What it is, in a sentence.
-        command: What mends it; "" where the sentence says it.
+        command: What mends it; "" where no command does.
     """
 
     what: str
     command: str = ""
+
+    @classmethod
+    def of_sentence(cls, sentence: str) -> Self:
+        """Return the finding that a sentence tells, with the command that it says to run."""
+        named = RUN.search(sentence)
+        return cls(sentence, named[1] if named is not None else "")
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,7 @@ def examine() -> Examination:
         if row.state not in ("ready", "built in")
     ]
     left_out = (*item_sources().problems, *plugin_problems(), *PAIR_TYPES.problems, *PROBLEMS)
-    findings += [Finding(problem) for problem in left_out]
+    findings += [Finding.of_sentence(problem) for problem in left_out]
     building = project is not None and is_held(project.mutex)
     return Examination(_versions(), places, verdicts, disk, cached, findings, suggestions, building)
 
@@ -165,7 +175,7 @@ def _project_findings(project: Project, workspace: Workspace, findings: list[Fin
     if stale:
         findings.append(Finding(f"{len(stale)} of {len(verdicts)} stages are not fresh", "patina oxidize"))
     if found is not None and found.look.warning:
-        findings.append(Finding(found.look.warning))
+        findings.append(Finding.of_sentence(found.look.warning))
     foreign = _tried(lambda: foreign_in(project), findings) or []
     if foreign:
         size = size_text(sum(entry.bytes for entry in foreign))
@@ -183,7 +193,7 @@ def _tried(work: Callable[[], T], findings: list[Finding]) -> T | None:
     try:
         return work()
     except PatinaError as error:
-        findings.append(Finding(str(error)))
+        findings.append(Finding.of_sentence(str(error)))
         return None
 
 

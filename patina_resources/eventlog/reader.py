@@ -155,7 +155,7 @@ class Eventlog:
                 if status.st_size:  # an empty write-ahead log comes and goes with every reader
                     parts.append(f"{path.name}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
         # A named pipe is not waited for.
-        with suppress(OSError), os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+        with suppress(OSError), os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             parts.append(os.pread(file.fileno(), 4, CHANGE_COUNTER_OFFSET).hex())
         return " ".join(parts)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from patina_resources.errors import PatinaError
+from patina_resources.materialize.characters import characters
 from patina_resources.materialize.code.source_files import MAXIMUM_BYTES, Unread, read_regular
 from patina_resources.materialize.git.repository import Repository, find_repository
 
@@ -42,12 +43,12 @@ class FileTexts(Mapping[str, str]):
         if path in self._places:
             start, size = self._places[path]
             self._file.seek(start)
-            return self._file.read(size).decode("utf-8", "replace")
+            return characters(self._file.read(size))
         digest = self._digests[path]
         content = _in_worktree(self._repository, path, digest) if self._repository is not None else None
         if content is None:
             raise KeyError(path)
-        return content.decode("utf-8", "replace")
+        return characters(content)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the paths."""

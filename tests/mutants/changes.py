@@ -16,6 +16,8 @@ ARITHMETIC = {
     ast.Add: "-", ast.Sub: "+", ast.Mult: "+", ast.Div: "*", ast.FloorDiv: "*", ast.Mod: "*",
     ast.BitOr: "&", ast.BitAnd: "|",
 }  # fmt: skip
+# What is written in parentheses where it is a part of another.
+COMPOUND = (ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Lambda, ast.NamedExpr, ast.UnaryOp)
 CALLS = {"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list"}
 # A word of the program's own: a key, the name of a kind or a column. A sentence for people is none.
 WORD = re.compile(r"[\w.-]{1,40}")
@@ -127,13 +129,17 @@ def _of_expression(node: ast.expr, source: str) -> Iterator[str]:
     def text(part: ast.AST) -> str:
         return ast.get_source_segment(source, part) or ""
 
+    def operand(part: ast.AST) -> str:
+        # The parentheses around a part do not belong to it.
+        return f"({text(part)})" if isinstance(part, COMPOUND) else text(part)
+
     match node:
         case ast.Compare(left, ops, comparators):
             operands = [left, *comparators]
             for place in range(len(ops)):
                 words = [COMPARISONS[type(op)][at == place] for at, op in enumerate(ops)]
                 pairs = zip(words, operands[1:], strict=True)
-                yield " ".join([text(left), *(f"{word} {text(operand)}" for word, operand in pairs)])
+                yield " ".join([operand(left), *(f"{word} {operand(compared)}" for word, compared in pairs)])
         case ast.BoolOp(op, values):
             word, other = (" and ", " or ") if isinstance(op, ast.And) else (" or ", " and ")
             yield "(" + other.join(f"({text(value)})" for value in values) + ")"
@@ -142,9 +148,9 @@ def _of_expression(node: ast.expr, source: str) -> Iterator[str]:
         case ast.UnaryOp(ast.Not(), operand):
             yield f"bool({text(operand)})"
         case ast.BinOp(left, op, right) if type(op) in ARITHMETIC and not _has_text(node):
-            yield f"({text(left)} {ARITHMETIC[type(op)]} {text(right)})"
+            yield f"({operand(left)} {ARITHMETIC[type(op)]} {operand(right)})"
         case ast.IfExp(test, body, orelse):
-            yield f"({text(orelse)} if {text(test)} else {text(body)})"
+            yield f"({operand(orelse)} if {operand(test)} else {operand(body)})"
         case ast.Call(ast.Name(name), [_, *_]) if name in CALLS:
             yield CALLS[name] + text(node)[len(name) :]
         case ast.Constant(value):

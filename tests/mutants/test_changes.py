@@ -19,6 +19,8 @@ from table import EQUIVALENT, MODULES
         ("a = b < c in d", {"b <= c in d", "b < c not in d"}),
         ("a = b and c", {"((b) or (c))", "((b))", "((c))"}),
         ("a = not b", {"bool(b)"}),
+        ("a = (b := c) is None", {"(b := c) is not None"}),
+        ("a = (b + c) * d", {"((b + c) + d)", "(b - c)"}),
         ("a = b + 2", {"(b - 2)", "(2 + 1)"}),
         ("a = b + 'text of two'", set()),
         ("a = True", {"False"}),
@@ -60,6 +62,8 @@ def test_the_table_names_what_there_is() -> None:
     for path, tests in MODULES.items():
         assert (ROOT / path).is_file()
         assert all((ROOT / test).is_file() for test in tests)
+    types = {str(file.relative_to(ROOT)) for file in (ROOT / "patina_assets/pairs/types").glob("[!_]*.py")}
+    assert types <= set(MODULES)
     there = {
         (path, change.text, change.after) for path in MODULES for change in changes((ROOT / path).read_text("utf-8"))
     }

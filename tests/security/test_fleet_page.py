@@ -1,24 +1,32 @@
 """The fleet's page and its tools for agents: who asks is said by the proxy alone, and sees what the groups may see."""
 
+import asyncio
 import json
+import queue
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
 from browser import CHROMIUM, browser
 from eventlog_builder import function, note
-from fleet_proxy import SECRET, sent, served_fleet
+from fleet_proxy import DOOR, SECRET, sent, served_fleet
 from postgres_server import PostgresServer, psycopg
 from published_fleet import RECIPE, give_model, let_ask, make_projects, owner, publish_all
 from small_project import build, make_project
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Message
 from ui_server import ROOT
 
 from patina_assets.search.published.publishing import publish
+from patina_assets.serving.fleet.answers import FleetAnswers
+from patina_assets.serving.fleet.application import fleet_application
+from patina_resources.postgres.connection import MOST_CONNECTIONS
 from patina_resources.project.project import Project
 
 PAGES = ("/", "/patina", "/patina/", "/patina/fleet.js", "/patina/page.css", "/patina/api/v1/search?q=merger",
@@ -153,6 +161,56 @@ def test_two_agents_at_once_see_their_own(client: TestClient) -> None:
     assert wrong == []
 
 
+class HeldAnswers(FleetAnswers):
+    """Answers that take until they are let go, with no store behind them."""
+
+    def __init__(self) -> None:
+        self.begun: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.may_end = threading.Semaphore(0)
+
+    def projects(self, groups: Sequence[str], _pattern: str | None) -> dict[str, Any]:
+        self.begun.put(groups[0])
+        assert self.may_end.acquire(timeout=SECONDS)
+        return {"version": 1, "projects": []}
+
+
+async def status_of(app: ASGIApp, path: str, groups: str) -> int:
+    """Return how a request of somebody in some groups is answered."""
+    bodies: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        if not bodies:
+            await asyncio.Event().wait()  # who asks stays
+        return bodies.pop()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in sent(groups).items()]
+    await app({"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}, receive, send)
+    return statuses[0]
+
+
+def test_who_asks_for_much_waits_behind_itself() -> None:
+    """All come by one proxy: their groups, their user and their program tell them apart."""
+    answers = HeldAnswers()
+    app = fleet_application(answers, DOOR)
+
+    async def tried() -> list[int]:
+        groups = [*["staff"] * (2 * MOST_CONNECTIONS), "board"]
+        tasks = [asyncio.create_task(status_of(app, "/patina/api/v1/projects", one)) for one in groups]
+        first = [await asyncio.to_thread(answers.begun.get, timeout=SECONDS) for _ in range(MOST_CONNECTIONS)]
+        assert first == ["staff"] * MOST_CONNECTIONS
+        answers.may_end.release()
+        assert await asyncio.to_thread(answers.begun.get, timeout=SECONDS) == "board"
+        answers.may_end.release(len(tasks))
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(tried()) == [200] * (2 * MOST_CONNECTIONS + 1)
+
+
 def test_an_agent_is_not_told_where_the_store_is(
     client: TestClient, server: PostgresServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +239,69 @@ def served(server: PostgresServer) -> Iterator[str]:
         finally:
             web.should_exit = True
             thread.join(SECONDS)
+
+
+# What somebody behind the proxy bends on the way, byte by byte
+ASK = b"GET /patina/api/v1/projects HTTP/1.1\r\nHost: fleet\r\n"
+PROXY = f"X-Patina-Proxy: {SECRET}\r\n".encode()
+STAFF, BOARD = b"X-Forwarded-Groups: staff\r\n", b"X-Forwarded-Groups: board\r\n"
+END = b"Connection: close\r\n\r\n"
+HIDDEN_ASK = ASK + PROXY + BOARD + END
+
+
+@pytest.fixture(scope="module")
+def port(server: PostgresServer, projects: dict[str, Project]) -> Iterator[int]:
+    assert projects
+    with served(server) as address:
+        yield urlsplit(address).port or 0
+
+
+def sent_as_it_is(port: int, request: bytes) -> list[tuple[int, set[str]]]:
+    """Return the status of each answer, and the projects that it shows."""
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
+        connection.sendall(request)
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    answers = received.split(b"HTTP/1.1 ")[1:]
+    return [(int(answer[:3]), {name for name in ("open", "odd", "hidden") if f'"{name}"'.encode() in answer})
+            for answer in answers]  # fmt: skip
+
+
+def test_each_request_of_a_connection_has_groups_of_its_own(port: int) -> None:
+    seen, all_seen = {"open", "odd"}, {"open", "hidden"}
+    found = sent_as_it_is(
+        port, ASK + PROXY + STAFF + b"\r\n" + ASK + PROXY + BOARD + b"\r\n" + ASK + PROXY + STAFF + END
+    )
+    assert found == [(200, seen), (200, all_seen), (200, seen)]
+    assert sent_as_it_is(port, ASK + PROXY + BOARD + b"\r\n" + ASK + END) == [(200, all_seen), (403, set())]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (ASK + PROXY + STAFF + b" board\r\n" + END, 200),  # a line that goes on: the group `staff board`
+        (ASK + PROXY + STAFF + b"\t,board\r\n" + END, 400),
+        (ASK + PROXY + STAFF + b"X-Forwarded-Groups : board\r\n" + END, 400),
+        (ASK + PROXY + STAFF + b"X-Forwarded-Groups\r\n: board\r\n" + END, 400),
+        (ASK + PROXY + STAFF + BOARD + END, 400),
+        (ASK + PROXY + STAFF[:-2] + b"\x00,board\r\n" + END, 400),
+        (ASK + PROXY + STAFF[:-2] + b"\rX-Forwarded-Groups: board\r\n" + END, 400),
+        (ASK + PROXY + STAFF[:-2] + b"\nX-Forwarded-Groups: board\r\n" + END, 400),
+        (ASK + PROXY + STAFF[:-2] + "\uff0cboard\r\n".encode() + END, 400),  # a comma of another script
+        # A body that is a request, for who reads its length otherwise.
+        (ASK + PROXY + STAFF + f"Content-Length: {len(HIDDEN_ASK)}\r\n".encode() + END + HIDDEN_ASK, 200),
+        (ASK + PROXY + STAFF + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n" + END + b"0\r\n\r\n"
+         + HIDDEN_ASK, 200),
+        (ASK + PROXY + STAFF + b"Transfer-Encoding: xchunked\r\n" + END + HIDDEN_ASK, 400),
+        (ASK + PROXY + STAFF + b"Content-Length: 3\r\nContent-Length: 0\r\n" + END + HIDDEN_ASK, 400),
+        (ASK + PROXY + STAFF + b"Trailer: X-Forwarded-Groups\r\nTransfer-Encoding: chunked\r\n" + END
+         + b"0\r\n" + BOARD + b"\r\n", 200),
+        (ASK + PROXY + STAFF + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n" + END, 200),
+    ],
+)  # fmt: skip
+def test_a_bent_request_says_no_other_groups(port: int, request_: bytes, status: int) -> None:
+    found = sent_as_it_is(port, request_)
+    assert [code for code, _ in found] == [status]
+    assert "hidden" not in found[0][1]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")

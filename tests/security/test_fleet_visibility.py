@@ -55,8 +55,8 @@ def _model(projects: dict[str, Project]) -> None:
 
 @pytest.fixture
 def client(server: PostgresServer) -> Iterator[TestClient]:
-    with served_fleet(server) as app:
-        yield TestClient(app)
+    with served_fleet(server) as app, TestClient(app) as one:
+        yield one
 
 
 def shown(server: PostgresServer, groups: Sequence[str], question: FleetQuestion, database: str = "") -> str:
@@ -288,11 +288,13 @@ PROXY = ("X-Patina-Proxy", SECRET)
     ("said", "expected"),
     [
         ([PROXY, ("x-forwarded-GROUPS", "staff")], ("staff",)),
-        ([PROXY, ("X-Forwarded-Groups", "staff, board ,staff")], ("staff", "board")),
+        ([PROXY, ("X-Forwarded-Groups", "staff, board,staff")], ("staff", "board")),
+        ([PROXY, ("X-Forwarded-Groups", "staff ,board")], AMBIGUOUS),
+        ([PROXY, ("X-Forwarded-Groups", "staff\t,board")], AMBIGUOUS),
         ([PROXY, ("X-Forwarded-Groups", "Domain Users,/dev/team:a")], ("Domain Users", "/dev/team:a")),
         ([PROXY], NOBODY),
         ([PROXY, ("X-Forwarded-Groups", "")], NOBODY),
-        ([PROXY, ("X-Forwarded-Groups", " , ")], NOBODY),
+        ([PROXY, ("X-Forwarded-Groups", ", ")], NOBODY),
         ([PROXY, ("X_Forwarded_Groups", "board")], NOBODY),
         ([PROXY, ("X-Forwarded-Groups ", "board")], NOBODY),
         ([PROXY, ("X-Forwarded-Groups", "staff"), ("X-Forwarded-Groups", "board")], AMBIGUOUS),
@@ -353,8 +355,8 @@ def test_a_store_that_fails_is_not_described(server: PostgresServer, capfd: pyte
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         connection.execute("UPDATE patina.store SET version = version + 1")
         try:
-            with served_fleet(server) as app:
-                answer = TestClient(app).get("/patina/api/v1/search?q=merger", headers=sent("board"))
+            with served_fleet(server) as app, TestClient(app) as one:
+                answer = one.get("/patina/api/v1/search?q=merger", headers=sent("board"))
         finally:
             connection.execute("UPDATE patina.store SET version = version - 1")
     assert (answer.status_code, "newer" in answer.text, str(server.folder) in answer.text) == (503, False, False)

@@ -9,6 +9,7 @@ import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution import context_creation_job, execute_in_process
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin
+from dagster._core.remote_representation.code_location import GrpcServerCodeLocation
 from dagster._core.remote_representation.grpc_server_registry import GrpcServerRegistry
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
@@ -36,6 +37,7 @@ def parameters(called: Callable[..., object]) -> list[str]:
     [
         (GrpcServerRegistry.get_grpc_server_entry, ["code_location_origin"]),
         (WorkspaceProcessContext.reload_code_location, ["name"]),
+        (GrpcServerCodeLocation.cleanup, []),
         (
             dg.DagsterInstance.get_ticks,
             ["origin_id", "selector_id", "before", "after", "limit", "statuses"],
@@ -62,6 +64,7 @@ def test_what_is_given_by_name_is_taken() -> None:
     assert RegisteredCodeLocationOrigin("garden").location_name == "garden"
     assert {"remote_job_origin"} <= {*parameters(dg.DagsterInstance.create_run_for_job)}
     assert parameters(DagsterDaemonController)[:2] == ["workspace_process_context", "daemons"]
+    assert isinstance(GrpcServerCodeLocation.socket, property)
     assert {"live_data_poll_rate"} <= {*parameters(DagsterWebserver)}
 
 

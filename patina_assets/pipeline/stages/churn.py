@@ -122,7 +122,7 @@ def churn_after(earlier: Sequence[Mapping[str, float]], facts: Mapping[str, Any]
 
 def churn_rows(builds: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
     """Return a row for each build, the newest first, with short names: a page has no room for wide columns."""
-    names = {"items": "items", CAME: "new", WENT: "gone", MOVED: "moved", NEIGHBOURS_CHANGED: "other neighbours"}
+    names = {"items": "items", CAME: "new", WENT: "gone", MOVED: "moved", NEIGHBOURS_CHANGED: "others"}
     return [{shown: _share(build.get(name)) for name, shown in names.items()} for build in reversed(builds)]
 
 

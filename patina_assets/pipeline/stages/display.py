@@ -12,6 +12,12 @@ class Table:
     rows: Sequence[Mapping[str, Any]]
 
 
+def beginning(text: str, characters: int) -> str:
+    """Return the beginning of a text for a cell of a table, on one line, with a mark where there is more."""
+    line = " ".join(text.split())
+    return line if len(line) <= characters else f"{line[:characters].rstrip()}…"
+
+
 @dataclass(frozen=True)
 class Picture:
     """An SVG that a page shows, and what it is called."""

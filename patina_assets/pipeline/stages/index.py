@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from patina_assets.pairs.items import Item
 from patina_assets.pairs.relations import unique_texts
-from patina_assets.pipeline.stages.display import Column, Picture, Table
+from patina_assets.pipeline.stages.display import Column, Picture, Table, beginning
 from patina_assets.pipeline.stages.stage import (
     Built,
     CheckResult,
@@ -294,6 +294,6 @@ def _short(found: "Places", row: int) -> str:
     from patina_assets.pictures.map import label
 
     item = found.items[row]
-    text = " ".join(item.text.split())[:CELL_CHARACTERS]
+    text = beginning(item.text, CELL_CHARACTERS)
     # The text of a file begins with its path.
     return text if item.file and item.file in text else f"[{label(item)}] {text}"

@@ -21,7 +21,7 @@ from patina_assets.pipeline.formats import (
     keep_items,
     keep_relations,
 )
-from patina_assets.pipeline.stages.display import Column, Table
+from patina_assets.pipeline.stages.display import Column, Table, beginning
 from patina_assets.pipeline.stages.stage import (
     ITEMS,
     Built,
@@ -47,6 +47,8 @@ MINIMUM_PAIRS = 20
 ROLES_OF_TRIPLET = ("anchor", "positive", "negative")
 SAMPLE_TRIPLETS = 10
 SAMPLE_CHARACTERS = 1_000
+# Ten triplets fit on some screens.
+CELL_CHARACTERS = 200
 PAIRS = "pairs.jsonl"
 RELATIONS = "relations.safetensors"
 # A function of the others: what is trained is compared by it, and nothing is computed from it.
@@ -160,7 +162,7 @@ class PairsStage(ItemStage):
         """Return the facts, with some triplets as a table."""
         facts = super().metadata(built)
         samples = [
-            {"role": role, "text": " ".join(text.split())}
+            {"role": role, "text": beginning(text, CELL_CHARACTERS)}
             for triplet in facts.pop("samples", [])
             for role, text in zip(ROLES_OF_TRIPLET, triplet, strict=True)
         ]

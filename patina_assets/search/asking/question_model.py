@@ -66,7 +66,7 @@ def leanings(question: str, spec: BaseSpec, vector: NDArray[np.float32] | None) 
     """
     name, own = part_of(spec, vector)
     text = question[:MAX_QUERY_CHARACTERS]
-    if name is None or _is_of_other_letters(text) or not is_english(text):
+    if name is None or is_of_other_letters(text) or not is_english(text):
         return {}
     found = signs_of(question)
     return {
@@ -93,7 +93,7 @@ def part_of(spec: BaseSpec, vector: NDArray[np.float32] | None) -> tuple[str | N
     return None, nothing
 
 
-def _is_of_other_letters(question: str) -> bool:
+def is_of_other_letters(question: str) -> bool:
     """Return whether most letters of a question are in none of the words that were learned from."""
     letters = [letter.isascii() for letter in question if letter.isalpha()]
     return 2 * sum(letters) < len(letters)

@@ -1,6 +1,7 @@
 """A question to everything that was published, as far as the asker's groups may see it: one ranked list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import psycopg
 
 DEPTH = 50
+# Of vectors. With more, their index is asked twice where a filter lets every second passage through.
+NEAR_DEPTH = 30
 MOST_RESULTS = 100
 # Among so many, the project that is meant is found more often than not (docs/fleet-search.md).
 MOST_PROJECTS = 5
@@ -98,31 +101,41 @@ def answer_of_fleet(
     if question.projects is not None and len(question.projects) > MOST_PATTERN_CHARACTERS:
         raise PatinaError(f"--project: expected at most {MOST_PATTERN_CHARACTERS} characters")
     own = [group for group in groups if question.group in (None, group)]
-    with asking(connection, address, own) as seen:
+    with asking(connection, address, own) as seen, ThreadPoolExecutor(1) as beside:
         model = stored_model(seen)
         spec, files = _model(model, mothership())
-        vector = asked_with(spec, embed_query(spec, files, question.text))
+        # Postgres looks for words meanwhile.
+        embedded = beside.submit(lambda: asked_with(spec, embed_query(spec, files, question.text)))
         projects = seen_projects(seen, question.projects)
         scope = Scope(question.filters, projects, question.projects is None)
         if not projects:
             return FleetAnswer([], doubtful=True)
         names = {project.number: project.name for project in projects}
-        return answer_of_passages(PublishedPassages(seen, scope, question.text), names, question, vector, spec)
+        return answer_of_passages(PublishedPassages(seen, scope, question.text), names, question, embedded.result, spec)
 
 
 def answer_of_passages(
     passages: PublishedPassages,
     names: dict[int, str],
     question: FleetQuestion,
-    vector: NDArray[np.float32],
+    embedded: Callable[[], NDArray[np.float32]],
     spec: BaseSpec,
 ) -> FleetAnswer:
-    """Rank as in one project, but for projections, which differ from project to project."""
+    """Rank as in one project, but for projections, which differ from project to project.
+
+    Args:
+        passages: What the asker may see and asks for.
+        names: Of their projects, by number.
+        question: The question.
+        embedded: Returns the question's vector, float32 [dims], once it is needed.
+        spec: The model that it is of.
+    """
     text, k = question.text, min(question.k, MOST_RESULTS)
     depth = max(DEPTH, k)
-    near = passages.near(vector, depth) if vector.any() else {}
-    likeliest = tuple(names[number] for number in passages.likeliest(near)[:MOST_PROJECTS]) if len(names) > 1 else ()
     words = passages.words(text, depth)
+    vector = embedded()
+    near = passages.near(vector, max(NEAR_DEPTH, k)) if vector.any() else {}
+    likeliest = tuple(names[number] for number in passages.likeliest(near)[:MOST_PROJECTS]) if len(names) > 1 else ()
     lists = merged(words, near, named(passages, text, depth), {}, question.filters)
     if not lists:
         return FleetAnswer([], doubtful=True)

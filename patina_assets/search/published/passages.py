@@ -24,8 +24,9 @@ from patina_assets.search.ranking import COSINE_SCALE, WORD_WEIGHTS
 if TYPE_CHECKING:
     import psycopg
 
-# At most as many passages are scored by their words. Where more hold one, those that hold two are looked for.
-MOST_CANDIDATES = 2_000
+# At most as many passages are scored by their words, as to read them takes most of that time. Where more hold one,
+# those that hold two are looked for.
+MOST_CANDIDATES = 1_000
 COMMON_WORDS = 4
 # The rarest words of a question alone count for the order (schema.sql).
 MOST_SCORED = 8

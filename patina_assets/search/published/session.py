@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STATEMENT_MILLISECONDS = 10_000
 # How many vectors the index looks at for a question, and how many more where a filter lets few through.
-EXPANSION_SEARCH = 400
+EXPANSION_SEARCH = 250
 MOST_SCANNED = 40_000
 SETTINGS = """
 SELECT set_config('patina.groups', %s, true), set_config('statement_timeout', %s, true),

@@ -5,7 +5,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,11 +17,14 @@ from patina_assets.serving.fleet.door import Door
 from patina_assets.serving.fleet.gate import GROUPS, Gate
 from patina_assets.serving.fleet.tools import FleetTools
 from patina_assets.serving.guard import problem
-from patina_assets.serving.mcp.http import PATH, answer_request
+from patina_assets.serving.mcp.http import PATH, answer_in_turn
 from patina_assets.serving.operations import CHARACTERS, Parameter, read_values
 from patina_assets.serving.routes import PAGE_FILES, PREFIX, page_file
+from patina_assets.serving.turns import Turns, answered
 from patina_resources.errors import PatinaError
+from patina_resources.postgres.connection import MOST_CONNECTIONS
 
+USER_HEADER = "x-forwarded-user"
 PROJECTS = (Parameter("project", "Only projects whose names are like this glob."),)
 SEARCH = (
     Parameter("q", "Words or a question.", needed=True),
@@ -46,6 +50,8 @@ def fleet_application(answers: FleetAnswers, door: Door) -> ASGIApp:
         answers: Gives the answers.
         door: What each request has to show.
     """
+    # More would only wait for a connection, and then be told that there is none.
+    turns = Turns(MOST_CONNECTIONS)
     return Gate(
         Starlette(
             routes=[
@@ -53,9 +59,9 @@ def fleet_application(answers: FleetAnswers, door: Door) -> ASGIApp:
                 Route(f"{PREFIX}/", page_file("fleet.html", "text/html")),
                 Route(f"{PREFIX}/fleet.js", page_file("fleet.js", "text/javascript")),
                 *(Route(f"{PREFIX}/{name}", page_file(name, PAGE_FILES[name])) for name in FILES),
-                _route("search", SEARCH, answers.search),
-                _route("projects", PROJECTS, lambda groups, values: answers.projects(groups, values["project"])),
-                *_mcp_routes(answers),
+                _route("search", SEARCH, answers.search, turns),
+                _route("projects", PROJECTS, lambda groups, values: answers.projects(groups, values["project"]), turns),
+                *_mcp_routes(answers, turns),
                 # Without it Starlette redirects what ends in a slash too many to the host that the request names.
                 Route("/{rest:path}", _not_found),
             ]
@@ -64,7 +70,7 @@ def fleet_application(answers: FleetAnswers, door: Door) -> ASGIApp:
     )
 
 
-def _route(name: str, parameters: Sequence[Parameter], answering: Answering) -> Route:
+def _route(name: str, parameters: Sequence[Parameter], answering: Answering, turns: Turns) -> Route:
     def answer(request: Request) -> Response:
         try:
             values = read_values(parameters, request.query_params.multi_items())
@@ -74,7 +80,16 @@ def _route(name: str, parameters: Sequence[Parameter], answering: Answering) -> 
         except PatinaError as error:
             return problem(400, str(error))
 
-    return Route(f"{PREFIX}{API}/{name}", answer)
+    async def in_turn(request: Request) -> Response:
+        return await answered(turns, request, lambda: run_in_threadpool(answer, request), _asker)
+
+    return Route(f"{PREFIX}{API}/{name}", in_turn)
+
+
+def _asker(request: HTTPConnection) -> str:
+    """Return what tells askers apart: all of them come by the same proxy. It decides who waits, and nothing else."""
+    said = (request.headers.get(name, "") for name in (USER_HEADER, "user-agent"))
+    return "\n".join([*request.scope[GROUPS], *said])
 
 
 def _not_found(_: Request) -> Response:
@@ -85,15 +100,15 @@ def _to_page(_: Request) -> Response:
     return RedirectResponse(f"{PREFIX}/", 307)
 
 
-def _mcp_routes(answers: FleetAnswers) -> Sequence[BaseRoute]:
-    return [] if find_spec("mcp") is None else [Route(PATH, _Agents(answers))]
+def _mcp_routes(answers: FleetAnswers, turns: Turns) -> Sequence[BaseRoute]:
+    return [] if find_spec("mcp") is None else [Route(PATH, _Agents(answers, turns))]
 
 
 class _Agents:
     """Answers agents. Each request has a server of its own, which holds the groups of who asks and of nobody else."""
 
-    def __init__(self, answers: FleetAnswers) -> None:
-        self._answers = answers
+    def __init__(self, answers: FleetAnswers, turns: Turns) -> None:
+        self._answers, self._turns = answers, turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         tools = FleetTools(self._answers, scope[GROUPS])
@@ -103,4 +118,4 @@ class _Agents:
 
             return fleet_server(tools)._lowlevel_server
 
-        await answer_request(make, scope, receive, send)
+        await answer_in_turn(self._turns, _asker(HTTPConnection(scope)), make, scope, receive, send)

@@ -45,7 +45,8 @@ class Door:
         said = [value for name, value in sent if name == self.header]
         if not said:
             return NOBODY
-        if len(said) > 1 or len(said[0]) > MOST_BYTES:
+        # A blank before a comma is left where a second line went on from the proxy's.
+        if len(said) > 1 or len(said[0]) > MOST_BYTES or b" ," in said[0] or b"\t," in said[0]:
             return AMBIGUOUS
         try:
             text = said[0].decode("ascii")

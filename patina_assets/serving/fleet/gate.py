@@ -4,7 +4,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patina_assets.serving.checks import Refusal
 from patina_assets.serving.fleet.door import Door
-from patina_assets.serving.guard import TOO_LARGE, body_of, problem, replayed, with_headers
+from patina_assets.serving.guard import LAST, body_of, problem, replayed, with_headers
 
 GROUPS = "patina.groups"
 ONLY_HTTP = Refusal(404, "There is no such address.")
@@ -29,8 +29,10 @@ class Gate:
             return
         if scope["method"] == "POST":
             body = await body_of(receive)
-            if body is None:
-                await problem(TOO_LARGE.status, TOO_LARGE.reason)(scope, receive, send)
+            if isinstance(body, Refusal):
+                response = problem(body.status, body.reason)
+                response.headers.update(LAST)
+                await response(scope, receive, send)
                 return
             receive = replayed(body, receive)
         await self._app({**scope, GROUPS: found}, receive, send)

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_assets.serving.mcp.tools import Tools
@@ -53,15 +53,40 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        try:
-            async with self._turns.turn(client_of(HTTPConnection(scope))):
-                await answer_request(lambda: self._server, scope, receive, send)
-        except CrowdedError:
-            await crowded()(scope, receive, send)
+        client = client_of(HTTPConnection(scope))
+        await answer_in_turn(self._turns, client, lambda: self._server, scope, receive, send)
 
 
-async def answer_request(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request of an agent by a server that is made in a thread: to import the SDK takes a second."""
+async def answer_in_turn(
+    turns: Turns, client: str, make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer one request of an agent when it is its client's turn.
+
+    Who reads the answer slowly holds no turn: it is sent after it.
+
+    Args:
+        turns: Whose turn it is.
+        client: Who asks.
+        make: Makes the server, in a thread: to import the SDK takes a second.
+        scope: Of the request, as ASGI has it.
+        receive: Likewise.
+        send: Likewise.
+    """
+    answer: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        answer.append(message)
+
+    try:
+        async with turns.turn(client):
+            await _answer(make, scope, receive, keep)
+    except CrowdedError:
+        await crowded()(scope, receive, send)
+    for message in answer:
+        await send(message)
+
+
+async def _answer(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] != "POST":  # there is no session to listen to, and none to end
         refusal = JSONResponse({"error": "only POST is answered here"}, 405, {"Allow": "POST"})
         await refusal(scope, receive, send)

@@ -1,6 +1,6 @@
 // One thing: its text, a commit's diff, what is certain of it, what is like it, and why it is as it is.
 
-import { age, append, ask, beginning, counted, element, webLink } from "./dom.js";
+import { age, append, ask, beginning, counted, element, pathText, webLink } from "./dom.js";
 import { editorLink, entryList, hitItem, place, state } from "./results.js";
 
 const LONGEST_LINES = 4000, CODE = new Set(["function", "type", "code", "file", "section"]);
@@ -56,7 +56,7 @@ function head(found, name, context) {
       element("button", { type: "button", click: context.like, title: "m" }, "Like this"),
       found.file && editorLink({ file: found.file, editor: found.editor }),
       element("a", { href: `/assets/${[...context.assets, "base", "index"].map(encodeURIComponent).join("/")}` }, "Index in Dagster")),
-    element("h2", { tabindex: -1 }, where),
+    element("h2", { tabindex: -1 }, pathText(where)),
     element("p", { class: "aside" },
       symbol && found.kind !== "session" ? [element("b", {}, symbol), " "] : null,
       [found.kind, first.author, first.time && age(first.time)].filter(Boolean).join(", "), " ", state(first), " ",
@@ -83,7 +83,7 @@ function textsOf(found, context) {
 
 function numbered(passage) {
   const lines = passage.text.trimEnd().split("\n");
-  return element("pre", { class: "code", tabindex: 0, "aria-label": "text" }, lines.map((line, row) => [
+  return element("pre", { class: passage.kind === "section" ? "code told" : "code", tabindex: 0, "aria-label": "text" }, lines.map((line, row) => [
     element("span", { class: "number", "data-line": passage.line + row }), line, "\n",
   ]));
 }
@@ -105,7 +105,7 @@ function fileDiff(text, isOpen) {
   const names = title.length % 2 && title.slice(0, (title.length - 1) / 2).slice(1) === title.slice((title.length + 1) / 2).slice(1);
   const name = names ? title.slice(2, (title.length - 1) / 2) : title;
   const shown = (start < 0 ? lines.slice(1) : lines.slice(start)).slice(0, LONGEST_LINES);
-  return element("details", { open: isOpen }, element("summary", {}, name),
+  return element("details", { open: isOpen }, element("summary", {}, pathText(name)),
     element("pre", { class: "code", tabindex: 0, "aria-label": `diff of ${name}` }, shown.map(line => [
       element("span", { class: { "+": "added", "-": "removed", "@": "hunk" }[line[0]] ?? "same" }, line), "\n",
     ])));
@@ -119,9 +119,9 @@ function factsOf(like, context) {
   const rows = [
     ["called by", facts.called_by.map(definition), "called_by"],
     ["calls", facts.calls.map(definition), "calls"],
-    ["touched", facts.files.map(file => link(file, file)), "files"],
+    ["touched", facts.files.map(file => link(file, pathText(file))), "files"],
     ["changed together", facts.changed_together.map(entry => [
-      entry.removed ? entry.file : link(entry.file, entry.file),
+      entry.removed ? pathText(entry.file) : link(entry.file, pathText(entry.file)),
       ` ${counted(entry.count, "time")}`, entry.removed ? ", removed" : ""]), "changed_together"],
     ["authors", facts.authors.map(author => `${author.name} (${author.commits})`), "authors"],
   ].filter(([, found]) => found.length);

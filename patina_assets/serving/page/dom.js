@@ -24,6 +24,9 @@ export function append(parent, ...children) {
   }
 }
 
+// A path where a line may end behind each slash; the text stays as it is.
+export const pathText = path => path.split("/").map((part, row) => row ? ["/", element("wbr"), part] : part);
+
 // Addresses that a repository or a forge names: those of the web alone.
 export function webLink(address, text) {
   if (!/^https?:\/\//i.test(address ?? "")) return null;

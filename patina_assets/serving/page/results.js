@@ -1,6 +1,6 @@
 // Lists of results: groups of hits, and what happened lately.
 
-import { age, counted, element } from "./dom.js";
+import { age, counted, element, pathText } from "./dom.js";
 
 export function place(hit) {
   if (hit.commit) return `commit ${hit.commit.slice(0, 12)}`;
@@ -39,7 +39,7 @@ export function hitItem(hit, to, more = null) {
   const symbol = hit.commit ? null : hit.symbol;
   return element("li", { class: "hit" },
     element("p", { class: "head" },
-      element("a", { class: "place", ...to(nameOf(hit), hit) }, place(hit)), " ",
+      element("a", { class: "place", ...to(nameOf(hit), hit) }, pathText(place(hit))), " ",
       symbol && element("b", {}, symbol), " ",
       element("span", { class: "aside" }, aside(hit)), " ", state(hit), " ", editorLink(hit)),
     hit.lines?.length
@@ -77,7 +77,7 @@ export function entryList(answer, to) {
     element("ol", { class: "entries" }, answer.entries.map(entry => hitItem(entry, to,
       entry.files?.length
         ? element("p", { class: "also" }, "touched ", entry.files.slice(0, 4).map((file, row) => [
-          row ? ", " : "", element("a", to(file, { file }), file)]),
+          row ? ", " : "", element("a", to(file, { file }), pathText(file))]),
           entry.files.length > 4 ? ` and ${entry.files.length - 4} more` : "")
         : null))),
     answer.more ? element("p", { class: "also" }, `and ${counted(answer.more, "earlier one")}`) : null,

@@ -18,11 +18,6 @@ TURBOFISH = re.compile(r"::(?=::|\(|$)")
 RUST_WORDS = words("identifier self super crate metavariable primitive_type default union raw")
 OPERATOR_SPACE = re.compile(r"\boperator\s++(?=\W)")
 MOST_PARTS = 32
-# What is no function, though it is written as one, by the node of its call: constructs of PHP and of C#.
-CONSTRUCTS = {
-    "function_call_expression": words("array die empty eval exit isset list unset"),
-    "invocation_expression": words("nameof"),
-}
 # In Go, `f[int](x, y)` looks like the call of an element: the index is a type where it is one of these.
 GO_TYPES = words(
     "any bool byte complex64 complex128 error float32 float64 int int8 int16 int32 int64 rune string uint uint8 uint16 "
@@ -30,7 +25,6 @@ GO_TYPES = words(
 )
 # `static_cast<T>(x)`, `int(x)` and `new char[9]` of C++ call no function.
 CONVERTING = frozenset({"call_expression", "new_expression"})
-CREATING = frozenset({"instance_expression", "new_expression", "object_creation_expression"})
 # Rust's `<T as Trait>::make` is a call of `T::make`.
 QUALIFIED = frozenset({"bracketed_type", "qualified_type"})
 JSX = frozenset({"jsx_opening_element", "jsx_self_closing_element"})
@@ -100,7 +94,7 @@ def _callee_text(source: SourceFile, call: Node, whole: str) -> str:
     text = plain_word(source, written).removeprefix("\\").removesuffix(".")  # `f.(1)` of Ruby
     if source.language.operators == "named":
         text = OPERATOR_SPACE.sub("operator", text)
-    if text in CONSTRUCTS.get(call.type, ()):
+    if text in source.language.constructs:
         return ""
     if call.type in CONVERTING and (written in source.language.reserved or _is_plain_type(call)):
         return ""
@@ -109,7 +103,7 @@ def _callee_text(source: SourceFile, call: Node, whole: str) -> str:
     text = text if len(text) <= MAXIMUM_CALLEE else "…" + text[1 - MAXIMUM_CALLEE :]
     if call.type == "macro_invocation":
         return text + "!"
-    return f"new {text}" if call.type in CREATING else text
+    return f"new {text}" if source.language.creates(call.type) else text
 
 
 def _is_plain_type(call: Node) -> bool:

@@ -8,6 +8,7 @@ from inspect import cleandoc
 
 from tree_sitter import Node
 
+from patina_resources.materialize.code.languages.language import Language
 from patina_resources.materialize.code.languages.languages import surroundings
 from patina_resources.materialize.code.parsing import Parsed, cursor_of
 from patina_resources.materialize.code.source import SourceFile
@@ -20,9 +21,6 @@ MOST_HOLDERS = 4
 MOST_NESTED = 64
 # Between a comment and what it is about is the end of a line, and indentation.
 MOST_BLANK_BYTES = 500
-# What makes a line of text a comment: at its beginning, and at its end.
-COMMENT_BEGINS = re.compile(r"^[ \t]*+(?:/\*++[!<]?|\*(?!/)|//[/!<]*+|#++|=begin\b)?+[ \t]?")
-COMMENT_ENDS = re.compile(r"(?:\*/|^=end)[ \t]*+$")
 STRING_BEGINS = re.compile(r"^\w{0,2}(?P<quote>\"\"\"|'''|\"|')")
 
 
@@ -70,10 +68,10 @@ class Surroundings:
         for _ in range(MOST_HOLDERS):
             if at is None:
                 break
-            comments = self._source.language.comments
-            blocks = [self._source.lines(aside) for aside in self._asides_before(at) if aside.type in comments]
+            language = self._source.language
+            blocks = [self._source.lines(aside) for aside in self._asides_before(at) if aside.type in language.comments]
             if blocks:
-                return "\n".join(_without_marks(block) for block in reversed(blocks)).strip()
+                return "\n".join(_without_marks(language, block) for block in reversed(blocks)).strip()
             at = self.holder(at)
         return ""
 
@@ -104,6 +102,7 @@ def _docstring(source: SourceFile, node: Node) -> str:
     return cleandoc(text[quote.end() :].removesuffix(quote["quote"])) if quote else ""
 
 
-def _without_marks(block: str) -> str:
-    lines = (COMMENT_ENDS.sub("", COMMENT_BEGINS.sub("", line)).rstrip() for line in block.splitlines())
+def _without_marks(language: Language, block: str) -> str:
+    begins, ends = language.comment_begins, language.comment_ends
+    lines = (ends.sub("", begins.sub("", line)).rstrip() for line in block.splitlines())
     return "\n".join(lines).strip()

@@ -10,7 +10,7 @@ one. Code outside of every function calls as `<module>`, or as the class or cons
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from patina_resources.materialize.code.callees import callee_texts, calls_in_mac
 from patina_resources.materialize.code.documentation import Surroundings
 from patina_resources.materialize.code.languages.language import MAXIMUM_PATH, Language
 from patina_resources.materialize.code.languages.languages import relevant_kinds, relevant_nodes
-from patina_resources.materialize.code.names import definition_names
+from patina_resources.materialize.code.names import C_DECLARATIONS, definition_names
 from patina_resources.materialize.code.parsing import parse
 from patina_resources.materialize.code.signatures import is_public, signature
 from patina_resources.materialize.code.source import SourceFile
@@ -33,13 +33,6 @@ MAXIMUM_DEPTH = 16
 DEEP_BYTES = 4096
 # `typedef struct S { ... } T;` does not make S a part of T.
 NO_SCOPES = frozenset({"type_definition"})
-# What a class declares: the same nodes elsewhere declare what is defined in another place.
-METHOD_DECLARATIONS = frozenset({"declaration", "field_declaration"})
-WITHOUT_BODY = METHOD_DECLARATIONS | {
-    "abstract_method_signature", "annotation_type_element_declaration", "function_signature",
-    "function_signature_item", "method_elem", "method_signature",
-}  # fmt: skip
-MAYBE_WITHOUT_BODY = frozenset({"method_declaration"})
 # Nodes that name a type without a body, and define it with one.
 MENTIONS = frozenset({"class_specifier", "enum_specifier", "struct_specifier", "union_specifier"})
 
@@ -66,15 +59,18 @@ class FileFacts:
     unread_bytes: int
 
 
-def read_facts(language: Language, content: bytes, default_name: str = "default") -> FileFacts:
-    """Return what the file says. Never raises for any content, but see `code_worker` for hostile ones.
+def read_facts(
+    language: Language, content: bytes, default_name: str = "default", left_out: Iterable[slice] = ()
+) -> FileFacts:
+    """Return what the file says. Never raises for any content, but see `worker` for hostile ones.
 
     Args:
         language: The file's language.
         content: Its bytes.
         default_name: What a definition is called that has no name, but is all that the file exports.
+        left_out: Parts of it that are not to be parsed.
     """
-    parsed = parse(language, content)
+    parsed = parse(language, content, left_out)
     nodes = parsed.captures(relevant_nodes(language.name), relevant_kinds(language.name))
     source = SourceFile(language, content, parsed.unread_bytes > 0, default_name, parsed.heads)
     facts = list(_facts(source, nodes, Surroundings(source, parsed)))
@@ -151,7 +147,7 @@ def _defines(source: SourceFile, node: Node, scope: _Scope, surroundings: Surrou
         bound = holder.child_by_field_name("left") if holder is not None else None
         # `Point = Struct.new(:x)`, and not `Config.point = Struct.new(:x)`.
         return "type" if bound is not None and bound.type != "call" and source.text(bound)[:1].isupper() else ""
-    if kind in METHOD_DECLARATIONS:
+    if kind in C_DECLARATIONS:  # outside of a class, they declare what is defined in another place
         return "function" if scope.kind == "type" else ""
     if kind in language.functions:
         return "function"
@@ -193,10 +189,11 @@ def _place(source: SourceFile, node: Node, depth: int) -> dict[str, Any]:
 
 def _function(source: SourceFile, node: Node, path: Sequence[str], about: dict[str, Any], holder: Node | None) -> Fact:
     name = path[-1]
-    fields = {"name": name, **signature(source, node, name, holder), **about}
-    if head := source.heads.get(node.start_byte):
-        fields |= {"return_type": None, "doc": "\n".join(text for text in (head.title, about["doc"]) if text)}
-    if node.type in WITHOUT_BODY or (node.type in MAYBE_WITHOUT_BODY and node.child_by_field_name("body") is None):
+    head = source.language.read_head(node, holder)
+    fields = {"name": name, **signature(source, node, name, head), **about}
+    if macro := source.heads.get(node.start_byte):
+        fields |= {"return_type": None, "doc": "\n".join(text for text in (macro.title, about["doc"]) if text)}
+    if node.type in source.language.declarations and head.body is None:
         fields["is_declaration"] = True
     return Fact("code.function", _qualified(source, path), fields)
 

@@ -18,8 +18,6 @@ MAXIMUM_PARTS = 16
 # `namespace a::inline b` of C++ is `a::b`.
 INLINE = re.compile(r"\binline\s")
 NOT_WORD = re.compile(r"\W+")
-# A private member of JavaScript, a destructor, Ruby's `empty?`, `save!` and `name=`.
-WORD = re.compile(r"[#~]?(?:[^\W\d]|\$)[\w$]*+[?!=]?")
 OPERATOR = re.compile(
     r"operator(?:[-+*/%^&|~!=<>,]{1,3}\*?|\(\)|\[\]|\"\"\w+|"
     r" (?:co_await|(?:new|delete)(?:\[\])?|[\w:][\w:<>,*&.() ]*+))"
@@ -45,7 +43,7 @@ def is_name(source: SourceFile, text: str) -> bool:
     """Return whether a text is an identifier, a qualified identifier or an operator, and no word of the language."""
     language, prefix = source.language, source.language.prefix
     if prefix and text.startswith(prefix):
-        return WORD.fullmatch(text[len(prefix) :]) is not None
+        return language.names.fullmatch(text[len(prefix) :]) is not None
     if language.operators == "named" and text.startswith("operator") and text != "operator":
         return OPERATOR.fullmatch(text) is not None
     if language.operators == "any" and OPERATOR.fullmatch(text):
@@ -53,7 +51,7 @@ def is_name(source: SourceFile, text: str) -> bool:
     parts = text.replace("::", ".").split(".")
     # A property may be called by any word; `names_of_statements` are looked at where a method has a body.
     reserved = frozenset() if language.words_are_names else language.reserved
-    return all(WORD.fullmatch(part) and part not in reserved for part in parts)
+    return all(language.names.fullmatch(part) and part not in reserved for part in parts)
 
 
 def plain_word(source: SourceFile, text: str) -> str:
@@ -143,6 +141,8 @@ def _holder_names(source: SourceFile, holder: Node, node: Node) -> Sequence[str]
         case "pair":
             key = holder.child_by_field_name("key")
             return (_key(source, key),) if key is not None else ()
+        case "val_definition" | "var_definition":
+            return (source.text(holder.child_by_field_name("pattern")),)
         case "const_item" | "static_item" | "named_expression":
             return (source.text(holder.child_by_field_name("name")),)
         case "field_declaration":

@@ -1,6 +1,7 @@
 """A source file -> its syntax tree, of as much of it as can be had, and how much of it is in no tree."""
 
 import re
+from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,13 @@ MOST_SIDE_BY_SIDE = 1_000
 # A query counts levels in 16 bits, and takes the square of what is deeper. Nothing that people write is.
 MOST_LEVELS = 60_000
 WITHIN_LINES = re.compile(rb"[^\r\n]")
+# What a word is made of, letters beyond ASCII included, and what stands between words and marks.
+KINDS = bytes(
+    ord(" ") if chr(byte).isspace() and byte < 128 else ord("w") if byte > 127 or chr(byte).isalnum() else byte
+    for byte in range(256)
+)
+# Few words and marks, again and again. Most grammars take such text in proportion to its length, and some do not.
+REPETITION = re.compile(rb"(.{1,8}?)\1{99,}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -57,21 +65,36 @@ def cursor_of(query: Query, match_limit: int | None = None) -> QueryCursor:
     return cursor
 
 
-def parse(language: Language, content: bytes) -> Parsed:
+def parse(language: Language, content: bytes, left_out: Iterable[slice] = ()) -> Parsed:
     """Return the tree of a file.
 
     Of C and C++, it is that without macros unless the parser makes more of it with them. Of C#, it is that without
     some directives if the parser makes more of it then. Of Rust, it is that with the items in macros.
+
+    Args:
+        language: The file's language.
+        content: Its bytes.
+        left_out: Parts of it that are not to be parsed; none overlap.
     """
-    if language.unfinished is None:
-        return _fullest(language, content)
-    plain, left_out = bytearray(content), 0
-    for found in language.unfinished.finditer(content):
-        if unfinished := found["left_out"]:
-            plain[slice(*found.span("left_out"))] = WITHIN_LINES.sub(b" ", unfinished)
-            left_out += len(unfinished)
+    spans = list(left_out)
+    if language.unfinished is not None and not spans:
+        found = language.unfinished.finditer(content)
+        spans = [slice(*unfinished.span("left_out")) for unfinished in found if unfinished["left_out"]]
+    plain = bytearray(content)
+    for span in spans:
+        plain[span] = WITHIN_LINES.sub(b" ", content[span])
     parsed = _fullest(language, bytes(plain))
-    return replace(parsed, unread_bytes=parsed.unread_bytes + left_out)
+    return replace(parsed, unread_bytes=parsed.unread_bytes + sum(span.stop - span.start for span in spans))
+
+
+def repetitions(content: bytes) -> list[slice]:
+    """Return where at most eight words and marks stand a hundred times and more, whatever the words are."""
+    kinds = content.translate(KINDS)
+    words_and_marks = re.finditer(rb"w+|[^w ]", kinds)
+    starts = array("L", (found.start() for found in words_and_marks))
+    starts.append(len(content))
+    order = bytes(kinds[start] for start in starts[:-1])
+    return [slice(starts[found.start()], starts[found.end()]) for found in REPETITION.finditer(order)]
 
 
 def _fullest(language: Language, content: bytes) -> Parsed:

@@ -1,7 +1,8 @@
 """Reads source files in a process of its own, with bounded memory and time.
 
-A parser is native code, and some content makes it use gigabytes or crash: 16 kB of `a<a<a<...` are 1 GB for the Java
-and C# grammars. Such a file ends the worker, is reported, and the next file gets a new worker.
+A parser is native code, and some content makes it use gigabytes or crash: 16 kB of `@a<@a<@a<...` are 400 MB for the
+grammar of C#. Such a file ends the worker. The next worker reads it without what is repeated in it; where that is of
+no help, the file is reported. Then comes the next file.
 """
 
 import json
@@ -25,6 +26,9 @@ PROCESSOR_SECONDS = 2
 PROCESSOR_SECONDS_PER_MEBIBYTE = 8
 CLOCK_SECONDS_PER_FILE = 300.0
 LENGTH = struct.Struct(">I")
+# How much of a file is parsed.
+WHOLE = b"whole"
+UNREPEATED = b"unrepeated"
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 
 
@@ -50,25 +54,33 @@ class CodeWorker:
         """Return a file's facts as (event type, key, fields), and how many bytes of it could not be parsed.
 
         Raises:
-            UnreadableSourceError: The parser crashed, or needed more memory or time than a file of this size may.
+            UnreadableSourceError: The parser crashed, or needed more memory or time than a file of this size may, and
+                again without what is repeated in it, if anything is.
         """
+        question = language.encode(), default_name.encode(), content
+        answer = self._ask(*question, WHOLE)
+        if not answer:
+            status = self._stop()
+            answer = self._ask(*question, UNREPEATED)
+            if not answer:
+                self._stop()
+                raise UnreadableSourceError(_ending(status))
+        document = json.loads(answer)
+        return [(kind, key, fields) for kind, key, fields in document["facts"]], int(document["unread_bytes"])
+
+    def _ask(self, *question: bytes) -> bytes:
+        """Return the answer; b"" where the process ended without one."""
         process = self._process or self._start()
         timer = threading.Timer(CLOCK_SECONDS_PER_FILE, process.kill)
         timer.start()
         try:
-            _send(process.stdin, language.encode())
-            _send(process.stdin, default_name.encode())
-            _send(process.stdin, content)
-            answer = _receive(process.stdout)
+            for part in question:
+                _send(process.stdin, part)
+            return _receive(process.stdout)
         except (OSError, EOFError):
-            answer = b""
+            return b""
         finally:
             timer.cancel()
-        if not answer:
-            status = self._stop()
-            raise UnreadableSourceError(_ending(status))
-        document = json.loads(answer)
-        return [(kind, key, fields) for kind, key, fields in document["facts"]], int(document["unread_bytes"])
 
     def _start(self) -> subprocess.Popen[bytes]:
         package_root = str(Path(__file__).resolve().parents[3])
@@ -100,8 +112,10 @@ class CodeWorker:
 def serve() -> None:
     """Answer on standard output what standard input asks, until it is closed."""
     # Imported late: who starts this process reads nothing itself.
+    from patina_resources.materialize.characters import characters
     from patina_resources.materialize.code.facts import read_facts
     from patina_resources.materialize.code.languages.languages import BY_NAME, relevant_nodes
+    from patina_resources.materialize.code.parsing import repetitions
 
     with suppress(OSError, ValueError):  # not every system can limit it
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
@@ -109,13 +123,17 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     while True:
         try:
-            language, default_name, content = (_receive(sys.stdin.buffer) for _ in range(3))
+            language, default_name, content, extent = (_receive(sys.stdin.buffer) for _ in range(4))
         except EOFError:
             return
         chosen = BY_NAME[language.decode()]
         relevant_nodes(chosen.name)  # what is done once for a language is no file's own time
         _limit_processor_time(len(content))
-        found = read_facts(chosen, content, default_name.decode())
+        content = characters(content).encode()
+        left_out = repetitions(content) if extent == UNREPEATED else []
+        if extent == UNREPEATED and not left_out:
+            return
+        found = read_facts(chosen, content, default_name.decode(), left_out)
         facts = [(fact.event_type, fact.key, fact.fields) for fact in found.facts]
         _send(answers, json.dumps({"facts": facts, "unread_bytes": found.unread_bytes}).encode())
 

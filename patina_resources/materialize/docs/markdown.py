@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from patina_resources.materialize.characters import characters
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
@@ -36,7 +38,7 @@ KINDS = {
 }  # fmt: skip
 HOLDERS = ("list_item_open", "blockquote_open")
 MARK = "\ufeff"
-ENCODING_OF_MARK = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+ENCODING_OF_MARK = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,11 @@ class Markdown:
 
 
 def decoded(content: bytes) -> str:
-    """Return a file's text: UTF-8 unless a byte order mark says otherwise, without such marks; every line ends with LF.
-
-    What cannot be decoded becomes U+FFFD.
-    """
-    mark, encoding = next((known for known in ENCODING_OF_MARK if content.startswith(known[0])), (b"", "utf-8"))
+    """Return a file's characters: those that a byte order mark says, without such marks; every line ends with LF."""
+    encoding = next((encoding for mark, encoding in ENCODING_OF_MARK if content.startswith(mark)), "")
+    text = content.decode(encoding, "replace") if encoding else characters(content)
     # A tool that adds a mark to a file that has one leaves two.
-    return LINE_END.sub("\n", content[len(mark) :].decode(encoding, "replace").lstrip(MARK))
+    return LINE_END.sub("\n", text.lstrip(MARK))
 
 
 def parse_markdown(text: str, *, labels: bool = False) -> Markdown:

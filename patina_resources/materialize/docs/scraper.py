@@ -39,7 +39,7 @@ from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import ScraperReport, TellProgress
 
 # Goes up when the same file gives other sections, so that every file is read again.
-SECTIONS_VERSION = 3
+SECTIONS_VERSION = 4
 SCRAPER = "docs"
 KIND = "doc"
 SECTION_EVENT, FILE_EVENT = "doc.section", "doc.file"

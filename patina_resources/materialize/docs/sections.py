@@ -135,8 +135,8 @@ def _section(
 
 def _markdown_headings(body: Markdown) -> Iterator[Heading]:
     for block in body.blocks:
-        if block.kind == HEADING:
-            yield Heading(block.level, heading_text(block), block.start, block.end)
+        if block.kind == HEADING and (title := heading_text(block)):
+            yield Heading(block.level, title, block.start, block.end)
 
 
 def _shifted(heading: Heading, lines: int) -> Heading:

@@ -26,6 +26,7 @@ if not REASON:
     from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
     from dagster_celery.tasks import create_resume_job_task
 
+    from patina_assets.fleet import queueing
     from patina_assets.fleet.queueing import MOST_MISSES, FleetRunLauncher
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 # Of a busy machine: it is waited for a condition, never for a time.
@@ -91,8 +92,17 @@ def started_run(launcher: "FleetRunLauncher", task: str) -> dg.DagsterRun:
     )
 
 
-def test_a_run_that_no_worker_has_any_more_has_failed(launcher: "FleetRunLauncher") -> None:
+def look_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each check look at the workers, of which there are none to wait for."""
+    monkeypatch.setattr(queueing, "LOOK_SECONDS", -1.0)
+    monkeypatch.setattr(queueing, "ANSWER_SECONDS", 0.1)
+
+
+def test_a_run_that_no_worker_has_any_more_has_failed(
+    launcher: "FleetRunLauncher", monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The launcher as it is shipped calls it running for ever: the result of its task says STARTED, or SUCCESS."""
+    look_each_time(monkeypatch)
     run = started_run(launcher, "gone")
     for state in ("STARTED", "SUCCESS"):
         launcher.celery.backend.store_result("gone", None, state)
@@ -103,6 +113,19 @@ def test_a_run_that_no_worker_has_any_more_has_failed(launcher: "FleetRunLaunche
         assert "no worker has this run any more" in (looks[-1].msg or "")
     launcher._instance.report_run_failed(run)
     assert launcher.check_run_worker_health(run).status is WorkerStatus.SUCCESS
+
+
+def test_one_look_at_the_workers_is_one_miss_however_often_it_is_asked_for(
+    launcher: "FleetRunLauncher", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = started_run(launcher, "busy")
+    monkeypatch.setattr(queueing, "LOOK_SECONDS", 3600.0)
+    checks = [launcher.check_run_worker_health(run) for _ in range(2 * MOST_MISSES)]
+    assert {check.status for check in checks} == {WorkerStatus.RUNNING}
+    assert checks[-1].msg == f"no worker has it: look 1 of {MOST_MISSES}"
+    look_each_time(monkeypatch)
+    looks = [launcher.check_run_worker_health(run).status for _ in range(MOST_MISSES - 1)]
+    assert looks == [*[WorkerStatus.RUNNING] * (MOST_MISSES - 2), WorkerStatus.FAILED]
 
 
 def test_a_run_is_not_given_up_because_the_broker_is_away(launcher: "FleetRunLauncher", services: Services) -> None:

@@ -1,5 +1,6 @@
 """The pipeline as Dagster sees it: keys, groups, staleness tags, failures, on a real instance."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ from small_project import add_events, delete_events, make_project, workspace_of
 from patina_assets.definitions import broken_recipe, workspace_definitions
 from patina_assets.orchestration.automation.failures import step_sentence
 from patina_assets.orchestration.keys import cache_key, model_asset_key, stage_key
-from patina_assets.orchestration.metadata import Metadata, stage_metadata
+from patina_assets.orchestration.metadata import SHOWN_DIGITS, Metadata, stage_metadata
 from patina_resources.project.project import Project, find_project
 from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.manifests import StageRecord
 
+DIGEST = re.compile(r"[0-9a-f]{40}")
 # Those that the recipe names, and those that the corpus model learns from beside them.
 SOURCES = 16
 BUILT = {
@@ -208,11 +210,26 @@ def test_metadata_is_for_readers(first: FirstBuild) -> None:
     assert "gain in MRR" in weights["verdict"].value
     assert [record.data["held-out"] for record in weights["base_and_trained"].records][-1] == "beats base"
     source = events["source/git_commits"].materialization.metadata
-    assert len(source["sample"].records) == 10
+    rows = [record.data["values"] for record in source["sample"].records]
+    assert len(rows) == 10
+    assert all(" | " in row and len(row) < 200 for row in rows)
     lock = events["oxidize_lock"].materialization.metadata
     projections = [record.data["projection"] for record in lock["projections"].records]
     assert projections == ["semantic", "temporal", "dependency"]
     assert events["semantic/index"].materialization.metadata["recall_at_10"].value >= 0.95
+
+
+def test_no_value_is_wider_than_its_column(first: FirstBuild) -> None:
+    events = {event.asset_key.to_user_string(): event for event in first.result.get_asset_materialization_events()}
+    shown = {name: dict(event.materialization.metadata) for name, event in events.items()}
+    assert shown["oxidize_lock"].pop("lock").value["recipe_hash"].startswith("sha256:")  # it opens in a dialog
+    assert shown["oxidize_lock"]["path"].value == ".patina/data/oxidize.lock"
+    digest = shown["model/corpus_static"]["digest"].value
+    assert len(digest) == SHOWN_DIGITS
+    (model,) = shown["model/corpus_static"]["models"].records
+    assert model.data["digest"] == digest
+    wide = [(name, key) for name, values in shown.items() for key, value in values.items() if DIGEST.search(str(value))]
+    assert wide == []
 
 
 def test_a_broken_recipe_still_loads_and_shows_why(instance: dg.DagsterInstance) -> None:

@@ -89,5 +89,5 @@ def test_the_last_builds_are_told_the_newest_first() -> None:
         builds = churn_after(builds, {"items": 9, CAME: number, WENT: 0, MOVED: 0.25, NEIGHBOURS_CHANGED: 0.1234})
     assert len(builds) == MOST_BUILDS
     rows = churn_rows(builds)
-    assert rows[0] == {"items": 9, "new": MOST_BUILDS + 4, "gone": 0, "moved": "25.0%", "other neighbours": "12.3%"}
+    assert rows[0] == {"items": 9, "new": MOST_BUILDS + 4, "gone": 0, "moved": "25.0%", "others": "12.3%"}
     assert churn_rows([{"items": 1, CAME: 1, WENT: 0}])[0]["moved"] is None

@@ -8,8 +8,7 @@ from root import ROOT
 from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
 from patina_assets.search.passage_file import NO_FILTERS, DefinitionPart, Found
-from patina_assets.search.question_lists import list_weights, merged, only_names
-from patina_assets.search.questions import Evidence, asked_for
+from patina_assets.search.question_lists import list_weights, merged
 from patina_assets.search.ranking import (
     COSINE_POWER,
     COSINE_SCALE,
@@ -119,6 +118,12 @@ def test_a_list_of_more_weight_decides_which_passage_is_shown() -> None:
     assert heavy.keys == (1, 2, 0)  # 1/7 + 3/7, 3/6, 1/6
     assert heavy.score == pytest.approx(1 / 6 + 3 / 6)
     assert (heavy.ranks, heavy.scores) == ({WORDS: 1, VECTORS: 1}, {WORDS: 9, VECTORS: 0.9})
+
+
+def test_the_first_passage_of_a_list_is_shown_rather_than_the_second_of_one_a_little_heavier() -> None:
+    words, vectors = [found(0, 9, "a")], [found(9, 0.9, "b"), found(1, 0.8, "a")]
+    things = rank_group(Group.CODE, {WORDS: words, VECTORS: vectors}, {VECTORS: 1.15})
+    assert {thing.name: thing.keys for thing in things}["a"] == (0, 1)  # 1/6 is more than 1.15/7
 
 
 @pytest.mark.parametrize("rest", [found(0, 9, "a", has_symbol=False), found(0, 9, "a", role=Role.INNER_TEST)])
@@ -238,85 +243,6 @@ def test_the_page_on_search_states_the_weights() -> None:
     assert f"At {UNCOVERED:.0%} or less".replace("%", " %") in sentences
     assert f"and the weight is {UNCOVERED_VECTORS_WEIGHT:g}." in sentences
     assert f"larger by {COSINE_SCALE:g} is made to count e" in sentences
-
-
-ALIKE = dict.fromkeys(Group, Evidence(0.5, 0.4))
-
-
-@pytest.mark.parametrize(
-    ("question", "group"),
-    [
-        ("where is the cache emptied", Group.CODE),
-        ("which function parses the header", Group.CODE),
-        ("when was the cache removed", Group.COMMITS),
-        ("how do I install it", Group.DOCS),
-    ],
-)
-def test_the_words_of_a_question_tell_what_it_asks_for(question: str, group: Group) -> None:
-    asked = asked_for(question, ALIKE)
-    assert max(asked, key=lambda entry: asked[entry]) is group
-    assert sum(asked.values()) == pytest.approx(1)
-
-
-def test_what_answers_better_is_asked_for_rather() -> None:
-    evidence = {Group.CODE: Evidence(0.1, 0.2), Group.NOTES: Evidence(0.9, 0.6)}
-    asked = asked_for("cache eviction", evidence)
-    assert asked[Group.NOTES] > asked[Group.CODE]
-    named = asked_for("cache eviction", evidence, {Group.CODE})
-    assert named[Group.CODE] > asked[Group.CODE]
-    assert asked_for("anything", {}) == {}
-
-
-# What a question adds to the odds of its group, beside what each group has without a question.
-WITHOUT = {Group.CODE: 1.4, Group.DOCS: 0.0, Group.COMMITS: 0.0, Group.NOTES: 0.8}
-
-
-@pytest.mark.parametrize(
-    ("question", "added"),
-    [
-        ("cache", {}),
-        ("WHEN was the cache removed", {Group.COMMITS: 2.5}),
-        ("the cache crashed", {Group.COMMITS: 1.0}),
-        ("what crashed", {Group.COMMITS: -1.0}),
-        ("it crashed?", {Group.COMMITS: -1.0}),
-        ("Add a cache", {Group.COMMITS: 1.0}),
-        ("why a cache", {Group.NOTES: 1.0, Group.COMMITS: -1.0}),
-        ("where is the cache", {Group.CODE: 1.5, Group.COMMITS: -1.0}),
-        ("parse an empty file", {}),
-        ("how to fill it", {Group.DOCS: 2.0, Group.COMMITS: -1.0}),
-    ],
-)
-def test_a_question_moves_the_odds_of_its_group(question: str, added: dict[Group, float]) -> None:
-    asked = asked_for(question, ALIKE)
-    for group, prior in WITHOUT.items():
-        odds = math.log(asked[group] / asked[Group.DOCS])
-        assert odds == pytest.approx(prior + added.get(group, 0) - added.get(Group.DOCS, 0))
-
-
-def test_evidence_moves_the_odds() -> None:
-    def odds(coverage: float, cosine: float, *named: Group) -> float:
-        evidence = {Group.CODE: Evidence(coverage, cosine), Group.DOCS: Evidence(0.5, 0.4)}
-        asked = asked_for("cache", evidence, named)
-        return math.log(asked[Group.CODE] / asked[Group.DOCS])
-
-    assert odds(0.5, 0.4) == pytest.approx(1.4)
-    assert odds(0.6, 0.4) == pytest.approx(1.4 + 0.1 * 3.0)
-    assert odds(0.5, 0.5) == pytest.approx(1.4 + 0.1 * 6.0)
-    assert odds(0.5, 0.4, Group.CODE) == pytest.approx(1.4 + 4.0)
-
-
-@pytest.mark.parametrize(
-    ("query", "only"),
-    [
-        ("retry", True),
-        ("read_recipe", True),
-        ("where is read_recipe", True),
-        ("since when are null options allowed in app.render", False),
-        ("the cache crashed", False),
-    ],
-)
-def test_a_question_may_be_nothing_but_names(query: str, only: bool) -> None:
-    assert only_names(query) is only
 
 
 def test_files_that_near_commits_touched_are_found_by_them() -> None:

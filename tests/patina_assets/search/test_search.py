@@ -88,6 +88,30 @@ def test_a_file_tells_of_the_definitions_that_it_has_where_words_find_little(sea
     assert {passage.symbol for passage in file.others} <= {entry.symbol for entry in definitions}
 
 
+def test_a_group_is_asked_with_its_own_vector(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "search query ranking"
+
+    def ranks() -> dict[Group, dict[str, int]]:
+        found: dict[Group, dict[str, int]] = {}
+        for hit in searcher.answer(query, k=50).hits:
+            if hit.passage is not None and BASE in hit.places:
+                found.setdefault(hit.passage.group, {})[hit.passage.thing] = hit.places[BASE].rank
+        return found
+
+    before = ranks()
+    base, passages = searcher.indexes.opened(BASE), searcher.indexes.passages()
+    defining = [thing for thing in before[Group.CODE] if passages.definitions(thing, 1)]
+    last = max(defining, key=lambda thing: before[Group.CODE][thing])
+    key = passages.definitions(last, 1)[0].key
+    monkeypatch.setattr("patina_assets.search.indexes.by_group", lambda *_: {Group.CODE: base.vectors([key])[0]})
+    after = ranks()
+    assert before[Group.CODE][last] > after[Group.CODE][last] == 1
+    for group in (Group.COMMITS, Group.NOTES):
+        both = before[group].keys() & after[group].keys()
+        assert both
+        assert all(before[group][thing] == after[group][thing] for thing in both)
+
+
 def test_indexes_that_are_read_ahead_give_the_same_answer(built_root: Path) -> None:
     project = find_project(built_root)
     ahead = IndexesAhead(project)

@@ -2,6 +2,7 @@
 
 import gc
 import subprocess
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -30,6 +31,11 @@ def looking(): ...
 
 defs = dg.Definitions(sensors=[looking])
 """
+
+
+def asking() -> int:
+    """Return how many threads ask code servers every second whether they are there."""
+    return sum(thread.name == "grpc-client-heartbeat" for thread in threading.enumerate())
 
 
 def test_one_that_was_replaced_ends_after_the_next_look_and_after_the_tick_that_may_ask_it(tmp_path: Path) -> None:
@@ -78,6 +84,10 @@ def test_one_that_was_replaced_ends_after_the_next_look_and_after_the_tick_that_
         first = serving()
         began(0.0)  # of a process that was killed long ago
         tick = began(time.time())
+        (entry,) = context.get_current_workspace().code_location_entries.values()
+        registry.reload_grpc_endpoint(entry.origin)  # a new process, which has not loaded the definitions yet
+        servers.look()
+        assert servers._replaced == [], "the first one is still asked"
         context.reload_code_location("loaded")
         second = serving()
         servers.look()
@@ -89,6 +99,7 @@ def test_one_that_was_replaced_ends_after_the_next_look_and_after_the_tick_that_
         assert first.wait(PATIENCE) == 0
         assert second.poll() is None
         assert serving() is second
+        assert asking() == 1
     second.wait(PATIENCE)
 
 

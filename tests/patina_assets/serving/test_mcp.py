@@ -1,11 +1,14 @@
 """The MCP server as editors use it: the SDK's own client, raw JSON-RPC, starts, ends, and a rebuild in between."""
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -28,10 +31,15 @@ from doors import (
     asked_python,
     served_pages,
 )
+from starlette.types import Message
 
+from patina_assets.serving import guard
+from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_assets.serving.checks import Site
-from patina_assets.serving.mcp.http import PATH
+from patina_assets.serving.mcp.http import PATH, Endpoint
 from patina_assets.serving.mcp.short import MOST_BYTES
+from patina_assets.serving.routes import MOST_FIRST
+from patina_assets.serving.turns import Turns
 from patina_resources.project.project import Project
 
 pytestmark = pytest.mark.usefixtures("same_home")
@@ -94,6 +102,80 @@ def test_who_has_no_token_is_answered_nothing_over_http(served: Site) -> None:
         assert http.post(PATH, json=message, headers={**own, "Host": "evil.example"}).status_code == 421
         assert http.post(PATH, json=message, headers={**own, "Origin": "https://evil.example"}).status_code == 403
         assert http.get(PATH, headers=own).status_code == 405
+
+
+# Slow clients over HTTP
+
+STATUS = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "status", "arguments": {}}}
+
+
+def posted(site: Site) -> bytes:
+    """Return a request as it is sent."""
+    body = json.dumps(STATUS).encode()
+    headers = {
+        "Host": f"127.0.0.1:{site.port}",
+        "Authorization": f"Bearer {site.token}",
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+    }
+    lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def test_who_sends_slowly_holds_no_turn_and_is_answered_in_the_end(served: Site) -> None:
+    whole = posted(served)
+    with ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", served.port), SECONDS))
+            for _ in range(2 * MOST_FIRST)
+        ]
+        for connection in slow:
+            connection.sendall(whole[:-1])
+        with socket.create_connection(("127.0.0.1", served.port), SECONDS) as quick:
+            quick.sendall(whole)
+            assert quick.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        slow[-1].sendall(whole[-1:])
+        assert slow[-1].recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_that_does_not_come_ends_its_connection(served: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.1)
+    with socket.create_connection(("127.0.0.1", served.port), SECONDS) as slow:
+        slow.sendall(posted(served)[:-1])
+        answer = b""
+        while part := slow.recv(1 << 16):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == guard.TOO_SLOW.reason
+
+
+def test_who_does_not_read_its_answer_holds_no_turn(project: Project) -> None:
+    body = json.dumps(STATUS).encode()
+    headers = [(b"accept", b"application/json"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": PATH, "query_string": b"", "headers": headers}
+    endpoint = Endpoint(ProjectAnswers(project), Turns(1))
+    may_go_on, told = asyncio.Event(), list[Message]()
+
+    async def received() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def never_read(_: Message) -> None:
+        await may_go_on.wait()
+
+    async def read(message: Message) -> None:
+        told.append(message)
+
+    async def tried() -> None:
+        first = asyncio.create_task(endpoint(scope, received, never_read))
+        await asyncio.sleep(0)
+        await endpoint(scope, received, read)
+        assert not first.done()
+        may_go_on.set()
+        await first
+
+    asyncio.run(tried())
+    assert told[0]["status"] == 200
 
 
 # Raw JSON-RPC

@@ -182,7 +182,9 @@ def test_doctor_outside_of_projects_and_with_a_broken_recipe(project: Project, m
     ran = patina("doctor", "--json")
     assert ran.code == 1
     document = json.loads(ran.out)
-    assert ["no .patina folder" in finding["what"] for finding in document["findings"]] == [True]
+    assert [("no .patina folder" in finding["what"], finding["command"]) for finding in document["findings"]] == [
+        (True, "patina init"),
+    ]
     assert document["versions"]["dagster"] != "not installed"
 
 

@@ -76,6 +76,8 @@ def test_what_follows_an_attribute_is_read() -> None:
         ("Rust", "<T as Trait<u8>>::make(1);", "T::make"),
         ("Rust", "<Vec<u8>>::len(&x);", "Vec::len"),
         ("C#", "class A { int x = @b.@new(1); }", "b.new"),
+        ("C#", "class A { int x = a[0][i + 1]?.b?[c].d(); }", "a[0][()]?.b?[c].d"),
+        ("C++", "int x = a[0].b[i + 1]->c();", "a[0].b[()]->c"),
         ("JavaScript", "a?.b?.(1)", "a?.b"),
         ("JavaScript", "a?.[0]?.c?.()", "a?.[0]?.c"),
         ("TypeScript", "a!.b?.<T>(1)", "a.b"),

@@ -61,6 +61,16 @@ DECLARED = {
         ["I.n"],
     ),
     "C#": ("interface I { void N(); }\nabstract class A { abstract void M(); int P() => 1; }", ["I.N", "A.M"], ["A.P"]),
+    "PHP": (
+        "<?php interface I { function m(); } abstract class A { abstract function q(); function r() {} }",
+        ["I::m", "A::q"],
+        ["A::r"],
+    ),
+    "Scala": (
+        "trait T { def q(x: Int): Int; def r: Int = 1 }\nabstract class A { def s(): Unit }",
+        ["T.q", "A.s"],
+        ["T.r"],
+    ),
     "Rust": ("trait T { fn q(&self); fn r(&self) {} }", ["T.q".replace(".", "::")], ["T::r"]),
     "C++": (
         "int proto(int);\nclass A { A(); virtual void v() = 0; static int *s(int a); void (*hook)(int); int x; A y(); "
@@ -98,6 +108,9 @@ BOUND = {
     "Rust": ("static F: fn(u8) -> u8 = |x| g(x);\nimpl A { const G: fn() = || { h(); }; }\nconst T: L = L::new(|| k());\n"
              "fn m() { let c = |x| i(x); }",
              ["F", "A::G", "m"], ["F→g", "A::G→h", "T→L::new", "T→k", "m→i"]),
+    "Scala": ("object A { val f = (x: Int) => g(x)\n lazy val h: F = { case _ => k() }\n var (a, b) = (() => t(), 1)\n val z = l.map(x => u(x))\n"
+              " def m() = { val x = () => y() } }\nval i = x => j(x)",
+              ["A.f", "A.m", "i"], ["A.f→g", "A→k", "A→t", "A→l.map", "A→u", "A.m→y", "i→j"]),
     "PHP": ("<?php $f = fn($x) => g($x);\n$h = static function () use ($f) { i(); };\nfunction m() { $n = fn() => j(); }\nuse_it(fn() => k());",
             ["$f", "$h", "m"], ["$f→g", "$h→i", "m→j", "<module>→use_it", "<module>→k"]),
 }  # fmt: skip

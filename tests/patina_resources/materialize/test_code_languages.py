@@ -1,13 +1,17 @@
 """Each language: functions, signatures, types, imports and calls, and what is written about definitions."""
 
 import hashlib
+import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from code_facts import facts
+from tree_sitter import Node
 
 from patina_resources.materialize.code.documentation import MAXIMUM_DOC, MOST_ASIDES
 from patina_resources.materialize.code.facts import read_facts
+from patina_resources.materialize.code.languages.language import FunctionHead
 from patina_resources.materialize.code.languages.languages import BY_NAME, LANGUAGES, language_of
 
 # language: source, functions, types, imports, calls
@@ -265,6 +269,30 @@ def test_what_is_written_about_a_definition(language: str) -> None:
     found = read_facts(BY_NAME[language], source.encode()).facts
     kinds = ("code.function", "code.type")
     assert {fact.key: fact.fields["doc"] for fact in found if fact.event_type in kinds} == docs
+
+
+def test_a_language_says_what_is_a_name_a_comment_mark_and_a_head() -> None:
+    def head(node: Node, _holder: Node | None) -> FunctionHead:
+        parameters = node.child_by_field_name("parameters")
+        return FunctionHead(parameters.named_children[1:] if parameters else (), None, None, None)
+
+    odd = replace(
+        BY_NAME["Python"],
+        names=re.compile(r"[a-z]+"),
+        comment_begins=re.compile(r"^#--"),
+        comment_ends=re.compile(r"--$"),
+        constructs=frozenset({"g"}),
+        calls={"call": "constructor"},
+        declarations=frozenset({"function_definition"}),
+        read_head=head,
+    )
+    source = b"#-- Of f. --\ndef f(self, x) -> int:\n    g(); h()\ndef F(): ...\n"
+    found = read_facts(odd, source).facts
+    (function,) = [fact for fact in found if fact.event_type == "code.function"]
+    assert (function.key, function.fields["doc"], function.fields["parameters"]) == ("f", "Of f.", ["x"])
+    assert (function.fields["return_type"], function.fields["is_declaration"]) == (None, True)
+    assert [fact.fields["callee"] for fact in found if fact.event_type == "code.call"] == ["new h"]
+    assert not replace(odd, without_new=frozenset({"call"})).creates("call")
 
 
 def test_lines_and_digest_are_those_of_the_definition() -> None:

@@ -29,6 +29,7 @@ def found(path: str, text: str) -> Found:
         ("<!--\n# no\n-->\n\n# T\n<!-- only a comment -->\n\n# U\n\n> ## quoted\n\n- # in a list\n", [(("U",), 8, 12)]),
         ("### deep\na\n# T\nb\n", [(("deep",), 1, 2), (("T",), 3, 4)]),
         ("no heading at all\n", [((), 1, 1)]),
+        ("# T\n\na\n\n#\n\n## \nb\n", [(("T",), 1, 8)]),
         ("\n \n", []),
         ("---\na rule\n", [((), 1, 2)]),
         ("\r\n# T\r\ntext\r\n\r\n", [(("T",), 2, 3)]),

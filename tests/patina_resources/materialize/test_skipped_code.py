@@ -144,7 +144,7 @@ def test_hostile_repository(folder: GitFolder, tmp_path: Path) -> None:
     report = scrape("code", folder)
     functions = {(row["source_file"], row["data"]["name"]) for row in rows(folder.eventlog, "code.function")}
     assert functions == {
-        ("./latin.py", "caf"),
+        ("./latin.py", "café"),
         ('./new\nline "quoted".py', "odd"),
         ("./-rf.py", "dash"),
         ("./raw\\xff.py", "raw"),
@@ -175,9 +175,9 @@ def _start(hostile: str) -> str:
     return (
         "import json, os, sys; sys.path[:] = json.loads(sys.argv[1]); import {module} as worker\n"
         "from patina_resources.materialize.code import facts; read = facts.read_facts\n"
-        "def hostile(language, content, default_name):\n"
+        "def hostile(language, content, *more):\n"
         f"    {hostile}\n"
-        "    return read(language, content, default_name)\n"
+        "    return read(language, content, *more)\n"
         "facts.read_facts = hostile; worker.serve()"
     )
 
@@ -205,6 +205,17 @@ def test_a_file_that_takes_too_long_is_left_out_and_the_next_is_read(monkeypatch
             with pytest.raises(UnreadableSourceError, match="the parser needed more time than"):
                 worker.read("Python", b"slow")
             assert len(worker.read("Python", b"f()")[0]) == 1
+
+
+def test_what_is_repeated_in_a_file_that_the_parser_does_not_survive_is_left_out() -> None:
+    repeated = "\n".join("".join(f"@a{number}<" for number in range(line, line + 30)) for line in range(600))
+    content = f"class A {{ void f() {{ g(); }} }}\n{repeated}".encode()
+    with CodeWorker() as worker:
+        facts, unread_bytes = worker.read("C#", content)
+    assert [(kind, fields["start_line"]) for kind, _, fields in facts if kind in ("code.function", "code.type")] == [
+        ("code.function", 1), ("code.type", 1),
+    ]  # fmt: skip
+    assert unread_bytes == len(repeated)
 
 
 def test_worker_takes_nothing_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

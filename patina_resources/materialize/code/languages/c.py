@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
-from patina_resources.materialize.code.languages.language import Import, Text, by_node, language, words
+from patina_resources.materialize.code.languages.language import (
+    FunctionHead,
+    Import,
+    Text,
+    by_node,
+    language,
+    parameters_of,
+    returned_by,
+    words,
+)
 
 # What a header says only in C++.
 CPP_ONLY = re.compile(
@@ -18,6 +27,29 @@ def _imports(node: Node, text: Text) -> Iterator[Import]:
     if node.type == "preproc_include":
         path = text(node.child_by_field_name("path"))
         yield Import(path.strip('<>"'), (), "system" if path.startswith("<") else "local")
+
+
+def _head(node: Node, holder: Node | None) -> FunctionHead:
+    """Return the nodes of a head: the parameters stand in a declarator, the type parameters around the definition."""
+    template = holder if holder is not None and holder.type == "template_declaration" else None
+    return FunctionHead(
+        parameters_of(_parameters(node)),
+        returned_by(node),
+        template.child_by_field_name("parameters") if template is not None else None,
+        node.child_by_field_name("body"),
+    )
+
+
+def _parameters(node: Node) -> Node | None:
+    inner: Node | None = node
+    while inner is not None:
+        if held := inner.child_by_field_name("parameters"):
+            return held
+        deeper = inner.child_by_field_name("declarator")
+        if deeper is None and inner.type.endswith("declarator"):
+            deeper = next((child for child in inner.named_children if child.type.endswith("declarator")), None)
+        inner = deeper
+    return None
 
 
 def _is_visible(_name: str, words: frozenset[str]) -> bool:
@@ -33,8 +65,9 @@ C = language(
     attributes="attribute_specifier",
     imports="preproc_include",
     read_imports=_imports,
+    read_head=_head,
     holders="declaration type_definition",
-    chains="attribute call_expression field_expression subscript_expression",
+    chains="attribute call_expression field_expression subscript_argument_list subscript_expression",
     declarators=True,
     is_visible=_is_visible,
     reserved="auto break case char const continue default do double else enum extern float for goto if inline int long "
@@ -49,6 +82,7 @@ CPP = replace(
     # A method that a class declares: what else these nodes declare has no parameters, or stands in no class.
     functions=C.functions | {"declaration", "field_declaration", "lambda_expression"},
     lambdas=frozenset({"lambda_expression"}),
+    declarations=frozenset({"declaration", "field_declaration"}),
     types={**C.types, "class_specifier": "class", "alias_declaration": "type"},
     calls=by_node({"direct": "call_expression", "constructor": "new_expression"}),
     scopes=frozenset({"namespace_definition"}),

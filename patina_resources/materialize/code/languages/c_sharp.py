@@ -27,12 +27,15 @@ C_SHARP = language(
         "type": "delegate_declaration",
     },
     {"direct": "invocation_expression", "constructor": "object_creation_expression"},
+    declarations="method_declaration",
+    constructs="nameof",
     imports="using_directive",
     read_imports=_imports,
     holders="variable_declarator",
     lambdas="lambda_expression anonymous_method_expression",
-    chains="attribute conditional_access_expression element_access_expression element_binding_expression generic_name "
-    "invocation_expression member_access_expression member_binding_expression qualified_name",
+    chains="argument attribute bracketed_argument_list conditional_access_expression element_access_expression "
+    "element_binding_expression generic_name invocation_expression member_access_expression member_binding_expression "
+    "qualified_name",
     callee_fields={"object_creation_expression": "type"},
     directives=True,
     prefix="@",

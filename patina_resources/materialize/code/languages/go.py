@@ -25,6 +25,7 @@ GO = language(
     {"type": "type_spec type_alias"},
     # The grammar takes `f[T](x)` for a conversion.
     {"direct": "call_expression type_conversion_expression"},
+    declarations="method_declaration method_elem",
     imports="import_spec",
     read_imports=_imports,
     holders="type_declaration expression_list var_spec",

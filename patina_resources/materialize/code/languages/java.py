@@ -24,6 +24,8 @@ JAVA = language(
         "enum": "enum_declaration",
     },
     {"direct": "method_invocation", "constructor": "object_creation_expression explicit_constructor_invocation"},
+    declarations="annotation_type_element_declaration method_declaration",
+    without_new="explicit_constructor_invocation",
     imports="import_declaration",
     read_imports=_imports,
     holders="variable_declarator",

@@ -71,6 +71,7 @@ TYPESCRIPT = replace(
     module="tree_sitter_typescript",
     suffixes=(".ts", ".mts", ".cts"),
     functions=JAVASCRIPT.functions | {"abstract_method_signature", "function_signature", "method_signature"},
+    declarations=frozenset({"abstract_method_signature", "function_signature", "method_signature"}),
     types=by_node(
         {
             "class": "class_declaration abstract_class_declaration class",

@@ -1,7 +1,7 @@
 """What has to be said of a language so that it can be read: a value of one class, one file each."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tree_sitter import Node
@@ -9,7 +9,7 @@ from tree_sitter import Node
 # What most grammars call these things. A language whose grammar calls them otherwise says so.
 COMMENTS = "comment line_comment block_comment"
 ASIDES = "attribute_item decorator"
-ARGUMENTS = "argument_list arguments bracketed_argument_list token_tree"
+ARGUMENTS = "argument_list arguments token_tree"
 STRINGS = (
     "string string_literal raw_string_literal template_string concatenated_string interpreted_string_literal "
     "interpolated_string_expression verbatim_string_literal char_literal character_literal"
@@ -20,8 +20,16 @@ MODIFIERS = (
     "visibility_modifier"
 )
 NOT_PARAMETERS = "keyword_separator positional_separator receiver_parameter"
+# A private member of JavaScript, a destructor, Ruby's `empty?`, `save!` and `name=`.
+NAMES = re.compile(r"[#~]?(?:[^\W\d]|\$)[\w$]*+[?!=]?")
+# What makes a line of text a comment: at its beginning, and at its end.
+COMMENT_BEGINS = re.compile(r"^[ \t]*+(?:/\*++[!<]?|\*(?!/)|//[/!<]*+|#++|=begin\b)?+[ \t]?")
+COMMENT_ENDS = re.compile(r"(?:\*/|^=end)[ \t]*+$")
 # Type arguments in each other that nothing closes: the grammars of Java and C# take a gigabyte for 16 kB of them.
 UNCLOSED_ARGUMENTS = re.compile(rb"(?P<left_out>(?:\b\w++(?:\s*+\.\s*+\w++){0,9}+\s*+<\s*+){100,}+)")
+# `x` of `x -> ...` in Java and C#.
+SINGLE_PARAMETERS = frozenset({"identifier", "implicit_parameter"})
+RETURN_FIELDS = ("return_type", "result", "returns", "type")
 # A longer path is nobody's.
 MAXIMUM_PATH = 1000
 
@@ -39,6 +47,47 @@ class Import:
 
 
 ImportReader = Callable[[Node, Text], Iterable[Import]]
+
+
+@dataclass(frozen=True)
+class FunctionHead:
+    """The nodes of a function.
+
+    Attributes:
+        parameters: Its parameters, and what else stands among them.
+        returned: Its return type, or None.
+        generics: What holds its type parameters, or None.
+        body: What it does, or None.
+    """
+
+    parameters: Sequence[Node]
+    returned: Node | None
+    generics: Node | None
+    body: Node | None
+
+
+# Reads the head of a function; the second argument is the node right around it, if it is one of the language's holders.
+HeadReader = Callable[[Node, Node | None], FunctionHead]
+
+
+def head_by_fields(node: Node, _holder: Node | None) -> FunctionHead:
+    """Return the nodes that stand in the fields that most grammars have."""
+    single = node.child_by_field_name("parameter")  # `x => ...`
+    parameters = [single] if single is not None else parameters_of(node.child_by_field_name("parameters"))
+    generics, body = node.child_by_field_name("type_parameters"), node.child_by_field_name("body")
+    return FunctionHead(parameters, returned_by(node), generics, body)
+
+
+def parameters_of(held: Node | None) -> Sequence[Node]:
+    """Return the parameters of a node that holds them, or is one."""
+    if held is None:
+        return ()
+    return [held] if held.type in SINGLE_PARAMETERS else held.named_children
+
+
+def returned_by(node: Node) -> Node | None:
+    """Return the return type, in whichever field it stands."""
+    return next((found for field in RETURN_FIELDS if (found := node.child_by_field_name(field))), None)
 
 
 def imports_nothing(_node: Node, _text: Text) -> Iterable[Import]:
@@ -77,9 +126,13 @@ class Language:
         types: Nodes that define a type, with the event (`code.<value>`) that they become.
         refined_types: The event by the node in the field `type` of such a node, where that tells more.
         scopes: Further nodes whose name qualifies what is in them.
-        calls: Nodes that call something, with their `call_type`.
+        declarations: Those of `functions` that, without a body, only declare what is defined elsewhere.
+        calls: Nodes that call something, with their `call_type`; what a `constructor` calls is written behind `new`.
+        without_new: Those of a `constructor` that create nothing: Java's `super()`.
+        constructs: What is no function, though it is written as a call of one: PHP's `isset(x)`.
         imports: Nodes that import something.
         read_imports: What such a node, or a call, imports. Pure; the second argument gives a node's text.
+        read_head: Where a function has its parameters and its return type. Pure.
         separator: What stands between a class and its method.
         holders: Nodes that only stand around a definition: they may hold its name, or what is written about it.
         attributes: Nodes with what is said to the compiler: nothing is called there.
@@ -90,6 +143,9 @@ class Language:
         strings: Nodes of literals.
         dropped: Nodes that are left out of a callee.
         comments: Nodes of comments.
+        comment_begins: What is left out at the beginning of each line of a comment.
+        comment_ends: The same at the end.
+        names: What a name is, between dots; what it does not match is no definition.
         asides: Nodes that stand before a definition and are said to the compiler.
         docstrings: Whether the first text in a definition is what is written about it.
         reserved: Words that are no names: what is called by one is a statement that the grammar took for a definition.
@@ -114,9 +170,13 @@ class Language:
     suffixes: tuple[str, ...]
     functions: frozenset[str]
     types: Mapping[str, str]
+    declarations: frozenset[str]
     calls: Mapping[str, str]
+    without_new: frozenset[str]
+    constructs: frozenset[str]
     imports: frozenset[str]
     read_imports: ImportReader
+    read_head: HeadReader
     scopes: frozenset[str]
     separator: str
     holders: frozenset[str]
@@ -127,6 +187,9 @@ class Language:
     strings: frozenset[str]
     arguments: frozenset[str]
     comments: frozenset[str]
+    comment_begins: re.Pattern[str]
+    comment_ends: re.Pattern[str]
+    names: re.Pattern[str]
     asides: frozenset[str]
     dropped: frozenset[str]
     modifiers: frozenset[str]
@@ -151,6 +214,10 @@ class Language:
     borrows: bool
     unfinished: re.Pattern[bytes] | None
 
+    def creates(self, call: str) -> bool:
+        """Return whether a call of this node creates what it names, so that it is written behind `new`."""
+        return self.calls[call] == "constructor" and call not in self.without_new
+
 
 def language(
     name: str,
@@ -161,9 +228,13 @@ def language(
     *,
     chains: str,
     reserved: str,
+    declarations: str = "",
+    without_new: str = "",
+    constructs: str = "",
     attributes: str = "",
     imports: str = "",
     read_imports: ImportReader = imports_nothing,
+    read_head: HeadReader = head_by_fields,
     scopes: str = "",
     separator: str = ".",
     holders: str = "",
@@ -176,6 +247,9 @@ def language(
     strings: str = STRINGS,
     arguments: str = ARGUMENTS,
     comments: str = COMMENTS,
+    comment_begins: re.Pattern[str] = COMMENT_BEGINS,
+    comment_ends: re.Pattern[str] = COMMENT_ENDS,
+    names: re.Pattern[str] = NAMES,
     asides: str = ASIDES,
     dropped: str = DROPPED,
     modifiers: str = MODIFIERS,
@@ -204,9 +278,13 @@ def language(
         suffixes=tuple(suffixes.split()),
         functions=words(functions, lambdas),
         types=by_node(types),
+        declarations=words(declarations),
         calls=by_node(calls),
+        without_new=words(without_new),
+        constructs=words(constructs),
         imports=words(imports),
         read_imports=read_imports,
+        read_head=read_head,
         scopes=words(scopes),
         separator=separator,
         holders=words(holders),
@@ -221,6 +299,9 @@ def language(
         strings=words(strings),
         arguments=words(arguments),
         comments=words(comments),
+        comment_begins=comment_begins,
+        comment_ends=comment_ends,
+        names=names,
         asides=words(asides),
         dropped=words(dropped, comments),
         modifiers=words(modifiers),

@@ -54,6 +54,8 @@ PHP = language(
         "scoped_call_expression",
         "constructor": "object_creation_expression",
     },
+    declarations="method_declaration",
+    constructs="array die empty eval exit isset list unset",
     imports="namespace_use_declaration include_expression include_once_expression require_expression "
     "require_once_expression",
     read_imports=_imports,

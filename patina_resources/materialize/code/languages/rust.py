@@ -36,6 +36,7 @@ RUST = language(
         "type": "type_item const_item static_item",
     },
     {"direct": "call_expression", "macro": "macro_invocation"},
+    declarations="function_signature_item",
     imports="use_declaration extern_crate_declaration",
     read_imports=_imports,
     scopes="impl_item mod_item",

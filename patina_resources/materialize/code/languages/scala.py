@@ -4,8 +4,17 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from patina_resources.materialize.code.languages.language import DROPPED, STRINGS, Import, Text, language
+from patina_resources.materialize.code.languages.language import (
+    DROPPED,
+    STRINGS,
+    FunctionHead,
+    Import,
+    Text,
+    language,
+    returned_by,
+)
 
+TYPE_PARAMETERS = "type_parameters"
 RENAMED = ("arrow_renamed_identifier", "as_renamed_identifier")
 
 
@@ -35,6 +44,15 @@ def _selected(prefix: str, selector: Node, text: Text) -> Import:
     return Import(f"{prefix}.{own}" if prefix else own, (text(alias) or own,), "external")
 
 
+def _head(node: Node, _holder: Node | None) -> FunctionHead:
+    """Return the nodes of a head: there may be several lists of parameters, and that of the types is one of them."""
+    lists = node.children_by_field_name("parameters")
+    types = next((held for held in lists if held.type == TYPE_PARAMETERS), None)
+    parameters = [parameter for held in lists if held.type != TYPE_PARAMETERS for parameter in held.named_children]
+    generics, body = types or node.child_by_field_name(TYPE_PARAMETERS), node.child_by_field_name("body")
+    return FunctionHead(parameters, returned_by(node), generics, body)
+
+
 SCALA = language(
     "Scala",
     ".scala",
@@ -46,8 +64,12 @@ SCALA = language(
         "type": "type_definition",
     },
     {"direct": "call_expression", "constructor": "instance_expression"},
+    declarations="function_declaration",
     imports="import_declaration",
     read_imports=_imports,
+    read_head=_head,
+    holders="val_definition var_definition",
+    lambdas="lambda_expression",
     chains="call_expression field_expression generic_function generic_type stable_type_identifier",
     attributes="annotation",
     asides="annotation",

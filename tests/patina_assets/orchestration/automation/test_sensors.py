@@ -176,8 +176,11 @@ def test_a_broken_recipe_leaves_the_graph_of_the_last_good_one_to_be_looked_at(s
     prepare_home(sensor.project)
     sensor.reload()
     good = {key for key in sensor.repository.asset_graph.get_all_asset_keys() if key.path[0] != "recipe"}
+    sensors = {one.name for one in sensor.repository.sensor_defs}
     edit_recipe(sensor.project, "co_changed, epochs: 2", "co_changed, epochs: many")
     sensor.reload()
+    # The daemon still asks for each of them in its present round.
+    assert {one.name for one in sensor.repository.sensor_defs} == sensors
     graph = sensor.repository.asset_graph
     recipe = dg.AssetKey("recipe")
     assert graph.get_all_asset_keys() == good | {recipe}

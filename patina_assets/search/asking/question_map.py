@@ -1,0 +1,109 @@
+"""A question's vector as passages of a group are asked with it: linear maps, learned from questions and their answers.
+
+A question says what code is for, and code how it does it. `benchmarks/fit_question_map.py` learned the maps, wrote
+their numbers, and named in `question_maps.json` the bytes and settings of the models that they belong to.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from patina_assets.passages.passage import Group
+from patina_assets.search.asking.language import is_english
+from patina_assets.search.asking.question_model import is_of_other_letters
+from patina_assets.search.base_model import settings_text
+from patina_resources.arrays import Float32
+from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec
+from patina_resources.errors import PatinaError
+
+PACKAGE, FILE = "patina_assets.search.asking", "question_maps.json"
+SCALES = "scales"
+
+
+@dataclass(frozen=True, eq=False)
+class QuestionMap:
+    """What is done to the vector of one model.
+
+    Attributes:
+        weights: float32 [dims, dims].
+        offset: float32 [dims].
+    """
+
+    weights: Float32
+    offset: Float32
+
+    def apply(self, vector: Float32) -> Float32:
+        """Return the mapped vector, float32 [dims], of the length that it had.
+
+        Args:
+            vector: float32 [dims]; zeros, or a length that is no number, stay as they are.
+        """
+        length = float(np.linalg.norm(vector))
+        if not 0 < length < np.inf:
+            return vector
+        direction: Float32 = vector / np.float32(length)
+        mapped: Float32 = direction @ self.weights + self.offset
+        mapped *= np.float32(length / max(float(np.linalg.norm(mapped)), 1e-12))
+        return mapped
+
+
+def by_group(question: str, spec: BaseSpec, base: BaseFiles, vector: Float32) -> dict[Group, Float32]:
+    """Return a question's vector for passages of some groups, float32 [spec.dims]; others are asked with it as it is.
+
+    There is no such group where no part of the base model was learned with, or in other languages than English.
+
+    Args:
+        question: The question.
+        spec: The base model.
+        base: Its files.
+        vector: Of the question, from `embed_query`.
+
+    Raises:
+        PatinaError: A file of the program is not as it was shipped.
+    """
+    known = [_learned_for(own.digest, settings_text(replace(part, device="cpu")))
+             for part, own in zip(spec.parts, base.parts, strict=True)]  # fmt: skip
+    if not any(known) or not is_english(question) or is_of_other_letters(question):
+        return {}
+    parts = np.split(vector, np.cumsum([part.dims for part in spec.parts])[:-1])
+    return {
+        group: np.concatenate([maps[group].apply(own) if group in maps else own
+                               for maps, own in zip(known, parts, strict=True)])
+        for group in Group if any(group in maps for maps in known)
+    }  # fmt: skip
+
+
+@cache
+def _learned_for(digest: str, settings: str) -> Mapping[Group, QuestionMap]:
+    """Return the maps that were learned with a model's bytes and settings, by group."""
+    told: Mapping[str, Any] = json.loads((files(PACKAGE) / FILE).read_text("utf-8"))["maps"]
+    entry = told.get(digest)
+    if entry is None or entry["settings"] != settings:
+        return {}
+    data = (files(PACKAGE) / entry["file"]).read_bytes()
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise PatinaError(f"{entry['file']} is not as it was shipped: install Patina again")
+    return maps_from(data)
+
+
+def maps_from(data: bytes) -> dict[Group, QuestionMap]:
+    """Return the maps of a file, by group.
+
+    Args:
+        data: For each group int8 [dims + 1, dims], what is added to the identity and, last, the offset; and as `scales`
+            what each of its rows is multiplied by, float32 [groups, dims + 1].
+    """
+    with np.load(BytesIO(data), allow_pickle=False) as arrays:
+        scales = dict(zip(sorted(set(arrays.files) - {SCALES}), arrays[SCALES], strict=True))
+        rows = {name: arrays[name] * own[:, None] for name, own in scales.items()}
+    return {
+        Group(name): QuestionMap(own[:-1] + np.eye(own.shape[1], dtype=np.float32), own[-1])
+        for name, own in rows.items()
+    }
