@@ -178,7 +178,7 @@ def _vendored(path: str, told: str | None, foreign: Collection[str]) -> str | No
     if told in NO:
         return None
     if told in YES:
-        return f"{ATTRIBUTES[0]} in .gitattributes"
+        return f"what .gitattributes calls {ATTRIBUTES[0]}"
     below = _folder_in(path, VENDORED)
     if below is None and (licensed := _folder_in(path, VENDORED_WITH_LICENCE)) in foreign:
         return licensed

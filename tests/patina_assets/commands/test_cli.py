@@ -176,6 +176,22 @@ def test_ctrl_c_in_a_stage_is_one_line(project: Project) -> None:
     assert [stage["status"] for stage in stages] == ["fresh", "fresh", "fresh", "missing", "missing", "missing"]
 
 
+@pytest.mark.parametrize("words", [["materialize"], ["materialize", "--oxidize"], ["materialize", ".", "--oxidize"]])
+def test_the_command_that_goes_on_builds_if_the_interrupted_one_did(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patina_assets.cli.signal.signal", lambda *_: None)
+    monkeypatch.setattr("patina_assets.cli._run", raises_interrupt)
+    ran = patina(*words)
+    assert ran.code == 130
+    command = "patina materialize --oxidize" if "--oxidize" in words else "patina materialize"
+    assert f"`{command}` goes on from there" in ran.err
+
+
+def raises_interrupt(*_: object) -> int:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.usefixtures("project")
 def test_a_part_of_a_recipe_is_built_once() -> None:
     assert patina("oxidize", "--only", "base").code == 0

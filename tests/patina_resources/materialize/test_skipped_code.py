@@ -108,10 +108,10 @@ def test_vendored_folders_are_told_by_name_licence_and_attributes(folder: GitFol
     (report,) = materialize(folder.path, folder.eventlog, only=["code"], code_include=["./vendor/mine/"])
     assert sorted(report.skipped) == [
         f"deps/: vendored (2 file(s)){READ_IT}",
-        f"linguist-vendored in .gitattributes: vendored (1 file(s)){READ_IT}",
         "made/b.py: generated (linguist-generated in .gitattributes)",
         f"tools/extern/: vendored (1 file(s)){READ_IT}",
         f"vendor/: vendored (1 file(s)){READ_IT}",
+        f"what .gitattributes calls linguist-vendored: vendored (1 file(s)){READ_IT}",
     ]
     files = {row["source_file"] for row in rows(folder.eventlog, "code.file")}
     kept = {"external/x.py", "src/deps/own.py", "third_party/y.py", "vendor/mine/z.py", "made/zz_generated.go"}
