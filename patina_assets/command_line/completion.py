@@ -9,7 +9,7 @@ from patina_assets.command_line.grammar import Command
 from patina_resources.errors import PatinaError
 
 if TYPE_CHECKING:
-    from click.shell_completion import ShellComplete
+    from click.shell_completion import CompletionItem, ShellComplete
 
 VARIABLE = "_PATINA_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
@@ -20,6 +20,34 @@ def projection_names(_: click.Context, __: click.Parameter, incomplete: str) -> 
     from patina_assets.search.built import built_names
 
     return _completions(built_names, incomplete)
+
+
+def recipe_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Return the projections of the recipe and `base`, built or not, for a shell that completes a word."""
+    from patina_assets.search.built import BASE
+
+    return _completions(lambda: [*_in_recipe(), BASE], incomplete)
+
+
+def trained_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Return the projections of the recipe that have weights, for a shell that completes a word."""
+    return _completions(_in_recipe, incomplete)
+
+
+def _in_recipe() -> list[str]:
+    from patina_assets.pairs.types import pair_types_by_source
+    from patina_assets.recipe.reader import read_recipe
+    from patina_resources.project.project import find_project
+
+    recipe = read_recipe(find_project().recipe, pair_types_by_source())
+    return [entry.name for entry in recipe.projections]
+
+
+def file_names(_: click.Context, __: click.Parameter, incomplete: str) -> list["CompletionItem"]:
+    """Return what makes a shell complete the name of a file."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 def model_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from patina_assets.command_line.completion import projection_names
+from patina_assets.command_line.completion import projection_names, recipe_names, trained_names
 from patina_assets.command_line.grammar import Command
 from patina_assets.command_line.options import (
     PATH,
@@ -97,7 +97,7 @@ def scry(
 
 
 @click.command(name="map", cls=Command)
-@click.argument("projection", shell_complete=projection_names)
+@click.argument("projection", shell_complete=recipe_names)
 @click.option("--out", type=PATH, default="map.html", help="The page (default map.html).")
 def draw_map(projection: str, out: Path) -> int:
     """Draw the items of a PROJECTION, or of `base`, as an HTML page with a text for each dot."""
@@ -108,7 +108,7 @@ def draw_map(projection: str, out: Path) -> int:
 
 
 @click.command(cls=Command)
-@click.argument("name", shell_complete=projection_names)
+@click.argument("name", shell_complete=trained_names)
 @click.option("--to", type=PATH, required=True, metavar="FOLDER", help="A new folder.")
 @click.option(
     "--weights", type=PATH, metavar="FOLDER", help="The base model's original config.json and model.safetensors."

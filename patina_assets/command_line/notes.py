@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from patina_assets.command_line.completion import file_names
 from patina_assets.command_line.grammar import Command
 from patina_resources.project.project import find_project
 
@@ -23,6 +24,7 @@ KINDS: tuple["NoteKind", ...] = ("decision", "pattern", "goal")
     "--about",
     multiple=True,
     metavar="PATH",
+    shell_complete=file_names,
     help="A file, or PATH:LINE, that the text is about; repeat the option for several.",
 )
 def note(words: Sequence[str], decision: bool, pattern: bool, goal: bool, about: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from patina_assets.command_line.completion import projection_names
+from patina_assets.command_line.completion import recipe_names
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project, find_project
 from patina_resources.project.user_settings import EVENTLOG_VARIABLE
@@ -81,7 +81,7 @@ PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 only_projections = click.option(
-    "--only", multiple=True, metavar="NAME[,NAME]", callback=names, shell_complete=projection_names,
+    "--only", multiple=True, metavar="NAME[,NAME]", callback=names, shell_complete=recipe_names,
     help="Only these projections.",
 )  # fmt: skip
 eventlog_option = click.option(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from patina_assets.command_line.completion import projection_names
+from patina_assets.command_line.completion import file_names, projection_names
 from patina_assets.command_line.grammar import Command
 from patina_assets.command_line.options import collector_paused, json_option, whole_number
 from patina_resources.project.project import find_project
@@ -13,7 +13,9 @@ MOST_DAYS = 1_000_000
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="PATH[:LINE]|SYMBOL|COMMIT|SESSION")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="PATH[:LINE]|SYMBOL|COMMIT|SESSION", shell_complete=file_names
+)
 @click.option(
     "--projection", metavar="NAME", shell_complete=projection_names,
     help="Ask one projection, or `base` (default: all that hold it).",
@@ -48,7 +50,7 @@ def recent(days: int | None, path: str | None, k: int, as_json: bool) -> int:
 
 
 @click.command(cls=Command)
-@click.argument("place", metavar="PATH[:LINE]|SYMBOL")
+@click.argument("place", metavar="PATH[:LINE]|SYMBOL", shell_complete=file_names)
 @click.option("-k", default="20", metavar="NUMBER", callback=whole_number(1), help="Number of entries (default 20).")
 @json_option
 def why(place: str, k: int, as_json: bool) -> int:

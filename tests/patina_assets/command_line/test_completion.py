@@ -35,6 +35,15 @@ def test_words_are_completed(project: Project, monkeypatch: pytest.MonkeyPatch, 
     assert offered("patina scry x --proj") == ["--projection", "--projects", "--project"]
     assert offered("patina scry x --projection ") == ["temporal", "base", "lexical"]
     assert offered("patina oxidize --only base,te") == ["base,temporal"]
+    trained = ["semantic", "temporal", "dependency"]
+    assert offered("patina oxidize --only ") == offered("patina map ") == [*trained, "base"]
+    assert offered("patina export ") == trained
+    assert (
+        offered("patina like src/st")
+        == offered("patina why src/st")
+        == offered("patina note x --about src/st")
+        == ["src/st"]
+    )
     assert offered("patina materialize --only ") == ["git", "sessions", "docs", "code"]
     assert "all-minilm-l6-v2" in offered("patina model add all")
     assert offered("patina completion z") == ["zsh"]
