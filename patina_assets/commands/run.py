@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy.exc import DBAPIError
 
 from patina_assets.definitions import workspace_definitions
@@ -93,12 +94,13 @@ def run_stages(
     except (DBAPIError, OSError) as error:
         raise PatinaError(no_records(home, error)) from error
     failures = [event for event in result.all_events if event.is_step_failure]
-    if any(_is_interruption(event) for event in failures):
+    if any(is_interruption(event.step_failure_data.error) for event in failures):
         raise KeyboardInterrupt
     return [step_sentence(event) for event in failures]
 
 
-def _is_interruption(event: dg.DagsterEvent) -> bool:
-    """Return whether a step ended because of Ctrl-C, which Dagster turns into an error of the step."""
-    error = event.step_failure_data.error
-    return error is not None and error.cls_name == INTERRUPTED
+def is_interruption(error: SerializableErrorInfo | None) -> bool:
+    """Return whether a step ended because of Ctrl-C: Dagster turns it into an error of the step, or into its cause."""
+    while error is not None and error.cls_name != INTERRUPTED:
+        error = error.cause or error.context
+    return error is not None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # 8 rows of 64 tokens keep a small encoder's activations in cache.
 BATCH_TOKENS = 512
+# What tokenizers raises where its code panics: no `Exception`.
+PANIC = "PanicException"
 _PAD_TOKENS = ("[PAD]", "<pad>")
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 _INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
@@ -98,12 +100,12 @@ class TokenGraph:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn what tokenizers raises into one sentence; where its code panics, that is no `Exception`."""
+    """Turn what tokenizers raises into one sentence."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        raise
     except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+            raise  # Ctrl-C, under whatever name
         raise PatinaError(f"{path}: not a usable tokenizer.json: {first_line(error)}") from error
 
 

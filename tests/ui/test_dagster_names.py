@@ -1,6 +1,7 @@
 """Names of Dagster that are not its public interface, as this program uses them: a new version may change them."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
+from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster_webserver.webserver import DagsterWebserver
 from small_project import make_project
 from starlette.routing import Route
 
-from patina_assets.commands.run import INTERRUPTED
+from patina_assets.commands.run import INTERRUPTED, is_interruption
 from patina_assets.orchestration.instance import WORKSPACE_FILE, prepare_workspace
 from patina_assets.orchestration.records import opened_instance
 from patina_assets.serving.checks import GRAPHQL, NOTEBOOKS
@@ -107,7 +109,23 @@ def test_output_of_steps_can_be_left_alone(tmp_path: Path) -> None:
     home = prepare_workspace([make_project(tmp_path / "project")])
     with opened_instance(home, keeps_output=False) as instance:
         assert isinstance(instance.compute_log_manager, NoOpComputeLogManager)
-    assert DagsterExecutionInterruptedError.__name__ == INTERRUPTED
+
+
+def test_ctrl_c_is_known_under_other_errors() -> None:
+    def told(error: BaseException) -> bool:
+        try:
+            raise error
+        except BaseException:
+            return is_interruption(serializable_error_info_from_exc_info(sys.exc_info()))
+
+    interrupted = DagsterExecutionInterruptedError()
+    assert interrupted.__class__.__name__ == INTERRUPTED
+    assert told(interrupted)
+    for chained in ("__cause__", "__context__"):
+        error = ValueError("a step")
+        setattr(error, chained, interrupted)
+        assert told(error)
+    assert not told(ValueError("a step"))
 
 
 def test_pages_are_where_the_checks_expect_them(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -252,6 +253,29 @@ def test_files_that_do_not_load_are_named(name: str, content: bytes | None, tmp_
     else:
         (tmp_path / name).write_bytes(content)
     assert str(tmp_path / name) in refusal(lambda: OnnxEmbedder(spec(), files))
+
+
+def test_a_panic_of_the_tokenizer_is_a_sentence_and_ctrl_c_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):  # its name, and what it is no subclass of
+        pass
+
+    class Interrupted(BaseException):
+        pass
+
+    def ended_by(error: type[BaseException]) -> None:
+        def from_str(_: str) -> Tokenizer:
+            raise error("by hand")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("tokenizers.Tokenizer", SimpleNamespace(from_str=from_str))
+            OnnxEmbedder(spec(), files)
+
+    files = ModelFiles(write_graph(tmp_path / "model.onnx"), write_tokenizer(tmp_path / "tokenizer.json"), "digest")
+    assert refusal(lambda: ended_by(PanicException)).endswith("not a usable tokenizer.json: by hand")
+    with pytest.raises(Interrupted):
+        ended_by(Interrupted)
 
 
 def test_a_batch_that_the_graph_cannot_take_is_refused(tmp_path: Path) -> None:
