@@ -7,7 +7,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.hooks.script import HOOKS
 from patina_resources.materialize.git.command import path_setting
 from patina_resources.materialize.git.repository import Repository
-from patina_resources.store.files import irregular, unusual
+from patina_resources.store.files import irregular, unusual, without_links
 
 SETTING = "core.hooksPath"
 # Whoever makes a `.git` folder writes these; the others are the user's.
@@ -34,7 +34,7 @@ def hooks_folder(repository: Repository) -> Path:
     setting = path_setting(top, SETTING)
     scope, path = setting or ("local", common / "hooks")
     try:
-        folder = (top / path).resolve()  # a link may lead to hooks that git tracks, or out of the repository
+        folder = without_links(top / path)  # a link may lead to hooks that git tracks, or out of the repository
     except RuntimeError as error:
         raise PatinaError(f"{top / path}: links lead in a circle: expected a folder for hooks") from error
     inside = any(folder.is_relative_to(place.resolve()) for place in (top, common))

@@ -14,6 +14,7 @@ from patina_resources.project.user_settings import (
     ProjectPlaces,
     project_places,
 )
+from patina_resources.store.files import without_links
 from patina_resources.store.folders.own import can_write_in
 from patina_resources.store.folders.places import refuse_irregular
 from patina_resources.store.mothership import expanded, mothership
@@ -125,7 +126,7 @@ class Project:
         """Return a path that config.toml names, from the root; it must lead neither out of the project nor to git."""
         place = self.root / path
         try:
-            resolved, root = place.resolve(), self.root.resolve()
+            resolved, root = without_links(place), self.root.resolve()
         except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL
             raise PatinaError(
                 f"{self.config_file}: [eventlog] {key}: not a path that leads anywhere: {path}"

@@ -118,9 +118,21 @@ def write_new(path: Path, data: bytes) -> bool:
 def leads_out(path: Path, folder: Path) -> bool:
     """Return whether links of a path lead out of a folder, or in a circle."""
     try:
-        return not path.resolve().is_relative_to(folder.resolve())
+        return not without_links(path).is_relative_to(folder.resolve())
     except RuntimeError:  # a circle
         return True
+
+
+def without_links(path: Path) -> Path:
+    """Return a path without links.
+
+    Raises:
+        RuntimeError: They lead in a circle. Python says so itself before 3.13.
+    """
+    found = path.resolve()
+    if any(part.is_symlink() for part in (found, *found.parents)):
+        raise RuntimeError(f"links lead in a circle: {path}")
+    return found
 
 
 def kept_mode(path: Path, otherwise: int) -> int:

@@ -46,6 +46,8 @@ def _printed_time(seconds: str, text: str) -> CommitTime | None:
     """Return a time as git prints it, in UTC where the zone is none; None where git cannot print it."""
     if not _is_number(seconds):
         return None
+    if text.endswith("Z"):  # newer versions of git write UTC so
+        text = f"{text[:-1]}+00:00"
     # Git prints a time for numbers that it cannot hold, too.
     if TIME.fullmatch(text) and datetime.fromisoformat(text).timestamp() == int(seconds):
         return CommitTime(text)

@@ -35,6 +35,11 @@ def test_the_committer_counts_where_the_author_has_no_time() -> None:
     assert commit_time(printed, lambda: raw("")) == CommitTime("1970-01-01T02:01:00+02:00", as_written=False)
 
 
+def test_newer_versions_of_git_write_utc_otherwise() -> None:
+    times = [commit_time(["60", f"1970-01-01T00:01:00{zone}", "", ""], lambda: b"") for zone in ("Z", "+00:00")]
+    assert times == [CommitTime("1970-01-01T00:01:00+00:00")] * 2
+
+
 def test_what_git_prints_is_kept_with_its_zone_unless_it_is_another_time() -> None:
     def never() -> bytes:
         raise AssertionError("the object is not asked for")
