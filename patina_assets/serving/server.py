@@ -23,8 +23,8 @@ from patina_assets.orchestration.instance import WORKSPACE_FILE, prepare_workspa
 from patina_assets.orchestration.records import opened_instance
 from patina_assets.pipeline.plain_text import one_line
 from patina_assets.serving.checks import Site
-from patina_assets.serving.connections import PunctualHttp
 from patina_assets.serving.doors import Doors, doors_of
+from patina_assets.serving.guard import PunctualHttp
 from patina_assets.serving.opening import open_page
 from patina_assets.serving.processes import children_end, running_workspace
 from patina_assets.serving.web import web_application

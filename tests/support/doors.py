@@ -31,9 +31,8 @@ from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import group_of
 from patina_assets.serving.answers.documents import name_of
 from patina_assets.serving.checks import Site
-from patina_assets.serving.connections import PunctualHttp
 from patina_assets.serving.doors import doors_of
-from patina_assets.serving.guard import Guard
+from patina_assets.serving.guard import Guard, PunctualHttp
 from patina_assets.serving.mcp.http import PATH
 from patina_assets.serving.routes import patina_routes
 from patina_assets.serving.running import Running

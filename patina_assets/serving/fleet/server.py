@@ -6,10 +6,10 @@ import sys
 
 import uvicorn
 
-from patina_assets.serving.connections import PunctualHttp
 from patina_assets.serving.fleet.answers import FleetAnswers
 from patina_assets.serving.fleet.application import fleet_application
 from patina_assets.serving.fleet.door import Door
+from patina_assets.serving.guard import PunctualHttp
 from patina_resources.errors import PatinaError
 from patina_resources.postgres.address import fleet_address
 from patina_resources.postgres.connection import pooled

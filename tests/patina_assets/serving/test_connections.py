@@ -1,4 +1,4 @@
-"""Tests of `serving/connections.py`: a real server, and clients that connect without asking."""
+"""Clients that connect without asking, and a real server."""
 
 import asyncio
 import socket
@@ -14,8 +14,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
-from patina_assets.serving import connections
-from patina_assets.serving.connections import PunctualHttp
+from patina_assets.serving import guard
+from patina_assets.serving.guard import PunctualHttp
 
 SECONDS = 60
 HEAD_SECONDS = 0.1
@@ -36,7 +36,7 @@ async def spoken(channel: WebSocket) -> None:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Return the port of a server that waits a short time for requests."""
-    monkeypatch.setattr(connections, "HEAD_SECONDS", HEAD_SECONDS)
+    monkeypatch.setattr(guard, "HEAD_SECONDS", HEAD_SECONDS)
     app = Starlette(routes=[Route("/", slowly), WebSocketRoute("/", spoken)])
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, http=PunctualHttp, lifespan="off", log_level="error", timeout_keep_alive=SECONDS)
