@@ -156,9 +156,11 @@ class Project:
         """Return if the data folder can be written to, or made.
 
         Raises:
-            PatinaError: It cannot: a read-only checkout, or somebody else's.
+            PatinaError: It cannot: a read-only checkout, somebody else's, or a file stands in its place.
         """
         place = next(folder for folder in (self.data, *self.data.parents) if folder.exists())
+        if not place.is_dir():
+            raise PatinaError(f"{place}: expected a folder, but it is a file: move it away")
         if not can_write_in(place):
             raise PatinaError(
                 f"{place}: cannot be written to: to keep what is built somewhere else, run the command again with "
