@@ -13,6 +13,7 @@ from patina_assets.command_line.options import PATH
 @click.argument("path", type=PATH, default=".")
 @click.option(
     "--model",
+    metavar="NAME",
     shell_complete=model_names,
     help="The base model (default: asked for on a terminal, else corpus-static+english-static).",
 )

@@ -65,7 +65,7 @@ def open_repository(path: Path) -> Project:
         PatinaError: The folder does not exist, or its settings would take the place of the user's own.
     """
     if not path.is_dir():
-        raise PatinaError(f"{path}: not a folder: expected a repository")
+        raise PatinaError(f"{path}: no such folder: expected a repository, or a folder in one")
     root = repository_root(path.absolute())
     if mothership().is_at(root / ".patina"):
         raise PatinaError(

@@ -69,7 +69,7 @@ def start(path: Path, model: str | None, *, builds: bool) -> bool:
 def _refuse_unreadable(project: Project) -> None:
     """Raise PatinaError, before anything is written, for a folder of which nothing can be read."""
     if not is_in_repository(project.root):
-        raise PatinaError(f"{project.root}: is in no git repository: run `git init`, commit, then `patina init`")
+        raise PatinaError(f"{project.root} is in no git repository: run `git init`, commit, then `patina init`")
     if find_repository(project.root).head() is None:
         raise PatinaError(f"{project.root}: nothing is committed yet: make a first commit, then run `patina init`")
 

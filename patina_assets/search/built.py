@@ -108,7 +108,8 @@ def read_built(project: Project) -> Searchable:
     try:
         text = read_small_text(project.lock, "YAML")
     except FileNotFoundError:
-        raise PatinaError(f"nothing is built yet in {project.root}: run `patina oxidize`") from None
+        command = "patina oxidize" if project.eventlog().exists() else "patina materialize --oxidize"
+        raise PatinaError(f"nothing is built yet in {project.root}: run `{command}`") from None
     except PatinaError as error:
         raise PatinaError(f"{error}: damaged: {LOCK_REMEDY}") from error
     return plainly_written(text) or _parsed(project)

@@ -18,6 +18,7 @@ _TOML_TOKEN = re.compile(
     r"|(?P<other>#[^\n]*+|.)",
     re.DOTALL,
 )
+_TOML_PLACE = re.compile(r" \((?:at line (?P<line>\d+), column \d+|at end of document)\)$")
 
 
 def read_toml(path: Path) -> Document:
@@ -33,11 +34,19 @@ def read_toml(path: Path) -> Document:
     try:
         return Document(path, "TOML", tomllib.loads(text), lambda: _lines(text))
     except tomllib.TOMLDecodeError as error:
-        raise PatinaError(f"{path}: not valid TOML: {error}") from error
+        raise PatinaError(_not_toml(path, text, str(error))) from error
     except RecursionError as error:
         raise PatinaError(f"{path}: not valid TOML: nested too deeply: expected a flatter file") from error
     except ValueError as error:  # a decimal number of over 4,300 digits
         raise PatinaError(f"{path}: not valid TOML: a number is too long: expected at most 18 digits") from error
+
+
+def _not_toml(path: Path, text: str, problem: str) -> str:
+    """Return the sentence for what the parser says, with the line where all other sentences have it."""
+    if found := _TOML_PLACE.search(problem):
+        line = found["line"] or text.rstrip("\n").count("\n") + 1
+        return f"{path}:{line}: not valid TOML: {problem[: found.start()]}"
+    return f"{path}: not valid TOML: {problem}"
 
 
 def _line_of_long_key(text: str) -> int | None:

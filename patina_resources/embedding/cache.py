@@ -40,6 +40,7 @@ from patina_resources.store.trust import installation_key, trusts_other_installa
 RETRY_SECONDS = 0.02
 # Committed as they come: a killed run keeps what it has embedded. On one processor that is about ten seconds of work.
 CHUNK_TEXTS = 256
+GOLDEN_RATIO = 0.6180339887498949  # its multiples, modulo 1, are spread evenly: none is near the one before
 LOOKUP_KEYS = 500
 
 
@@ -203,18 +204,30 @@ def embed_with_cache(
     started = time.monotonic()
     # Like lengths together: texts of one length share a batch.
     missing = sorted(np.flatnonzero(~found).tolist(), key=lambda row: len(text_of[keys[row]]))
-    for start in range(0, len(missing), CHUNK_TEXTS):
+    done = 0
+    for start in _short_and_long_in_turn(len(missing)):
         rows = missing[start : start + CHUNK_TEXTS]
         chunk = [keys[row] for row in rows]
         vectors[rows] = embedder.embed_passages([text_of[digest] for digest in chunk])
         cache.put_many(model, chunk, vectors[rows])
         if progress is not None:
-            progress(start + len(rows), len(missing))
+            done += len(rows)
+            progress(done, len(missing))
     seconds = time.monotonic() - started
     if len(keys) < len(texts):
         row_of = {digest: row for row, digest in enumerate(keys)}
         vectors = vectors[[row_of[digest] for digest in digests]]
     return EmbeddingResult(vectors, len(missing), len(keys) - len(missing), seconds)
+
+
+def _short_and_long_in_turn(texts: int) -> list[int]:
+    """Return where each chunk begins, of texts in order of length: chunks of all lengths follow each other.
+
+    If the longest came last, the time left would be too small all along.
+    """
+    chunks = -(-texts // CHUNK_TEXTS)
+    order = sorted(range(chunks), key=lambda chunk: chunk * GOLDEN_RATIO % 1)
+    return [chunk * CHUNK_TEXTS for chunk in order]
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown_path
 from patina_resources.project.config import ProjectConfig, read_config
 from patina_resources.project.user_settings import (
     DATA_VARIABLE,
@@ -156,9 +156,11 @@ class Project:
         """Return if the data folder can be written to, or made.
 
         Raises:
-            PatinaError: It cannot: a read-only checkout, or somebody else's.
+            PatinaError: It cannot: a read-only checkout, somebody else's, or a file stands in its place.
         """
         place = next(folder for folder in (self.data, *self.data.parents) if folder.exists())
+        if not place.is_dir():
+            raise PatinaError(f"{place}: expected a folder, but it is a file: move it away")
         if not can_write_in(place):
             raise PatinaError(
                 f"{place}: cannot be written to: to keep what is built somewhere else, run the command again with "
@@ -239,6 +241,7 @@ def _sqlite_url_path(url: str, config: Path) -> Path:
     prefix = "sqlite:///"
     if not url.startswith(prefix) or not url[len(prefix) :]:
         raise PatinaError(
-            f"{config}: [eventlog] url: expected sqlite:///relative/path.db or sqlite:////absolute/path.db, got {url!r}"
+            f"{config}: [eventlog] url: expected sqlite:///relative/path.db or sqlite:////absolute/path.db, got "
+            f"{shown_path(url)}"
         )
     return Path(url[len(prefix) :])

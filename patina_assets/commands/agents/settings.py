@@ -6,9 +6,11 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from patina_assets.serving.mcp.stdio import EXTRA
 from patina_assets.terminal.questions import say_on_stderr
 from patina_resources.documents.jsonc import read_jsonc, with_entry
 from patina_resources.documents.text_file import read_small_text
@@ -61,6 +63,8 @@ def print_settings(project: Project, name: str, *, write: bool) -> int:
     """
     program = PROGRAMS[name]
     entry = server_entry(project, program)
+    if find_spec("mcp") is None:
+        say_on_stderr(f"patina: {EXTRA}")
     if not write:
         print(_added(program, "", entry), end="")
         say_on_stderr(f"patina: it belongs in {program.file}: `patina mcp --print-config {name} --write` adds it there")

@@ -55,10 +55,13 @@ def chosen_filters(
 
 
 def nothing_text(filters: Filters, *, prefix: str = "--") -> str:
-    """Return the sentence for no result; filters that leave nothing together are named, with `prefix` before them."""
+    """Return the sentence for no result; filters that may leave nothing are named, with `prefix` before them."""
     if filters.suffixes and (filters.since or filters.author):
         apart = "code has no date and no author, and commits have no language"
         return f"nothing matches: {apart}: leave out {prefix}language"
+    narrow = {"path": filters.path, "language": filters.suffixes, "since": filters.since, "author": filters.author}
+    if chosen := [f"{prefix}{name}" for name, value in narrow.items() if value]:
+        return f"nothing matches with {' and '.join(chosen)}: leave out what is too narrow"
     return "nothing matches"
 
 

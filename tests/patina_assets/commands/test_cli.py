@@ -95,7 +95,12 @@ def test_unknown_model(project: Project) -> None:
 
 @pytest.mark.usefixtures("project")
 def test_nothing_built_yet() -> None:
-    refused(patina("scry", "anything"), "nothing is built yet", "patina oxidize")
+    refused(patina("scry", "anything"), "nothing is built yet", "run `patina oxidize`")
+
+
+def test_nothing_read_and_nothing_built_yet(project: Project) -> None:
+    project.eventlog().unlink()
+    refused(patina("scry", "anything"), "nothing is built yet", "run `patina materialize --oxidize`")
 
 
 def test_dry_run_builds_nothing_and_names_every_stage(project: Project) -> None:

@@ -219,7 +219,7 @@ def test_outside_of_git_nothing_is_written_and_the_next_step_is_told(
     monkeypatch.chdir(tmp_path / "folder")
     ran = patina("init")
     reason = "is in no git repository: run `git init`, commit, then `patina init`"
-    assert (ran.code, ran.out, ran.err) == (2, "", f"patina: {tmp_path / 'folder'}: {reason}\n")
+    assert (ran.code, ran.out, ran.err) == (2, "", f"patina: {tmp_path / 'folder'} {reason}\n")
     assert list((tmp_path / "folder").iterdir()) == []
     settings = patina("init", "--no-build")
     assert settings.code == 0

@@ -116,6 +116,11 @@ def test_nothing_is_built_where_nothing_may_be_written(project: Project, monkeyp
     assert "cannot be written to" in refusal(lambda: admit(project))
 
 
+def test_nothing_is_built_where_a_file_stands_in_the_place_of_the_folder(project: Project) -> None:
+    project.data.touch()
+    assert refusal(lambda: admit(project)) == f"{project.data}: expected a folder, but it is a file: move it away"
+
+
 def test_what_is_accepted_is_ours(project: Project, paths: ProjectionPaths, foreign: list[Foreign]) -> None:
     aside = foreign[1].path.rename(foreign[1].path.with_name("cache.db.foreign"))
     assert [entry.path for entry in foreign_in(project)] == [paths.manifest, aside]

@@ -1,10 +1,11 @@
 """The cache of vectors: each text is embedded once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from counting_embedder import DIMS, KEYS, TEXTS, VECTORS, CountingEmbedder, embed, seeded
+from counting_embedder import DIMS, KEYS, SPEC, TEXTS, VECTORS, CountingEmbedder, embed, seeded
 
 from patina_resources.embedding.cache import (
     CHUNK_TEXTS,
@@ -83,11 +84,11 @@ def test_another_reading_of_the_same_bytes_is_embedded_anew(spec: ModelSpec, pat
 
 
 def test_an_interrupted_run_keeps_its_chunks(path: Path) -> None:
-    texts = [f"text {number}" for number in range(2 * CHUNK_TEXTS + 10)]
+    texts = [f"text {number}" for number in range(3 * CHUNK_TEXTS)]
     with pytest.raises(KeyboardInterrupt):
         embed(path, CountingEmbedder(fail_after=2), texts)
     result = embed(path, CountingEmbedder(), texts)
-    assert (result.new, result.reused) == (10, 2 * CHUNK_TEXTS)
+    assert (result.new, result.reused) == (CHUNK_TEXTS, 2 * CHUNK_TEXTS)
     np.testing.assert_array_equal(result.vectors, [seeded(text) for text in texts])
 
 
@@ -98,6 +99,26 @@ def test_progress_counts_new_texts(path: Path) -> None:
         embed_with_cache(cache, CountingEmbedder(), "model", texts, lambda done, total: calls.append((done, total)))
         embed_with_cache(cache, CountingEmbedder(), "model", texts, lambda done, total: calls.append((done, total)))
     assert calls == [(CHUNK_TEXTS, CHUNK_TEXTS + 5), (CHUNK_TEXTS + 5, CHUNK_TEXTS + 5)]
+
+
+def test_progress_is_as_much_of_the_work_as_of_the_texts(path: Path) -> None:
+    """The longest texts do not come last: the time left would be too small all along."""
+    texts = ["x" * number for number in range(1, 12 * CHUNK_TEXTS + 1)]
+    embedder, shares = CountingEmbedder(replace(SPEC, passage_prefix="")), list[tuple[float, float]]()
+    work = sum(map(len, texts))
+    with EmbeddingCache(path) as cache:
+        embed_with_cache(
+            cache,
+            embedder,
+            "model",
+            texts,
+            lambda done, total: shares.append(
+                (done / total, sum(len(text) for asked in embedder.asked for text in asked) / work)
+            ),
+        )
+    assert len(shares) == 12
+    assert shares[-1] == (1, 1)
+    assert all(abs(done - worked) < 0.1 for done, worked in shares)
 
 
 def test_any_python_string_is_a_key(path: Path) -> None:

@@ -291,7 +291,9 @@ def test_the_user_says_where_data_and_eventlog_are(root: Path, tmp_path: Path, m
             "2: [projects] \"/a\": expected a table with data, eventlog, webhook, push, got '/x'",
         ),
         ("projects = 3", "1: [projects] expected tables such as"),
-        ("[projects", " not valid TOML"),
+        ("[projects", "1: not valid TOML: Expected ']' at the end of a table declaration"),
+        ("x = 1\ny = [", "2: not valid TOML: "),
+        ('x = 1\ny = """', "2: not valid TOML: "),
     ],
 )
 def test_wrong_settings_of_the_user_are_refused(root: Path, text: str, expected: str) -> None:

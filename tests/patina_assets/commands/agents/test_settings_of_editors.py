@@ -47,6 +47,15 @@ def test_what_is_printed_is_what_is_written_and_again_is_no_change(root: Path, n
     assert path.read_text() == printed.out
 
 
+@pytest.mark.usefixtures("root")
+def test_a_server_that_cannot_start_yet_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patina_assets.commands.agents.settings.find_spec", lambda _: None)
+    printed = patina("mcp", "--print-config", "claude")
+    assert printed.code == 0
+    assert "needs an extra: run `pip install 'patina-assets[mcp]'`" in printed.err
+    assert "extra" not in printed.out
+
+
 COMMENTED = """// mine
 {
   /* "servers": {"no": 1} */
