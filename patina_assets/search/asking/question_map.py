@@ -22,12 +22,13 @@ from patina_assets.search.base_model import is_static, settings_text
 from patina_resources.arrays import Float32
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec
 from patina_resources.errors import PatinaError
+from patina_resources.models.registry import CORPUS_STATIC
 
 PACKAGE, FILE = "patina_assets.search.asking", "question_maps.json"
 SCALES = "scales"
-# What the words of the project alone count beside words that a map has turned, where no model knows meanings
-# (docs/decisions/0028): what they tell, the index of words tells already.
-OWN_WORDS_BESIDE = np.float32(0.7)
+# What `corpus-static` counts beside a part that a map has turned, where no model knows meanings, and where one does
+# (docs/decisions/0028): what it tells, the index of words tells already.
+OWN_WORDS_BESIDE_WORDS, OWN_WORDS_BESIDE_MEANINGS = np.float32(0.7), np.float32(0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +75,17 @@ def by_group(question: str, spec: BaseSpec, base: BaseFiles, vector: Float32) ->
     if not any(known) or not is_english(question) or is_of_other_letters(question):
         return {}
     parts = np.split(vector, np.cumsum([part.dims for part in spec.parts])[:-1])
-    share = OWN_WORDS_BESIDE if is_static(spec) else np.float32(1)
+    own_words = OWN_WORDS_BESIDE_WORDS if is_static(spec) else OWN_WORDS_BESIDE_MEANINGS
+    names = [part.name for part in spec.parts]
+    shares = [own_words if name == CORPUS_STATIC else np.float32(1) for name in names]
     asked = {}
     for group in Group:
         if any(group in maps for maps in known):
             turned = np.concatenate([
                 maps[group].apply(own) if group in maps else own * share
-                for maps, own in zip(known, parts, strict=True)
+                for maps, own, share in zip(known, parts, shares, strict=True)
             ])  # fmt: skip
-            asked[group] = turned if share == 1 else _of_length(turned, float(np.linalg.norm(vector)))
+            asked[group] = turned if CORPUS_STATIC not in names else _of_length(turned, float(np.linalg.norm(vector)))
     return asked
 
 

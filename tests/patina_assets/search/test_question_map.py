@@ -123,6 +123,15 @@ def test_the_model_that_comes_with_the_program_has_maps(tmp_path: Path) -> None:
         assert not np.allclose(turned[3:] / english, vector[3:], atol=0.1)
 
 
+@pytest.mark.usefixtures("shipped")
+def test_words_of_the_project_count_less_beside_a_model_that_knows_meanings() -> None:
+    vector = np.asarray([0.6, 0.8, 0.6, 0.8], np.float32)
+    spec = BaseSpec((LEARNED, ModelSpec(CORPUS_STATIC, 2, 512, "model")))
+    asked = by_group(QUESTION, spec, BaseFiles((files_of("d"), files_of("its own"))), vector)[Group.CODE]
+    assert np.linalg.norm(asked[2:]) / np.linalg.norm(asked[:2]) == pytest.approx(0.5)
+    assert np.linalg.norm(asked) == pytest.approx(np.linalg.norm(vector))
+
+
 def test_words_of_the_project_that_english_does_not_know_are_asked_with_as_they_are(tmp_path: Path) -> None:
     own = load_registry(Mothership(tmp_path)).entry(ENGLISH_STATIC)
     assert own.shipped is not None
