@@ -2,11 +2,12 @@
 
     python benchmarks/fit_question_map.py --model all-minilm-l6-v2 --projects FOLDER FOLDER QUESTIONS.json ...
 
-Each FOLDER holds projects called as the repositories of the questions, built with the model. To the questions of people
-come those of `questions/training.jsonl`, which were written from the function's code or the commit's message. Each of
-these counts a fifth. For a group, a linear map near the identity and an offset learn to tell the passages that answer
-from others of the repository's group (InfoNCE, van den Oord et al. 2018). First it says how near answers are in
-repositories that taught nothing, a sixth of them at a time; `--folds` keeps these maps, and `--write` what all teach.
+Each FOLDER holds projects called as the repositories of the questions, built with the model. For a model that looks
+words up they may be built with any other: it embeds their texts anew. To the questions of people come those of
+`questions/training.jsonl`, which were written from the function's code or the commit's message. Each of these counts a
+fifth. For a group, a linear map near the identity and an offset learn to tell the passages that answer from others of
+the repository's group (InfoNCE, van den Oord et al. 2018). First it says how near answers are in repositories that
+taught nothing, a sixth of them at a time; `--folds` keeps these maps, and `--write` what all teach.
 """
 
 import argparse
@@ -25,11 +26,13 @@ from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
 from patina_assets.search.asking import question_map
 from patina_assets.search.asking.question_map import QuestionMap
-from patina_assets.search.base_model import settings_text
+from patina_assets.search.base_model import STATIC_MODELS, embedder, settings_text
 from patina_assets.search.built import BASE
+from patina_assets.search.indexes import OpenIndex
 from patina_assets.search.ranking import COSINE_POWER, ROLE_FACTORS
 from patina_assets.search.searcher import Searcher
 from patina_resources.arrays import Float32
+from patina_resources.embedding.embedder import OnnxEmbedder
 from patina_resources.models.cache import cached_model
 from patina_resources.models.registry import ModelSpec, RegistryEntry, model_digest
 from patina_resources.models.registry_files import load_registry
@@ -82,13 +85,12 @@ def read_questions(files: Sequence[Path]) -> Questions:
     return of_people + [entry | {"style": "training"} for entry in written]
 
 
-def read_repository(folder: Path, name: str, group: Group, questions: Questions) -> Repository:
+def read_repository(folder: Path, name: str, group: Group, questions: Questions, model: OnnxEmbedder) -> Repository:
     """Return a repository's passages of a group, with the questions that some of them answer."""
-    indexes = Searcher(find_project(folder)).indexes
-    base = indexes.opened(BASE)
+    base = Searcher(find_project(folder)).indexes.opened(BASE)
     rows = base.file.rows('SELECT key, thing, symbol, role FROM passage WHERE "group" = ?', (str(group),))
     factors = np.asarray([ROLE_FACTORS[group].get(Role(role), 1.0) for _, _, _, role in rows], np.float32)
-    vectors = unit(base.vectors([key for key, *_ in rows])) * factors[:, None] ** np.float32(COSINE_POWER)
+    vectors = passage_vectors(base, model, [key for key, *_ in rows]) * factors[:, None] ** np.float32(COSINE_POWER)
     # Tests and what else stands below sources are no answers that compete with them.
     kept = (factors == 1.0) | (group is not Group.CODE)
     repository = Repository(name, vectors, [(thing.partition(" ")[2], symbol) for _, thing, symbol, _ in rows], kept)
@@ -99,12 +101,20 @@ def read_repository(folder: Path, name: str, group: Group, questions: Questions)
         if kept[answers].any():
             repository.asked.append(question)
             repository.answers.append(answers)
-            found.append(indexes.vector(question["question"]))
+            found.append(model.embed_query(question["question"]))
     if found:
         repository.questions = np.stack(found)
         styles = [question["style"] for question in repository.asked]
         repository.counts = np.asarray([1.0 if style == "training" else OF_PEOPLE for style in styles], np.float32)
     return repository
+
+
+def passage_vectors(base: OpenIndex, model: OnnxEmbedder, keys: Sequence[int]) -> Float32:
+    """Return unit vectors of some passages, float32 [len(keys), dims]."""
+    if model.spec.name not in STATIC_MODELS:
+        return unit(base.vectors(keys))
+    items = base.file.items()
+    return model.embed_passages([items[key].text for key in keys])
 
 
 def answering(repository: Repository, question: dict[str, Any]) -> NDArray[np.int64]:
@@ -271,13 +281,17 @@ def main() -> None:
     parser.add_argument("--folds", type=Path, help="an empty folder for what each part's others teach")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    home = mothership()
+    entry = load_registry(home).entry(options.model)
+    files = cached_model(home, entry.spec)
+    model = embedder(entry.spec, files)
     questions = read_questions(options.questions)
     places = {name: next(folder / name for folder in options.projects if (folder / name).is_dir())
               for name in dict.fromkeys(question["repo"] for question in questions)}  # fmt: skip
     whole: dict[Group, QuestionMap] = {}
     parts: dict[str, dict[Group, QuestionMap]] = {}
     for group in HELD_BACK:
-        read = (read_repository(place, name, group, [own for own in questions if own["repo"] == name])
+        read = (read_repository(place, name, group, [own for own in questions if own["repo"] == name], model)
                 for name, place in places.items())  # fmt: skip
         repositories = [repository for repository in read if repository.asked]
         for names, learned in left_out(group, repositories):
@@ -288,9 +302,7 @@ def main() -> None:
         for name, maps in parts.items():
             (options.folds / f"{name}.npz").write_bytes(packed(maps))
     if options.write:
-        home = mothership()
-        entry = load_registry(home).entry(options.model)
-        digests = [cached_model(home, entry.spec).digest, *digests_on_hub(entry)]
+        digests = [files.digest, *digests_on_hub(entry)]
         write(entry.spec, digests, packed(whole), options.questions)
 
 

@@ -65,4 +65,5 @@ def shown_path(path: str) -> str:
 
 
 def _quoted(text: str, most: int) -> str:
-    return repr(text if len(text) <= most else f"{text[: most - 3]}...")
+    # Backquotes stand around commands that a sentence says to run: what a file says is none.
+    return repr(text if len(text) <= most else f"{text[: most - 3]}...").replace("`", "\\x60")

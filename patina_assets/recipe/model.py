@@ -39,6 +39,8 @@ IMPLIED_BY_NAME: Mapping[str, tuple[str, str]] = {
     "dependency": ("code.call_graph", "caller_callee"),
 }
 SHARE = Check("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
+# Cosines that are divided by less are no numbers any more, or all alike if by more.
+TEMPERATURE = Check("a number from 0.001 to 100", lambda value: type(value) in (int, float) and 0.001 <= value <= 100)
 # Those that `min_count` is for.
 COUNTING_PAIR_TYPES = ("co_changed",)
 MAX_NAME_LENGTH = 64
@@ -79,7 +81,7 @@ class Training:
         pairs: How many pairs to sample at most.
         learning_rate: Step size of Adam.
         loss: `infonce` (in-batch softmax) or `triplet`.
-        margin: Margin of the triplet loss, in cosine distance.
+        margin: Margin of the triplet loss, in cosine distance, which is at most 2.
         temperature: Temperature of the InfoNCE softmax.
         seed: Seed of sampling, splits and initial weights.
         min_count: For a pair type that counts: how often two things must be seen together; None for its default.
@@ -90,10 +92,10 @@ class Training:
     epochs: Annotated[int, whole(1, 100_000)]
     batch_size: Annotated[int, whole(1, LARGEST_BATCH)] = 256
     pairs: Annotated[int, whole(1, MOST_PAIRS)] = 10_000
-    learning_rate: Annotated[float, number("> 0")] = 1e-4
+    learning_rate: Annotated[float, number("> 0", 1)] = 1e-4
     loss: Annotated[Loss, one_of(*get_args(Loss))] = "infonce"
-    margin: Annotated[float, number(">= 0")] = 0.2
-    temperature: Annotated[float, number("> 0")] = 0.05
+    margin: Annotated[float, number(">= 0", 2)] = 0.2
+    temperature: Annotated[float, TEMPERATURE] = 0.05
     seed: Annotated[int, whole(0, 2**32 - 1)] = 0
     min_count: Annotated[int | None, whole(1, 1_000_000)] = None
 

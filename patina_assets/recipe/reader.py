@@ -152,6 +152,8 @@ class _RecipeReader:
         elif count not in (2, 3):
             text = f"expected two or three numbers, [input, hidden, output] or [hidden, output], got {count}"
             self._refuse(location, text)
+        elif isinstance(layers, list) and type(layers[-2]) is int and layers[-2] == 1:
+            self._refuse(location, "expected at least 2 hidden units, the last number but one, got 1")
 
 
 def _is_flat(table: Mapping[str, object]) -> bool:

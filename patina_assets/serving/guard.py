@@ -1,19 +1,25 @@
-"""The checks as the outermost layer of an ASGI application, with the headers that every answer carries."""
+"""The checks as the outermost layer of an ASGI application, with the headers that every answer carries.
+
+Below them is HTTP/1.1 as uvicorn speaks it, but for who connects and does not ask: such a connection ends.
+"""
 
 import asyncio
 import json
 from html import escape
 from http import HTTPStatus
+from typing import Any
 
+import h11
 from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from patina_assets.serving.checks import Login, Refusal, Request, Site, verdict
 
 LARGEST_BODY = 8 << 20
-# Programs on this machine send theirs in milliseconds.
-BODY_SECONDS = 30.0
+# Programs on this machine send theirs in milliseconds. For the head of a request, uvicorn waits as long as it lives.
+BODY_SECONDS = HEAD_SECONDS = 30.0
 # The rest of a body that is not read is no further request.
 LAST = {"Connection": "close"}
 # Who asks below these reads JSON.
@@ -32,6 +38,40 @@ PICTURES = "img-src 'self' data: blob:; media-src 'self'"
 NOTHING = f"default-src 'none'; {FRAMES}"
 TOO_LARGE = Refusal(413, f"The body of a request has at most {LARGEST_BODY >> 20} MiB.")
 TOO_SLOW = Refusal(408, f"The body of a request is sent within {BODY_SECONDS:.0f} s.")
+
+
+class PunctualHttp(H11Protocol):
+    """Ends a connection on which no whole head of a request comes for `HEAD_SECONDS`, or for twice as long."""
+
+    _waiting: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._waiting.cancel()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Wait no longer: a WebSocket has a protocol of its own."""
+        self._waiting.cancel()
+        super().handle_websocket_upgrade(event)
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self._look, self.cycle, self._is_idle())
+
+    def _look(self, former: Any, was_idle: bool) -> None:  # noqa: ANN401 - as uvicorn has it
+        if was_idle and self.cycle is former:
+            self.timeout_keep_alive_handler()
+        else:
+            self._wait()
+
+    def _is_idle(self) -> bool:
+        # None before the first request, whatever the annotation says.
+        return not self.cycle or self.cycle.response_complete
 
 
 class Guard:

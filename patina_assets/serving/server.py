@@ -24,6 +24,7 @@ from patina_assets.orchestration.records import opened_instance
 from patina_assets.pipeline.plain_text import one_line
 from patina_assets.serving.checks import Site
 from patina_assets.serving.doors import Doors, doors_of
+from patina_assets.serving.guard import PunctualHttp
 from patina_assets.serving.opening import open_page
 from patina_assets.serving.processes import children_end, running_workspace
 from patina_assets.serving.web import web_application
@@ -165,8 +166,8 @@ def _run(listener: socket.socket, site: Site, doors: Doors, instance: dg.Dagster
         with running_workspace(instance, workspace_file, next(iter(doors.projects)), stop) as context:
             config = uvicorn.Config(
                 web_application(context, site, doors),
-                # The strict parser: it also refuses a second Host.
-                http="h11",
+                # By the strict parser: it also refuses a second Host.
+                http=PunctualHttp,
                 lifespan="off",
                 log_level="warning",
                 access_log=False,

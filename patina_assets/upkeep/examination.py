@@ -73,8 +73,12 @@ SECRET_VARIABLES = (
     "https_proxy",
 )
 
-# How a sentence names the command that helps; the first is the one to begin with.
-RUN = re.compile(r"\brun `([^`\n]+)`")
+# How a sentence names the command that helps; the first is the one to begin with. A sentence may hold text of a
+# repository, such as a path: only what Patina says to run is a command, and never one that a shell would divide.
+RUN = re.compile(
+    r"\brun `((?:patina(?=[ `])|git (?:init|config --unset|rm -r -q --cached)|chmod (?:600|\+x) /|"
+    r"pip (?:uninstall |install 'patina-assets\[))[^`\n;|&$<>()\\]*+)`"
+)
 
 T = TypeVar("T")
 

@@ -106,13 +106,18 @@ def whole(low: int, high: int | None = None, expected: str = "") -> Check:
     )
 
 
-def number(limit: Literal["> 0", ">= 0"]) -> Check:
-    """Return the check of a finite number above or from zero."""
+def number(limit: Literal["> 0", ">= 0"], most: float | None = None) -> Check:
+    """Return the check of a finite number above or from zero, and at most `most`."""
 
     def fits(value: Any) -> bool:  # noqa: ANN401 - whatever the document says
-        return type(value) in (int, float) and math.isfinite(value) and (value > 0 or (limit == ">= 0" and value == 0))
+        return (
+            type(value) in (int, float)
+            and math.isfinite(value)
+            and (value > 0 or (limit == ">= 0" and value == 0))
+            and (most is None or value <= most)
+        )
 
-    return Check(f"a number {limit}", fits)
+    return Check(f"a number {limit}" if most is None else f"a number {limit} and <= {most:g}", fits)
 
 
 def one_of(*words: str) -> Check:

@@ -135,5 +135,5 @@ def _toml_key(key: str) -> str:
 
 
 def key_name(key: str) -> str:
-    """Return a TOML key for a message: as it is where it is short and printable, else quoted."""
-    return key if key and key.isprintable() and len(key) <= LONGEST_PLAIN_KEY else shown(key)
+    """Return a TOML key for a message: as it is where it is short, printable and without backquotes, else quoted."""
+    return key if key and key.isprintable() and len(key) <= LONGEST_PLAIN_KEY and "`" not in key else shown(key)

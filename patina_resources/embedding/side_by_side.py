@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from patina_resources.arrays import Vectors
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown_path
 from patina_resources.models.references import JOINT
 from patina_resources.models.registry import ModelFiles, ModelSpec, Registry
 
@@ -63,7 +63,7 @@ def part_names(reference: str) -> tuple[str, ...]:
     names = tuple(reference.split(JOINT))
     if not all(names) or any(name != name.strip() for name in names):
         raise PatinaError(
-            f"{reference!r} has an empty part or a space: expected model names joined by '{JOINT}' alone, "
+            f"{shown_path(reference)} has an empty part or a space: expected model names joined by '{JOINT}' alone, "
             "such as all-minilm-l6-v2+corpus-static"
         )
     _refuse_twice(names, reference)
@@ -115,5 +115,6 @@ def _refuse_twice(names: Sequence[str], reference: str) -> None:
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise PatinaError(
-            f"{reference!r} names {repeated} twice: beside itself a model tells nothing new, name each model once"
+            f"{shown_path(reference)} names {repeated} twice: beside itself a model tells nothing new, name each "
+            "model once"
         )

@@ -15,6 +15,7 @@ from patina_resources.store.database import (
     WorkLimit,
     cannot_share_log,
     has_whole_table,
+    is_for_want_of_room,
     open_read_only,
 )
 from patina_resources.store.folders.runtime import copy_unchanged, make_runtime_folder, remove_runtime_folder
@@ -139,6 +140,8 @@ def _explain(path: Path, error: sqlite3.DatabaseError) -> str:
         return "reading it takes more work than a file of its size explains: restore it from a copy"
     if "readonly" in reason and Path(f"{path}-journal").exists():
         return "a write to it was cut off: run `patina materialize`, which completes or takes back that write"
+    if is_for_want_of_room(path, error):
+        return "the disk is full, and SQLite needs some of it to read: free some space and run it again"
     return _damaged(reason)
 
 

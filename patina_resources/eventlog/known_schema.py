@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown
 from patina_resources.eventlog.schema import APPLICATION_ID, EVENTLOG_SQL, STATE_SQL, VIEWS_SQL
 from patina_resources.store.database import WorkLimit, open_as_it_lies, open_unchanged
 
@@ -110,7 +110,7 @@ def _difference(table: str, found: Columns, expected: Columns) -> str:
     if lacking := [name for name in wanted if name not in names]:
         return f"table {table} lacks {', '.join(lacking)}"
     if further := [name for name in names if name not in wanted]:
-        return f"table {table} has a further column {further[0]!r}"
+        return f"table {table} has a further column {shown(further[0])}"
     for column, other in zip(found, expected, strict=True):
         if column != other:
             return f"column {column[0]} of table {table} is declared in another way"

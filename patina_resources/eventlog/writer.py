@@ -17,7 +17,7 @@ from patina_resources.eventlog.creation import create_schema, prepare_connection
 from patina_resources.eventlog.known_schema import refuse_foreign_file
 from patina_resources.eventlog.looks.counts import Counts, LiveCounts, encode_counts, live_counts
 from patina_resources.eventlog.pending import PendingWrites, Values
-from patina_resources.store.database import WorkLimit, has_whole_table, refuse_odd_files
+from patina_resources.store.database import WorkLimit, has_whole_table, is_for_want_of_room, refuse_odd_files
 
 QUIET_WAIT_SECONDS = 1.0
 WAIT_SECONDS = 600.0
@@ -336,6 +336,6 @@ def explain(path: Path, error: Exception) -> str:
         return f"{path}: reading it takes more work than a file of its size explains: restore it from a copy"
     if "locked" in reason:
         return f"{path}: another process is writing to it: try again when it is done"
-    if "full" in reason:
+    if is_for_want_of_room(path, error):
         return f"{path}: the disk is full: free some space and run it again; what was there before is untouched"
     return f"{path}: cannot be written ({reason}): check the file and its folder's permissions"

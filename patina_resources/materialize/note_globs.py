@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown_path
 from patina_resources.materialize.git.git_log import path_text
 from patina_resources.materialize.git.repository import Repository
 
@@ -115,8 +115,8 @@ def _steps(pattern: str) -> Sequence[str]:
     wrong = path.is_absolute() or ".." in path.parts or not pattern.strip() or "\0" in pattern
     if wrong or any(RECURSIVE in part and part != RECURSIVE for part in path.parts):
         raise PatinaError(
-            f"[sessions] globs of config.toml: {pattern!r}: expected a path in the repository, such as `notes/*.md` "
-            "or `notes/**/*.md`"
+            f"[sessions] globs of config.toml: {shown_path(pattern)}: expected a path in the repository, such as "
+            "`notes/*.md` or `notes/**/*.md`"
         )
     return path.parts
 

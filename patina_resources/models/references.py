@@ -2,7 +2,7 @@
 
 import re
 
-from patina_resources.errors import PatinaError, shown
+from patina_resources.errors import PatinaError, shown, shown_path
 
 HUB_PREFIX = "hf:"
 HUB_FOLDER_PREFIX = "hf--"
@@ -29,7 +29,8 @@ def check_model_name(name: str, where: str = "model name") -> str:
         return name
     if JOINT in name:
         raise PatinaError(
-            f"{where}: {name!r} cannot name a model: '{JOINT}' joins models in `embedding_model`, so name one of them"
+            f"{where}: {shown_path(name)} cannot name a model: '{JOINT}' joins models in `embedding_model`, so name "
+            "one of them"
         )
     raise PatinaError(
         f"{where}: {shown(name)} cannot name a model: expected at most 64 letters, digits, dots, dashes or "

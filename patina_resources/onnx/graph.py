@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown
 from patina_resources.onnx.session import SCALED_BY_ROW
 
 KNOWN_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids", "position_ids"})
@@ -103,7 +103,7 @@ def write_self_contained(source: Path, target: Path) -> None:
         outside = Path(name).is_absolute() or ".." in Path(name).parts
         if outside or (folder / name).resolve() != folder / name or not (folder / name).is_file():
             raise PatinaError(
-                f"{source}: refused: it keeps weights in {name!r}, expected a plain file in its own folder"
+                f"{source}: refused: it keeps weights in {shown(name)}, expected a plain file in its own folder"
             )
     try:
         if names:

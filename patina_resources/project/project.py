@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown_path
 from patina_resources.project.config import ProjectConfig, read_config
 from patina_resources.project.user_settings import (
     DATA_VARIABLE,
@@ -241,6 +241,7 @@ def _sqlite_url_path(url: str, config: Path) -> Path:
     prefix = "sqlite:///"
     if not url.startswith(prefix) or not url[len(prefix) :]:
         raise PatinaError(
-            f"{config}: [eventlog] url: expected sqlite:///relative/path.db or sqlite:////absolute/path.db, got {url!r}"
+            f"{config}: [eventlog] url: expected sqlite:///relative/path.db or sqlite:////absolute/path.db, got "
+            f"{shown_path(url)}"
         )
     return Path(url[len(prefix) :])

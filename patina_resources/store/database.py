@@ -6,6 +6,7 @@ So the file and its side files are looked at first, and a connection is told to 
 """
 
 import os
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -27,6 +28,15 @@ LEAST_STEPS = 10_000_000
 STEPS_BETWEEN_CHECKS = 100_000
 # How `PRAGMA quick_check` begins what it says of pages rather than of rows.
 STRUCTURAL = "*** in database"
+# SQLite says "disk I/O error" where there is no room for the first 32 KiB of its shared memory, even to read.
+SHARED_BYTES = 1 << 15
+
+
+def is_for_want_of_room(path: Path, error: Exception) -> bool:
+    """Return whether SQLite failed since the disk that a database is on is full."""
+    if "disk I/O error" in str(error):
+        return shutil.disk_usage(path.parent).free < SHARED_BYTES
+    return "is full" in str(error)
 
 
 def refuse_odd_files(path: Path) -> None:

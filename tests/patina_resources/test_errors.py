@@ -2,7 +2,7 @@
 
 import pytest
 
-from patina_resources.errors import PATH_CHARACTERS, PatinaError, check_known, shown_path
+from patina_resources.errors import PATH_CHARACTERS, PatinaError, check_known, shown, shown_path
 
 KNOWN = ("temporal", "semantic")
 
@@ -30,3 +30,8 @@ def test_a_path_is_shown_to_its_end() -> None:
     long = "/folder" * 100
     assert shown_path(f"{long}/'file") == f'"{long}/\'file"'
     assert shown_path("x" * (PATH_CHARACTERS + 1)) == f"'{'x' * (PATH_CHARACTERS - 3)}...'"
+
+
+def test_what_a_file_says_is_no_command_of_the_sentence() -> None:
+    assert shown("run `x`") == r"'run \x60x\x60'"
+    assert shown_path("a`b") == r"'a\x60b'"

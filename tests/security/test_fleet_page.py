@@ -19,13 +19,15 @@ from fleet_proxy import DOOR, SECRET, sent, served_fleet
 from postgres_server import PostgresServer, psycopg
 from published_fleet import RECIPE, give_model, let_ask, make_projects, owner, publish_all
 from small_project import build, make_project
+from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message
 from ui_server import ROOT
 
 from patina_assets.search.published.publishing import publish
 from patina_assets.serving.fleet.answers import FleetAnswers
-from patina_assets.serving.fleet.application import fleet_application
+from patina_assets.serving.fleet.application import asker, fleet_application
+from patina_assets.serving.fleet.gate import GROUPS
 from patina_resources.postgres.connection import MOST_CONNECTIONS
 from patina_resources.project.project import Project
 
@@ -194,7 +196,7 @@ async def status_of(app: ASGIApp, path: str, groups: str) -> int:
 
 
 def test_who_asks_for_much_waits_behind_itself() -> None:
-    """All come by one proxy: their groups, their user and their program tell them apart."""
+    """All come by one proxy: their user, or their groups and program, tell them apart."""
     answers = HeldAnswers()
     app = fleet_application(answers, DOOR)
 
@@ -209,6 +211,17 @@ def test_who_asks_for_much_waits_behind_itself() -> None:
         return await asyncio.gather(*tasks)
 
     assert asyncio.run(tried()) == [200] * (2 * MOST_CONNECTIONS + 1)
+
+
+def test_whoever_calls_its_programs_by_many_names_is_one_asker() -> None:
+    def one(groups: tuple[str, ...], **headers: str) -> str:
+        sent_headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        return asker(HTTPConnection({"type": "http", "headers": sent_headers, GROUPS: groups}))
+
+    assert one(("a",), x_forwarded_user="eve", user_agent="1") == one(("a",), x_forwarded_user="eve", user_agent="2")
+    assert one(("a",), x_forwarded_user="eve") != one(("a",), x_forwarded_user="ann")
+    assert one(("a",), user_agent="1") != one(("a",), user_agent="2")
+    assert one(("a",)) != one(("b",))
 
 
 def test_an_agent_is_not_told_where_the_store_is(

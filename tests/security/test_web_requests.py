@@ -245,6 +245,24 @@ def test_a_huge_body_is_refused_and_the_server_goes_on(victim: Victim) -> None:
     assert victim.ui.answers()
 
 
+NO_OBJECTS = (b"[]", b"5", b"null", b"{", b"", b"\xff", b'{"query": "\xff"}', b"[" * 6000,
+              b'[{"query": "{ version }"}]', b'{"variables": {"a": ' + b"9" * 5000 + b"}}")  # fmt: skip
+NO_QUERIES = (b'{"query": 5}', b'{"query": ["a"]}', b'{"query": "{ version }", "variables": 5}',
+              b'{"query": "{ version }", "variables": "[1]"}', b'{"query": "{ version }", "variables": NaN}',
+              b'{"query": "{ version }", "operationName": ["a"]}')  # fmt: skip
+
+
+def test_a_body_that_is_no_query_is_refused_and_leaves_nothing_in_the_terminal(victim: Victim) -> None:
+    headers = {**own(victim), **authorized(victim), "Content-Type": "application/json"}
+    bodies = [("/graphql", body) for body in (*NO_OBJECTS, *NO_QUERIES)]
+    bodies += [
+        (f"/report_asset_{what}/x", body) for what in ("materialization", "check", "observation") for body in NO_OBJECTS
+    ]
+    answers = {(target, body): send(victim.ui.port, raw("POST", target, headers, body))[0] for target, body in bodies}
+    assert set(answers.values()) == {400}, answers
+    assert "Traceback" not in victim.ui.log.read_text("utf-8", "replace")
+
+
 def test_an_unfinished_request_holds_nobody_up(victim: Victim) -> None:
     request = raw("POST", "/graphql", {**own(victim), **authorized(victim), "Content-Type": "application/json"})
     with socket.create_connection(("127.0.0.1", victim.ui.port)) as connection:

@@ -32,7 +32,7 @@ from patina_assets.passages.passage import group_of
 from patina_assets.serving.answers.documents import name_of
 from patina_assets.serving.checks import Site
 from patina_assets.serving.doors import doors_of
-from patina_assets.serving.guard import Guard
+from patina_assets.serving.guard import Guard, PunctualHttp
 from patina_assets.serving.mcp.http import PATH
 from patina_assets.serving.routes import patina_routes
 from patina_assets.serving.running import Running
@@ -162,7 +162,7 @@ def served_pages(project: Project) -> Iterator[Site]:
         site = Site(listener.getsockname()[1], "secret")
         routes = patina_routes(doors_of([project]), Running(dg.DagsterInstance.ephemeral()))
         app = Guard(Starlette(routes=routes), site)
-        server = uvicorn.Server(uvicorn.Config(app, http="h11", lifespan="off", log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(app, http=PunctualHttp, lifespan="off", log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield site

@@ -27,7 +27,7 @@ from patina_assets.orchestration.noted_builds import code_versions, tell_noted_b
 from patina_assets.pipeline.direct_build import REASON_TAG
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, shown
 from patina_resources.project.config import AutomationConfig
 from patina_resources.project.project import find_project
 from patina_resources.store.mothership import mothership
@@ -166,8 +166,8 @@ def nightly_schedule(location: CodeLocation, automation: AutomationConfig, confi
         )
     except (dg.DagsterInvalidDefinitionError, dg.DagsterInvariantViolationError) as error:
         raise PatinaError(
-            f"{config_file}: [automation] cron {automation.cron!r} in timezone {automation.timezone!r}: expected five "
-            f"fields of cron such as '0 3 * * *' and an IANA time zone such as 'Europe/Berlin'"
+            f"{config_file}: [automation] cron {shown(automation.cron)} in timezone {shown(automation.timezone)}: "
+            f"expected five fields of cron such as '0 3 * * *' and an IANA time zone such as 'Europe/Berlin'"
         ) from error
 
 

@@ -18,13 +18,17 @@ import numpy as np
 from patina_assets.passages.passage import Group
 from patina_assets.search.asking.language import is_english
 from patina_assets.search.asking.question_model import is_of_other_letters
-from patina_assets.search.base_model import settings_text
+from patina_assets.search.base_model import is_static, settings_text
 from patina_resources.arrays import Float32
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec
 from patina_resources.errors import PatinaError
+from patina_resources.models.registry import CORPUS_STATIC
 
 PACKAGE, FILE = "patina_assets.search.asking", "question_maps.json"
 SCALES = "scales"
+# What `corpus-static` counts beside a part that a map has turned, where no model knows meanings, and where one does
+# (docs/decisions/0028): what it tells, the index of words tells already.
+OWN_WORDS_BESIDE_WORDS, OWN_WORDS_BESIDE_MEANINGS = np.float32(0.7), np.float32(0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +53,7 @@ class QuestionMap:
         if not 0 < length < np.inf:
             return vector
         direction: Float32 = vector / np.float32(length)
-        mapped: Float32 = direction @ self.weights + self.offset
-        mapped *= np.float32(length / max(float(np.linalg.norm(mapped)), 1e-12))
-        return mapped
+        return _of_length(direction @ self.weights + self.offset, length)
 
 
 def by_group(question: str, spec: BaseSpec, base: BaseFiles, vector: Float32) -> dict[Group, Float32]:
@@ -73,11 +75,23 @@ def by_group(question: str, spec: BaseSpec, base: BaseFiles, vector: Float32) ->
     if not any(known) or not is_english(question) or is_of_other_letters(question):
         return {}
     parts = np.split(vector, np.cumsum([part.dims for part in spec.parts])[:-1])
-    return {
-        group: np.concatenate([maps[group].apply(own) if group in maps else own
-                               for maps, own in zip(known, parts, strict=True)])
-        for group in Group if any(group in maps for maps in known)
-    }  # fmt: skip
+    own_words = OWN_WORDS_BESIDE_WORDS if is_static(spec) else OWN_WORDS_BESIDE_MEANINGS
+    names = [part.name for part in spec.parts]
+    shares = [own_words if name == CORPUS_STATIC else np.float32(1) for name in names]
+    asked = {}
+    for group in Group:
+        if any(group in maps for maps in known):
+            turned = np.concatenate([
+                maps[group].apply(own) if group in maps else own * share
+                for maps, own, share in zip(known, parts, shares, strict=True)
+            ])  # fmt: skip
+            asked[group] = turned if CORPUS_STATIC not in names else _of_length(turned, float(np.linalg.norm(vector)))
+    return asked
+
+
+def _of_length(vector: Float32, length: float) -> Float32:
+    scaled: Float32 = vector * np.float32(length / max(float(np.linalg.norm(vector)), 1e-12))
+    return scaled
 
 
 @cache

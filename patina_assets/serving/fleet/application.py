@@ -81,15 +81,18 @@ def _route(name: str, parameters: Sequence[Parameter], answering: Answering, tur
             return problem(400, str(error))
 
     async def in_turn(request: Request) -> Response:
-        return await answered(turns, request, lambda: run_in_threadpool(answer, request), _asker)
+        return await answered(turns, request, lambda: run_in_threadpool(answer, request), asker)
 
     return Route(f"{PREFIX}{API}/{name}", in_turn)
 
 
-def _asker(request: HTTPConnection) -> str:
-    """Return what tells askers apart: all of them come by the same proxy. It decides who waits, and nothing else."""
-    said = (request.headers.get(name, "") for name in (USER_HEADER, "user-agent"))
-    return "\n".join([*request.scope[GROUPS], *said])
+def asker(request: HTTPConnection) -> str:
+    """Return what tells askers apart: all of them come by the same proxy. It decides who waits, and nothing else.
+
+    Programs of one user are one asker. Where the proxy names no user, groups and programs are told apart.
+    """
+    user = request.headers.get(USER_HEADER, "")
+    return user or "\n".join([*request.scope[GROUPS], request.headers.get("user-agent", "")])
 
 
 def _not_found(_: Request) -> Response:
@@ -118,4 +121,4 @@ class _Agents:
 
             return fleet_server(tools)._lowlevel_server
 
-        await answer_in_turn(self._turns, _asker(HTTPConnection(scope)), make, scope, receive, send)
+        await answer_in_turn(self._turns, asker(HTTPConnection(scope)), make, scope, receive, send)

@@ -9,6 +9,7 @@ import uvicorn
 from patina_assets.serving.fleet.answers import FleetAnswers
 from patina_assets.serving.fleet.application import fleet_application
 from patina_assets.serving.fleet.door import Door
+from patina_assets.serving.guard import PunctualHttp
 from patina_resources.errors import PatinaError
 from patina_resources.postgres.address import fleet_address
 from patina_resources.postgres.connection import pooled
@@ -56,8 +57,8 @@ def serve_fleet(home: Mothership, host: str, port: int) -> int:
         print(f"patina: questions to the fleet at http://{host}:{port}/patina/ (stop with Ctrl-C)",
               file=sys.stderr, flush=True)  # fmt: skip
         config = uvicorn.Config(
-            fleet_application(FleetAnswers(pool, address), door), http="h11", lifespan="off", log_level="warning",
-            access_log=False, proxy_headers=False, server_header=False,
+            fleet_application(FleetAnswers(pool, address), door), http=PunctualHttp, lifespan="off",
+            log_level="warning", access_log=False, proxy_headers=False, server_header=False,
         )  # fmt: skip
         uvicorn.Server(config).run(sockets=[listener])
     return 0

@@ -185,7 +185,9 @@ def git_failure(folder: Path, command: str, stderr: bytes) -> PatinaError:
             f"{folder}: this is a partial clone, which lacks contents that the line counts need: run "
             "`git fetch --refetch --no-filter` there"
         )
-    reason = "; ".join(stderr.decode("utf-8", "replace").split("\n")).strip("; ")[:500]
+    # Eight lines of advice about the empty file of grafts would leave no room for what is wrong.
+    said = (line for line in stderr.decode("utf-8", "replace").split("\n") if not line.startswith("hint:"))
+    reason = "; ".join(said).strip("; ")[:500]
     return GitFailedError(
         f"{folder}: `git {command}` failed ({reason or 'no message'}): check the repository with `git fsck`"
     )

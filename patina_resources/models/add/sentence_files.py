@@ -66,7 +66,7 @@ def _pooling_place(module: Mapping[str, Any], number: int) -> str | None:
     kind = module.get("type", "").rpartition(".")[2]
     if kind not in KNOWN_MODULES:
         known = ", ".join(sorted(KNOWN_MODULES))
-        text = f"has a module {kind!r}, which changes the vectors: expected only {known}"
+        text = f"has a module {shown(kind)}, which changes the vectors: expected only {known}"
         raise InvalidError(Fault("rule", (number,), expected=text))
     if kind != "Pooling":
         return None

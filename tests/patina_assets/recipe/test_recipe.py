@@ -151,9 +151,9 @@ def test_refresh_is_a_word_or_limits_on_top_or_of_one_projection(tmp_path: Path)
     assert read(tmp_path, flat).projections[0].refresh.always
 
 
-def test_a_layer_may_have_one_unit(tmp_path: Path) -> None:
-    (projection,) = read(tmp_path, VERSION_2.replace("[1024, 256]", "[1, 1]")).projections
-    assert (projection.hidden, projection.output) == (1, 1)
+def test_the_last_layer_may_have_one_unit(tmp_path: Path) -> None:
+    (projection,) = read(tmp_path, VERSION_2.replace("[1024, 256]", "[2, 1]")).projections
+    assert (projection.hidden, projection.output) == (2, 1)
 
 
 def test_every_loss_is_accepted(tmp_path: Path) -> None:

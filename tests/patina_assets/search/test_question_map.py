@@ -15,7 +15,9 @@ from patina_assets.search.asking.question_map import FILE, SCALES, by_group, map
 from patina_assets.search.base_model import settings_text
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec
 from patina_resources.errors import PatinaError
-from patina_resources.models.registry import ModelFiles, ModelSpec
+from patina_resources.models.registry import CORPUS_STATIC, ENGLISH_STATIC, ModelFiles, ModelSpec, model_digest
+from patina_resources.models.registry_files import load_registry
+from patina_resources.store.mothership import Mothership
 
 LEARNED, OTHER = ModelSpec("m", 2, 8, "mean"), ModelSpec("n", 3, 8, "mean")
 QUESTION = "where is it decided what a redirect becomes"
@@ -101,3 +103,40 @@ def test_what_is_shipped_can_be_read_and_is_near_the_identity() -> None:
         for own in maps.values():
             vector = np.eye(1, len(own.offset), dtype=np.float32)[0]
             assert 0.5 < float(own.apply(vector) @ vector) < 1
+
+
+def test_the_model_that_comes_with_the_program_has_maps(tmp_path: Path) -> None:
+    own = load_registry(Mothership(tmp_path)).entry(ENGLISH_STATIC)
+    assert own.shipped is not None
+    files = files_of(model_digest(own.shipped.sha256_model, own.shipped.sha256_tokenizer))
+    beside = ModelSpec(CORPUS_STATIC, 3, 512, "model")
+    vector = np.random.default_rng(0).standard_normal(3 + own.spec.dims).astype(np.float32)
+    asked = by_group(QUESTION, BaseSpec((beside, own.spec)), BaseFiles((files_of("its own"), files)), vector)
+    assert set(asked) == {Group.CODE, Group.DOCS, Group.COMMITS}
+    for turned in asked.values():
+        own, english = (
+            np.linalg.norm(turned[part]) / np.linalg.norm(vector[part]) for part in (slice(3), slice(3, None))
+        )
+        assert own / english == pytest.approx(0.7)  # what the index of words tells already counts less
+        assert turned[:3] / own == pytest.approx(vector[:3])
+        assert np.linalg.norm(turned) == pytest.approx(np.linalg.norm(vector))
+        assert not np.allclose(turned[3:] / english, vector[3:], atol=0.1)
+
+
+@pytest.mark.usefixtures("shipped")
+def test_words_of_the_project_count_less_beside_a_model_that_knows_meanings() -> None:
+    vector = np.asarray([0.6, 0.8, 0.6, 0.8], np.float32)
+    spec = BaseSpec((LEARNED, ModelSpec(CORPUS_STATIC, 2, 512, "model")))
+    asked = by_group(QUESTION, spec, BaseFiles((files_of("d"), files_of("its own"))), vector)[Group.CODE]
+    assert np.linalg.norm(asked[2:]) / np.linalg.norm(asked[:2]) == pytest.approx(0.5)
+    assert np.linalg.norm(asked) == pytest.approx(np.linalg.norm(vector))
+
+
+def test_words_of_the_project_that_english_does_not_know_are_asked_with_as_they_are(tmp_path: Path) -> None:
+    own = load_registry(Mothership(tmp_path)).entry(ENGLISH_STATIC)
+    assert own.shipped is not None
+    files = files_of(model_digest(own.shipped.sha256_model, own.shipped.sha256_tokenizer))
+    vector = np.eye(1, 3 + own.spec.dims, dtype=np.float32)[0]
+    spec = BaseSpec((ModelSpec(CORPUS_STATIC, 3, 512, "model"), own.spec))
+    asked = by_group(QUESTION, spec, BaseFiles((files_of("its own"), files)), vector)
+    assert asked[Group.CODE] == pytest.approx(vector)

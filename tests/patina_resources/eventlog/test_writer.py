@@ -4,11 +4,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from refusals import refusal
 
+from patina_resources.errors import PatinaError
 from patina_resources.eventlog import writer as writer_module
+from patina_resources.eventlog.connection import connected
 from patina_resources.eventlog.creation import prepare_connection
 from patina_resources.eventlog.writer import ATTEMPTS, Event, EventlogWriter, explain, open_eventlog, payload
 
@@ -283,6 +286,24 @@ def test_who_writes_for_too_long_is_waited_for_no_longer(path: Path, monkeypatch
 )
 def test_an_error_of_sqlite_is_a_sentence(tmp_path: Path, reason: str, expected: str) -> None:
     assert f"{tmp_path}: {expected}" in explain(tmp_path, sqlite3.OperationalError(reason)).replace("reading it ", "")
+
+
+@pytest.mark.parametrize(
+    ("reason", "free", "is_full"),
+    [("database or disk is full", 1 << 30, True), ("disk I/O error", 0, True), ("disk I/O error", 1 << 30, False)],
+)
+def test_a_full_disk_is_told_from_a_damaged_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, free: int, is_full: bool
+) -> None:
+    with open_eventlog(path):
+        pass
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    error = sqlite3.OperationalError(reason)
+    assert ("the disk is full" in explain(path, error)) == is_full
+    with pytest.raises(PatinaError) as told, connected(path, ""):
+        raise error
+    assert ("the disk is full" in str(told.value)) == is_full
+    assert ("restore it" in str(told.value)) != is_full
 
 
 @pytest.mark.parametrize("locked", [True, False])

@@ -16,13 +16,15 @@ from patina_resources.materialize.texts import texts_of_files
         ("Grüße €".encode(), "Grüße €"),
         ("Grüße".encode("latin-1"), "Grüße"),
         (b"Gr\xc3\xbc\xc3\x9fe, caf\xe9", "Grüße, café"),  # one line of a file was written by another editor
-        (b"\xff\xfe\x80", "ÿþ\x80"),
+        (b"\xff\xfe\x80", "ÿþ€"),
+        (b"caf\xe9\x85 \x93it\x94\x80", "café… “it”€"),
+        (b"\x81\x9d", "\x81\x9d"),  # no character of any encoding
         ("日本".encode(), "日本"),
-        (b"\xed\xa0\x80", "\xed\xa0\x80"),  # half of a pair is no character
+        (b"\xed\xa0\x80", "í\xa0€"),  # half of a pair is no character
         (b"", ""),
     ],
 )
-def test_bytes_that_are_no_utf_8_are_latin_1(content: bytes, text: str) -> None:
+def test_bytes_that_are_no_utf_8_are_windows_1252(content: bytes, text: str) -> None:
     assert characters(content) == text
     assert characters(content).encode().decode() == text
 
