@@ -116,7 +116,7 @@ def test_version_and_debug_stand_anywhere(project: Project) -> None:
         (["model", "add"], "model add: missing argument 'NAME'"),
         (["model", "add", "x", "--from", "no/such"], "no/such"),
         (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
-        (["init", "no/such"], "no/such: not a folder"),
+        (["init", "no/such"], "no/such: no such folder"),
         (["map", "no-such"], "unknown projection 'no-such'"),
     ],
 )
