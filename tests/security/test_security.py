@@ -52,7 +52,10 @@ SQL_PARTS = {
     ),
     ("patina_assets.passages.files", "event_type"),  # one of two constants
     ("patina_assets.search.published.store", "version"),  # of pgvector, in a sentence
-    *(("patina_resources.eventlog.derived_views", name) for name in ("table", "names", "values", "rows")),
+    *(
+        ("patina_resources.eventlog.derived_views", name)
+        for name in ("table", "names", "values", "rows", "_field('name')")
+    ),
 }
 COLUMN = r"['\"](?:[a-z_.]*|json_extract\(data, '\$\.file'\))['\"]"
 CONSTANT = re.compile(

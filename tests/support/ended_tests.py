@@ -11,6 +11,8 @@ CODE = 128 + signal.SIGTERM
 WHY = "ended by SIGTERM"
 ASKED = {signal.SIGTERM}
 PR_SET_PDEATHSIG = 1
+# Then it ends whatever it waits for: xdist sometimes waits for a worker that it can tell nothing any more.
+PATIENCE_SECONDS = 60
 _asked: list[bool] = []
 
 
@@ -31,6 +33,7 @@ def end_if_asked() -> None:
 
 def _end(*_: object) -> None:
     _asked.append(True)
+    signal.alarm(PATIENCE_SECONDS)
     pytest.exit(WHY, CODE)
 
 

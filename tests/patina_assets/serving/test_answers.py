@@ -120,7 +120,7 @@ def test_what_was_open_before_a_build_is_let_go_at_once(answers: ProjectAnswers)
 def test_a_project_that_is_not_built_says_so(tmp_path: Path) -> None:
     (tmp_path / "new" / ".patina").mkdir(parents=True)
     told = ProjectAnswers(find_project(tmp_path / "new")).status()
-    assert "run `patina oxidize`" in told["error"]
+    assert "run `patina materialize --oxidize`" in told["error"]
     assert (told["built"], told["stale"]) == (None, [])
 
 
