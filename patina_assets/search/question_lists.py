@@ -148,6 +148,32 @@ def list_weights(group: Group, found: Iterable[str], share: float, coverage: flo
     return {name: weight * (1.0 if name in {WORDS, NAMES} else share) for name, weight in weights.items()}
 
 
+def near_lists(
+    file: PassageFile, own: Mapping[int, float], others: Mapping[Group, Mapping[int, float]], filters: Filters
+) -> tuple[dict[Group, list[Found]], dict[Group, float]]:
+    """Return the nearest passages by group, and the cosine of the nearest to the question's own vector.
+
+    Args:
+        file: The passages.
+        own: Cosines of keys with the question's own vector, nearest first.
+        others: By group that is asked with another vector: cosines of keys with that. Of these groups alone, the second
+            result tells.
+        filters: What passages are limited to.
+    """
+    # Each look at the file has its price, whatever it asks for.
+    every = dict.fromkeys((key for scores in (own, *others.values()) for key in scores), 0.0)
+    near, nearest = {}, {}
+    for group, entries in file.found(every, filters).items():
+        by_key = {entry.key: entry for entry in entries}
+        own_list, near[group] = (
+            [by_key[key]._replace(score=score) for key, score in scores.items() if key in by_key]
+            for scores in (own, others.get(group, own))
+        )
+        if group in others and own_list:
+            nearest[group] = demoted(own_list, group, COSINE_POWER)[0].score
+    return near, nearest
+
+
 def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> dict[Group, list[Found]] | None:
     """Return the passages that hold words of the query, by group; None without FTS5."""
     expression = match_expression(query, _too_common(file, telling_terms(query)))

@@ -19,9 +19,8 @@ from patina_assets.search.freshness import AgeNote, age_notes
 from patina_assets.search.fusion import Hit, Place, distinct
 from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
 from patina_assets.search.passage_file import Found
-from patina_assets.search.question_lists import GroupLists, hit, merged, named, ranked_answer, word_lists
+from patina_assets.search.question_lists import GroupLists, hit, merged, named, near_lists, ranked_answer, word_lists
 from patina_assets.search.ranking import (
-    COSINE_POWER,
     NAMES,
     OWN_WORDS_SHARE,
     TOUCHED,
@@ -29,7 +28,6 @@ from patina_assets.search.ranking import (
     VECTORS,
     WORDS,
     RankedThing,
-    demoted,
     lacking,
     nearest_definitions,
     rank_group,
@@ -306,19 +304,7 @@ class Searcher:
         base = self._indexes.opened(BASE)
         own = dict(base.nearest(vector, len(Group) * depth))
         others = {group: dict(base.nearest(other, OWN_VECTOR_DEPTHS * depth)) for group, other in by_group.items()}
-        # Each look at the file has its price, whatever it asks for.
-        every = dict.fromkeys((key for scores in (own, *others.values()) for key in scores), 0.0)
-        found = self._indexes.passages().found(every, filters)
-        near, nearest = {}, {}
-        for group, entries in found.items():
-            by_key = {entry.key: entry for entry in entries}
-            own_list, near[group] = (
-                [by_key[key]._replace(score=score) for key, score in scores.items() if key in by_key]
-                for scores in (own, others.get(group, own))
-            )
-            if group in others and own_list:
-                nearest[group] = demoted(own_list, group, COSINE_POWER)[0].score
-        return near, nearest
+        return near_lists(self._indexes.passages(), own, others, filters)
 
     def _projected(
         self,
