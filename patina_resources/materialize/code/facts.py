@@ -21,10 +21,9 @@ from patina_resources.materialize.code.callees import callee_texts, calls_in_mac
 from patina_resources.materialize.code.documentation import Surroundings
 from patina_resources.materialize.code.languages.language import MAXIMUM_PATH, Language
 from patina_resources.materialize.code.languages.languages import relevant_kinds, relevant_nodes
-from patina_resources.materialize.code.marks import is_mark_of_all, is_marked
 from patina_resources.materialize.code.names import C_DECLARATIONS, definition_names
 from patina_resources.materialize.code.parsing import parse
-from patina_resources.materialize.code.signatures import is_public, signature
+from patina_resources.materialize.code.signatures import is_public, is_test, says_test, signature
 from patina_resources.materialize.code.source import SourceFile
 from patina_resources.materialize.report import TYPES_OF_FACTS
 
@@ -115,7 +114,7 @@ def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) ->
         scope = scopes[-1]
         if node.type in language.attributes:
             end_of_attribute = node.end_byte
-            if is_mark_of_all(source, node):
+            if says_test(source, source.text(node)):
                 scopes[-1] = replace(scope, is_test=True)
         if node.start_byte < end_of_attribute:
             continue
@@ -130,8 +129,8 @@ def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) ->
         if not names:
             continue
         path = (*scope.path, *names)
-        is_test = scope.is_test or is_marked(source, node, surroundings)
-        about: dict[str, Any] = {"is_test": True} if is_test else {}
+        tests = scope.is_test or is_test(source, node, surroundings.marks(node))
+        about: dict[str, Any] = {"is_test": True} if tests else {}
         if defines != "other":
             about |= {**_place(source, node, len(scopes) - 1), "doc": surroundings.doc(node)}
         if defines == "function":
@@ -142,7 +141,7 @@ def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) ->
             path = path[-MAXIMUM_DEPTH:]
             caller = scope.caller if defines == "other" else path
             in_function = scope.in_function or defines == "function"
-            scopes.append(_Scope(path, node.end_byte, caller, defines, in_function, is_test))
+            scopes.append(_Scope(path, node.end_byte, caller, defines, in_function, tests))
 
 
 def _defines(source: SourceFile, node: Node, scope: _Scope, surroundings: Surroundings) -> str:
