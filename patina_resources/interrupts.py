@@ -1,12 +1,22 @@
-"""Ctrl-C that was pressed: SQLite takes a KeyboardInterrupt in its callback for an error of its own."""
+"""Ctrl-C that was pressed: SQLite takes a KeyboardInterrupt in its callback for an error of its own.
+
+And native modules are not interrupted while they are initialised: some call Python then, and what it raises ends the
+process by a signal (onnx), is forgotten, or comes out as an ImportError (numpy).
+"""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from importlib.machinery import ExtensionFileLoader
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, ParamSpec, TypeVar
 
+P = ParamSpec("P")
+T = TypeVar("T")
+# Dagster has handlers of its own while it runs something.
+HELD = (signal.SIGINT, signal.SIGTERM)
 _seen: list[int] = []
 
 
@@ -17,16 +27,49 @@ def was_interrupted() -> bool:
 
 @contextmanager
 def remembered_interrupts() -> Iterator[None]:
-    """Remember each Ctrl-C, unless somebody else takes it."""
+    """Remember each Ctrl-C, unless somebody else takes it; let native modules be initialised without one."""
     _seen.clear()
     is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_ours and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, _remember)
+    create, execute = ExtensionFileLoader.create_module, ExtensionFileLoader.exec_module
+    ExtensionFileLoader.create_module = _without_interrupts(create)  # type: ignore[method-assign]
+    ExtensionFileLoader.exec_module = _without_interrupts(execute)  # type: ignore[method-assign]
     try:
         yield
     finally:
+        ExtensionFileLoader.create_module = create  # type: ignore[method-assign]
+        ExtensionFileLoader.exec_module = execute  # type: ignore[method-assign]
         if signal.getsignal(signal.SIGINT) is _remember:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def held_interrupts() -> Iterator[None]:
+    """Hold back signals that Python handles until the end, when the first of them is handled."""
+    before = {number: signal.getsignal(number) for number in HELD}
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals in no other one
+        handlers = {}
+    held: list[int] = []
+    for number in handlers:
+        signal.signal(number, lambda came, _: held.append(came))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if held:
+            handlers[signal.Signals(held[0])](held[0], None)
+
+
+def _without_interrupts(work: Callable[P, T]) -> Callable[P, T]:
+    @wraps(work)
+    def held(*arguments: P.args, **named: P.kwargs) -> T:
+        with held_interrupts():
+            return work(*arguments, **named)
+
+    return held
 
 
 def _remember(number: int, _frame: FrameType | None) -> NoReturn:
