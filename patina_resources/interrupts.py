@@ -15,8 +15,6 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
-# Dagster has handlers of its own while it runs something.
-HELD = (signal.SIGINT, signal.SIGTERM)
 _seen: list[int] = []
 
 
@@ -46,21 +44,18 @@ def remembered_interrupts() -> Iterator[None]:
 
 @contextmanager
 def held_interrupts() -> Iterator[None]:
-    """Hold back signals that Python handles until the end, when the first of them is handled."""
-    before = {number: signal.getsignal(number) for number in HELD}
-    handlers = {number: handler for number, handler in before.items() if callable(handler)}
+    """Hold Ctrl-C back until the end, when whoever handles it is told once: we, or Dagster while it runs something."""
     if threading.current_thread() is not threading.main_thread():  # Python handles signals in no other one
-        handlers = {}
+        yield
+        return
     held: list[int] = []
-    for number in handlers:
-        signal.signal(number, lambda came, _: held.append(came))
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if held:
-            handlers[signal.Signals(held[0])](held[0], None)
+        signal.signal(signal.SIGINT, before)
+        if held and callable(before):
+            before(held[0], None)
 
 
 def _without_interrupts(work: Callable[P, T]) -> Callable[P, T]:

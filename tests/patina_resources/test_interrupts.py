@@ -55,7 +55,7 @@ def test_what_is_ignored_stays_ignored_and_another_thread_changes_nothing() -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with held_interrupts():
         signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     signal.signal(signal.SIGINT, signal.default_int_handler)
     found: list[object] = []
 
