@@ -52,7 +52,7 @@ def bench_tick(count: int) -> None:
             for number in range(5):
                 started = time.process_time()
                 with dg.build_sensor_context(instance=instance) as context:
-                    result = due_sensor(context)
+                    result = due_sensor()(context)
                 spent = time.process_time() - started
                 print(
                     f"tick {number + 1}: {len(result.run_requests or [])} requests, {spent:.2f} processor s", flush=True
