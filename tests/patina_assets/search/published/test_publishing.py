@@ -20,7 +20,8 @@ from patina_assets.passages.passage import Passage
 from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.published import own_indexes, publishing
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
-from patina_assets.search.published.passages import CONDITIONS, LISTED, NEAR, Scope
+from patina_assets.search.published.near import CONDITIONS, near_query
+from patina_assets.search.published.passages import LISTED, Scope
 from patina_assets.search.published.publication import Published, publish_built
 from patina_assets.search.published.publishable import Publishable
 from patina_assets.search.published.publishing import Withdrawn, publish, published_names, withdraw
@@ -296,8 +297,9 @@ def test_a_large_project_has_indexes_of_its_own(
         for costly in ("seqscan", "sort", "bitmapscan"):
             seen.execute(f"SET LOCAL enable_{costly} = off".encode())
         values = Scope(NO_FILTERS, seen_projects(seen, "open"), is_all=False).values()
-        asked = NEAR.format(conditions=CONDITIONS.format(among=LISTED), plus="")
-        plan = seen.execute(f"EXPLAIN {asked}".encode(), {**values, "vector": str([0.1] * 128), "most": 10}).fetchall()
+        asked = near_query(CONDITIONS.format(among=LISTED), (), compares=False)
+        values |= dict.fromkeys(("own", "between"), str([0.1] * 128)) | {"most": 10}
+        plan = seen.execute(f"EXPLAIN {asked}".encode(), values).fetchall()
         assert any(f"Index Scan using {name} " in line for (line,) in plan), plan
     with psycopg.connect(server.dsn(database="large")) as connection:
         connection.execute("SET enable_seqscan = off; SET enable_indexscan = off")  # as `patina.holding` does
