@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from materialize_helpers import GitFolder
 
+from patina_assets.fleet.fetching import fetch_all
+from patina_assets.fleet.memory import fleet_memory
 from patina_resources.fleet.borrowing import leads_out
 from patina_resources.fleet.clones import FetchError, check_out, fetch, remote_head
 from patina_resources.fleet.model import FleetProject
+from patina_resources.fleet.reader import read_fleet
+from patina_resources.store.mothership import mothership
 
 SECONDS = 120.0
 SECRET = "the price of the merger\n"
@@ -173,6 +177,22 @@ def test_what_another_repository_holds_is_not_fetched(
     assert fetch(trusted, SECONDS).head == theirs.head()
     assert check_out(trusted) == theirs.head()
     assert (trusted.root / "secret.txt").read_text() == SECRET
+
+
+def test_of_a_folder_of_repositories_those_that_borrow_are_left_out(
+    mine: GitFolder, theirs: GitFolder, tmp_path: Path
+) -> None:
+    alternates(mine.path, f"{theirs.path}/.git/objects")
+    file, told = tmp_path / "fleet.toml", {}
+    for borrows in ("", "borrows = true\n"):
+        file.write_text(f'[fleet]\nfolder = "{tmp_path}/kept"\n[[folders]]\npath = "{tmp_path}"\n{borrows}')
+        fleet = read_fleet(file, mothership())
+        looks = fetch_all(fleet, fleet_memory(fleet), fleet.projects)
+        told[borrows] = {look.name: (look.moved, look.failure) for look in looks}
+    first, second = told.values()
+    assert first["theirs"] == (True, "")
+    assert "alternates leads git" in first["mine"][1]
+    assert second == {"mine": (True, ""), "theirs": (False, "")}
 
 
 def test_a_repository_beside_or_within_is_not_taken_for_the_one_that_is_named(
