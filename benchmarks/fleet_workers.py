@@ -22,7 +22,7 @@ QUICK = "from patina_assets.fleet.definitions import fleet_definitions\n\ndefs =
 @contextmanager
 def servers(folder: Path, file: Path, workers: int) -> Iterator[Services]:
     """Yield servers that are asked for all of a fleet's builds; no worker is there yet, and all are ended."""
-    modules = os.pathsep.join([str(folder / "services"), os.environ.get("PYTHONPATH", "")])
+    modules = os.pathsep.join([*sys.path, str(folder / "services")])  # Dagster takes the first place away
     given = {"PATINA_FLEET": str(file), "PATINA_HOME": str(folder / "home"), "PYTHONPATH": modules}
     services = Services(folder / "services", given)
     (folder / "services" / "quick_fleet.py").write_text(QUICK)
