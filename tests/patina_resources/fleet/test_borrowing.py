@@ -10,7 +10,7 @@ from materialize_helpers import GitFolder
 
 from patina_assets.fleet.fetching import fetch_all
 from patina_assets.fleet.memory import fleet_memory
-from patina_resources.fleet.borrowing import leads_out
+from patina_resources.fleet.borrowing import READ, leads_out
 from patina_resources.fleet.clones import FetchError, check_out, fetch, remote_head
 from patina_resources.fleet.model import FleetProject
 from patina_resources.fleet.reader import read_fleet
@@ -234,6 +234,22 @@ def test_what_cannot_be_listed_is_not_taken_for_harmless(mine: GitFolder, monkey
     assert leads_out(str(mine.path)) is None
     monkeypatch.setattr(os, "scandir", refused)
     assert leads_out(str(mine.path)) == hidden
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_git_reads_of_a_repository_is_no_link(name: str, mine: GitFolder, theirs: GitFolder) -> None:
+    place = mine.path / ".git" / name
+    if place.is_file():
+        place.unlink()
+    linked(place, theirs.path / ".git" / name)
+    assert leads_out(str(mine.path)) == place
+
+
+def test_a_pipe_in_the_place_of_a_list_is_not_waited_for(mine: GitFolder) -> None:
+    place = mine.path / ".git" / "objects" / "info" / "alternates"
+    place.parent.mkdir(exist_ok=True)
+    os.mkfifo(place)
+    assert leads_out(str(mine.path)) == place
 
 
 def test_a_repository_with_a_linked_hook_or_an_empty_list_is_fetched(theirs: GitFolder, tmp_path: Path) -> None:
