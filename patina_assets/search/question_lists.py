@@ -174,10 +174,17 @@ def near_lists(
             for key, score in scores.items()
             if key in places and places[key].group is group
         ]
-    nearest = {
-        group: demoted(own_lists[group], group, COSINE_POWER)[0].score for group in others if own_lists.get(group)
-    }
-    return near, nearest
+    return near, nearest_cosines(own_lists, others)
+
+
+def nearest_cosines(own: Mapping[Group, Sequence[Found]], groups: Iterable[Group]) -> dict[Group, float]:
+    """Return how near the nearest passage of some groups is to the question's own vector.
+
+    Args:
+        own: By group, passages with their cosines to that vector.
+        groups: Those that are asked with another vector; a group that has no passages is left out.
+    """
+    return {group: demoted(own[group], group, COSINE_POWER)[0].score for group in groups if own.get(group)}
 
 
 def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> dict[Group, list[Found]] | None:
