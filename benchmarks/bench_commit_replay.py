@@ -1,7 +1,7 @@
 """A replay of a git repository, commit by commit: weights by the recipe's policy beside weights that are trained anew.
 
     python benchmarks/bench_commit_replay.py replay CLONE FOLDER --last COMMIT [--commits 300] [--together 3]
-        [--every 10] [--layers 512 128] [--questions QUESTIONS.json --name NAME]
+        [--every 10] [--layers 512 128] [--questions QUESTIONS.json --name NAME] [--later 60]
     python benchmarks/bench_commit_replay.py report FOLDER ... [--plot docs/commit-replay.svg]
 
 The commits before COMMIT (first parents) are checked out, read and built, so many together as one step. All of it runs
@@ -10,7 +10,8 @@ the weights of each projection are trained anew beside it and indexed as a whole
 asked for the relations that are new one step later, and as many steps later as lie between two such trainings (MRR, all
 texts are candidates).
 
-At the end, the questions of the repository are asked, before and after a clean build. For held-out entities, weights of
+At the end, the questions of the repository are asked, and the subjects of later commits (a file that such a commit
+changes answers it), before and after a clean build. For held-out entities, weights of
 the training part alone go through the same: where the policy continues, they are continued on the training part of
 that day. At the end they are asked for the test part, beside those of the clean build.
 
@@ -23,7 +24,7 @@ import resource
 import subprocess
 import sys
 from collections import defaultdict
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from bench_locked import DEPTH, ONE, TOLD, Question, first, fits, names_of
 from commit_report import ALWAYS, BY_DRIFT, CLEAN, TRAINED, print_commit_report
 from drift_builds import on_disk, weights_of
 from drift_report import Line
+from replay_options import lines_of, replay_parser
 
 from patina_assets.commands.materialize import materialize
 from patina_assets.learning.continuing import continue_projection, of_continuation
@@ -43,6 +45,8 @@ from patina_assets.pairs.hash_sample import HashSample
 from patina_assets.pairs.splits import Split
 from patina_assets.pipeline.formats import decode_sample
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_model, run_stage
+from patina_assets.pipeline.stages import ProjectionStages
+from patina_assets.pipeline.stages.pairs import NoSignalError
 from patina_assets.pipeline.stages.stage import Work
 from patina_assets.pipeline.stages.weights import MEASURED, TRAINED_ON, WEIGHTS, WeightsStage, training_options
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
@@ -57,32 +61,25 @@ LINES = "commits.jsonl"
 MODEL = "corpus-static+english-static"
 DEFAULT_LAYERS = "[1024, 256]"
 RESULTS = 400
+# A later commit that changes more of today's files tells nothing of one of them.
+MOST_ANSWERS = 5
+LATER = "later commit"
 
 
 def main() -> None:
     """Replay, or report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    replay = commands.add_parser("replay")
-    replay.add_argument("clone", type=Path)
-    replay.add_argument("folder", type=Path)
+    parser, replay = replay_parser(__doc__, ("clone",), every=10)
     replay.add_argument("--last", required=True)
     replay.add_argument("--commits", type=int, default=300)
     replay.add_argument("--together", type=int, default=3, help="commits of a step")
-    replay.add_argument("--every", type=int, default=10, help="train anew at every so many steps only")
-    replay.add_argument("--layers", type=int, nargs=2, default=[512, 128])
     replay.add_argument("--questions", type=Path)
     replay.add_argument("--name", help="of the repository, in the questions")
-    report = commands.add_parser("report")
-    report.add_argument("folders", nargs="+", type=Path)
-    report.add_argument("--plot", type=Path)
+    replay.add_argument("--later", type=int, default=0, help="ask the subjects of so many commits behind the last one")
     options = parser.parse_args()
     if options.command == "replay":
         CommitReplay(options.clone, options.folder).run(options)
     else:
-        texts = {folder.name: (folder / LINES).read_text() for folder in options.folders}
-        replays = {name: [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
-        print_commit_report(replays, options.plot)
+        print_commit_report({folder.name: lines_of(folder / LINES) for folder in options.folders}, options.plot)
 
 
 class CommitReplay:
@@ -109,7 +106,8 @@ class CommitReplay:
             if step % options.every == 0 and step < last:
                 self._train_anew(step)
         questions = json.loads(options.questions.read_text("utf-8")) if options.questions else []
-        self._end([entry for entry in questions if entry["repo"] == options.name])
+        own = [entry for entry in questions if entry["repo"] == options.name]
+        self._end([*own, *later_questions(self.root, options.later)])
 
     def _begin(self, options: argparse.Namespace) -> list[str]:
         """Clone, write a recipe as `patina init` does, and return the last commit of each step."""
@@ -149,21 +147,35 @@ class CommitReplay:
         for projection in workspace.projections:
             name = projection.name
             before = on_disk(workspace, name)
-            for stage in projection.stages:
-                seen = _trained_on(before) if isinstance(stage, WeightsStage) else None  # it is replaced
-                begun = _spent()
-                outcome = run_stage(workspace, name, stage.name, lambda _: None, writes_lock=False)
-                spent[f"{name}/{stage.name}" if stage.name in TRAINED else "rest"] += _spent() - begun
-                if isinstance(stage, WeightsStage):
-                    weights[name] = self._follow(workspace, stage, seen, outcome)
-                    if _digest(before, "pairs") != _digest(on_disk(workspace, name), "pairs"):
-                        changed.append(name)
+            fate = "kept" if name in self.held_back else ""
+            with suppress(NoSignalError):  # as in a build: what there was stays
+                fate = self._build_projection(workspace, projection, before, spent)
+            if fate:
+                weights[name] = fate
+            if _digest(before, "pairs") != _digest(on_disk(workspace, name), "pairs"):
+                changed.append(name)
         begun = _spent()
         publish_lock(workspace)
         spent["rest"] += _spent() - begun
         told = {"cpu": {kind: round(seconds, 3) for kind, seconds in spent.items()}, "weights": weights}
         state = "kept" if model.reused else "built"
         return {"what": "step", "step": step, **told, "changed": changed, "model": state}
+
+    def _build_projection(
+        self, workspace: Workspace, projection: ProjectionStages, before: BuiltProjection, spent: dict[str, float]
+    ) -> str:
+        """Build the stages of a projection, add what that took, and return what became of its weights; "" for none."""
+        name, fate = projection.name, ""
+        for stage in projection.stages:
+            seen = _trained_on(before) if isinstance(stage, WeightsStage) else None  # it is replaced
+            begun = _spent()
+            try:
+                outcome = run_stage(workspace, name, stage.name, lambda _: None, writes_lock=False)
+            finally:
+                spent[f"{name}/{stage.name}" if stage.name in TRAINED else "rest"] += _spent() - begun
+            if isinstance(stage, WeightsStage):
+                fate = self._follow(workspace, stage, seen, outcome)
+        return fate
 
     def _follow(self, workspace: Workspace, stage: WeightsStage, seen: HashSample | None, outcome: StageOutcome) -> str:
         """Do with the weights of the training part what the policy did, which knew relations of before; return that."""
@@ -235,8 +247,9 @@ class CommitReplay:
         begun = _spent()
         run_model(workspace, lambda _: None, renew=True)
         for projection in workspace.projections:
-            for stage in projection.stages:
-                run_stage(workspace, projection.name, stage.name, lambda _: None, renew=True)
+            with suppress(NoSignalError):
+                for stage in projection.stages:
+                    run_stage(workspace, projection.name, stage.name, lambda _: None, renew=True)
         self._say({"what": "clean", "cpu": round(_spent() - begun, 1)})
         self._say({"what": "ranks", "arm": CLEAN, "ranks": self._ranks(questions)})
         for name, found in held.items():
@@ -263,6 +276,23 @@ class CommitReplay:
             found = {ONE: first(map(names_of, hits[:DEPTH]), question), TOLD: first(told, question)}
             ranks.append({"kind": question["kind"], **found})
         return ranks
+
+
+def later_questions(clone: Path, count: int) -> list[Question]:
+    """Return the subjects of the commits behind the one that is checked out: a file that such a commit changes answers.
+
+    Args:
+        clone: A clone, its files as at an earlier commit.
+        count: So many commits at most; merges are left out.
+    """
+    behind = _run(["git", "rev-list", "--first-parent", "--no-merges", "--reverse", "HEAD..origin/HEAD"], clone)
+    asked = list[Question]()
+    for commit in behind.split()[:count]:
+        subject, *changed = _run(["git", "show", "--format=%s", "--name-only", commit], clone).splitlines()
+        answers = [path for path in changed if path and (clone / path).is_file()]
+        if 0 < len(answers) <= MOST_ANSWERS:
+            asked.append({"question": subject, "kind": LATER, "answers": answers})
+    return asked
 
 
 def _trained_on(built: BuiltProjection) -> HashSample | None:

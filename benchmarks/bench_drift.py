@@ -42,6 +42,7 @@ from drift_builds import (
 from drift_report import MEASURED, Line, print_report
 from history_steps import Row, append_rows, batches_of
 from projects import PROJECTIONS
+from replay_options import lines_of, replay_parser
 
 from patina_assets.learning.parts import blas_on_one_thread
 from patina_assets.pipeline.runner import run_model, run_stage
@@ -65,25 +66,14 @@ _BATCHES: list[list[Row]] = []
 
 def main() -> None:
     """Replay, or report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    replay = commands.add_parser("replay")
-    replay.add_argument("old", type=Path)
-    replay.add_argument("new", type=Path)
-    replay.add_argument("folder", type=Path)
+    parser, replay = replay_parser(__doc__, ("old", "new"), every=1)
     replay.add_argument("--steps", type=int, default=50)
-    replay.add_argument("--layers", type=int, nargs=2, default=[512, 128])
     replay.add_argument("--only", nargs="+", default=[*MEASURED, BASE], choices=[*PROJECTIONS, BASE])
-    replay.add_argument("--every", type=int, default=1, help="train anew at every so many steps only")
-    report = commands.add_parser("report")
-    report.add_argument("folders", nargs="+", type=Path)
-    report.add_argument("--plot", type=Path)
     options = parser.parse_args()
     if options.command == "replay":
         Replay(options).run()
     else:
-        texts = [(folder / LINES).read_text() for folder in options.folders]
-        print_report([json.loads(line) for text in texts for line in text.splitlines()], options.plot)
+        print_report([line for folder in options.folders for line in lines_of(folder / LINES)], options.plot)
 
 
 class Replay:

@@ -1,6 +1,5 @@
 """The report of a replay commit by commit (`bench_commit_replay.py`): tables of its lines, and a plot."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +14,8 @@ from patina_assets.search.built import BASE
 TRAINED = ("weights", "index")
 BY_DRIFT, ALWAYS, CLEAN = "by drift", "always", "clean"
 NEXT_HEADER = """
-| projection | kept, continued, anew | queries, steps | base | always | by drift | by step (standard error) |
-|---|---|---|---|---|---|---|
+| projection | kept, continued, anew | cost | queries, steps | base | always | by drift | by step (standard error) |
+|---|---|---|---|---|---|---|---|
 """.strip()
 HELD_HEADER = """
 | projection | queries | base | clean | by drift | difference |
@@ -80,17 +79,23 @@ def costs_of(lines: Sequence[Line]) -> dict[int, Cost]:
     Where the pairs of a projection changed, or the model did, `always` trains it anew and indexes it. That costs as
     much as at the next step at which it was done; behind the last of these, as there.
     """
-    anew: dict[str, dict[int, float]] = defaultdict(dict)
-    for line in _of(lines, "anew"):
-        anew[line["projection"]][line["step"]] = line["cpu"]
-    found = {}
-    for line in _of(lines, "step"):
+    found: dict[int, Cost] = {}
+    trained = {name: training_costs(lines, name) for line in _of(lines, "step") for name in line["weights"]}
+    for line in _of(lines, "step")[1:]:
         step = line["step"]
         own = sum(spent for kind, spent in line["cpu"].items() if not _is_trained(kind))
-        names = line["weights"] if line["model"] == "built" else line["changed"]
-        trained = sum(_at(anew[name], step) for name in names)
-        if step:
-            found[step] = Cost(sum(line["cpu"].values()), own + trained)
+        found[step] = Cost(sum(line["cpu"].values()), own + sum(costs[step].always for costs in trained.values()))
+    return found
+
+
+def training_costs(lines: Sequence[Line], projection: str) -> dict[int, Cost]:
+    """Return by step, from the second on, what each arm spent on the weights and the index of a projection."""
+    anew = {line["step"]: line["cpu"] for line in _of(lines, "anew") if line["projection"] == projection}
+    found: dict[int, Cost] = {}
+    for line in _of(lines, "step")[1:]:
+        by_drift = sum(line["cpu"].get(f"{projection}/{stage}", 0.0) for stage in TRAINED)
+        changed = line["weights"] if line["model"] == "built" else line["changed"]
+        found[line["step"]] = Cost(by_drift, _at(anew, line["step"]) if projection in changed else 0.0)
     return found
 
 
@@ -125,13 +130,14 @@ def worth_of(lines: Sequence[Line], projection: str, later: int) -> Worth | None
 
 def _print_replay(name: str, lines: Sequence[Line]) -> None:
     costs = costs_of(lines)
-    policy, always = (sum(getattr(cost, arm) for cost in costs.values()) for arm in Cost._fields)
-    print(f"\n## {name}\n\n{len(costs)} steps: {policy:.0f} s by drift, {always:.0f} s always: {policy / always:.1%}")
+    policy, always = _total(costs)
+    print(f"\n## {name}\n\n{len(costs)} steps: {policy:.0f} s by drift, {always:.0f} s always: {_share(costs):.1%}")
     for later in sorted({line["step"] - line["trained"] for line in _of(lines, "next")}):
         print(f"\n{later} step(s) later:\n\n{NEXT_HEADER}")
         for projection in _projections(lines):
             if (worth := worth_of(lines, projection, later)) is not None:
-                print(_next_row(projection, fate_of(lines, projection), worth))
+                share = _share(training_costs(lines, projection))
+                print(_next_row(projection, fate_of(lines, projection), share, worth))
     print(f"\nheld out, at the end:\n\n{HELD_HEADER}")
     for line in _of(lines, "held"):
         if line[CLEAN]["queries"]:
@@ -152,11 +158,21 @@ def _print_ranks(clean: Sequence[Line], by_drift: Sequence[Line]) -> None:
             print(f"| {kind} | {len(rows)} | {column} | {_told(means)} |")
 
 
-def _next_row(projection: str, fate: Fate, worth: Worth) -> str:
+def _total(costs: Mapping[int, Cost]) -> Cost:
+    return Cost(sum(cost.by_drift for cost in costs.values()), sum(cost.always for cost in costs.values()))
+
+
+def _share(costs: Mapping[int, Cost]) -> float:
+    """Return what the policy cost as a share of what `always` did; not a number where that did nothing."""
+    by_drift, always = _total(costs)
+    return by_drift / always if always else float("nan")
+
+
+def _next_row(projection: str, fate: Fate, share: float, worth: Worth) -> str:
     means = " | ".join(f"{mean:.3f}" for mean in (worth.base, worth.always, worth.by_drift))
     fates = ", ".join(map(str, fate))
     return (
-        f"| {projection} | {fates} | {worth.queries}, {worth.asked} | {means} | "
+        f"| {projection} | {fates} | {share:.1%} | {worth.queries}, {worth.asked} | {means} | "
         f"{worth.difference:+.4f} ({worth.error:.4f}) |"
     )
 
@@ -167,19 +183,22 @@ def _told(means: Sequence[float]) -> str:
 
 
 def _panels(name: str, lines: Sequence[Line]) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """Return what is drawn of a replay: its processor time, and the MRR of each projection as long after as it goes."""
+    """Return what is drawn of a replay: its processor time, and the mean MRR of its projections after many steps."""
     costs = costs_of(lines)
     totals = {
         arm: list(zip(costs, np.cumsum([cost[place] for cost in costs.values()]).tolist(), strict=True))
         for place, arm in enumerate((BY_DRIFT, ALWAYS))
     }
-    panels = {f"{name}: CPU s, in all": totals}
     longest = max(line["step"] - line["trained"] for line in _of(lines, "next"))
-    for projection in _projections(lines):
-        if own := _asked(lines, projection, longest):
-            points = {arm: [(line["step"], line[arm]) for line in own] for arm in (BY_DRIFT, ALWAYS)}
-            panels[f"{name}: {projection}"] = points
-    return panels
+    asked = [line for projection in _projections(lines) for line in _asked(lines, projection, longest)]
+    means = {
+        arm: [
+            (step, float(np.mean([line[arm] for line in asked if line["step"] == step])))
+            for step in sorted({line["step"] for line in asked})
+        ]
+        for arm in (BY_DRIFT, ALWAYS)
+    }
+    return {f"{name}: CPU s, in all": totals, f"{name}: mean MRR": means}
 
 
 def _asked(lines: Sequence[Line], projection: str, later: int) -> list[Line]:

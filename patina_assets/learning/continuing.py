@@ -17,6 +17,10 @@ from patina_resources.arrays import Int32, Mask
 
 # A relation that was not seen yet is drawn so many times as often as one that was.
 TIMES_AS_OFTEN = 3
+# Few large steps: one in so many of the triplets of a training from the start, at so many times its step size
+# (docs/drift.md has what other choices gave).
+ONE_IN = 2
+TIMES_AS_FAR = 6
 
 IsNew = Callable[[Int32, Int32], Mask]
 """`is_new(first, second)`: bool, True where the relation between two rows of texts has not been seen."""
@@ -61,8 +65,8 @@ def continue_projection(
         vectors: float32 [texts, dim], unit rows: the embeddings.
         relations: All contexts; none is held out.
         is_new: Which relations `start` has not seen.
-        count: How many triplets an epoch has at most.
-        options: The recipe's values, with the number of epochs to go on, and a seed of this continuation.
+        count: How many triplets an epoch of a training from the start has at most.
+        options: From `of_continuation`.
         progress: Called after each epoch.
         hard_negatives: Take negatives from the anchor's nearest texts (`near_negatives`).
 
@@ -73,7 +77,7 @@ def continue_projection(
     ranks, base = reciprocal_ranks(start.apply(vectors), task), reciprocal_ranks(vectors, task)
     queries = int(task.queries.size)
     related = related_texts(relations)
-    triplets = favouring_new(relations, related, is_new, count, options.seed)
+    triplets = favouring_new(relations, related, is_new, -(-count // ONE_IN), options.seed)
     if hard_negatives:
         triplets = near_negatives(vectors, triplets, related, options.seed)
     result = train(vectors, triplets, options, start=start, related=related.never_negative_mask, progress=progress)
@@ -106,11 +110,12 @@ def favouring_new(relations: Relations, related: RelatedTexts, is_new: IsNew, co
 
 
 def of_continuation(options: TrainingOptions, epochs: int, number: int) -> TrainingOptions:
-    """Return the options of a continuation: so many epochs, and draws of its own.
+    """Return the options of a continuation: so many epochs, larger steps, and draws of its own.
 
     Args:
         options: The recipe's values.
         epochs: How many epochs to go on.
         number: How often the weights were continued before.
     """
-    return replace(options, epochs=epochs, seed=options.seed + number + 1)
+    farther = options.learning_rate * TIMES_AS_FAR
+    return replace(options, epochs=epochs, learning_rate=farther, seed=options.seed + number + 1)

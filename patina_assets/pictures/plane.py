@@ -1,5 +1,6 @@
 """The plane of a map: where the vectors of an index lie in the plane in which they vary most. Made when it is built."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,21 +30,46 @@ class Plane:
     axes: NDArray[np.float32]
 
 
-def plane_of(vectors: NDArray[np.floating], before: Plane | None = None, most: int = MAP_ITEMS) -> Plane:
+def plane_of(vectors: NDArray[np.floating], most: int = MAP_ITEMS) -> Plane:
     """Return the plane in which vectors vary most (PCA), with the places of at most `most` of them.
 
     Args:
         vectors: float32 or float16 [n, dim].
-        before: A plane whose directions are kept, so that a map does not turn when little changed; None for new ones.
         most: How many places are wanted.
     """
     rows = spaced(len(vectors), most)
     shown = vectors if len(rows) == len(vectors) else vectors[rows]
-    if before is not None and len(before.mean) == vectors.shape[1]:
-        mean, axes = before.mean, before.axes
-    else:
-        mean, axes = _fitted(shown[spaced(len(shown), FIT_ROWS)].astype(np.float32))
+    mean, axes = _fitted(shown[spaced(len(shown), FIT_ROWS)].astype(np.float32))
     return Plane(rows, ((shown - mean) @ axes).astype(np.float32), mean, axes)
+
+
+def extended_plane(
+    before: Plane,
+    kept: Mapping[int, int],
+    count: int,
+    vectors_of: Callable[[NDArray[np.int64]], NDArray[np.floating]],
+    most: int = MAP_ITEMS,
+) -> Plane:
+    """Return the plane of vectors most of which lie where they lay. Its directions are kept: a map does not turn.
+
+    Args:
+        before: The plane before.
+        kept: The new row of each row that stays.
+        count: How many vectors there are now.
+        vectors_of: Returns float32 or float16 [rows, dim] for some of them.
+        most: How many places are wanted.
+    """
+    rows = spaced(count, most)
+    row_before = np.full(count, -1, np.int64)
+    row_before[list(kept.values())] = list(kept)
+    wanted = row_before[rows]
+    place = np.searchsorted(before.rows, wanted)
+    place[place == len(before.rows)] = 0
+    known = before.rows[place] == wanted if len(before.rows) else np.zeros(len(rows), np.bool_)
+    points = np.empty((len(rows), 2), np.float32)
+    points[known] = before.points[place[known]]
+    points[~known] = (vectors_of(rows[~known]) - before.mean) @ before.axes
+    return Plane(rows, points, before.mean, before.axes)
 
 
 def spaced(count: int, most: int) -> NDArray[np.int64]:

@@ -35,7 +35,7 @@ from patina_resources.store.paths import ProjectionPaths
 
 # Role of the hashes of the texts that the model was built from.
 TEXTS = "texts.safetensors"
-# What the model has not seen is counted again after so many new events, as a share of those that there are.
+# What the model has not seen is counted again after so many new events, or rows, as a share of those that there are.
 RECOUNT_ABOVE = 0.01
 COMMIT_MESSAGES = Source(
     "git.messages",
@@ -202,9 +202,9 @@ def _unseen(project: Project, eventlog: Eventlog, look: Look, record: StageRecor
     memory = project.corpus_model_folder() / "unseen.json"
     counts = {source.name: look.digests[source.name].rows for source in sources}
     if record.inputs["texts"].value == digest:
-        _remember_unseen(memory, record, counts, look.last_seq, Unseen())
+        remember_unseen(memory, record, counts, look.last_seq, Unseen())
         return Unseen()
-    counted = _recalled_unseen(memory, record, counts, look.last_seq)
+    counted = recalled_unseen(memory, record, counts, look.last_seq)
     if counted is not None:
         return counted
     from patina_resources.corpus.model import unknown_share  # who counts nothing must not wait for it
@@ -217,30 +217,31 @@ def _unseen(project: Project, eventlog: Eventlog, look: Look, record: StageRecor
     if TEXTS in record.outputs:
         texts = 1 - drift_between(decode_sample(read_output(paths, record, TEXTS)), sample_of(text_hashes(today))).known
     unseen = Unseen(words, texts, exact=False)
-    _remember_unseen(memory, record, counts, look.last_seq, unseen)
+    remember_unseen(memory, record, counts, look.last_seq, unseen)
     return unseen
 
 
-def _remember_unseen(
+def remember_unseen(
     memory: Path, record: StageRecord, rows: Mapping[str, int], last_seq: int | None, unseen: Unseen
 ) -> None:
+    """Remember what a model has not seen of an eventlog with so many rows of each source."""
     found = {"model": record.digest, "last_seq": last_seq, "rows": rows, "words": unseen.words, "texts": unseen.texts}
     with suppress(PatinaError):  # what cannot be remembered is counted again
         write_if_changed(memory, json.dumps(found).encode())
 
 
-def _recalled_unseen(memory: Path, record: StageRecord, rows: Mapping[str, int], last_seq: int | None) -> Unseen | None:
+def recalled_unseen(memory: Path, record: StageRecord, rows: Mapping[str, int], last_seq: int | None) -> Unseen | None:
     """Return what was counted last; None where so much has changed since then that it is to be counted again.
 
     To count takes longer than all else that is decided after one commit, and few events cannot change the answer.
     """
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         found = json_value(memory.read_bytes())
-        before = {**found["rows"], "": found["last_seq"]}
-        now = {**rows, "": last_seq}
-        is_near = before.keys() == now.keys() and all(
-            abs(now[name] - before[name]) <= RECOUNT_ABOVE * before[name] for name in now
-        )
+        before, last_seq_before = found["rows"], found["last_seq"]
+        # Of all sources together: a few rows are a large share of a small source, and teach the model no more for it.
+        changed = sum(abs(rows[name] - before[name]) for name in before.keys() | rows.keys())
+        is_near = changed <= RECOUNT_ABOVE * sum(before.values())
+        is_near &= abs(last_seq - last_seq_before) <= RECOUNT_ABOVE * last_seq_before
         if found["model"] == record.digest and is_near:
             texts = found["texts"]
             return Unseen(float(found["words"]), None if texts is None else float(texts), exact=False)

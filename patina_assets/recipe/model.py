@@ -105,13 +105,14 @@ class Refresh:
     """When trained weights are kept, continued or trained anew, as relations change. docs/drift.md defines drift.
 
     Attributes:
-        keep_below: Below this drift since the last training they are kept.
+        keep_below: Below this drift since the last training they are kept (see `refresh.py` for those that learned
+            nothing).
         continue_below: Below this one they are continued by a few epochs, from it on by some more.
         renew_above: Above this sum of all drift since they were trained anew they are trained anew.
         always: They are trained anew whenever anything changed.
     """
 
-    keep_below: Annotated[float, SHARE] = 0.05
+    keep_below: Annotated[float, SHARE] = 0.02
     continue_below: Annotated[float, SHARE] = 0.20
     renew_above: Annotated[float, SHARE] = 0.50
     always: bool = False

@@ -90,14 +90,13 @@ class IndexStage(Stage):
 
     def build(self, work: Work) -> Built:
         """Index the vectors; where few of them changed, and no clean build is asked for, extend the index."""
-        from patina_assets.pictures.plane import plane_of
-
         search_file = self.search_file(work)  # before the rest is in memory: it takes most room, and gives it back
         items = self.of.items(work.built)
         extension = None if work.clean else self._extended(work, [item.text for item in items])
         if extension is not None:
-            plane = plane_of(extension.vectors, _plane_before(work.built))
-            return _built(extension.content, extension.vectors, plane, search_file, extension.facts)
+            shape = len(items), extension.index.ndim
+            plane = extension.plane(_plane_before(work.built))
+            return _built(extension.content, shape, plane, search_file, extension.facts)
         before = self._index_before(work.built, [item.text for item in items])
         return build_search_index(items, self.by.vectors(work.built), search_file, before)
 
@@ -216,18 +215,18 @@ def build_search_index(
     index = load_index(content, "the new index")
     churn = {} if before is None else before.churn(index, [item.text for item in items])
     return _built(
-        content, rows, plane_of(rows), search_file, {"recall_at_10": round(recall_at_10(index, rows), 4), **churn}
+        content, rows.shape, plane_of(rows), search_file, {"recall_at_10": round(recall_at_10(index, rows), 4), **churn}
     )
 
 
 def _built(
-    content: bytes, vectors: NDArray[np.floating], plane: "Plane", search_file: bytes, measured: Mapping[str, Any]
+    content: bytes, shape: tuple[int, ...], plane: "Plane", search_file: bytes, measured: Mapping[str, Any]
 ) -> Built:
     from patina_assets.pictures.plane import encode_plane
 
     facts = {
-        "items": len(vectors),
-        "dimensions": int(vectors.shape[1]),
+        "items": shape[0],
+        "dimensions": shape[1],
         "index_bytes": len(content),
         **measured,
         "options": IndexOptions().text(),

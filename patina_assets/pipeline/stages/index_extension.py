@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from patina_assets.pictures.plane import Plane, extended_plane, plane_of
 from patina_assets.pipeline.stages.churn import index_before, matched
-from patina_assets.search.index import extend_index, kept_vectors, load_index, recall_at_10
+from patina_assets.search.index import extend_index, index_vectors, kept_vectors, load_index, recall_at_10
 from patina_resources.store.manifests import EXTENDED
+
+if TYPE_CHECKING:  # who only looks at what is stale must not wait for it
+    from usearch.index import Index
 
 # Measured: 20 rounds of 5 % churn took recall@10 from .998 to .989. An index that lost or got more than this is built.
 MOST_CHURN = 0.2
@@ -29,14 +33,26 @@ class Extension:
 
     Attributes:
         content: The serialised index.
-        vectors: Its vectors as it keeps them, float16 [n, dim].
+        index: It, opened.
+        kept: The new key of each key that stays.
         facts: Its recall@10 as last measured, that when it was built as a whole, how many vectors came or went since
             then, and the churn of this build.
     """
 
     content: bytes
-    vectors: NDArray[np.float16]
+    index: "Index"
+    kept: Mapping[int, int]
     facts: Mapping[str, Any]
+
+    def plane(self, before: Plane | None) -> Plane:
+        """Return the plane of its vectors.
+
+        Args:
+            before: That of the index before; None for none.
+        """
+        if before is None or len(before.mean) != self.index.ndim:
+            return plane_of(kept_vectors(self.index, range(len(self.index))))
+        return extended_plane(before, self.kept, len(self.index), lambda rows: kept_vectors(self.index, rows.tolist()))
 
 
 def extended_index(
@@ -60,18 +76,15 @@ def extended_index(
     if len(texts) < LEAST_ITEMS or churn > MOST_CHURN * len(texts):
         return None
     index = load_index(content, "the index")
-    rows = np.empty((len(texts), index.ndim), np.float16)
-    rows[list(kept.values())] = kept_vectors(index, list(kept))
     new = vectors_of(added) if added else np.zeros((0, index.ndim), np.float32)
-    rows[added] = new
     before = index_before(index, texts_before, kept, len(added))
     made = extend_index(index, kept, added, new)
     measured = int(facts.get(MEASURED, 0))
     recall = float(facts["recall_at_10"])
     if churn - measured > MOST_UNMEASURED * len(texts):
-        measured, recall = churn, recall_at_10(load_index(made, "the extended index"), rows.astype(np.float32))
+        measured, recall = churn, recall_at_10(load_index(made, "the extended index"), index_vectors(index, len(texts)))
     built_recall = float(facts.get(BUILT_RECALL, facts["recall_at_10"]))
     if recall < built_recall - MOST_RECALL_LOST:
         return None
     counted = {EXTENDED: churn, MEASURED: measured, **before.churn(index, texts)}
-    return Extension(made, rows, {"recall_at_10": round(recall, 4), BUILT_RECALL: built_recall, **counted})
+    return Extension(made, index, kept, {"recall_at_10": round(recall, 4), BUILT_RECALL: built_recall, **counted})

@@ -9,6 +9,8 @@ from patina_resources.store.lineage import Lineage
 # Passes over the pairs, on a fresh optimizer: docs/drift.md has what fewer and more of them gave.
 EPOCHS_OF_MODERATE_DRIFT = 2
 EPOCHS_OF_LARGE_DRIFT = 4
+# Weights that training did not improve age slowly, and there is nothing to continue: below this drift they are kept.
+KEPT_WITHOUT_LEARNING = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,11 @@ def decide_refresh(
     total = lineage.drift_before + share
     if total > policy.renew_above:
         return _anew(Reason(ReasonKind.LARGE_DRIFT, before=policy.renew_above, after=total))
-    if share < policy.keep_below:
+    keep_below = policy.keep_below if has_learned else max(policy.keep_below, KEPT_WITHOUT_LEARNING)
+    if share < keep_below:
         return RefreshDecision(kept=True, epochs=0, reason=Reason(ReasonKind.KEPT, after=known))
     if not has_learned:
-        return _anew(Reason(ReasonKind.NOTHING_LEARNED, before=policy.keep_below, after=share))
+        return _anew(Reason(ReasonKind.NOTHING_LEARNED, before=keep_below, after=share))
     if share < policy.continue_below:
         return _continued(EPOCHS_OF_MODERATE_DRIFT, policy.keep_below, share)
     return _continued(EPOCHS_OF_LARGE_DRIFT, policy.continue_below, share)

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from patina_assets.learning.continuing import (
+    TIMES_AS_FAR,
     TIMES_AS_OFTEN,
     Continuation,
     continue_projection,
@@ -124,4 +125,6 @@ def test_only_new_relations_are_asked_for_and_all_texts_are_candidates() -> None
 def test_a_continuation_has_draws_of_its_own() -> None:
     seeds = {of_continuation(OPTIONS, 2, number).seed for number in range(5)} | {OPTIONS.seed}
     assert len(seeds) == 6
-    assert of_continuation(OPTIONS, 2, 0) == replace(OPTIONS, epochs=2, seed=OPTIONS.seed + 1)
+    assert of_continuation(OPTIONS, 2, 0) == replace(
+        OPTIONS, epochs=2, learning_rate=OPTIONS.learning_rate * TIMES_AS_FAR, seed=OPTIONS.seed + 1
+    )

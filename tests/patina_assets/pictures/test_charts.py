@@ -11,6 +11,7 @@ import pytest
 from browser import CHROMIUM, browser
 from eventlog_builder import commit
 from made_once import built_project
+from numpy.typing import NDArray
 from refusals import refusal
 from small_project import add_events, patina
 
@@ -27,7 +28,7 @@ from patina_assets.pictures.charts import (
     stands_in_page,
 )
 from patina_assets.pictures.map import Places, group_names, map_document, page, placed
-from patina_assets.pictures.plane import MAP_ITEMS, decode_plane, encode_plane, plane_of
+from patina_assets.pictures.plane import MAP_ITEMS, decode_plane, encode_plane, extended_plane, plane_of
 from patina_assets.pipeline.runner import run_stage
 from patina_assets.pipeline.stages.index import item_places, neighbour_rows
 from patina_assets.pipeline.workspace import open_workspace
@@ -122,10 +123,29 @@ def test_a_plane_keeps_its_directions_where_little_changed() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(60, 8)).astype(np.float32)
     before = decode_plane(encode_plane(plane_of(vectors)))
-    after = plane_of(np.concatenate([vectors, 9 * vectors[:20]]), before)
-    assert np.array_equal(after.points[:60], before.points)
+    now = np.concatenate([9 * vectors[:20], vectors[5:]])
+    kept = {row: row + 15 for row in range(5, 60)}
+    asked: list[int] = []
+
+    def vectors_of(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        asked.extend(rows.tolist())
+        return now[rows]
+
+    after = extended_plane(before, kept, len(now), vectors_of)
+    assert asked == list(range(20))  # the others lie where they lay
+    assert np.array_equal(after.points[20:], before.points[5:])
+    assert np.allclose(after.points[:20], (now[:20] - before.mean) @ before.axes)
     assert np.array_equal(after.axes, before.axes)
-    assert plane_of(vectors[:, :4], before).axes.shape == (4, 2)  # of another model
+
+
+def test_a_plane_of_some_vectors_places_those_that_it_did_not_show() -> None:
+    vectors = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    before = plane_of(vectors, most=20)
+    after = extended_plane(before, {row: row for row in range(60)}, 60, vectors.__getitem__, most=30)
+    assert len(after.rows) == 30
+    assert np.allclose(after.points, (vectors[after.rows] - before.mean) @ before.axes, atol=1e-5)
+    none = extended_plane(plane_of(vectors[:0]), {}, 3, vectors.__getitem__)
+    assert none.points.shape == (3, 2)
 
 
 def test_a_map_has_evenly_spaced_items_and_who_wrote_them() -> None:

@@ -169,7 +169,7 @@ def test_what_is_taken_back_goes_at_once_and_weights_are_clean_again(project: Pr
 def test_moderate_drift_is_continued_and_measured_before(project: Project) -> None:
     before = files(project)["temporal.safetensors"]
     add_events(project, MODERATE)
-    assert told(project)["temporal/weights"].endswith("(limit 5%): continued by 2 epochs")
+    assert told(project)["temporal/weights"].endswith("(limit 2%): continued by 2 epochs")
     made = build(project)["temporal", "weights"]
     assert not made.reused
     found = lineage(project)

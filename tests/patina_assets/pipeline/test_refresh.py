@@ -8,7 +8,7 @@ import pytest
 from patina_assets.pairs.hash_sample import Drift
 from patina_assets.pipeline.reasons import Reason, ReasonKind, reasons_text
 from patina_assets.pipeline.stages import projections_of
-from patina_assets.pipeline.stages.refresh import RefreshDecision, decide_refresh
+from patina_assets.pipeline.stages.refresh import KEPT_WITHOUT_LEARNING, RefreshDecision, decide_refresh
 from patina_assets.pipeline.staleness import (
     BaseModelState,
     ProjectionState,
@@ -81,8 +81,8 @@ class Built:
 
 LIMITS = {
     0.0: ("kept", 0),
-    0.0499: ("kept", 0),
-    0.05: ("stale", 2),
+    0.0199: ("kept", 0),
+    0.02: ("stale", 2),
     0.1999: ("stale", 2),
     0.20: ("stale", 4),
     0.50: ("stale", 4),
@@ -116,7 +116,7 @@ def test_the_limits_are_those_of_the_recipe() -> None:
 def test_texts_say_what_happens() -> None:
     built = Built().drifted()
     assert reasons_text(built.verdict(of(0.013)).reasons) == "trained on 98.7% of today's pairs"
-    assert reasons_text(built.verdict(of(0.07)).reasons) == "drift 7.0% (limit 5%): continued by 2 epochs"
+    assert reasons_text(built.verdict(of(0.07)).reasons) == "drift 7.0% (limit 2%): continued by 2 epochs"
     assert reasons_text(built.verdict(of(0.6)).reasons) == "drift 60.0% since it was trained anew (limit 50%)"
 
 
@@ -126,15 +126,20 @@ def test_all_drift_since_the_last_full_training_counts() -> None:
         verdict = built.verdict(of(0.06))
         assert (verdict.status, verdict.epochs) == (status, epochs)
     # Also what is small enough to be kept.
-    assert Built(Lineage("", "", "", continued=4, drift_before=0.48)).drifted().verdict(of(0.04)).status == "stale"
+    assert Built(Lineage("", "", "", continued=4, drift_before=0.49)).drifted().verdict(of(0.015)).status == "stale"
 
 
 def test_what_learned_nothing_is_kept_but_never_continued() -> None:
     built = Built(best_epoch=0).drifted()
+    # It ages slowly, and is kept for longer.
     assert built.verdict(of(0.04)).status == "kept"
     verdict = built.verdict(of(0.06))
     assert (verdict.status, verdict.epochs) == ("stale", 0)
-    assert verdict.reasons[0].kind is ReasonKind.NOTHING_LEARNED
+    assert reasons_text(verdict.reasons[:1]) == reasons_text(
+        [Reason(ReasonKind.NOTHING_LEARNED, before=KEPT_WITHOUT_LEARNING, after=0.06)]
+    )
+    patient = Built(best_epoch=0, recipe=replace(TEMPORAL, refresh=Refresh(keep_below=0.1))).drifted()
+    assert patient.verdict(of(0.06)).status == "kept"
 
 
 def test_always_is_as_it_was() -> None:
@@ -179,12 +184,12 @@ def test_what_is_not_known_yet_is_not_decided() -> None:
 
 
 def test_a_policy_that_became_stricter_is_followed() -> None:
-    built = Built(Lineage("", "", "", drift=0.04))
+    built = Built(Lineage("", "", "", drift=0.015))
     built.manifest["weights"] = replace(
         built.manifest["weights"], lineage=replace(built.lineage, trained_on="another", began_with="another")
     )
     assert built.verdict().status == "fresh"
-    assert built.with_recipe(replace(TEMPORAL, refresh=Refresh(keep_below=0.03))).verdict().epochs == 2
+    assert built.with_recipe(replace(TEMPORAL, refresh=Refresh(keep_below=0.01))).verdict().epochs == 2
 
 
 def test_renewing_takes_whatever_is_no_clean_build() -> None:

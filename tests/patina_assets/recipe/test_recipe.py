@@ -137,7 +137,7 @@ def _refresh_of(folder: Path, on_top: str = "", own: str = "") -> Refresh:
 
 
 def test_refresh_is_a_word_or_limits_on_top_or_of_one_projection(tmp_path: Path) -> None:
-    assert _refresh_of(tmp_path) == Refresh(0.05, 0.2, 0.5, always=False)
+    assert _refresh_of(tmp_path) == Refresh(0.02, 0.2, 0.5, always=False)
     assert _refresh_of(tmp_path, "refresh: always\n") == Refresh(always=True)
     assert _refresh_of(tmp_path, "refresh: {keep_below: 0, renew_above: 1}\n") == Refresh(0, 0.2, 1)
     # A projection's own replaces the other as a whole.
