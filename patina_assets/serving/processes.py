@@ -25,10 +25,12 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
+from dagster._grpc import server as grpc_server
 from dagster._grpc.constants import GrpcServerCommand
 from dagster._grpc.server import GrpcServerProcess
 from sqlalchemy.exc import DBAPIError
 
+from patina_assets.orchestration.code_server import entry_point
 from patina_assets.serving.running import EndedRuns
 
 # One that a reload has replaced warns, a while later, that nobody asks it any more.
@@ -54,6 +56,7 @@ def running_workspace(
         name: The first of them.
         stop: Called when a part of the daemon has ended by itself.
     """
+    grpc_server.get_python_environment_entry_point = entry_point  # type: ignore[attr-defined]
     instance.optimize_for_webserver(STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS)
     with (
         GrpcServerRegistry(
