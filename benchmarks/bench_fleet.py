@@ -3,6 +3,7 @@
     python benchmarks/bench_fleet.py tick --projects 10000
     python benchmarks/bench_fleet.py rounds --projects 1000 --commits 300 --public GIT_FOLDER...    # `patina fleet run`
     python benchmarks/bench_fleet.py workers --projects 200 --workers 2 --kills 30
+    python benchmarks/bench_fleet.py turns --projects 200 --workers 2               # one worker beside two, in turn
 
 Figures are processor seconds where not said otherwise. Everything lies in a scratch folder, and is removed.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from fleet_repositories import scratch
 from fleet_rounds import bench_rounds
-from fleet_workers import bench_workers
+from fleet_workers import bench_turns, bench_workers
 
 
 def bench_tick(count: int) -> None:
@@ -52,7 +53,7 @@ def bench_tick(count: int) -> None:
             for number in range(5):
                 started = time.process_time()
                 with dg.build_sensor_context(instance=instance) as context:
-                    result = due_sensor(context)
+                    result = due_sensor()(context)
                 spent = time.process_time() - started
                 print(
                     f"tick {number + 1}: {len(result.run_requests or [])} requests, {spent:.2f} processor s", flush=True
@@ -62,7 +63,7 @@ def bench_tick(count: int) -> None:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("tick", "rounds", "workers"))
+    parser.add_argument("what", choices=("tick", "rounds", "workers", "turns"))
     parser.add_argument("--projects", type=int, default=200)
     parser.add_argument("--public", type=Path, nargs="*", default=[], help="git folders `OWNER+NAME/...`")
     parser.add_argument("--rounds", type=int, default=6)
@@ -76,6 +77,8 @@ def main() -> None:
     elif arguments.what == "rounds":
         changed = max(1, arguments.projects // 10)
         bench_rounds(arguments.projects, arguments.public, arguments.rounds, changed, arguments.commits)
+    elif arguments.what == "turns":
+        bench_turns(arguments.projects, arguments.workers)
     else:
         bench_workers(arguments.projects, arguments.workers, arguments.kills)
 

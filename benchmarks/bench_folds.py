@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ from patina_resources.store.artifacts import read_outputs
 
 SPLIT_BY_TIME = ("co_changed", "commit_touches", "effect_similarity", "same_author", "state_similarity")
 HASH_FOLDS, TIME_FOLDS = 10, 5
-LATER = 3
+LATER = cast("Split", 3)
 """Stands in place of a `Split` for what had not happened yet."""
 
 Measures = NDArray[np.float64]
@@ -44,10 +45,10 @@ def split_by_hash(fold: int) -> Callable[[str], Split]:
     return lambda name: split_at((hash_share(name) + fold / HASH_FOLDS) % 1)
 
 
-def split_by_time(fold: int) -> Callable[[Iterable[str]], list[int]]:
+def split_by_time(fold: int) -> Callable[[Iterable[str]], list[Split]]:
     """Return what deals times as the product does, as if `fold` tenths had not happened yet."""
 
-    def split(times: Iterable[str]) -> list[int]:
+    def split(times: Iterable[str]) -> list[Split]:
         stamps = list(times)
         ranked = sorted(stamps)
         parts = {Split.TRAIN: 0, Split.VALIDATION: 8 - fold, Split.TEST: 9 - fold, LATER: 10 - fold}

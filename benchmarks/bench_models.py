@@ -15,8 +15,10 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +111,7 @@ def run(folder: Path, compared: int, timed: int, rounds: int, threads: int) -> N
     """Print how alike the vectors are and how the speeds compare, as Markdown."""
     texts: list[str] = json.loads((folder / "texts.json").read_text())
     contenders = {f"{OURS} {precision}": ours(folder, precision, threads) for precision in PRECISIONS}
-    contenders |= sentence_transformers_peer(folder, threads) | fastembed_peers(folder, threads)
+    contenders |= {**sentence_transformers_peer(folder, threads), **fastembed_peers(folder, threads)}
     reference = "sentence-transformers" if "sentence-transformers" in contenders else f"{OURS} fp32"
     print(f"\n{compared} texts, against {reference}:\n")
     print_agreement({name: embed(spread(texts, compared)) for name, embed in contenders.items()}, reference)
@@ -156,8 +158,12 @@ def fastembed_peers(folder: Path, threads: int) -> Mapping[str, Embed]:
         TextEmbedding.add_custom_model(name, PoolingType.MEAN, True, source, 384, model_file="model.onnx")
         place = folder / PEER_FOLDERS[precision]
         model = TextEmbedding(name, threads=threads, specific_model_path=str(place), cuda=False)
-        peers[f"fastembed {precision}"] = lambda texts, model=model: np.array(list(model.embed(texts)), np.float32)
+        peers[f"fastembed {precision}"] = partial(_by_fastembed, model)
     return peers
+
+
+def _by_fastembed(model: Any, texts: Sequence[str]) -> Vectors:
+    return np.array(list(model.embed(texts)), np.float32)
 
 
 def spread(texts: Sequence[str], count: int) -> list[str]:

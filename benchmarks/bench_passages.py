@@ -26,12 +26,9 @@ from numpy.typing import NDArray
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.index import EXPANSION_SEARCH, IndexOptions, build_index, load_index, recall_at_10
-from patina_assets.search.indexes import OpenIndex
 from patina_assets.search.passage_file import PassageFile, encode_passages
-from patina_assets.search.question_lists import evidence_of, hit, list_weights, merged, named, word_lists
-from patina_assets.search.questions import asked_for
-from patina_assets.search.ranking import mixed, rank_group
-from patina_assets.search.searcher import DEPTH
+from patina_assets.search.question_lists import hit, merged, named, near_lists, ranked_answer, word_lists
+from patina_assets.search.searcher import DEPTH, OWN_VECTOR_DEPTHS
 
 if TYPE_CHECKING:
     from usearch.index import Index
@@ -39,6 +36,8 @@ if TYPE_CHECKING:
 VOCABULARY, BODY_WORDS, QUESTION_WORDS = 30_000, 60, 7
 QUERIES, CENTRES, NOISE = 200, 1_000, 0.6
 WANTED_P99, WANTED_RECALL = 15.0, 0.98
+# What maps make of a question's vector lies beside it.
+MAPPED, TURN = (Group.CODE, Group.DOCS, Group.COMMITS), 0.5
 KINDS = ("function", "function", "section", "commit", "commit")
 SEARCH, GRAPH, QUESTIONS = "base.search.db", "base.usearch", "questions.npy"
 T = TypeVar("T")
@@ -87,27 +86,40 @@ def made_vectors(count: int, dims: int) -> NDArray[np.float32]:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def ask(laps: Laps, index: OpenIndex, question: str, vector: NDArray[np.float32]) -> None:
-    """Answer a question as `Searcher` does, step by step."""
-    file = index.file
-    assert isinstance(file, PassageFile)  # noqa: S101 - it is opened so
+def ask(laps: Laps, index: "Index", file: PassageFile, question: str, vectors: NDArray[np.float32]) -> None:
+    """Answer a question as `Searcher` does, step by step.
+
+    Args:
+        laps: What each step takes.
+        index: The vectors of the passages.
+        file: The passages.
+        question: Its words.
+        vectors: Its own vector, and those for the groups of MAPPED, float32 [1 + groups, dims].
+    """
     started = time.process_time()
     words = laps.lap("words", lambda: word_lists(file, question, DEPTH, NO_FILTERS)) or {}
-    nearest = laps.lap("nearest", lambda: dict(index.nearest(vector, len(Group) * DEPTH)))
-    near = laps.lap("places", lambda: file.found(nearest))
-    lists = laps.lap("merged", lambda: merged(words, near, named(file, question, DEPTH), {}, NO_FILTERS))
-    evidence = laps.lap("evidence", lambda: evidence_of(file, question, lists))
-    coverage = max(seen.coverage for seen in evidence.values())
-    things = laps.lap(
-        "ranked",
+    own = laps.lap("nearest", lambda: nearest(index, vectors[0], len(Group) * DEPTH))
+    others = laps.lap(
+        "nearest, by group",
         lambda: {
-            group: rank_group(group, found, list_weights(group, found, 1.0, coverage), 10)
-            for group, found in lists.items()
+            group: nearest(index, vector, OWN_VECTOR_DEPTHS * DEPTH)
+            for group, vector in zip(MAPPED, vectors[1:], strict=True)
         },
     )
-    best = mixed(things, asked_for(question, evidence), 10)
-    laps.lap("shown", lambda: [hit(file, thing, score) for thing, score in best])
+    near, cosines = laps.lap("places", lambda: near_lists(file, own, others, NO_FILTERS))
+    lists = laps.lap("merged", lambda: merged(words, near, named(file, question, DEPTH), {}, NO_FILTERS))
+    ranked = laps.lap(
+        "ranked",
+        lambda: ranked_answer(file, question, lists, 10, is_static=False, leaning={}, cosines=cosines),
+    )
+    laps.lap("shown", lambda: [hit(file, thing, score) for thing, score in ranked.things])
     laps.spent["all"].append(1000 * (time.process_time() - started))
+
+
+def nearest(index: "Index", vector: NDArray[np.float32], count: int) -> dict[int, float]:
+    """Return the cosines of the nearest passages by their key, nearest first."""
+    matches = index.search(vector, count)
+    return dict(zip(matches.keys.tolist(), (1.0 - matches.distances).tolist(), strict=True))
 
 
 def build(folder: Path, count: int, dims: int) -> None:
@@ -122,7 +134,9 @@ def build(folder: Path, count: int, dims: int) -> None:
     each = [len(part) / count for part in (written, graph)]
     print(f"bytes per passage: {each[0]:.0f} in the search file, {each[1]:.0f} in the index")
     print(f"recall@10 {recall_at_10(load_index(graph, GRAPH), vectors):.4f} (wanted {WANTED_RECALL})")
-    np.save(folder / QUESTIONS, vectors[np.arange(QUERIES) * count // QUERIES])
+    own = vectors[np.arange(QUERIES) * count // QUERIES]
+    turned = own[:, None] + TURN * np.random.default_rng(2).normal(size=(QUERIES, len(MAPPED), dims)) / np.sqrt(dims)
+    np.save(folder / QUESTIONS, np.concatenate([own[:, None], turned], axis=1).astype(np.float32))
 
 
 def in_place(path: Path) -> "Index":
@@ -130,17 +144,19 @@ def in_place(path: Path) -> "Index":
     import onnxruntime  # noqa: F401 - usearch must be loaded after it
     from usearch.index import Index
 
-    return Index.restore(path, view=True, expansion_search=EXPANSION_SEARCH)
+    index = Index.restore(path, view=True, expansion_search=EXPANSION_SEARCH)
+    assert index is not None  # noqa: S101 - the file was just written
+    return index
 
 
 def ask_all(folder: Path, *, mapped: bool) -> None:
     """Ask all questions and print the table of times and the memory that it took."""
     path = folder / GRAPH
     index = in_place(path) if mapped else load_index(path.read_bytes(), GRAPH)
-    opened = OpenIndex("base", index, PassageFile((folder / SEARCH).read_bytes(), SEARCH), None)
+    file = PassageFile((folder / SEARCH).read_bytes(), SEARCH)
     laps, source = Laps(), np.random.default_rng(1)
-    for vector in np.load(folder / QUESTIONS):
-        ask(laps, opened, " ".join(drawn_words(source, QUESTION_WORDS)), vector)
+    for vectors in np.load(folder / QUESTIONS):
+        ask(laps, index, file, " ".join(drawn_words(source, QUESTION_WORDS)), vectors)
     print("| step | p50, ms | p99, ms |\n|---|---|---|")
     for step, spent in laps.spent.items():
         print(f"| {step} | {np.quantile(spent, 0.5):.2f} | {np.quantile(spent, 0.99):.2f} |")

@@ -14,8 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.fusion import Hit
-from patina_assets.search.searcher import BASE, LEXICAL, Searcher
+from patina_assets.search.searcher import Searcher
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import find_project
 

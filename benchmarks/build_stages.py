@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
@@ -25,7 +26,7 @@ def main() -> None:
     told("model", lambda: run_model(workspace, lambda _: None))
     for projection in workspace.projections:
         for stage in projection.stages:
-            told(stage.place, lambda stage=stage: run_stage(workspace, stage.projection, stage.name, lambda _: None))
+            told(stage.place, partial(run_stage, workspace, stage.projection, stage.name, lambda _: None))
     publish_lock(workspace)
     told("second look", lambda: survey(workspace))
 

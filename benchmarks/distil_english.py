@@ -17,10 +17,12 @@ It prints the digests for registry.toml. The bytes depend on the processor's ari
 
 import argparse
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper
 from onnxruntime import InferenceSession
 from tokenizers import Tokenizer
@@ -41,7 +43,7 @@ STARTS, ENDS = "[CLS]", "[SEP]"
 EPOCHS, TEXTS, STEP, HELD_BACK = 4, 1_024, 0.02, 1e-4
 MOMENTUM, SCALE_MOMENTUM = 0.9, 0.99
 FEWEST_PIECES = 3
-Floats = np.ndarray
+Floats = NDArray[Any]
 
 
 def teacher_vectors() -> tuple[list[str], np.ndarray]:
@@ -51,7 +53,7 @@ def teacher_vectors() -> tuple[list[str], np.ndarray]:
     pieces = [piece for piece in sorted(vocabulary, key=lambda piece: vocabulary[piece]) if is_word(piece)]
     ids = np.array([[vocabulary[STARTS], vocabulary[piece], vocabulary[ENDS]] for piece in pieces], np.int64)
     session = InferenceSession(str(files.onnx), providers=["CPUExecutionProvider"])
-    named = {
+    named: dict[str, Callable[[NDArray[np.int64]], NDArray[np.int64]]] = {
         "input_ids": lambda rows: rows,
         "attention_mask": np.ones_like,
         "token_type_ids": np.zeros_like,
@@ -67,12 +69,12 @@ def is_word(piece: str) -> bool:
     return piece.isascii() and piece.removeprefix("##").isalnum()
 
 
-def directions(vectors: np.ndarray) -> np.ndarray:
+def directions(vectors: Floats) -> NDArray[np.int8]:
     """Return the principal components of each vector as a direction, int8 [n, DIMENSIONS]."""
     centred = vectors - vectors.mean(axis=0)
     _, _, components = np.linalg.svd(centred, full_matrices=False)
     kept = centred @ components[:DIMENSIONS].T
-    return np.round(kept / np.abs(kept).max(axis=1, keepdims=True) * 127).astype(np.int8)
+    return np.asarray(np.round(kept / np.abs(kept).max(axis=1, keepdims=True) * 127), np.int8)
 
 
 def passages_of(folders: Sequence[Path]) -> tuple[list[str], Floats]:
@@ -87,7 +89,7 @@ def passages_of(folders: Sequence[Path]) -> tuple[list[str], Floats]:
 
 def unit(rows: Floats) -> Floats:
     """Return rows of unit length."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6))
 
 
 def sums(table: Floats, ids: Sequence[Floats]) -> Floats:

@@ -16,6 +16,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
@@ -23,6 +24,7 @@ from eventlog_builder import build_eventlog, project_history
 
 from patina_resources.eventlog.schema import EVENTLOG_SQL
 
+Fields = dict[str, Any]
 # Where a checkout of this repository may have real eventlogs (`eventlog-*.db`, or the same as .xz) beside it.
 REAL_EVENTLOGS = Path(__file__).resolve().parents[2] / "shared" / "data"
 # Characters of Unicode's private use area stand for what differs from copy to copy.
@@ -192,7 +194,7 @@ def _templates(origin: Path) -> Iterator[Template]:
             yield _code(kind, moment, source_id, source_file, fields, defined)
 
 
-def _commit(kind: str, time: datetime, source_id: str, fields: dict) -> Template:
+def _commit(kind: str, time: datetime, source_id: str, fields: Fields) -> Template:
     sha = SHA + source_id[SHA_DIGITS:]
     for change in fields["files"]:
         change["path"] = PLACE + change["path"]
@@ -204,7 +206,7 @@ def _commit(kind: str, time: datetime, source_id: str, fields: dict) -> Template
     return Template(kind, source_id, time, sha, None, _json(fields), head, tail)
 
 
-def _note(kind: str, time: datetime, source_id: str, source_file: str | None, fields: dict) -> Template:
+def _note(kind: str, time: datetime, source_id: str, source_file: str | None, fields: Fields) -> Template:
     session = source_id + SESSION
     head = tail = ""
     if "session_id" in fields:
@@ -216,7 +218,7 @@ def _note(kind: str, time: datetime, source_id: str, source_file: str | None, fi
 
 
 def _code(
-    kind: str, time: datetime, source_id: str, source_file: str | None, fields: dict, defined: set[str]
+    kind: str, time: datetime, source_id: str, source_file: str | None, fields: Fields, defined: set[str]
 ) -> Template:
     for key in ("file", "path"):
         if isinstance(fields.get(key), str):

@@ -4,7 +4,8 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fleet_repositories import SEED, commit_broken, fleet_file, make_repositories, patina, scratch, told_of
@@ -14,6 +15,67 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "deploy"), str(Path(__file__).pa
 from loopback import Services, wait_until  # noqa: E402
 
 LONG = 3600.0
+# The definitions as they are shipped, but for the sensor, which looks sooner: workers are compared, not its patience.
+QUICK = "from patina_assets.fleet.definitions import fleet_definitions\n\ndefs = fleet_definitions(tick_seconds=5)\n"
+
+
+@contextmanager
+def servers(folder: Path, file: Path, workers: int) -> Iterator[Services]:
+    """Yield servers that are asked for all of a fleet's builds; no worker is there yet, and all are ended."""
+    modules = os.pathsep.join([*sys.path, str(folder / "services")])  # Dagster takes the first place away
+    given = {"PATINA_FLEET": str(file), "PATINA_HOME": str(folder / "home"), "PYTHONPATH": modules}
+    services = Services(folder / "services", given)
+    (folder / "services" / "quick_fleet.py").write_text(QUICK)
+    settings = folder / "services" / "dagster_home" / "dagster.yaml"
+    settings.write_text(settings.read_text().replace("max_concurrent_runs: 2", f"max_concurrent_runs: {workers}"))
+    (folder / "services").chmod(0o755)
+    os.environ |= services.environment
+    try:
+        services.start_postgres()
+        services.start_redis()
+        patina("fleet", "fetch")
+        services.start_daemon("quick_fleet")
+        yield services
+    except TimeoutError:
+        print(services.log("daemon")[-3000:], states_of(file))
+        raise
+    finally:
+        services.stop_all()
+
+
+def bench_turns(count: int, workers: int) -> None:
+    """Build all in four parts, the first and the third by one worker, the others by all, and compare how fast.
+
+    The first repositories of a part do not count: a worker takes seconds to start.
+    """
+    with scratch() as folder:
+        os.environ["PATINA_HOME"] = str(folder / "home")
+        (folder / "home").mkdir()
+        make_repositories(folder, count, SEED)
+        file = fleet_file(folder, "kept", workers)
+        with servers(folder, file, workers) as services:
+            wait_until(lambda: queued(services) >= count, "all requests", LONG)
+            services.start_worker("worker0")
+            for part in range(4):
+                for number in range(1, workers):
+                    name = f"worker{number}"
+                    if part % 2:
+                        services.start_worker(name)
+                    elif name in services.processes:
+                        services.stop(name)
+                first, last = (part * count + count // 3) // 4, (part + 1) * count // 4
+                began, ended = (when(file, least) for least in (first, last))
+                working = workers if part % 2 else 1
+                print(f"{working} workers: {(last - first) / (ended - began):.2f} repositories a second", flush=True)
+            for name, process in services.processes.items():
+                print(f"{name}: {session_seconds(process.pid) / count:.2f} processor s a repository")
+            database_figures(services, count)
+
+
+def when(file: Path, least: int) -> float:
+    """Wait until so many repositories are built, and return the time."""
+    wait_until(lambda: states_of(file).get("fresh", 0) >= least, f"{least} builds", LONG, 0.5)
+    return time.monotonic()
 
 
 def bench_workers(count: int, workers: int, kills: int) -> None:
@@ -25,17 +87,8 @@ def bench_workers(count: int, workers: int, kills: int) -> None:
         file = fleet_file(folder, "kept", workers)
         if kills:
             commit_broken(folder, origins[0])
-        services = Services(folder / "services", {"PATINA_FLEET": str(file), "PATINA_HOME": str(folder / "home")})
-        settings = folder / "services" / "dagster_home" / "dagster.yaml"
-        settings.write_text(settings.read_text().replace("max_concurrent_runs: 2", f"max_concurrent_runs: {workers}"))
-        (folder / "services").chmod(0o755)
-        os.environ |= services.environment
-        try:
-            services.start_postgres()
-            services.start_redis()
-            patina("fleet", "fetch")
-            services.start_daemon()
-            wait_until(lambda: queued(services) >= min(count, 50), "the first requests", 300)
+        with servers(folder, file, workers) as services:
+            wait_until(lambda: queued(services) >= count, "all requests", LONG)
             wall = time.monotonic()
             for number in range(workers):
                 services.start_worker(f"worker{number}")
@@ -58,11 +111,6 @@ def bench_workers(count: int, workers: int, kills: int) -> None:
             for entry in told_of(file):
                 if entry["failure"]:
                     print(f"{entry['name']}: {str(entry['failure'])[:150]}")
-        except TimeoutError:
-            print(services.log("daemon")[-3000:], states_of(file))
-            raise
-        finally:
-            services.stop_all()
         if kills:
             compare(folder, count)
 
@@ -153,6 +201,12 @@ def database_figures(services: Services, runs: int) -> None:
             cursor.execute(f"SELECT count(*), pg_total_relation_size('{table}') FROM {table}")  # noqa: S608 - names above
             rows, size = cursor.fetchone() or (0, 0)
             print(f"{table}: {rows} rows, {size} bytes; a run: {rows / runs:.1f} rows, {size / runs:.0f} bytes")
+        cursor.execute(
+            "SELECT count(*), avg(spent), max(spent) FROM (SELECT (body ->> 'end_timestamp')::float - "
+            "(body ->> 'timestamp')::float AS spent FROM (SELECT tick_body::json AS body FROM job_ticks "
+            "WHERE type = 'SENSOR') AS told) AS timed"
+        )
+        print("sensor ticks, seconds on average and at most: {}, {:.2f}, {:.2f}".format(*cursor.fetchone() or ()))
         cursor.execute("SELECT status, count(*) FROM runs GROUP BY 1")
         print(f"runs: {dict(cursor.fetchall())}")
 

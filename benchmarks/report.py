@@ -52,7 +52,7 @@ def _machine() -> str:
         found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text())
         processor = found.group(1) if found else processor
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
+    packages = ", ".join(f"{name} {version}" for name in PACKAGES if (version := _version(name)))
     return (
         f"Machine: {len(os.sched_getaffinity(0))} cores of {processor}, {memory:.0f} GiB, {platform.system()}, "
         f"Python {platform.python_version()}. Packages: {packages}.\n"

@@ -87,7 +87,7 @@ def corpus_vectors(setting: Setting, count: int) -> Vectors:
     """Return float32 [count, DIMS] unit vectors of different texts, in random order; made once."""
     kept = setting.scratch / f"vectors-{count}.npy"
     if kept.is_file():
-        return np.load(kept)
+        return np.asarray(np.load(kept), np.float32)
     progress(f"embedding {count} texts")
     texts = texts_of(original(setting.scratch, setting.eventlogs)[0], count)
     learned = build_corpus_model(texts[:LEARNED_FROM])
@@ -142,7 +142,7 @@ def _faiss(threads: int, _: Path) -> Contender:
 
     def ask(index: Any, query: Vectors) -> NDArray[np.int64]:
         faiss.omp_set_num_threads(1)
-        return index.search(query[None, :], K)[1][0]
+        return np.asarray(index.search(query[None, :], K)[1][0], np.int64)
 
     def set_effort(index: Any, effort: int) -> None:
         index.hnsw.efSearch = effort
@@ -160,7 +160,7 @@ def _hnswlib(threads: int, scratch: Path) -> Contender:
         return index
 
     def ask(index: Any, query: Vectors) -> NDArray[np.int64]:
-        return index.knn_query(query, K, num_threads=1)[0][0].astype(np.int64)
+        return np.asarray(index.knn_query(query, K, num_threads=1)[0][0], np.int64)
 
     def size(index: Any) -> int:
         path = scratch / "hnswlib.bin"

@@ -1,14 +1,17 @@
 """Training, ours against the loop that one writes first: one triplet at a time, each text through the network anew."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from measure import Section, Setting, ratio, take_turns, turns_table
+from numpy.typing import NDArray
 from row_train import BATCH, HIDDEN, INPUT, LEARNING_RATE, OUTPUT, Triplets, epochs_of, training_set
 
 from patina_assets.learning.train import TrainingOptions
 from patina_resources.arrays import Vectors
 
+Array = NDArray[Any]
 OURS, NAIVE = "patina", "per-triplet loop"
 MARGIN, WANTED = 0.2, 100.0
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -45,7 +48,7 @@ def measure(setting: Setting) -> Section:
 def _loop(vectors: Vectors, triplets: Triplets, count: int) -> Callable[[], None]:
     """Return a function that trains on the next `count` triplets: on those it has learned there would be no loss."""
     random = np.random.default_rng(0)
-    weights = [
+    weights: list[Array] = [
         random.standard_normal((HIDDEN, INPUT), np.float32) * np.float32(np.sqrt(2 / (INPUT + HIDDEN))),
         np.zeros(HIDDEN, np.float32),
         random.standard_normal((OUTPUT, HIDDEN), np.float32) * np.float32(np.sqrt(2 / (HIDDEN + OUTPUT))),
@@ -54,13 +57,13 @@ def _loop(vectors: Vectors, triplets: Triplets, count: int) -> Callable[[], None
     means, squares = ([np.zeros_like(value) for value in weights] for _ in range(2))
     steps, done = [0], [0]
 
-    def forward(x: Vectors) -> tuple[Vectors, Vectors, float]:
+    def forward(x: Array) -> tuple[Array, Array, float]:
         hidden = np.maximum(weights[0] @ x + weights[1], 0)
         z = weights[2] @ hidden + weights[3]
         length = float(np.linalg.norm(z))
         return hidden, z / length, length
 
-    def backward(x: Vectors, hidden: Vectors, y: Vectors, length: float, slope: Vectors) -> list[Vectors]:
+    def backward(x: Array, hidden: Array, y: Array, length: float, slope: Array) -> list[Array]:
         slope = (slope - y * float(slope @ y)) / length
         hidden_slope = (weights[2].T @ slope) * (hidden > 0)
         return [np.outer(hidden_slope, x), hidden_slope, np.outer(slope, hidden), slope]

@@ -51,6 +51,7 @@ patina = CommandGroup(
         CommandEntry("model", "Models", "models", "List, add, remove, check base models."),
     ],
     help="Search what your project knows.",
+    context_settings={"help_option_names": ["--help", "-h"]},
     epilog="Begin with `patina init` in your repository. `patina COMMAND --help` explains a command.",
 )
 

@@ -12,6 +12,7 @@ import pytest
 from ended_tests import end_if_asked, end_with_fixtures
 from installations import give_key
 from made_once import choose_place
+from scratch_place import HAS_ROOM, MEMORY
 
 if TYPE_CHECKING:
     from postgres_server import PostgresServer
@@ -31,13 +32,7 @@ CHOICES = (
 )
 
 
-# A build, git and Dagster sync thousands of times: on a disk that takes more time than the rest.
-MEMORY, ROOM = Path("/dev/shm"), 4 << 30
-if (
-    os.access(MEMORY, os.W_OK)
-    and shutil.disk_usage(MEMORY).free > ROOM
-    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC  # as in a container: tests start programs that they write
-):
+if HAS_ROOM:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 

@@ -14,6 +14,8 @@ from patina_resources.errors import did_you_mean
 from patina_resources.installed import installed_version
 
 PATH_OPTION = "--path"
+# What other programs take as a command.
+WORDS = {"help": "--help", "version": "--version"}
 
 
 @dataclass
@@ -100,7 +102,9 @@ class CommandGroup(click.Group):
         return [*super().get_params(ctx), *COMMON]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take what the user typed; nothing at all asks for the help."""
+        """Take what the user typed; nothing at all asks for the help, as `help` and `help COMMAND` do."""
+        if args and args[0] in WORDS and args[0] not in self.entries:
+            args = [*args[1:], WORDS[args[0]]]
         return super().parse_args(ctx, args or ["--help"])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
@@ -173,7 +177,7 @@ COMMON: tuple[click.Parameter, ...] = (
         help="Show the traceback of an error.",
     ),
     click.Option(
-        ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+        ["--version", "-V"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
         help="Print the version and exit.",
     ),
 )  # fmt: skip

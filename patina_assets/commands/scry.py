@@ -15,7 +15,7 @@ from patina_assets.terminal.questions import read_standard_input, say_on_stderr
 from patina_resources.project.project import Project
 
 FROM_STDIN = "-"
-NOTHING_MATCHES = "nothing matches well: what is listed is the nearest there is"
+NOTHING_MATCHES = "nothing matches the words of the question well: what is listed is the nearest in meaning"
 # As much as a search looks at, and more than a question has.
 MOST_CHARACTERS = 100_000
 

@@ -70,8 +70,11 @@ def _refuse_unreadable(project: Project) -> None:
     """Raise PatinaError, before anything is written, for a folder of which nothing can be read."""
     if not is_in_repository(project.root):
         raise PatinaError(f"{project.root} is in no git repository: run `git init`, commit, then `patina init`")
-    if find_repository(project.root).head() is None:
-        raise PatinaError(f"{project.root}: nothing is committed yet: make a first commit, then run `patina init`")
+    repository = find_repository(project.root)
+    if repository.head() is None:
+        is_empty = not repository.elsewhere()
+        what = "nothing is committed yet: make a first commit" if is_empty else repository.why_no_commit()
+        raise PatinaError(f"{project.root}: {what}, then run `patina init`")
 
 
 def _next_step(project: Project) -> str:

@@ -63,7 +63,7 @@ class FleetRunLauncher(CeleryRunLauncher):
         task = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG, "")
         try:
             active = self._active_tasks()
-        except (OperationalError, OSError) as error:  # nothing is known: the run may go on
+        except self._broker_errors() as error:  # nothing is known: the run may go on
             return CheckRunHealthResult(WorkerStatus.RUNNING, f"the broker does not answer: {error}")
         # Asked in this order: it may have ended between the two questions.
         now = self._instance.get_run_by_id(run.run_id)
@@ -92,11 +92,16 @@ class FleetRunLauncher(CeleryRunLauncher):
         signature = create_resume_job_task(self.celery).si(resume_job_args_packed=pack_value(arguments))
         self._launch_celery_task_run(run=run, task_signature=signature, routing_key=TASK_RESUME_JOB_NAME)
 
+    def _broker_errors(self) -> tuple[type[Exception], ...]:
+        """Return what a broker raises that is away: on a connection that it had, the errors of its own library."""
+        with self.celery.connection_for_read() as connection:
+            return OperationalError, OSError, *connection.connection_errors
+
     def _active_tasks(self) -> frozenset[str]:
         """Return the tasks that workers are at now.
 
         Raises:
-            OperationalError: The broker cannot be reached.
+            Exception: One of `_broker_errors`: the broker cannot be reached.
         """
         if time.monotonic() - self._looked > LOOK_SECONDS:
             answers = self.celery.control.inspect(timeout=ANSWER_SECONDS).active() or {}

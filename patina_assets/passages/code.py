@@ -28,7 +28,8 @@ WITH event AS MATERIALIZED (
            COALESCE(json_extract(data, '$.file'), json_extract(data, '$.file_path')) AS path,
            CASE json_type(data, '$.doc') WHEN 'text' THEN json_extract(data, '$.doc') ELSE '' END AS doc,
            CASE json_type(data, '$.parameters') WHEN 'array' THEN json_extract(data, '$.parameters') END AS parameters,
-           CASE json_type(data, '$.definition') WHEN 'text' THEN json_extract(data, '$.definition') END AS definition
+           CASE json_type(data, '$.definition') WHEN 'text' THEN json_extract(data, '$.definition') END AS definition,
+           json_type(data, '$.is_test') IS 'true' AS is_test
     FROM event
 ), placed AS (
     SELECT CASE WHEN digest = '' AND event_type = 'code.function' THEN timestamp END AS scanned,
@@ -36,15 +37,15 @@ WITH event AS MATERIALIZED (
            event_type = 'code.function' AS is_function,
            CASE WHEN substr(source_id, 1, length(path) + 2) = path || '::' THEN substr(source_id, length(path) + 3)
                 ELSE name END AS key,
-           digest, doc, parameters, definition
+           digest, doc, parameters, definition, is_test
     FROM named
     WHERE typeof(path) = 'text' AND typeof(name) = 'text'
 ), ranked AS (
     SELECT *, ROW_NUMBER() OVER (PARTITION BY file, is_function, key, digest
-                                 ORDER BY scanned DESC, doc DESC, parameters, definition) AS place
+                                 ORDER BY scanned DESC, doc DESC, parameters, definition, is_test) AS place
     FROM placed
 )
-SELECT file, is_function, key, digest, doc, parameters, definition
+SELECT file, is_function, key, digest, doc, parameters, definition, is_test
 FROM ranked
 WHERE place = 1
 ORDER BY file, key, is_function, digest
@@ -80,6 +81,7 @@ class SourceDefinition:
     kind: str
     name: str
     doc: str
+    is_test: bool
     first: int
     last: int
 
@@ -108,13 +110,16 @@ def code_passages(files: Iterable[Row], definitions: Iterable[Row], texts: Mappi
 
 def _placed(rows: Sequence[Row], lines: str) -> list[SourceDefinition]:
     """Return the definitions of a file with their lines, outer ones first."""
-    known = {(function, key, digest[:DIGEST_CHARACTERS]): doc for _, function, key, digest, doc, *_ in rows}
+    known = {
+        (function, key, digest[:DIGEST_CHARACTERS]): (doc, bool(is_test))
+        for _, function, key, digest, doc, *_, is_test in rows
+    }
     found = []
     for event_type, kind in ((FUNCTION_EVENT, "function"), (TYPE_EVENT, "type")):
         for place in line_spans(lines, event_type):
-            doc = known.get((kind == "function", place.key, place.digest))
-            if doc is not None:
-                found.append(SourceDefinition(kind, place.key, doc, place.first, place.last))
+            told = known.get((kind == "function", place.key, place.digest))
+            if told is not None:
+                found.append(SourceDefinition(kind, place.key, *told, place.first, place.last))
     return sorted(found, key=lambda entry: (entry.first, -entry.last, entry.name))
 
 
@@ -206,6 +211,7 @@ def _definition_passage(
         path=path,
         line=first,
         end_line=last,
+        is_test=definition.is_test,
     )
 
 
@@ -220,12 +226,13 @@ def _of_rest(path: str, rest: Sequence[tuple[int, str]]) -> Iterator[Passage]:
 
 def _of_events(path: str, rows: Sequence[Row]) -> Iterator[Passage]:
     """Yield what the events alone say of a file's definitions, where its text is not at hand."""
-    for _, function, key, _, doc, parameters, definition in rows:
+    for _, function, key, _, doc, parameters, definition, is_test in rows:
         names = [name for name in parsed(parameters) if isinstance(name, str)] if parameters else []
         signature = f"{key}({', '.join(names)})" if function else (definition or key)
         text = f"{path} {key}\n{doc}\n{signature}"[:EMBEDDED_CHARACTERS]
         kind = "function" if function else "type"
-        yield Passage(kind, text, symbol=key, doc=f"{signature}\n{doc}".strip(), path=path)
+        about = f"{signature}\n{doc}".strip()
+        yield Passage(kind, text, symbol=key, doc=about, path=path, is_test=bool(is_test))
 
 
 def signature_of(lines: Sequence[str]) -> str:

@@ -60,6 +60,7 @@ class Passage:
         paths: What a commit touched, for its words.
         url: Where it stands on the web, or None.
         status: Whether an issue or a pull request is open, closed or merged; None for all else. It ranks as it would.
+        is_test: Whether it is a definition of which its file says that it is a test.
     """
 
     kind: str
@@ -78,6 +79,7 @@ class Passage:
     paths: tuple[str, ...] = ()
     url: str | None = None
     status: str | None = None
+    is_test: bool = False
 
     @property
     def item(self) -> Item:
@@ -104,7 +106,9 @@ class Passage:
         """The part that its file plays, or how much its commit says and does; of what has no file, that of source."""
         if self.group is Group.COMMITS:
             return role_of_commit(self.text, self.paths)
-        return role_of_definition(self.path, self.symbol) if self.path is not None else Role.SOURCE
+        if self.path is None:
+            return Role.SOURCE
+        return role_of_definition(self.path, self.symbol, is_test=self.is_test)
 
     def order(self) -> tuple[str, str, int, str, str, str]:
         """Return the sort key: content and place, so that the order of events does not matter."""

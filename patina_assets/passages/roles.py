@@ -34,8 +34,8 @@ _EXAMPLE_FOLDERS = frozenset({"example", "examples", "sample", "samples", "demo"
                               "benchmark", "benchmarks", "_examples", "fuzz", "fuzzing", "playground"})  # fmt: skip
 _VENDORED_FOLDERS = frozenset({"vendor", "third_party", "third-party", "thirdparty", "extern", "external", "deps",
                                "node_modules", "vendored", "single_include", "bundled"})  # fmt: skip
-# Of a folder such as `integration-tests` or `__performance_tests__`.
-_TEST_FOLDER_PARTS = frozenset({"test", "tests", "testing"})
+# Of a folder such as `integration-tests`, `__performance_tests__`, `Shop.Tests` or `androidTest`.
+_TEST_FOLDER = re.compile(r"(?:(?:^|[-_.])(?i:test(?:s|ing)?)|(?<=[a-z0-9])Tests?)(?:$|[-_.])")
 _TEST_NAME = re.compile(r"(?:^tests?[_.-]|[_.-](?:tests?|spec|specs)\.[^.]+$|^conftest\.py$|Tests?\.\w+$)")
 # A module of tests in the file that it tests, as Rust has it.
 _INNER_TEST = re.compile(r"(?:^|::)tests?::")
@@ -82,8 +82,8 @@ def role_of(path: str) -> Role:
         return Role.BINARY
     if _GENERATED.search(place.name):
         return Role.GENERATED
-    parts = {part for folder in folders for part in re.split("[-_]", folder)}
-    if folders & _TEST_FOLDERS or parts & _TEST_FOLDER_PARTS or _TEST_NAME.search(place.name):
+    is_in_tests = folders & _TEST_FOLDERS or any(map(_TEST_FOLDER.search, place.parts[:-1]))
+    if is_in_tests or _TEST_NAME.search(place.name):
         return Role.TEST
     if folders & _EXAMPLE_FOLDERS:
         return Role.EXAMPLE
@@ -95,10 +95,16 @@ def role_of(path: str) -> Role:
     return Role.TEXT if is_plain_text(path) else Role.SOURCE
 
 
-def role_of_definition(path: str, symbol: str) -> Role:
-    """Return what a definition is there for: a test beside the source that it tests leads to its file."""
+def role_of_definition(path: str, symbol: str, *, is_test: bool) -> Role:
+    """Return what a definition is there for: a test beside the source that it tests leads to its file.
+
+    Args:
+        path: Its file.
+        symbol: Its qualified name.
+        is_test: Whether its file says so.
+    """
     role = role_of(path)
-    return Role.INNER_TEST if role is Role.SOURCE and _INNER_TEST.search(symbol) else role
+    return Role.INNER_TEST if role is Role.SOURCE and (is_test or _INNER_TEST.search(symbol)) else role
 
 
 def role_of_commit(message: str, paths: Iterable[str]) -> Role:

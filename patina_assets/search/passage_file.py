@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -35,9 +35,12 @@ class _Roles(dict[str, Role]):
 
 
 ROLES = _Roles({str(role): role for role in Role})
+GROUPS = {str(group): group for group in Group}
 # As many words and items as a day of questions asks for again.
 ANSWERS_KEPT = 16_384
 FILTERS_KEPT = 64
+# Each takes about 250 bytes.
+PLACES_KEPT = 65_536
 # The index alone, without a second copy of the texts. Words are reduced to stems. A row number is a passage's key and
 # the number of its group above GROUP_ROWS, so that one group's rows are searched without a look at the others.
 GROUP_ROWS = 1 << 40
@@ -108,6 +111,20 @@ class Found(NamedTuple):
     role: Role
     state: str | None
     has_symbol: bool
+
+
+class PassagePlace(NamedTuple):
+    """What every list tells of a passage: its group, and the last four parts of `Found`."""
+
+    group: Group
+    thing: str
+    role: Role
+    state: str | None
+    has_symbol: bool
+
+    def found(self, key: int, score: float) -> Found:
+        """Return the passage as a list gives it."""
+        return Found(key, score, self.thing, self.role, self.state, self.has_symbol)
 
 
 class DefinitionPart(NamedTuple):
@@ -183,6 +200,7 @@ class PassageFile(SearchFile):
         # The file never changes.
         self._frequency = lru_cache(ANSWERS_KEPT)(self._count_holders)
         self._counts = lru_cache(FILTERS_KEPT)(self._count_groups)
+        self._places: dict[int, PassagePlace] = {}
         self._stands_for = lru_cache(ANSWERS_KEPT)(lambda *of: self.rows(LIKE_QUERY, of))
 
     def passage(self, key: int) -> Passage:
@@ -232,15 +250,26 @@ class PassageFile(SearchFile):
             scores: Score by key, best first.
             filters: What they are limited to.
         """
-        conditions, values = _limited("key", filters)
-        query = FOUND_QUERY.format(keys=_listed(scores), conditions=conditions)
-        rows = {row[0]: row[1:] for row in self.rows(query, values)}
         groups: dict[Group, list[Found]] = {}
-        for key, score in scores.items():
-            if key in rows:
-                group, thing, role, state, symbol = rows[key]
-                groups.setdefault(Group(group), []).append(Found(key, score, thing, ROLES[role], state, bool(symbol)))
+        for key, place in self.places(scores, filters).items():
+            groups.setdefault(place.group, []).append(place.found(key, scores[key]))
         return groups
+
+    def places(self, keys: Collection[int], filters: Filters = NO_FILTERS) -> dict[int, PassagePlace]:
+        """Return where passages stand, in the order of the keys, without those that the filters exclude."""
+        conditions, values = _limited("key", filters)
+        read = {} if conditions else self._places
+        unread = [key for key in keys if key not in read]
+        if unread:
+            if len(read) > PLACES_KEPT:
+                read = self._places = {}
+                unread = list(keys)
+            rows = self.rows(FOUND_QUERY.format(keys=_listed(unread), conditions=conditions), values)
+            read |= {
+                key: PassagePlace(GROUPS[group], thing, ROLES[role], state, bool(symbol))
+                for key, group, thing, role, state, symbol in rows
+            }
+        return {key: read[key] for key in keys if key in read}
 
     def named(self, names: Sequence[str], k: int) -> dict[Group, list[Found]]:
         """Return passages whose symbol or path is exactly one of the names, sources before tests."""

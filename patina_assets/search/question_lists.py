@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
@@ -161,17 +162,29 @@ def near_lists(
         filters: What passages are limited to.
     """
     # Each look at the file has its price, whatever it asks for.
-    every = dict.fromkeys((key for scores in (own, *others.values()) for key in scores), 0.0)
-    near, nearest = {}, {}
-    for group, entries in file.found(every, filters).items():
-        by_key = {entry.key: entry for entry in entries}
-        own_list, near[group] = (
-            [by_key[key]._replace(score=score) for key, score in scores.items() if key in by_key]
-            for scores in (own, others.get(group, own))
-        )
-        if group in others and own_list:
-            nearest[group] = demoted(own_list, group, COSINE_POWER)[0].score
-    return near, nearest
+    places = file.places({key for scores in (own, *others.values()) for key in scores}, filters)
+    own_lists: dict[Group, list[Found]] = defaultdict(list)
+    for key, score in own.items():
+        if key in places:
+            own_lists[places[key].group].append(places[key].found(key, score))
+    near = {group: found for group, found in own_lists.items() if group not in others}
+    for group, scores in others.items():
+        near[group] = [
+            places[key].found(key, score)
+            for key, score in scores.items()
+            if key in places and places[key].group is group
+        ]
+    return near, nearest_cosines(own_lists, others)
+
+
+def nearest_cosines(own: Mapping[Group, Sequence[Found]], groups: Iterable[Group]) -> dict[Group, float]:
+    """Return how near the nearest passage of some groups is to the question's own vector.
+
+    Args:
+        own: By group, passages with their cosines to that vector.
+        groups: Those that are asked with another vector; a group that has no passages is left out.
+    """
+    return {group: demoted(own[group], group, COSINE_POWER)[0].score for group in groups if own.get(group)}
 
 
 def word_lists(file: PassageFile, query: str, depth: int, filters: Filters) -> dict[Group, list[Found]] | None:

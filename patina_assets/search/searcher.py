@@ -175,7 +175,25 @@ class Searcher:
             Hit(index.file.item(key), score, {name: Place(rank, score)})
             for rank, (key, score) in enumerate(zip(ranked.keys, ranked.scores, strict=True), 1)
         ]
-        return Answer(hits, {name: len(hits)}, caution=(name != BASE and self._indexes.no_part(name)) or "")
+        caution = (name != BASE and self._indexes.no_part(name)) or ""
+        return Answer(hits, {name: len(hits)}, doubtful=self._finds_nothing(query), caution=caution)
+
+    def _finds_nothing(self, query: str) -> bool:
+        """Return whether no passage seems to answer a query; False where passages cannot be searched.
+
+        What is nearest in a projection does not tell: its items are seldom worded like a question.
+        """
+        try:
+            file, spec = self._indexes.passages(), self._indexes.spec
+            asked = self._lists(query, 1, NO_FILTERS, {}, {}, words_only=False)
+        except PatinaError:
+            return False
+        return (
+            not asked.lists
+            or ranked_answer(
+                file, query, asked.lists, 1, is_static=is_static(spec), leaning={}, cosines=asked.cosines
+            ).doubtful
+        )
 
     def _grouped(self, query: str, k: int, filters: Filters, *, words_only: bool) -> Answer:
         missing: dict[str, str] = {}

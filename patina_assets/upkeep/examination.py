@@ -28,6 +28,7 @@ from patina_resources.errors import PatinaError
 from patina_resources.hooks.installation import starter_here, state_of_hooks
 from patina_resources.installed import installed_version
 from patina_resources.materialize.code.languages.languages import PROBLEMS
+from patina_resources.materialize.git.repository import find_repository, is_in_repository
 from patina_resources.models.registry_files import load_registry, plugin_problems
 from patina_resources.models.status import ModelRow, model_rows
 from patina_resources.plugins import GROUPS, plugins
@@ -130,10 +131,12 @@ class Examination:
 def examine() -> Examination:
     """Return what there is to say of the project of the working folder, and of this user's mothership."""
     findings: list[Finding] = []
-    if shutil.which("git") is None:
-        findings.append(Finding("git is not on PATH: history cannot be read: install git"))
     home = mothership()
     project = _tried(find_project, findings)
+    if shutil.which("git") is None:
+        findings.append(Finding("git is not on PATH: history cannot be read: install git"))
+    elif is_in_repository(place := project.root if project is not None else Path.cwd()):
+        _tried(lambda: find_repository(place).head(), findings)
     places = {"mothership": str(home.home), **_variables()}
     disk = {"mothership: models": bytes_of(home.models)}
     verdicts: list[StageVerdict] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from patina_resources.errors import PatinaError
+from patina_resources.fleet.borrowing import git_folder, leads_out
 from patina_resources.fleet.model import FleetProject
 from patina_resources.materialize.git.command import OWN_CONFIGURATION, SAFE_ENVIRONMENT, git_program, run_git
 from patina_resources.materialize.git.head import commit_of
@@ -44,6 +45,8 @@ FETCH_CONFIGURATION = (
 OWN_ACCESS = (*OWN_CONFIGURATION, "GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 # What a git that was killed leaves behind, below the git folder. The mutex says that none is at work.
 LEFT_BEHIND = ("*.lock", "refs/fleet/*.lock")
+# On the side that is fetched from: the folder that is named, and none that is looked for in it or beside it.
+EXACTLY = "--upload-pack=git-upload-pack --strict"
 
 
 class FetchError(PatinaError):
@@ -75,12 +78,12 @@ def remote_head(project: FleetProject, seconds: float) -> str:
         seconds: How long that may take.
 
     Raises:
-        FetchError: Git failed, or took longer, or there are no commits.
+        FetchError: Git failed, or took longer, or there are no commits, or the repository leads out of its folder.
     """
     local = _local_head(project.address)
     if local is not None:
         return local
-    printed = _run(project, ["ls-remote", "--quiet", "--", project.address, "HEAD"], Path("/"), seconds)
+    printed = _run(project, ["ls-remote", "--quiet", *_source(project), "HEAD"], Path("/"), seconds)
     head = printed.split(b"\t")[0].decode("ascii", "replace")
     if not printed:
         raise FetchError(f"{project.address}: has no commits yet")
@@ -95,7 +98,8 @@ def fetch(project: FleetProject, seconds: float) -> FetchedHead:
         seconds: How long that may take.
 
     Raises:
-        FetchError: Git failed, or took longer. What was fetched before stays.
+        FetchError: Git failed, or took longer, or the repository leads out of its folder. What was fetched before
+            stays.
         PatinaError: The clone cannot be written, or another process holds it for too long.
     """
     before = fetched_head(project)
@@ -168,8 +172,25 @@ def _run_fetch(project: FleetProject, seconds: float, held: int) -> None:
         "--no-write-fetch-head",
         "--update-shallow",
     ]
-    command = [f"--git-dir={_git_folder(project)}", "fetch", *options, "--", project.address, f"+HEAD:{FETCHED}"]
+    command = [f"--git-dir={_git_folder(project)}", "fetch", *options, *_source(project), f"+HEAD:{FETCHED}"]
     _run(project, command, project.root, seconds, held)
+
+
+def _source(project: FleetProject) -> list[str]:
+    """Return by which arguments git finds the repository on the other side.
+
+    Raises:
+        FetchError: It leads to another folder of this machine, and the fleet does not say that it may.
+    """
+    if not project.address.startswith("/"):
+        return ["--", project.address]
+    found = None if project.borrows else leads_out(project.address)
+    if found is not None:
+        raise FetchError(
+            f"{project.address}: {found} leads git to what lies elsewhere, or hides whether it does: name the "
+            "repository that it belongs to, or set borrows = true in fleet.toml if you trust who can write there"
+        )
+    return [EXACTLY, "--", str(git_folder(project.address))]
 
 
 def _run(project: FleetProject, command: list[str], folder: Path, seconds: float, *inherits: int) -> bytes:
@@ -221,10 +242,7 @@ def _environment(address: str) -> dict[str, str]:
 
 def _local_head(address: str) -> str | None:
     """Return the HEAD of a repository on this machine, without a process; None where it is elsewhere."""
-    if not address.startswith("/"):
-        return None
-    place = Path(address)
-    return commit_of(place / ".git" if (place / ".git").is_dir() else place, "HEAD")
+    return commit_of(git_folder(address), "HEAD") if address.startswith("/") else None
 
 
 def _remove_left_behind(folder: Path) -> None:

@@ -23,6 +23,7 @@ class FleetProject:
         model: The base model; None for the one that its recipe or config.toml names.
         priority: Higher ones are built first.
         root: Its checkout: a folder of the fleet's own, in which nobody works.
+        borrows: Whether a repository on this machine may lead git to other folders.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FleetProject:
     model: str | None
     priority: int
     root: Path
+    borrows: bool = False
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ _CHOICES: Mapping[str, Check] = {
     "recipe": SHORT_TEXT,
     "groups": short_list_of(_GROUP)._replace(expected=f"a list of at most {MOST_ENTRIES} {_GROUP.expected}"),
     "priority": _PRIORITY,
+    "borrows": SWITCH,
 }
 
 
@@ -165,6 +166,7 @@ def _project(path: Path, folder: Path, entry: _Entry, defaults: Mapping[str, Any
         chosen.get("model"),
         chosen.get("priority", 0),
         folder / "projects" / folder_name(entry.listed.name),
+        chosen.get("borrows", False),
     )
 
 

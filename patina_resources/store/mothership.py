@@ -85,15 +85,32 @@ class Mothership:
 
 
 def mothership() -> Mothership:
-    """Return the user's mothership: `PATINA_HOME`, else `~/.patina`."""
-    chosen = os.environ.get(HOME_VARIABLE) or "~/.patina"
+    """Return the user's mothership: `PATINA_HOME`, else `~/.patina`.
+
+    Raises:
+        PatinaError: It is no folder and none can be made there, or no home folder is known.
+    """
+    chosen = os.environ.get(HOME_VARIABLE)
+    place = chosen or "~/.patina"
     # An absolute path is asked for at each digest; others depend on the user and on the working folder.
-    return _absolute(chosen) if chosen.startswith("/") else Mothership(expanded(chosen, HOME_VARIABLE).absolute())
+    absolute = place if place.startswith("/") else str(expanded(place, HOME_VARIABLE).absolute())
+    return _checked(absolute, is_chosen=bool(chosen))
 
 
 @lru_cache(maxsize=4)
-def _absolute(folder: str) -> Mothership:
-    return Mothership(Path(folder))
+def _checked(folder: str, *, is_chosen: bool) -> Mothership:
+    home = Path(folder)
+    nearest = next((place for place in (home, *home.parents) if os.path.lexists(place)), home)
+    if os.path.isdir(nearest):  # noqa: PTH112 - `Path.is_dir` may raise
+        return Mothership(home)
+    if is_chosen:
+        raise PatinaError(f"{HOME_VARIABLE}={home}: {nearest} is no folder: set {HOME_VARIABLE} to a folder of yours")
+    if nearest == home:
+        raise PatinaError(
+            f"{home}: is no folder, and models and keys are kept in one there: move it away, or set {HOME_VARIABLE} to "
+            "a folder of yours"
+        )
+    return Mothership(own_folder(home))  # a user without a home, such as `/dev/null`
 
 
 def expanded(path: str, where: str) -> Path:

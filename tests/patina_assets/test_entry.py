@@ -69,6 +69,38 @@ def test_ctrl_c_while_sqlite_reads_is_no_damage(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (130, "patina: interrupted\n")
 
 
+# Presses Ctrl-C when a native module calls Python while it is initialised: `press` is told of each call.
+INTERRUPTED_IMPORT = """
+import enum, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+from patina_assets import cli
+
+def press(frame, event, _):
+    if event == "call" and frame.f_code.co_filename == enum.__file__:
+        while frame.f_code.co_filename == enum.__file__:
+            frame = frame.f_back
+        if frame.f_code.co_name == "_call_with_frames_removed":
+            sys.setprofile(None)
+            os.write(1, b"pressed")
+            signal.raise_signal(signal.SIGINT)
+
+def work(*_):
+    sys.setprofile(press)
+    import onnx
+
+cli._run = work
+sys.exit(cli.main(["oxidize"]))
+"""
+
+
+def test_ctrl_c_while_a_native_module_is_initialised_waits_for_it() -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "pressed")
+    assert done.stderr == "patina: interrupted; what is built is kept: `patina oxidize` goes on from there\n"
+
+
 def test_it_runs_commands_and_ends_with_their_code(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PATINA_HOME": str(tmp_path / "home")}
     for arguments, code in ((["--version"], 0), (["nothing"], 2)):

@@ -15,6 +15,7 @@ from victims import built_by_attacker, clone, run, unpack
 
 from patina_resources.errors import PatinaError
 from patina_resources.store.folders.own import own_folder
+from patina_resources.store.mothership import mothership
 
 QUESTION = ("scry", "recipe validation of a field")
 SOMEBODY = 54321
@@ -99,6 +100,34 @@ def test_no_folder_that_another_user_prepared_is_taken(tmp_path: Path, monkeypat
         os.chown(mine, owner, owner)
         with pytest.raises(PatinaError, match="set PATINA_HOME to a folder of yours"):
             own_folder(tmp_path / "mothership")
+
+
+@pytest.mark.parametrize("below", ["file", "file/deeper", "link"])
+def test_a_home_that_is_no_folder_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("nowhere")
+    monkeypatch.setenv("PATINA_HOME", str(tmp_path / below))
+    with pytest.raises(PatinaError, match=rf"^PATINA_HOME=\S+/{below}: \S+ is no folder: set PATINA_HOME to a folder"):
+        mothership()
+    for command in (("doctor",), ("doctor", "--json"), ("model", "list"), ("init",)):
+        done = run(tmp_path, tmp_path / below, *command)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done
+        assert done.err.startswith("patina: PATINA_HOME="), done
+
+
+def test_a_user_without_a_home_has_a_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PATINA_HOME")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("HOME", os.devnull)
+    assert mothership().home == tmp_path / f"patina-{os.geteuid()}"
+    (tmp_path / ".patina").write_text("x")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(PatinaError, match=r"\.patina: is no folder, .*: move it away, or set PATINA_HOME"):
+        mothership()
 
 
 def test_a_read_only_checkout_says_the_command_to_go_on(attacker: Path, tmp_path: Path, home: Path) -> None:

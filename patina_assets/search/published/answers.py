@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from patina_assets.search.asking.filters import MOST_PATTERN_CHARACTERS, NO_FILTERS, Filters
+from patina_assets.search.asking.question_map import by_group
 from patina_assets.search.asking.question_model import leanings
 from patina_assets.search.base_model import asked_with, base_settings, embed_query, is_static
 from patina_assets.search.fusion import Hit
-from patina_assets.search.published.passages import PublishedPassages, Scope
+from patina_assets.search.published.near import QuestionVectors
+from patina_assets.search.published.passages import NearPassages, PublishedPassages, Scope
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, stored_model
 from patina_assets.search.question_lists import OTHERS_SHOWN, hit, merged, named, ranked_answer
@@ -105,7 +104,7 @@ def answer_of_fleet(
         model = stored_model(seen)
         spec, files = _model(model, mothership())
         # Postgres looks for words meanwhile.
-        embedded = beside.submit(lambda: asked_with(spec, embed_query(spec, files, question.text)))
+        embedded = beside.submit(_vectors, spec, files, question.text)
         projects = seen_projects(seen, question.projects)
         scope = Scope(question.filters, projects, question.projects is None)
         if not projects:
@@ -118,7 +117,7 @@ def answer_of_passages(
     passages: PublishedPassages,
     names: dict[int, str],
     question: FleetQuestion,
-    embedded: Callable[[], NDArray[np.float32]],
+    embedded: Callable[[], QuestionVectors],
     spec: BaseSpec,
 ) -> FleetAnswer:
     """Rank as in one project, but for projections, which differ from project to project.
@@ -127,25 +126,32 @@ def answer_of_passages(
         passages: What the asker may see and asks for.
         names: Of their projects, by number.
         question: The question.
-        embedded: Returns the question's vector, float32 [dims], once it is needed.
-        spec: The model that it is of.
+        embedded: Returns the question's vectors once they are needed.
+        spec: The model that they are of.
     """
     text, k = question.text, min(question.k, MOST_RESULTS)
     depth = max(DEPTH, k)
     words = passages.words(text, depth)
-    vector = embedded()
-    near = passages.near(vector, max(NEAR_DEPTH, k)) if vector.any() else {}
-    likeliest = tuple(names[number] for number in passages.likeliest(near)[:MOST_PROJECTS]) if len(names) > 1 else ()
-    lists = merged(words, near, named(passages, text, depth), {}, question.filters)
+    vectors = embedded()
+    near = passages.near(vectors, max(NEAR_DEPTH, k)) if vectors.own.any() else NearPassages({}, {}, {})
+    likeliest = [names[number] for number in passages.likeliest(near.own)[:MOST_PROJECTS]] if len(names) > 1 else []
+    lists = merged(words, near.found, named(passages, text, depth), {}, question.filters)
     if not lists:
         return FleetAnswer([], doubtful=True)
-    leaning = leanings(text, spec, vector)
-    ranked = ranked_answer(passages, text, lists, k, is_static=is_static(spec), leaning=leaning)
+    leaning = leanings(text, spec, vectors.own)
+    ranked = ranked_answer(passages, text, lists, k, is_static=is_static(spec), leaning=leaning, cosines=near.cosines)
     passages.read({key for thing, _ in ranked.things for key in _read_of(thing)})
     hits = [
         FleetHit(names[passages.projects[thing.keys[0]]], hit(passages, thing, score)) for thing, score in ranked.things
     ]
-    return FleetAnswer(hits, ranked.doubtful, likeliest)
+    return FleetAnswer(hits, ranked.doubtful, tuple(likeliest))
+
+
+def _vectors(spec: BaseSpec, files: BaseFiles, text: str) -> QuestionVectors:
+    """Return the vectors of a question as passages are asked with them."""
+    vector = embed_query(spec, files, text)
+    others = by_group(text, spec, files, vector)
+    return QuestionVectors(asked_with(spec, vector), {group: asked_with(spec, own) for group, own in others.items()})
 
 
 def _read_of(thing: RankedThing) -> tuple[int, ...]:

@@ -7,18 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, combinations
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.filters import Filters
 from patina_assets.search.lexical import MAX_PHRASES, MAX_QUERY_CHARACTERS, telling_terms, terms
 from patina_assets.search.passage_file import ROLES, Found
-from patina_assets.search.published.rows import clean, vector_text
+from patina_assets.search.published.near import CONDITIONS, QuestionVectors, near_query, vector_values
+from patina_assets.search.published.rows import clean
 from patina_assets.search.published.session import SeenProject, like_pattern
-from patina_assets.search.question_lists import COMMON_SHARE
+from patina_assets.search.question_lists import COMMON_SHARE, nearest_cosines
 from patina_assets.search.ranking import COSINE_SCALE, WORD_WEIGHTS
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ COMMON_WORDS = 4
 MOST_SCORED = 8
 # As many passages are compared one by one, which finds all that is near; among more, the index is asked.
 COMPARED_ONE_BY_ONE = 10_000
+# Of each group, as many are kept of those that were compared: to keep more costs next to nothing.
+COMPARED_DEPTH = 50
 WEIGHT_UNIT = 8.0  # ts_rank takes weights up to 1
 _PHRASE = re.compile(r'"([^"]+)"')
 
@@ -51,20 +51,6 @@ ORDER BY score DESC, id
 """
 # Apart from WORDS: joined with it, Postgres reads all passages, as it does not know how few the function gives.
 PLACES = "SELECT id, kind, project_id, thing, role, state, symbol_key <> '' FROM patina.passage WHERE id = ANY (%s)"
-CONDITIONS = """
-kind = ANY (%(kinds)s) AND {among}
-AND (%(path)s::text IS NULL OR path LIKE %(path)s)
-AND (%(endings)s::text[] IS NULL OR lower(path) LIKE ANY (%(endings)s))
-AND (%(since)s::text IS NULL OR "time" >= %(since)s)
-AND (%(author)s::text IS NULL OR lower(author) LIKE %(author)s)
-"""
-# Adding 0 keeps the index out of it.
-NEAR = """
-SELECT kind, id, -distance, project_id, thing, role, state, symbol_key <> ''
-FROM (SELECT passage.*, (embedding <#> %(vector)s::halfvec){plus} AS distance FROM patina.passage
-      WHERE {conditions} ORDER BY (embedding <#> %(vector)s::halfvec){plus} LIMIT %(most)s) AS nearest
-ORDER BY distance, id
-"""
 NAMED = """
 SELECT kind, id, 1.0, project_id, thing, role, state, symbol_key <> '' FROM patina.passage
 WHERE (symbol_key = ANY (%(symbols)s) OR thing = ANY (%(things)s)) AND {among}
@@ -126,6 +112,20 @@ class Scope:
         }
 
 
+class NearPassages(NamedTuple):
+    """What is near a question.
+
+    Attributes:
+        found: By group, passages with their cosines to the vector that the question has for it, nearest first.
+        own: The same passages with their cosines to the question's own vector.
+        cosines: By group that has another vector: how near its nearest passage is to the question's own.
+    """
+
+    found: Mapping[Group, list[Found]]
+    own: Mapping[Group, list[Found]]
+    cosines: Mapping[Group, float]
+
+
 class PublishedPassages:
     """The passages that one question may see; counts and frequencies are of these alone."""
 
@@ -168,14 +168,25 @@ class PublishedPassages:
             (places[key][0], key, score, *places[key][1:]) for key, score in scores.items() if key in places
         )
 
-    def near(self, vector: NDArray[np.float32], depth: int) -> dict[Group, list[Found]]:
-        """Return by group the passages that are nearest to a vector, float32 [dims], nearest first."""
+    def near(self, vectors: QuestionVectors, depth: int) -> NearPassages:
+        """Return the nearest passages.
+
+        Args:
+            vectors: Of the question.
+            depth: How many of each group, on average, where the index is asked.
+        """
         compares = self._scope.passages <= COMPARED_ONE_BY_ONE
+        depth = max(depth, COMPARED_DEPTH) if compares else depth
         conditions = CONDITIONS.format(among=LISTED if compares else self._scope.among)
-        query = NEAR.format(conditions=conditions, plus=" + 0" if compares else "")
-        most = len(self._scope.kinds) * depth
-        values = {**self._scope.values(), "vector": vector_text(vector), "most": most}
-        return self._found(self._rows(query, values))
+        values = self._scope.values()
+        groups = [group for group in vectors.by_group if group in values["kinds"]]
+        values |= {**vector_values(vectors, groups), "most": len(values["kinds"]) * depth}
+        rows = self._rows(near_query(conditions, groups, compares=compares), values)
+        found = self._found(sorted((row[:-1] for row in rows), key=_nearest_first))
+        if not groups:
+            return NearPassages(found, found, {})
+        own = self._found(sorted(((*row[:2], row[-1], *row[3:-1]) for row in rows), key=_nearest_first))
+        return NearPassages(found, own, nearest_cosines(own, groups))
 
     def likeliest(self, near: Mapping[Group, Sequence[Found]]) -> list[int]:
         """Return the projects that a question is likeliest about: how many passages are near, and how near.
@@ -183,7 +194,7 @@ class PublishedPassages:
         A large project has more of them by chance, so its size counts against it.
 
         Args:
-            near: What `near` gave.
+            near: What is near the question's own vector.
         """
         sizes = {project.number: project.passages for project in self._scope.projects}
         found: dict[int, float] = defaultdict(float)
@@ -263,6 +274,11 @@ class PublishedPassages:
                 Found(key, float(score), f"{project} {thing}", ROLES[role], state, has_symbol)
             )
         return groups
+
+
+def _nearest_first(row: Sequence[Any]) -> tuple[float, int]:
+    _, key, score, *_ = row
+    return -score, key
 
 
 def quoted(lexeme: str) -> str:

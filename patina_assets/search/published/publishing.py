@@ -40,6 +40,8 @@ class Withdrawn:
 def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: Project) -> Published:
     """Publish what is built of a project: all of it, or, where anything fails, nothing but who may see what is there.
 
+    Tables of another version are left as they are.
+
     A large project gets indexes of its own after that (`keep_own_indexes`).
 
     A second publisher of the project waits for the first. Both read what is built once they may write.
@@ -64,6 +66,7 @@ def publish(address: FleetAddress, name: str, groups: tuple[str, ...], project: 
         except PatinaError:
             # Who may not see it any more does not wait for what cannot be built.
             if is_made(connection):
+                stored_model(connection)
                 connection.execute(KEEP_GROUPS, (list(groups), clean(name), list(groups)))
             raise
         numbers = connection.execute(NUMBER, (clean(name),)).fetchall()

@@ -47,14 +47,16 @@ def stored_model(connection: "psycopg.Connection[Any]") -> SharedModel:
     """
     if not is_made(connection):
         raise StoreError("the database of the fleet holds nothing yet: run `patina fleet publish`")
-    version, *model = _one(connection, "SELECT version, model, model_digest, model_settings, dims FROM patina.store")
+    # As a whole: another version may have other columns.
+    (row,) = _one(connection, "SELECT to_jsonb(store) FROM patina.store")
+    version = int(row["version"])
     if version != STORE_VERSION:
         older = "an older" if version < STORE_VERSION else "a newer"
         raise StoreError(
             f"the database of the fleet was made by {older} Patina (tables of version {version}, expected "
             f"{STORE_VERSION}): use that Patina, or drop the schema `patina` there and publish everything again"
         )
-    return SharedModel(*model)
+    return SharedModel(row["model"], row["model_digest"], row["model_settings"], row["dims"])
 
 
 def made_for(connection: "psycopg.Connection[Any]", model: SharedModel) -> None:

@@ -33,7 +33,7 @@ LIKE, RECENT = 5, 10
 PASSAGE_CHARACTERS, MOST_PASSAGE_CHARACTERS = 3_000, 40_000
 # What stands around a passage of the usual length.
 PASSAGE_OVERHEAD = 1_000
-NOTHING_MATCHES = "nothing matches well: these are the nearest there are"
+NOTHING_MATCHES = "nothing matches the words of the question well: these are the nearest in meaning"
 
 
 class CurrentAnswers:

@@ -68,7 +68,7 @@ async function show() {
       item.querySelector(".head").prepend(projectLink(hit.project), " ");
       return item;
     })));
-    const weak = answer.doubtful && answer.hits.length ? " Nothing matches well: this is the nearest there is." : "";
+    const weak = answer.doubtful && answer.hits.length ? " Nothing matches the words of the question well: this is the nearest in meaning." : "";
     said.textContent = answer.hits.length ? `${counted(answer.hits.length, "result")}.${weak}` : "Nothing matches.";
   } catch (error) {
     if (error.name === "AbortError") return;

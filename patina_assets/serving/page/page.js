@@ -107,7 +107,7 @@ async function fillList(project) {
       const answer = await ask("search", { q: state.q, kind: state.kind, ...filters, project, limit: 20, characters: 300 }, signal);
       const notes = [...answer.notes.map(note => element("p", { class: "note" }, note)), leftOut(answer)];
       results.replaceChildren(...fragment(groupsOf(answer.hits, to), notes));
-      const weak = answer.doubtful && answer.hits.length ? " Nothing matches well: this is the nearest there is." : "";
+      const weak = answer.doubtful && answer.hits.length ? " Nothing matches the words of the question well: this is the nearest in meaning." : "";
       say(answer.hits.length ? `${counted(answer.hits.length, "result")}.${weak}` : "Nothing matches.");
       if (state.view === "map") await showMapOf(project, answer.hits, signal);
     }

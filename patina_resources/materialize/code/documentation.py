@@ -62,6 +62,18 @@ class Surroundings:
         text = _docstring(self._source, node) if self._source.language.docstrings else ""
         return (text or self._leading_comment(node))[:MAXIMUM_DOC].rstrip()
 
+    def marks(self, node: Node) -> Iterator[str]:
+        """Yield what is said to the compiler right before a definition, the nearest first: `#[test]`."""
+        content, start = self._source.content, node.start_byte
+        _, asides, ends = self._found
+        place = bisect_right(ends, start)
+        for aside in reversed(asides[max(0, place - MOST_ASIDES) : place]):
+            if start - aside.end_byte > MOST_BLANK_BYTES or content[aside.end_byte : start].strip():
+                return
+            if aside.type in self._source.language.asides:
+                yield self._source.text(aside)
+            start = aside.start_byte
+
     def _leading_comment(self, node: Node) -> str:
         """Return the comment before a node, else before the nearest of its holders that has one."""
         at: Node | None = node

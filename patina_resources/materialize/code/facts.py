@@ -1,8 +1,9 @@
 """One source file -> what it defines, calls and imports, as facts with the eventlog's payload keys.
 
 A function or type has `start_line`, `end_line` (from 1, both included), `doc` (its docstring or leading comment) and
-`digest` (SHA-256, hex, of its text in the file). What a class, struct, enum, trait or interface is called is told by an
-event of that name, as every Patina tool has it, and once more by `code.type`, which all kinds of types share.
+`digest` (SHA-256, hex, of its text in the file); and `is_test` where the file says that it is a test. What a class,
+struct, enum, trait or interface is called is told by an event of that name, as every Patina tool has it, and once more
+by `code.type`, which all kinds of types share.
 
 A function, method or type is qualified by the classes, inline modules and functions around it: `Trainer.fit`. This
 qualified name is the caller of a call, and ends the source_id of a function and of a `code.type`; `name` is the plain
@@ -11,7 +12,7 @@ one. Code outside of every function calls as `<module>`, or as the class or cons
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tree_sitter import Node
@@ -22,7 +23,7 @@ from patina_resources.materialize.code.languages.language import MAXIMUM_PATH, L
 from patina_resources.materialize.code.languages.languages import relevant_kinds, relevant_nodes
 from patina_resources.materialize.code.names import C_DECLARATIONS, definition_names
 from patina_resources.materialize.code.parsing import parse
-from patina_resources.materialize.code.signatures import is_public, signature
+from patina_resources.materialize.code.signatures import is_public, is_test, says_test, signature
 from patina_resources.materialize.code.source import SourceFile
 from patina_resources.materialize.report import TYPES_OF_FACTS
 
@@ -88,6 +89,7 @@ class _Scope:
         caller: The path of the function, type or constant that calls what is called here; () for none.
         kind: `function`, `type` or `other`: of a namespace, say.
         in_function: Whether it is a function, or in one.
+        is_test: Whether it is compiled for tests only.
     """
 
     path: tuple[str, ...]
@@ -95,6 +97,7 @@ class _Scope:
     caller: tuple[str, ...]
     kind: str
     in_function: bool
+    is_test: bool = False
 
 
 TOP = _Scope((), 0, (), "other", in_function=False)
@@ -102,17 +105,19 @@ TOP = _Scope((), 0, (), "other", in_function=False)
 
 def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) -> Iterator[Fact]:
     language = source.language
-    scopes: list[_Scope] = []
+    scopes = [TOP]
     callees = callee_texts(source, [node for node in nodes if node.type in language.calls])
     end_of_attribute = 0
     for node in nodes:
+        while len(scopes) > 1 and scopes[-1].end <= node.start_byte:
+            scopes.pop()
+        scope = scopes[-1]
         if node.type in language.attributes:
             end_of_attribute = node.end_byte
+            if says_test(source, source.text(node)):
+                scopes[-1] = replace(scope, is_test=True)
         if node.start_byte < end_of_attribute:
             continue
-        while scopes and scopes[-1].end <= node.start_byte:
-            scopes.pop()
-        scope = scopes[-1] if scopes else TOP
         kind = node.type
         if kind in language.calls:
             yield from _calls(source, node, scope, callees[node.id])
@@ -124,7 +129,10 @@ def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) ->
         if not names:
             continue
         path = (*scope.path, *names)
-        about = {**_place(source, node, len(scopes)), "doc": surroundings.doc(node)} if defines != "other" else {}
+        tests = scope.is_test or is_test(source, node, surroundings.marks(node))
+        about: dict[str, Any] = {"is_test": True} if tests else {}
+        if defines != "other":
+            about |= {**_place(source, node, len(scopes) - 1), "doc": surroundings.doc(node)}
         if defines == "function":
             yield _function(source, node, path, about, surroundings.holder(node))
         elif defines == "type":
@@ -133,7 +141,7 @@ def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) ->
             path = path[-MAXIMUM_DEPTH:]
             caller = scope.caller if defines == "other" else path
             in_function = scope.in_function or defines == "function"
-            scopes.append(_Scope(path, node.end_byte, caller, defines, in_function))
+            scopes.append(_Scope(path, node.end_byte, caller, defines, in_function, tests))
 
 
 def _defines(source: SourceFile, node: Node, scope: _Scope, surroundings: Surroundings) -> str:
@@ -163,7 +171,11 @@ def _is_lambda_call(source: SourceFile, node: Node) -> bool:
     names = source.language.lambda_calls
     if not names or node.type != "call" or node.child_by_field_name("block") is None:
         return False
-    return node.child_by_field_name("receiver") is None and source.text(node.child_by_field_name("method")) in names
+    receiver, method = (
+        source.text(node.child_by_field_name("receiver")),
+        source.text(node.child_by_field_name("method")),
+    )
+    return (f"{receiver}.{method}" if receiver else method) in names
 
 
 def _type_call(source: SourceFile, node: Node) -> str:

@@ -143,7 +143,7 @@ def _holder_names(source: SourceFile, holder: Node, node: Node) -> Sequence[str]
             return (_key(source, key),) if key is not None else ()
         case "val_definition" | "var_definition":
             return (source.text(holder.child_by_field_name("pattern")),)
-        case "const_item" | "static_item" | "named_expression":
+        case "const_item" | "static_item" | "named_expression" | "property_declaration":
             return (source.text(holder.child_by_field_name("name")),)
         case "field_declaration":
             return (source.text(holder.child_by_field_name("declarator")),)

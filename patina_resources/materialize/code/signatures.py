@@ -1,17 +1,19 @@
-"""What a function's head says: parameters, return type, and whether it is public, async or unsafe."""
+"""What a definition's head says: parameters, return type, and whether it is public, async, unsafe or a test."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tree_sitter import Node
 
 from patina_resources.materialize.code.languages.language import FunctionHead, Patterns
-from patina_resources.materialize.code.source import SourceFile
+from patina_resources.materialize.code.source import MAXIMUM_TEXT, SourceFile
 
 MUTABLE_REFERENCE = re.compile(r"&\s*('\w+\s+)?mut\b")
 SELF = re.compile(r"\bself\b")
 WORD = re.compile(r"@?\w+")
+# White space that does not stand between two words.
+SPACE = re.compile(r" (?!\w)|(?<!\w) ")
 
 
 def signature(source: SourceFile, node: Node, name: str, head: FunctionHead) -> dict[str, Any]:
@@ -46,6 +48,33 @@ def modifiers(source: SourceFile, node: Node) -> frozenset[str]:
 def is_public(source: SourceFile, node: Node, name: str) -> bool:
     """Return whether the language's own rule makes a definition visible outside of its file or class."""
     return source.language.is_visible(name, modifiers(source, node))
+
+
+def is_test(source: SourceFile, node: Node, marks: Iterable[str]) -> bool:
+    """Return whether a definition is a test, holds tests as a class does, or is compiled for tests only.
+
+    Args:
+        source: The file.
+        node: A function, a type, or what else has a name that qualifies what is in it.
+        marks: What is said to the compiler right before it.
+    """
+    if source.language.tests is None:
+        return node.start_byte in source.heads and source.heads[node.start_byte].is_test
+    body = node.child_by_field_name("body") if node.type in source.language.types else None
+    heads = (_before_name(source, part) for part in (node, *(body.named_children if body is not None else ())))
+    return any(says_test(source, text) for texts in (heads, marks) for text in texts)
+
+
+def says_test(source: SourceFile, text: str) -> bool:
+    """Return whether what is said to the compiler is said of tests: `#[test]`, `#![cfg(test)]`, `@Test`."""
+    tests = source.language.tests
+    return tests is not None and tests.search(SPACE.sub("", " ".join(text.split()))) is not None
+
+
+def _before_name(source: SourceFile, node: Node) -> str:
+    name = node.child_by_field_name("name")
+    end = min(name.start_byte, node.start_byte + MAXIMUM_TEXT) if name is not None else node.start_byte
+    return source.content[node.start_byte : end].decode("utf-8", "replace")
 
 
 def _parameters(source: SourceFile, nodes: Sequence[Node]) -> list[str]:

@@ -185,12 +185,16 @@ def git_failure(folder: Path, command: str, stderr: bytes) -> PatinaError:
             f"{folder}: this is a partial clone, which lacks contents that the line counts need: run "
             "`git fetch --refetch --no-filter` there"
         )
+    return GitFailedError(
+        f"{folder}: `git {command}` failed ({said_by_git(stderr)}): check the repository with `git fsck`"
+    )
+
+
+def said_by_git(stderr: bytes) -> str:
+    """Return what a git command printed about its failure, on one line."""
     # Eight lines of advice about the empty file of grafts would leave no room for what is wrong.
     said = (line for line in stderr.decode("utf-8", "replace").split("\n") if not line.startswith("hint:"))
-    reason = "; ".join(said).strip("; ")[:500]
-    return GitFailedError(
-        f"{folder}: `git {command}` failed ({reason or 'no message'}): check the repository with `git fsck`"
-    )
+    return "; ".join(said).strip("; ")[:500] or "no message"
 
 
 @contextmanager

@@ -1,10 +1,18 @@
-"""HEAD without git: a process takes longer to start than a search may be held up for a hint."""
+"""HEAD without git: a process takes longer to start than a search may be held up for a hint.
 
+And what is wrong with a `.git` that git takes for no repository: git says no more than that.
+"""
+
+import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from patina_resources.errors import shown_path
+
 MOST_BYTES = 4096
 MOST_PACKED_BYTES = 1 << 20
+MOST_LOG_BYTES = 1 << 22
 
 
 def head_of(root: Path) -> str | None:
@@ -31,6 +39,80 @@ def commit_of(folder: Path, reference: str) -> str | None:
     return None
 
 
+def branch_of(folder: Path) -> str:
+    """Return the branch that HEAD of a git folder names, such as `refs/heads/main`; "" where it names none."""
+    with suppress(OSError, ValueError):
+        text = _small(folder / "HEAD", MOST_BYTES)
+        return text.removeprefix("ref: ") if text.startswith("ref: ") else ""
+    return ""
+
+
+def last_of_log(folder: Path) -> str | None:
+    """Return the commit that HEAD of a git folder was at last, as git wrote it down; None where it did not."""
+    with suppress(OSError, ValueError):
+        *_, last = _small(folder / "logs" / "HEAD", MOST_LOG_BYTES).splitlines()
+        _, sha, *_ = last.split(" ")
+        return sha if _is_sha(sha) and set(sha) != {"0"} else None
+    return None
+
+
+def fault_of(folder: Path) -> str | None:
+    """Return in words what is wrong with the `.git` of a folder, and what to do, where git does not read it.
+
+    None where there is no `.git`, or where it holds nothing of a repository.
+    """
+    place = next((above / ".git" for above in (folder, *folder.parents) if os.path.lexists(above / ".git")), None)
+    if place is None:
+        return None
+    if not place.is_dir():
+        return _fault_of_link(place)
+    missing = [name for name in ("objects", "refs") if not (place / name).is_dir()]
+    if len(missing) == 2 and not os.path.lexists(place / "HEAD"):
+        return None
+    if missing:
+        return f"{place}: has no folder {missing[0]}, so git does not read it: clone the repository again"
+    try:
+        text = _small(place / "HEAD", MOST_BYTES)
+    except FileNotFoundError:
+        said = "is missing, or no plain file"
+    except OSError as error:
+        return f"{place}/HEAD: cannot be read ({error.strerror}), so git reads nothing here: give yourself permission"
+    except ValueError:
+        said = "names neither a branch nor a commit"
+    else:
+        if text.startswith("ref: refs/") or _is_sha(text):
+            return None
+        said = "names neither a branch nor a commit"
+    branch = next(iter(sorted(_branches(place), key=lambda name: (name not in ("main", "master"), name))), "main")
+    return (
+        f"{place}/HEAD: {said}, so git does not read this repository: write into it the line "
+        f"{shown_path(f'ref: refs/heads/{branch}')}, or the branch that you work on"
+    )
+
+
+def _fault_of_link(place: Path) -> str:
+    """Return what is wrong with a `.git` that is a file: that of a linked worktree or of a submodule."""
+    with suppress(OSError, ValueError):
+        text = _small(place, MOST_BYTES)
+        if text.startswith("gitdir: "):
+            named = shown_path(text.removeprefix("gitdir: "))
+            return (
+                f"{place}: names {named} as the git folder, where git finds none: if the repository was moved, run "
+                "`git worktree repair` in it, else clone it again"
+            )
+    return f"{place}: is neither a git folder nor a file that names one: move it away, or clone the repository again"
+
+
+def _branches(folder: Path) -> Iterator[str]:
+    with suppress(OSError, ValueError):
+        heads = folder / "refs" / "heads"
+        yield from (str(path.relative_to(heads)) for path in heads.rglob("*") if path.is_file())
+        for line in _small(folder / "packed-refs", MOST_PACKED_BYTES).split("\n"):
+            name = line.partition(" ")[2]
+            if name.startswith("refs/heads/"):
+                yield name.removeprefix("refs/heads/")
+
+
 def _small(path: Path, most: int) -> str:
     """Return the text of a small plain file.
 
@@ -44,7 +126,7 @@ def _small(path: Path, most: int) -> str:
         content = file.read(most + 1)
     if len(content) > most:
         raise ValueError("too large")
-    return content.decode("ascii").strip()
+    return content.decode("utf-8").strip()
 
 
 def _is_sha(text: str) -> bool:

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from patina_resources.errors import PatinaError
-from patina_resources.materialize.git.command import BARE_ANYWHERE, GitFailedError, git_failure, run_git, stream_git
+from patina_resources.errors import PatinaError, shown_path
+from patina_resources.materialize.git.command import (
+    BARE_ANYWHERE,
+    GitFailedError,
+    git_failure,
+    run_git,
+    said_by_git,
+    stream_git,
+)
+from patina_resources.materialize.git.head import branch_of, fault_of, last_of_log
 from patina_resources.materialize.git.times import commit_time
 
 # A name, and steps to parents: nothing that searches messages or dates.
@@ -126,24 +134,55 @@ class Repository:
         return done.stdout
 
     def head(self) -> str | None:
-        """Return the sha of HEAD, or None where there are no commits yet.
+        """Return the sha of HEAD, or None where its branch has no commits yet.
 
         Raises:
-            PatinaError: HEAD names a commit that is lost or damaged.
+            PatinaError: HEAD names a commit or a branch that is lost or damaged, or git cannot read any branch.
         """
         head = self._verified("HEAD^{commit}")
-        if head is None and (named := self._verified("HEAD")):
+        if head is None:
+            self._refuse_damaged_head()
+        return head
+
+    def _refuse_damaged_head(self) -> None:
+        if named := self._verified("HEAD"):
             raise GitFailedError(
                 f"{self.git_dir}: HEAD is commit {named[:10]}, which git cannot read: "
                 "check the repository with `git fsck`"
             )
-        return head
+        listed = run_git([*self._on_objects(), "for-each-ref", "--count=1"], self.git_dir, self._no_worktree())
+        if listed.returncode:
+            raise git_failure(self.git_dir, "for-each-ref", listed.stderr)
+        last = last_of_log(self.git_dir)
+        is_known = last is not None and self._verified(f"{last}^{{commit}}") is not None
+        symbolic = run_git([*self._on_objects(), "symbolic-ref", "-q", "HEAD"], self.git_dir, self._no_worktree())
+        is_damaged = symbolic.returncode != 0
+        if is_damaged or (is_known and not listed.stdout):
+            branch = shown_path(branch_of(self.git_dir))
+            removed = f"remove the file {branch} in the git folder, and " if is_damaged else ""
+            raise GitFailedError(
+                f"{self.git_dir}: HEAD is the branch {branch}, which {'git cannot read' if is_damaged else 'is lost'}: "
+                + (f"{removed}run `git update-ref HEAD {last}`" if is_known else "clone the repository again")
+            )
+
+    def elsewhere(self) -> list[str]:
+        """Return the first branches and tags that have commits, for when HEAD has none."""
+        kinds = ("refs/heads", "refs/remotes", "refs/tags")
+        return self.output("for-each-ref", "--count=3", "--format=%(refname:short)", *kinds).decode().split()
+
+    def why_no_commit(self) -> str:
+        """Return in words why HEAD is no commit, where `head` returns None, and the way on if there are commits."""
+        names = ", ".join(map(shown_path, self.elsewhere()))
+        if not names:
+            return "there are no commits yet"
+        branch = shown_path(branch_of(self.git_dir).removeprefix("refs/heads/"))
+        return f"HEAD is the branch {branch}, which has no commits yet: make one, or go to another branch ({names})"
 
     def checked_out(self) -> tuple[Path, str] | str:
         """Return the top of the checked-out files and the sha of HEAD, or in words why there are none."""
         head = self.head()
         if head is None:
-            return "there are no commits yet"
+            return self.why_no_commit()
         return "a bare repository has no files" if self.worktree is None else (self.worktree, head)
 
     def commit_named(self, revision: str) -> str | None:
@@ -265,6 +304,6 @@ def _not_found(folder: Path, stderr: bytes) -> str:
         )
     if b"safe.bareRepository" in stderr:
         return _embedded(folder)
-    if b"not a git repository" in stderr:
-        return f"{folder}: is not in a git repository: run `git init` there, or name another folder"
-    return str(git_failure(folder, "rev-parse", stderr))
+    if b"not a git repository" in stderr or b"invalid gitfile" in stderr:
+        return fault_of(folder) or f"{folder}: is not in a git repository: run `git init` there, or name another folder"
+    return f"{folder}: git does not read this repository ({said_by_git(stderr)}): mend what it names, or update git"

@@ -43,7 +43,7 @@ def scrape_git(repository: Repository, writer: EventlogWriter, *, full: bool, pr
     """
     head, edge = repository.head(), repository.shallow_edge()
     if head is None:
-        return ScraperReport("git", skipped=("git: there are no commits yet",))
+        return ScraperReport("git", skipped=(f"git: {repository.why_no_commit()}",))
     last, last_edge = writer.state(HEAD_KEY), frozenset((writer.state(EDGE_KEY) or "").split())
     if (last, last_edge) == (head, edge) and not full:
         known = writer.live_counts("git").get(COMMIT, 0)

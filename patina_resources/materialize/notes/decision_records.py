@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from patina_resources.materialize.docs.markdown import CODE, HEADING, HTML, RULE, Block, Markdown, is_comment
-from patina_resources.materialize.notes.session_notes import CONTEXT, DECISION, OBSERVATION, Note
+from patina_resources.materialize.notes.session_notes import CONTEXT, DECISION, NOTHING, OBSERVATION, Note
 
 # Deeper headings are text of the section.
 SECTION_LEVELS = (1, 2, 3)
@@ -17,6 +17,7 @@ KINDS = (
 )
 # A section `Status`, or a heading that says it itself: `Status: rejected`.
 STATUS = re.compile(r"status(?:[ \t]*+:[ \t]*+(\S.*+))?+$", re.IGNORECASE)
+SUPERSEDED = re.compile(r"(?:superseded|superceded|replaced)[ \t]++by(?:[ \t]*+:?[ \t]*+(\S.*+))?+$", re.IGNORECASE)
 LONGEST_STATUS = 1_000
 # Why a record ranks below others, by the word that its status has for it; "Superceded" is how adr-tools spell it.
 STATES = {
@@ -35,7 +36,7 @@ TEMPLATE_NAME_WORDS = frozenset({
 CODE_SPAN = re.compile(r"`[^`\n]*`")
 # `{short title}`, with one more pair inside at most; in a title also `[short title]`, which is no link.
 PLACEHOLDER = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
-TITLE_PLACEHOLDER = re.compile(r"(?:\d+[.:)]?\s*)?(?:\{[^{}]*\}|\[[^][]*\]|<[^<>]*>)")
+TITLE_PLACEHOLDER = re.compile(r"NUMBER\. TITLE|(?:\d+[.:)]?\s*)?(?:\{[^{}]*\}|\[[^][]*\]|<[^<>]*>)")
 # What the MADR form itself says around the placeholders.
 FORM_WORDS = re.compile(r"\b(chosen option|because|we will|we)\b", re.IGNORECASE)
 WORD = re.compile(r"\w+")
@@ -49,10 +50,12 @@ class DecisionRecord:
     Attributes:
         notes: Its decision (with its title), context and consequences.
         status: What the section `Status` says, or None.
+        superseded_by: What the section `Superseded by` says, or None.
     """
 
     notes: list[Note]
     status: str | None
+    superseded_by: str | None
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,24 @@ def read_decision_record(body: Markdown, title: str) -> DecisionRecord:
     """Return what a record says; no notes for a file that is no record."""
     sections = list(_sections(body))
     notes = list(_notes(sections, title))
-    found = ((STATUS.match(section.heading.text.rstrip()), section.text) for section in sections)
-    status = next((heading[1] or text for heading, text in found if heading), None)
     return DecisionRecord(
-        notes if any(note.kind == DECISION for note in notes) else [], (status or "")[:LONGEST_STATUS] or None
+        notes if any(note.kind == DECISION for note in notes) else [],
+        _said(sections, STATUS),
+        _said(sections, SUPERSEDED),
     )
+
+
+def _said(sections: list[_RecordSection], heading: re.Pattern[str]) -> str | None:
+    """Return what the first section with such a heading says, in the heading or below it."""
+    found = ((heading.match(section.heading.text.rstrip()), section.text) for section in sections)
+    return next((head[1] or text for head, text in found if head), "")[:LONGEST_STATUS] or None
+
+
+def whole_status(status: str | None, superseded_by: str | None) -> str | None:
+    """Return the status of a record with what takes its place, if the status does not say so itself."""
+    if superseded_by is None or NOTHING.fullmatch(superseded_by) or (status and record_state(status) == "superseded"):
+        return status
+    return (f"{status}, " if status else "") + f"superseded by {superseded_by}"
 
 
 def record_state(status: str) -> str | None:

@@ -14,6 +14,7 @@ from patina_resources.materialize.notes.decision_records import (
     is_template,
     read_decision_record,
     record_state,
+    whole_status,
 )
 from patina_resources.materialize.notes.session_header import Header, read_header, session_time
 from patina_resources.materialize.notes.session_notes import GOAL, Note, read_notes
@@ -67,7 +68,8 @@ def read_note_file(file: str, content: bytes, *, is_record: bool) -> FileNotes:
     record = read_decision_record(header.body, header.title)
     if problem := _no_record(name, header, record):
         return FileNotes(file, digest, header, [], time, problem=problem, is_read=False)
-    return FileNotes(file, digest, header, record.notes, time, header.status or record.status, header.problem)
+    status = whole_status(header.status or record.status, header.superseded_by or record.superseded_by)
+    return FileNotes(file, digest, header, record.notes, time, status, header.problem)
 
 
 def _no_record(name: str, header: Header, record: DecisionRecord) -> str:

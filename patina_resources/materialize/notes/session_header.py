@@ -21,6 +21,9 @@ SESSION_TITLE = "Session: "
 PLAIN_FIELD = r"^(?:[*-]?[ \t]*\**(?:{0})\**:\**|\|[ \t]*\**(?:{0})\**:?\**[ \t]*\|)[ \t]*(\S.*)$"
 PLAIN_DATE = re.compile(PLAIN_FIELD.format("Date|Initialized on"), re.MULTILINE | re.IGNORECASE)
 PLAIN_STATUS = re.compile(PLAIN_FIELD.format("Status"), re.MULTILINE | re.IGNORECASE)
+PLAIN_SUPERSEDED = re.compile(PLAIN_FIELD.format("(?:Superseded|Superceded|Replaced) by"), re.MULTILINE | re.IGNORECASE)
+SUPERSEDED_KEYS = frozenset({"supersededby", "supercededby", "replacedby"})
+NOT_LETTERS = re.compile(r"[\W_]++")
 # How people write a day beside 2020-02-03, where it cannot be taken for another one.
 OTHER_DATES = ("%Y/%m/%d", "%Y.%m.%d", "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%d.%m.%Y")
 WORK_TYPE = re.compile(r"Work Type:\s*([\w-]+)")
@@ -41,6 +44,7 @@ class Header:
         files_changed: How many files the session changed, 0 where it is not said.
         commits_made: How many commits the session made, 0 where it is not said.
         status: The status of a decision record in the front matter or a line of its own; None where it is not said.
+        superseded_by: What takes the place of a decision record, said in the same places; None where nothing does.
         body: What follows the front matter.
         first_line: The number of the body's first line in the file, from 1.
         problem: What is wrong with the front matter, or "".
@@ -54,6 +58,7 @@ class Header:
     files_changed: int
     commits_made: int
     status: str | None
+    superseded_by: str | None
     body: Markdown
     first_line: int
     problem: str = ""
@@ -80,10 +85,17 @@ def read_header(text: str, name: str) -> Header:
         files_changed=_count(prose, "Files Changed"),
         commits_made=_count(prose, "Commits"),
         status=_text(values.get("status")) or _value(PLAIN_STATUS.search(prose)),
+        superseded_by=_superseded_by(values) or _value(PLAIN_SUPERSEDED.search(prose)),
         body=body,
         first_line=1 + text.count("\n", 0, begun),
         problem=problem or body.left_out,
     )  # fmt: skip
+
+
+def _superseded_by(values: Mapping[str, Any]) -> str | None:
+    named = (value for key, value in values.items() if NOT_LETTERS.sub("", str(key)).lower() in SUPERSEDED_KEYS)
+    texts = (value if isinstance(value, list) else [value] for value in named)
+    return ", ".join(text for found in texts for value in found if (text := _text(value))) or None
 
 
 def _title(body: Markdown) -> str:

@@ -46,7 +46,7 @@ SECTIONS = tuple(
     )
 )
 # Possessive (`*+`): what surrounds the word is never given back, or a search over `____x` would take its square.
-NOTHING = re.compile(r"[\W_]*+(?:none|nothing|n/a|tbd|todo)?+[\W_]*+", re.IGNORECASE)
+NOTHING = re.compile(r"[\W_]*+(?:none|null|nothing|n/a|tbd|todo)?+[\W_]*+", re.IGNORECASE)
 # What the tools that write these files put there by themselves.
 BOILERPLATE = re.compile(
     r"Session initialized with goal:|Working on branch:|Tagged as:|(Session (Start|End|Started|Ended)|Update|Note):?$"

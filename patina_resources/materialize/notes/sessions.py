@@ -26,7 +26,7 @@ from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import ScraperReport, TellProgress
 
 # Goes up when the same file gives other notes, so that every file is read again.
-NOTES_VERSION = 7
+NOTES_VERSION = 8
 SCRAPER = "sessions"
 KIND = "session"
 SESSION_GLOBS = ("layer/sessions/*.md",)

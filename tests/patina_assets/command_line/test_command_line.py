@@ -68,8 +68,24 @@ def test_the_help_groups_the_commands() -> None:
     assert "doctor" in out[places[3] : places[4]]
 
 
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["help"], ["--help"]),
+        (["-h"], ["--help"]),
+        (["help", "scry"], ["scry", "--help"]),
+        (["scry", "-h"], ["scry", "--help"]),
+        (["help", "model", "add"], ["model", "add", "--help"]),
+        (["model", "help"], ["model", "--help"]),
+    ],
+)
+def test_help_is_asked_for_as_in_other_programs(words: list[str], asked: list[str]) -> None:
+    ran = patina(*words)
+    assert (ran.code, ran.out, ran.err) == (0, patina(*asked).out, "")
+
+
 def test_version_and_debug_stand_anywhere(project: Project) -> None:
-    for words in (["--version"], ["scry", "--version"], ["scry", "x", "--version"], ["model", "list", "--version"]):
+    for words in (["--version"], ["-V"], ["version"], ["scry", "--version"], ["scry", "x", "-V"], ["model", "version"]):
         ran = patina(*words)
         assert ran.code == 0
         assert ran.out.startswith("patina ")
@@ -82,6 +98,7 @@ def test_version_and_debug_stand_anywhere(project: Project) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["help", "oxidise"], "no such command 'oxidise' (did you mean 'oxidize'?)"),
         (["oxidise"], "no such command 'oxidise' (did you mean 'oxidize'?)"),
         (["x" * 5000], "no such command"),
         ([""], "no such command ''"),

@@ -188,6 +188,32 @@ def test_a_repository_without_commits_is_told_what_to_do(tmp_path: Path, monkeyp
     assert sorted(path.name for path in folder.path.iterdir()) == [".git", "a.py"]
 
 
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (
+            "ref: refs/heads/gone\n",
+            ": HEAD is the branch 'gone', which has no commits yet: make one, or go to another ",
+        ),
+        ("", "/.git/HEAD: names neither a branch nor a commit, so git does not read this repository: write into it "),
+    ],
+)
+def test_a_broken_head_is_told_by_init_and_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: str, said: str
+) -> None:
+    folder = GitFolder(tmp_path / "project")
+    folder.commit("one")
+    monkeypatch.chdir(folder.path)
+    folder.write(".git/HEAD", head)
+    ran = patina("init")
+    assert (ran.code, ran.out, ran.err.startswith(f"patina: {folder.path}{said}")) == (2, "", True), ran.err
+    assert [path.name for path in folder.path.iterdir()] == [".git"]
+    (folder.path / ".patina").mkdir()
+    if not head:
+        findings = json.loads(patina("doctor", "--json").out)["findings"]
+        assert any(said in finding["what"] for finding in findings), findings
+
+
 def test_a_history_that_git_cannot_walk_is_a_failure_beside_what_is_read(tmp_path: Path) -> None:
     folder = GitFolder(tmp_path / "project")
     folder.write("a.py", "def f(): pass\n")

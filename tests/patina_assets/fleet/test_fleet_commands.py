@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,18 @@ def test_init_writes_a_file_that_can_be_read(tmp_path: Path) -> None:
     # What is commented out is right, too.
     text = file.read_text().replace("# [[", "[[").replace("# url", "url").replace("# path", "path")
     text = text.replace("# file", "file").replace("# match", "match").replace("# transport", "transport")
-    for name in ("folder", "workers", "fetches", "fetch_seconds", "share", "groups", "name", "recipe", "priority"):
+    for name in (
+        "folder",
+        "workers",
+        "fetches",
+        "fetch_seconds",
+        "share",
+        "groups",
+        "name",
+        "recipe",
+        "priority",
+        "borrows",
+    ):
         text = text.replace(f"# {name} = ", f"{name} = ")
     (tmp_path / "new" / "repositories.json").write_text("[]")
     file.write_text(text.replace("/srv/", f"{tmp_path}/"))
@@ -142,15 +154,19 @@ def run_fleet_process(**environment: str) -> "subprocess.Popen[bytes]":
     )
 
 
+# What is there once a history is read, and once a repository is built.
+BEGUN = ("projects/*/.patina/data/patina.db", "projects/*/.patina/data/embeddings/*/base.manifest.json")
+
+
 @pytest.mark.usefixtures("fleet")
 def test_after_kill_9_the_same_command_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> None:
-    for delay in (0.3, 1.0, 2.0, 3.0):
+    for pattern in BEGUN:
         process = run_fleet_process()
-        try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        while process.poll() is None and not list((tmp_path / "kept").glob(pattern)):
+            time.sleep(0.01)
+        assert process.poll() is None, f"it ended before there was {pattern}"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     assert patina("fleet", "run").code == 0
     assert states() == dict.fromkeys(SUBJECTS, "fresh")
     compare_with_one_run(tmp_path / "kept")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ from dagster._core.launcher import ResumeRunContext, WorkerStatus
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from fleets import SUBJECTS, compare_with_one_run, make_fleet
 from loopback import Services, missing, wait_until
+from scratch_place import PLACE
 from small_project import patina
 
 REASON = missing()
@@ -32,17 +34,28 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 # Of a busy machine: it is waited for a condition, never for a time.
 LONG = 300.0
 LOOK_SECONDS = 1.0
-# What is shipped, and what holds here: a run is given up sooner whose worker was killed before it began.
-SOONER = {"start_timeout_seconds": (300, 60), "poll_interval_seconds": (15, 5)}
-# The definitions as they are shipped, but for the sensor, which looks sooner.
-QUICK = "from patina_assets.fleet.definitions import fleet_definitions\n\ndefs = fleet_definitions(tick_seconds=5)\n"
+# What is shipped, and what holds here: a run is given up sooner whose worker was killed.
+SOONER = {
+    "start_timeout_seconds: 300": "start_timeout_seconds: 60",
+    "poll_interval_seconds: 15": "poll_interval_seconds: 1",
+    "module: patina_assets.fleet.queueing": "module: quick_fleet",
+}
+# The definitions and the launcher as they are shipped, but for how often sensor and launcher look.
+QUICK = """
+from patina_assets.fleet import queueing
+from patina_assets.fleet.definitions import fleet_definitions
+from patina_assets.fleet.queueing import FleetRunLauncher
+
+queueing.LOOK_SECONDS = 2.0
+defs = fleet_definitions(tick_seconds=1)
+"""
 
 
-@pytest.fixture
-def services() -> Iterator[Services]:
-    folder = Path(tempfile.mkdtemp(prefix="patina-services-"))  # Postgres cannot enter pytest's own folder
+@contextmanager
+def servers(home: str) -> Iterator[Services]:
+    """Yield the servers of a fleet, of which none is started, and end those that were."""
+    folder = Path(tempfile.mkdtemp(prefix="patina-services-", dir=PLACE))  # Postgres cannot enter pytest's own folder
     folder.chmod(0o755)
-    home = os.environ["PATINA_HOME"]
     # Dagster takes the first place away, where a script would be.
     modules = os.pathsep.join([*sys.path, str(folder)])
     given = {"PATINA_FLEET": str(folder / "fleet.toml"), "PATINA_HOME": home, "PYTHONPATH": modules}
@@ -50,9 +63,9 @@ def services() -> Iterator[Services]:
     (folder / "quick_fleet.py").write_text(QUICK)
     settings = folder / "dagster_home" / "dagster.yaml"
     told = settings.read_text()
-    for name, (shipped, here) in SOONER.items():
-        assert f"{name}: {shipped}\n" in told
-        told = told.replace(f"{name}: {shipped}\n", f"{name}: {here}\n")
+    for shipped, here in SOONER.items():
+        assert told.count(f"{shipped}\n") == 1
+        told = told.replace(f"{shipped}\n", f"{here}\n")
     settings.write_text(told)
     try:
         yield started
@@ -62,14 +75,32 @@ def services() -> Iterator[Services]:
 
 
 @pytest.fixture
-def launcher(services: Services) -> Iterator["FleetRunLauncher"]:
-    """Return the launcher of the instance, on Redis and with no worker."""
-    services.start_redis()
-    broker = services.environment["PATINA_FLEET_BROKER"]
-    made = FleetRunLauncher(default_queue="dagster", broker=broker, backend=broker)
-    with dg.DagsterInstance.local_temp(str(services.folder)) as instance:
-        made.register_instance(instance)
+def services() -> Iterator[Services]:
+    with servers(os.environ["PATINA_HOME"]) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Services]:
+    """Return servers of which Redis runs; nobody works there."""
+    with servers(os.environ["PATINA_HOME"]) as started:
+        started.start_redis()
+        yield started
+
+
+@pytest.fixture(scope="module")
+def instance(broker: Services) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(broker.folder)) as made:
         yield made
+
+
+@pytest.fixture
+def launcher(broker: Services, instance: dg.DagsterInstance) -> "FleetRunLauncher":
+    """Return a launcher of the instance, on Redis and with no worker."""
+    address = broker.environment["PATINA_FLEET_BROKER"]
+    made = FleetRunLauncher(default_queue="dagster", broker=address, backend=address)
+    made.register_instance(instance)
+    return made
 
 
 def started_run(launcher: "FleetRunLauncher", task: str) -> dg.DagsterRun:
@@ -119,6 +150,7 @@ def test_one_look_at_the_workers_is_one_miss_however_often_it_is_asked_for(
     launcher: "FleetRunLauncher", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = started_run(launcher, "busy")
+    look_each_time(monkeypatch)
     monkeypatch.setattr(queueing, "LOOK_SECONDS", 3600.0)
     checks = [launcher.check_run_worker_health(run) for _ in range(2 * MOST_MISSES)]
     assert {check.status for check in checks} == {WorkerStatus.RUNNING}
@@ -128,10 +160,17 @@ def test_one_look_at_the_workers_is_one_miss_however_often_it_is_asked_for(
     assert looks == [*[WorkerStatus.RUNNING] * (MOST_MISSES - 2), WorkerStatus.FAILED]
 
 
-def test_a_run_is_not_given_up_because_the_broker_is_away(launcher: "FleetRunLauncher", services: Services) -> None:
+def test_a_run_is_not_given_up_because_the_broker_is_away(
+    launcher: "FleetRunLauncher", broker: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_each_time(monkeypatch)
     run = started_run(launcher, "unknown")
-    services.stop("redis")
-    looks = [launcher.check_run_worker_health(run).status for _ in range(MOST_MISSES + 1)]
+    launcher.check_run_worker_health(run)  # a connection that it has fails otherwise than one that it has not
+    broker.stop("redis")
+    try:
+        looks = [launcher.check_run_worker_health(run).status for _ in range(MOST_MISSES + 1)]
+    finally:
+        broker.start_redis()
     assert set(looks) == {WorkerStatus.RUNNING}
 
 

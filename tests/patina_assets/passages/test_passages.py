@@ -214,6 +214,12 @@ def test_a_moved_file_is_found_by_its_newest_name_and_a_removed_one_says_so(fold
         ("ci/build.yml", Role.TEXT),
         ("include/fmt/bundled/core.h", Role.VENDORED),
         ("integration-tests/a.py", Role.TEST),
+        ("src/Shop.Tests/Cart.cs", Role.TEST),
+        ("src/UnitTests/Cart.cs", Role.TEST),
+        ("app/src/androidTest/java/a/Cart.java", Role.TEST),
+        ("src/contests/a.py", Role.SOURCE),
+        ("src/Latest/a.cs", Role.SOURCE),
+        ("src/testimony/a.py", Role.SOURCE),
     ],
 )
 def test_a_path_tells_what_a_file_is_there_for(path: str, role: Role) -> None:
@@ -232,6 +238,22 @@ def test_a_path_tells_what_a_file_is_there_for(path: str, role: Role) -> None:
 )
 def test_a_test_in_a_source_is_known(path: str, symbol: str, role: Role) -> None:
     assert Passage("function", "x", symbol, path=path).role is role
+
+
+def test_what_a_file_says_is_a_test_is_one_with_and_without_its_text(folder: GitFolder, tmp_path: Path) -> None:
+    source = "pub fn grow() {}\n#[cfg(test)]\nmod checks {\n    struct Fake;\n    #[test]\n    fn grows() {}\n}\n"
+    folder.write("src/tree.rs", source)
+    told = {passage.symbol: passage for passage in read_again(folder, tmp_path)}
+    alone = {passage.symbol: passage for passage in passages_of(tmp_path / "patina.db", {})}
+    for found in (told, alone):
+        assert {name: found[name].role for name in ("grow", "checks::grows", "checks::Fake")} == {
+            "grow": Role.SOURCE,
+            "checks::grows": Role.INNER_TEST,
+            "checks::Fake": Role.INNER_TEST,
+        }
+    folder.write("tests/tree.rs", source)
+    again = [passage for passage in read_again(folder, tmp_path) if passage.path == "tests/tree.rs"]
+    assert {passage.role for passage in again} == {Role.TEST}
 
 
 @pytest.mark.parametrize(

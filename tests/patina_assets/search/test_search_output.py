@@ -100,8 +100,11 @@ def test_what_nothing_answers_is_said(built_root: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(built_root)
     asked = patina("scry", "zzzzqqqq wwwwvvvv redis-like-cache-of-nothing", "-k", "3")
     assert asked.code == 0
-    assert "nothing matches well" in asked.err
+    assert "nothing matches the words of the question well" in asked.err
     assert "nothing matches" not in patina("scry", "why did we reject redis").err
+    for name in ("temporal", "base"):
+        assert "nothing matches the words" in patina("scry", "zzzzqqqq wwwwvvvv", "--projection", name).err, name
+        assert "nothing matches" not in patina("scry", "why did we reject redis", "--projection", name).err, name
     limited = patina("scry", "why did we reject redis", "--path", "no/such/*")
     assert (limited.code, limited.out.strip()) == (0, "")
     assert limited.err.splitlines()[0] == "patina: nothing matches with --path: leave out what is too narrow"

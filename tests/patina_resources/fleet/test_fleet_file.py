@@ -65,6 +65,17 @@ path = "here/tools"
     assert tools.address == str(tmp_path / "here" / "tools")
 
 
+def test_a_repository_borrows_only_where_the_file_says_so(tmp_path: Path) -> None:
+    bare(tmp_path / "git" / "pool.git")
+    text = '[[repositories]]\npath = "/a"\n[[repositories]]\npath = "/b"\nborrows = {}\n'
+    text += '[[folders]]\npath = "git"\nborrows = true\n'
+    fleet = read(tmp_path, text.format("true"))
+    assert {name: project.borrows for name, project in fleet.by_name.items()} == {"a": False, "b": True, "pool": True}
+    assert read(tmp_path, text.format("false") + "[defaults]\nborrows = true\n").project("b").borrows is False
+    with pytest.raises(PatinaError, match="borrows: expected true or false"):
+        read(tmp_path, text.format('"yes"'))
+
+
 def test_groups_have_the_names_that_a_question_may_have(tmp_path: Path) -> None:
     groups = ("Domain Users", "team+a@corp.example", "/dev/team:a")
     fleet = read(tmp_path, f'[[repositories]]\npath = "/a"\ngroups = {json.dumps(groups)}\n')

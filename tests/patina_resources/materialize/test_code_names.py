@@ -28,6 +28,22 @@ MACROS: dict[str, tuple[str, str, Keys, Keys, Keys]] = {
         ["Bag"],
         ["Bag::n→f", "g→h"],
     ),
+    "macros before and after a class's name": (
+        "C++",
+        "class Q_DECL_EXPORT Foo Q_DECL_FINAL : public QObject { public: explicit Foo(int a); };\n"
+        "class Impl CV_FINAL : public Base { void f() CV_OVERRIDE { g(); } };\nstruct API_A Pair API_B API_C { int h(); };",
+        ["Foo::Foo", "Impl::f", "Pair::h"],
+        ["Foo", "Impl", "Pair"],
+        ["Impl::f→g"],
+    ),
+    "an attribute and a macro before a class's name": (
+        "C++",
+        "class [[nodiscard]] API Result { bool ok() const; };\nstruct alignas(16) [[maybe_unused]] API_B Row final { int f(); };\n"
+        "struct Row *API_MAKE(int a) { return g(a); }\nstruct Row make(int a) { return h(a); }",
+        ["Result::ok", "Row::f", "API_MAKE", "make"],
+        ["Result", "Row"],
+        ["API_MAKE→g", "make→h"],
+    ),
     "a macro in a template's class head": (
         "C++",
         "template <class T> class API Box { T get() const; };\nenum class API Kind : int { A };",
@@ -179,6 +195,14 @@ MACROS: dict[str, tuple[str, str, Keys, Keys, Keys]] = {
         ["in", "help", "out", "after"],
         [],
         ["in→c", "help→d", "out→e", "after→f"],
+    ),
+    "tests in a class that a macro begins": (
+        "C++",
+        "TEST_CLASS(Parser)\n{\npublic:\n  TEST_METHOD(Empty)\n  { run(); }\n  void help() { dig(); }\n};\n"
+        "TEST_GROUP(Tree) { void setup() { grow(); } };\nTEST(Tree, Falls) { fell(); }\nint after() { return f(); }",
+        ["Parser.Empty".replace(".", "::"), "Parser::help", "Tree::setup", "Tree.Falls", "after"],
+        ["Parser", "Tree"],
+        ["Parser::Empty→run", "Parser::help→dig", "Tree::setup→grow", "Tree.Falls→fell", "after→f"],
     ),
     "tests and entry points in C": (
         "C",

@@ -13,6 +13,8 @@ from patina_resources.materialize.notes.decision_records import TEMPLATE_NAME_WO
     [
         ("adr-template.md", "# Use it\n## Decision\nYes.\n", True),
         ("0000-template.md", "# Use it\n## Decision\nYes.\n", True),
+        ("x.md", "# NUMBER. TITLE\n\nDate: DATE\n## Decision\nThe change that we agree to.\n", True),
+        ("x.md", "# {{ title }}\n## Decision\n{{ decision }}\n", True),
         ("TEMPLATE.md", "# Use it\n## Decision\nYes.\n", True),
         ("x.md", "# {short title, representative of solved problem}\n## Decision Outcome\nYes.\n", True),
         ("x.md", "# [short title of solved problem and solution]\n## Decision Outcome\nYes.\n", True),
@@ -59,6 +61,17 @@ def test_each_word_of_a_templates_name(word: str) -> None:
         ("# T\n| Field | Value |\n|--|--|\n| **Status** | Deprecated | x |\n", "Deprecated", "deprecated"),
         ("# T\n## Status\n~~Superseded by 3~~ Accepted\n", "~~Superseded by 3~~ Accepted", None),
         ("# T\nStatus: accepted, not superseded\n", "accepted, not superseded", None),
+        ("---\nstatus: accepted\nsuperseded_by: 0007\n---\n# T\n", "accepted, superseded by 0007", "superseded"),
+        ("---\nsuperseded-by: [a.md, b.md]\n---\n# T\n", "superseded by a.md, b.md", "superseded"),
+        ("---\nstatus: superseded by 7\nsuperseded_by: 0007\n---\n# T\n", "superseded by 7", "superseded"),
+        ("---\nstatus: accepted\nsuperseded_by:\nsupersedes: 3\n---\n# T\n", "accepted", None),
+        ("---\nstatus: accepted\nsupersededBy: null\n---\n# T\n", "accepted", None),
+        ("# T\n* Status: accepted\n* Superseded by: [7](7.md)\n", "accepted, superseded by [7](7.md)", "superseded"),
+        ("# T\n| Replaced by | 7 |\n|---|---|\n", "superseded by 7", "superseded"),
+        ("# T\n## Status\nAccepted\n## Superseded by\n[7](7.md)\n", "Accepted, superseded by [7](7.md)", "superseded"),
+        ("# T\n## Superseded by\nNone.\n", None, None),
+        ("# T\n## Superseded by [7](7.md)\n", "superseded by [7](7.md)", "superseded"),
+        ("# T\n## Context\nIt was superseded by nothing.\n", None, None),
     ],
 )
 def test_the_status_of_a_record_is_kept(text: str, status: str | None, state: str | None) -> None:

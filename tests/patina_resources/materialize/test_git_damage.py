@@ -1,7 +1,11 @@
 """Lost and damaged objects, and runs that are killed or meet another one."""
 
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from materialize_helpers import GitFolder, rows, scrape
@@ -139,6 +143,114 @@ def test_a_lost_head_is_no_repository_without_commits(folder: GitFolder) -> None
     lose(folder, "HEAD")
     with pytest.raises(PatinaError, match=rf"HEAD is commit {head}, which git cannot read: .*git fsck"):
         materialize(folder.path, folder.eventlog)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = GitFolder(tmp_path_factory.mktemp("whole") / "project")
+    folder.write("a.py", "def f(): pass\n")
+    folder.commit("one")
+    return folder.path
+
+
+def lines(*texts: str) -> Callable[[Path], None]:
+    """Return what writes a text into each of some files of a git folder: path, text, path, text."""
+
+    def write(git_dir: Path) -> None:
+        for path, text in zip(texts[::2], texts[1::2], strict=True):
+            (git_dir / path).write_text(text)
+
+    return write
+
+
+def lost_folder(name: str) -> Callable[[Path], None]:
+    return lambda git_dir: shutil.rmtree(git_dir / name)
+
+
+def no_head(git_dir: Path) -> None:
+    (git_dir / "HEAD").unlink()
+    (git_dir / "refs/heads/main").rename(git_dir / "refs/heads/work")
+
+
+def lost_branch(git_dir: Path) -> None:
+    (git_dir / "refs/heads/main").unlink()
+
+
+def linked_nowhere(git_dir: Path) -> None:
+    git_dir.rename(git_dir.with_name("elsewhere"))
+    git_dir.write_text("gitdir: /no/where\n")
+
+
+def linked_by_nonsense(git_dir: Path) -> None:
+    git_dir.rename(git_dir.with_name("elsewhere"))
+    git_dir.write_text("hello\n")
+
+
+WRITE_HEAD = r"so git does not read this repository: write into it the line 'ref: refs/heads/main'"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (no_head, r"\.git/HEAD: is missing, or no plain file.*write into it the line 'ref: refs/heads/work'"),
+        (lines("HEAD", ""), rf"\.git/HEAD: names neither a branch nor a commit, {WRITE_HEAD}"),
+        (lines("HEAD", "main\n"), rf"\.git/HEAD: names neither a branch nor a commit, {WRITE_HEAD}"),
+        (lines("HEAD", "\0\1"), rf"\.git/HEAD: names neither a branch nor a commit, {WRITE_HEAD}"),
+        (lines("HEAD", "0123456789" * 4), r"HEAD is commit 0123456789, which git cannot read: .*`git fsck`"),
+        (lines("refs/heads/main", "0123456789" * 4), r"HEAD is commit 0123456789, which git cannot read: .*`git fsck`"),
+        (
+            lines("refs/heads/main", ""),
+            r"'refs/heads/main', which git cannot read: remove the file .* run `git update-ref HEAD [0-9a-f]{40}`",
+        ),
+        (lines("refs/heads/main", "zzz", "logs/HEAD", ""), r"which git cannot read: clone the repository again"),
+        (lines("refs/heads/main", "ref: refs/heads/main\n"), r"git cannot read: remove .*`git update-ref HEAD "),
+        (lost_branch, r"HEAD is the branch 'refs/heads/main', which is lost: run `git update-ref HEAD [0-9a-f]{40}`"),
+        (lines("packed-refs", "what\n", "HEAD", "ref: refs/heads/a\n"), r"unexpected line in .*packed-refs: what"),
+        (lines("config", "[core\n"), r"git does not read this repository \(fatal: bad config.*mend what it names"),
+        (lost_folder("objects"), r"\.git: has no folder objects, .*: clone the repository again"),
+        (lost_folder("refs"), r"\.git: has no folder refs, .*: clone the repository again"),
+        (linked_nowhere, r"\.git: names '/no/where' as the git folder, .*`git worktree repair`"),
+        (linked_by_nonsense, r"\.git: is neither a git folder nor a file that names one: move it away"),
+    ],
+)
+def test_what_is_wrong_with_a_git_folder_is_told_with_a_way_on(
+    whole: Path, tmp_path: Path, damage: Callable[[Path], None], said: str
+) -> None:
+    shutil.copytree(whole, tmp_path / "project")
+    damage(tmp_path / "project" / ".git")
+    with pytest.raises(PatinaError, match=said) as error:
+        materialize(tmp_path / "project", tmp_path / "log.db")
+    assert "git init" not in str(error.value)
+
+
+def test_the_advice_about_a_lost_branch_mends_it(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "project")
+    lost_branch(tmp_path / "project" / ".git")
+    with pytest.raises(PatinaError) as error:
+        materialize(tmp_path / "project", tmp_path / "log.db")
+    (command,) = re.findall("`(git .*)`", str(error.value))
+    subprocess.run(command.split(), cwd=tmp_path / "project", check=True)
+    git, *_ = materialize(tmp_path / "project", tmp_path / "log.db")
+    assert git.new == {"git.commit": 1}
+
+
+@pytest.mark.parametrize(
+    ("branch", "others"), [(("symbolic-ref", "HEAD", "refs/heads/gone"), "'main'"), (("tag", "v1"), "'main', 'v1'")]
+)
+def test_a_branch_without_commits_beside_others_is_told(
+    whole: Path, tmp_path: Path, branch: tuple[str, ...], others: str
+) -> None:
+    shutil.copytree(whole, tmp_path / "project")
+    folder = GitFolder(tmp_path / "project")
+    folder.git(*branch)
+    folder.git("symbolic-ref", "HEAD", "refs/heads/gone")
+    said = f"HEAD is the branch 'gone', which has no commits yet: make one, or go to another branch ({others})"
+    assert [report.skipped for report in materialize(folder.path, tmp_path / "log.db")] == [
+        (f"git: {said}",),
+        (),
+        (f"docs: {said}",),
+        (f"code: {said}",),
+    ]
 
 
 def test_two_runs_at_once_append_every_commit_once(folder: GitFolder) -> None:

@@ -234,7 +234,9 @@ def test_a_wholly_rewritten_history_needs_no_question_where_the_old_one_is_at_ha
     assert (report.new, report.retracted) == ({"git.commit": 1}, {"git.commit": 1})
     folder.git("reset", "-q", "--hard", old)
     folder.git("checkout", "-q", "--orphan", "empty")
-    assert scrape("git", folder).skipped == ("git: there are no commits yet",)
+    assert scrape("git", folder).skipped == (
+        "git: HEAD is the branch 'empty', which has no commits yet: make one, or go to another branch ('main')",
+    )
     assert [row["source_id"] for row in live(folder.eventlog)] == [new]
 
 

@@ -121,7 +121,13 @@ checks = ["cargo test"]
 
 def test_settings_of_patina_itself_are_left_alone(root: Path) -> None:
     assert configured(root, OF_AN_OLDER_PATINA).config == ProjectConfig("demo", "e5-base-v2")
-    assert configured(root, 'search = "anything"\n[[ci]]\nx = 1\n').config == ProjectConfig()
+    for foreign in (
+        'search = "anything"\n[[ci]]\nx = 1\n',
+        'upstream.repo = "x"\ndev.docker.image = "y"\n',
+        "[project]\ncreated = 2025-12-05T16:52:27Z\n[environment]\nseen = 2025-12-05\n",
+        "[mcp]\nport = 50051\n[retrieval.rrf]\nk = 60\n",
+    ):
+        assert configured(root, foreign).config == ProjectConfig(), foreign
 
 
 @pytest.mark.parametrize(

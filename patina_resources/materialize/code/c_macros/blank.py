@@ -22,7 +22,14 @@ from typing import NamedTuple
 from patina_resources.materialize.code.c_macros.declarations import CLASS_KEYS, declaration
 from patina_resources.materialize.code.c_macros.directives import without_odd_directives
 from patina_resources.materialize.code.c_macros.expressions import readable
-from patina_resources.materialize.code.c_macros.heads import RESERVED, SUITE_MACROS, TEST_MACROS, Head, read_head
+from patina_resources.materialize.code.c_macros.heads import (
+    CLASS_MACROS,
+    RESERVED,
+    SUITE_MACROS,
+    TEST_MACROS,
+    Head,
+    read_head,
+)
 from patina_resources.materialize.code.c_macros.overwritten import PLAIN_HEAD, Overwritten
 from patina_resources.materialize.code.c_macros.tokens import (
     MACRO,
@@ -159,7 +166,12 @@ class _Walk:
             self._file.begin_namespace(statement[0].start, statement[1].end)
             self._scopes.append(_Brace(is_function=False))
             return
-        if head := self._head(statement):
+        head = self._head(statement)
+        if head and statement[0].text in CLASS_MACROS:
+            self._file.begin_class(statement[0].start, statement[-1].end, head)
+            self._scopes.append(_Brace(is_function=False, class_name=head.name.encode()))
+            return
+        if head:
             self._file.begin_function(statement[0].start, statement[-1].end, head)
         elif _is_untyped(statement) and not self._scopes:
             self._file.begin_untyped(statement[0].start, statement[-2])

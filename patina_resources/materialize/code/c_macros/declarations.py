@@ -22,6 +22,7 @@ AFTER_TYPES = frozenset({b">", b"*", b"&", b"template"})
 MOST_WORDS = 64
 MOST_SPECIFIERS = 8
 SPECIFIERS = frozenset(b"constexpr consteval explicit extern friend inline static virtual".split())
+AFTER_CLASS_NAMES = frozenset({b"{", b":", b"<", b"::"})
 NOT_CLASS_NAMES = CLASS_KEYS | {b"final", b"override", b"sealed", b"abstract"}
 
 
@@ -89,24 +90,27 @@ def _leading_macros(statement: list[Token], mark: bytes, class_name: bytes) -> i
 
 
 def _without_class_macros(file: Overwritten, statement: list[Token], mark: bytes) -> list[Token]:
-    for place in range(len(statement) - 1):
-        if statement[place].text not in CLASS_KEYS:
+    """Blank the macros beside a class's name: `class [[nodiscard]] API Pipe`, `class API Pipe API_FINAL : Base`."""
+    for key in (place for place, token in enumerate(statement[:-1]) if token.text in CLASS_KEYS):
+        start = key + 2 if statement[key + 1].text in (b"class", b"struct") else key + 1
+        words, end = [], start
+        while end < len(statement) and (statement[end].text == b"[" or is_word(statement[end])):
+            if statement[end].text == b"[":
+                end += 1
+                continue
+            if statement[end].text in NOT_CLASS_NAMES:
+                break
+            is_called = end + 1 < len(statement) and statement[end + 1].text == b"("
+            words.append((end, is_called))
+            end += 2 if is_called else 1
+        follows = statement[end].text if end < len(statement) else mark
+        # What ends with parentheses is a function that returns such a class.
+        if len(words) < 2 or words[-1][1] or not (follows in AFTER_CLASS_NAMES or follows in NOT_CLASS_NAMES):
             continue
-        start = place + 1
-        if statement[start].text in (b"class", b"struct"):
-            start += 1
-        end = start
-        while end + 1 < len(statement) and is_word(statement[end]):
-            after = end + 2 if statement[end + 1].text == b"(" else end + 1
-            if after >= len(statement) or not is_word(statement[after]):
-                break
-            if statement[after].text in NOT_CLASS_NAMES:
-                break
-            end = after
-        follows = statement[end + 1].text if end + 1 < len(statement) else mark
-        if end > start and (follows in (b"{", b":", b"<", b"::") or follows in NOT_CLASS_NAMES):
-            file.blank(statement[start:end])
-            return statement[:start] + statement[end:]
+        names = [place for place, is_called in words if not is_called and not is_macro(statement[place])]
+        name = names[-1] if names else words[-1][0]
+        file.blank([*statement[start:name], *statement[name + 1 : end]])
+        return [*statement[:start], statement[name], *statement[end:]]
     return statement
 
 

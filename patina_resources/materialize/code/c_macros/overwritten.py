@@ -48,6 +48,11 @@ class Overwritten:
         self.heads[start] = head
         self.content[start:end] = PLAIN_HEAD + b" " * (end - start - len(PLAIN_HEAD) - 1) + b")"
 
+    def begin_class(self, start: int, end: int, head: Head) -> None:
+        """Put the head of a class in the place of a macro, which is longer."""
+        self.heads[start] = head
+        self.content[start:end] = b"class A".ljust(end - start)
+
     def begin_untyped(self, start: int, name: Token) -> None:
         """Put a type before a function that has none, if there is room: `T n(a)` in the place of `main(a)`."""
         if name.end - name.start >= len(UNTYPED_HEAD):

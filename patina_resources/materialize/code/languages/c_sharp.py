@@ -1,10 +1,17 @@
 """C#."""
 
+import re
 from collections.abc import Iterator
 
 from tree_sitter import Node
 
 from patina_resources.materialize.code.languages.language import UNCLOSED_ARGUMENTS, Import, Text, if_public, language
+
+# Of xUnit, NUnit and MSTest.
+TESTS = re.compile(
+    r"[\[,](?:\w++\.)*+(?:\w*(?:Fact|Theory)|Test|TestCase|TestCaseSource|TestFixture|(?:Data)?TestMethod|TestClass)"
+    r"(?:Attribute)?[\](,]"
+)
 
 
 def _imports(node: Node, text: Text) -> Iterator[Import]:
@@ -31,7 +38,7 @@ C_SHARP = language(
     constructs="nameof",
     imports="using_directive",
     read_imports=_imports,
-    holders="variable_declarator",
+    holders="property_declaration variable_declarator",
     lambdas="lambda_expression anonymous_method_expression",
     chains="argument attribute bracketed_argument_list conditional_access_expression element_access_expression "
     "element_binding_expression generic_name invocation_expression member_access_expression member_binding_expression "
@@ -40,6 +47,7 @@ C_SHARP = language(
     directives=True,
     prefix="@",
     operators="named",
+    tests=TESTS,
     unfinished=UNCLOSED_ARGUMENTS,
     is_visible=if_public,
     returns_option=((r"\?$",),),

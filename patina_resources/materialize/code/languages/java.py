@@ -1,10 +1,14 @@
 """Java."""
 
+import re
 from collections.abc import Iterator
 
 from tree_sitter import Node
 
 from patina_resources.materialize.code.languages.language import UNCLOSED_ARGUMENTS, Import, Text, if_public, language
+
+# Of JUnit and TestNG.
+TESTS = re.compile(r"@(?:\w++\.)*+(?:(?:Parameterized|Repeated)?Test|TestFactory|TestTemplate|Theory)(?!\w)")
 
 
 def _imports(node: Node, text: Text) -> Iterator[Import]:
@@ -32,6 +36,7 @@ JAVA = language(
     lambdas="lambda_expression",
     chains="array_access field_access generic_type method_invocation scoped_identifier scoped_type_identifier",
     callee_fields={"object_creation_expression": "type", "explicit_constructor_invocation": "constructor"},
+    tests=TESTS,
     unfinished=UNCLOSED_ARGUMENTS,
     is_visible=if_public,
     returns_option=((r"\bOptional\b",),),

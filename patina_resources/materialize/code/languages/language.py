@@ -121,7 +121,7 @@ class Language:
         suffixes: File name endings, lower case.
         functions: Nodes that define or declare a function; one without a name of its own is named by what holds it.
         lambdas: Those of them that are functions only where they are bound to a name outside of every function.
-        lambda_calls: What is called with a block for the same: Ruby's `lambda`.
+        lambda_calls: What is called with a block for the same: Ruby's `lambda`, `Proc.new`.
         type_calls: What is called to define a type, where the result is bound to a constant, with the type's event.
         types: Nodes that define a type, with the event (`code.<value>`) that they become.
         refined_types: The event by the node in the field `type` of such a node, where that tells more.
@@ -155,6 +155,7 @@ class Language:
         declarators: Whether names stand in declarators, and macros in the way, as in C.
         item_macros: Whether a macro's arguments may be definitions: `cfg_rt! { fn spawn() { ... } }`.
         directives: Whether `#if` may stand in a declaration or statement.
+        tests: What is said to the compiler of a test, with white space between words alone: `@Test`, `#[test]`.
         unfinished: What is left out, as its group `left_out`, because the grammar takes the square of its length.
         modifiers: Nodes with words such as `public` before a definition.
         not_parameters: Nodes among parameters that are none.
@@ -212,6 +213,7 @@ class Language:
     directives: bool
     shared_types: bool
     borrows: bool
+    tests: re.Pattern[str] | None
     unfinished: re.Pattern[bytes] | None
 
     def creates(self, call: str) -> bool:
@@ -266,6 +268,7 @@ def language(
     directives: bool = False,
     shared_types: bool = False,
     borrows: bool = False,
+    tests: re.Pattern[str] | None = None,
     unfinished: re.Pattern[bytes] | None = None,
     module: str = "",
     loader: str = "language",
@@ -319,6 +322,7 @@ def language(
         directives=directives,
         shared_types=shared_types,
         borrows=borrows,
+        tests=tests,
         unfinished=unfinished,
     )
 

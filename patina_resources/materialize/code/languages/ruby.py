@@ -33,7 +33,7 @@ RUBY = language(
     holders="assignment",
     lambdas="lambda",
     # The grammar takes `lambda { ... }` for a call.
-    lambda_calls="lambda proc",
+    lambda_calls="lambda proc Proc.new",
     type_calls={"class": "Class.new Data.define Struct.new", "trait": "Module.new"},
     chains="call scope_resolution",
     operators="any",

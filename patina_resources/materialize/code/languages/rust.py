@@ -10,6 +10,13 @@ from patina_resources.materialize.code.languages.language import MAXIMUM_PATH, I
 # Each name is tried once, from its beginning.
 NAME = re.compile(r"(?<![\w*])([\w*]++(?: as \w++)?)\s*+(?=[,}]|$)")
 
+# `#[test]`, `#[tokio::test(...)]`, `#[rstest]`, `#[cfg(test)]`, `#[cfg(all(test, unix))]`, `#[cfg_attr(unix, test)]`.
+_WITHIN = r"(?:[^()]|\([^()]*+\))*?,"
+TESTS = re.compile(
+    rf"^#!?\[(?:(?:cfg_attr\({_WITHIN})?(?:\w++::)*+(?:bench|fixture|proptest|quickcheck|(?:[a-z_]*_)?(?:g|rs)?test(?:_\w++)?)"
+    rf"[](),]|cfg\((?:all\((?:{_WITHIN})?)?test[,)])"
+)
+
 
 def _imports(node: Node, text: Text) -> Iterator[Import]:
     if node.type == "use_declaration":
@@ -43,11 +50,13 @@ RUST = language(
     holders="const_item static_item",
     lambdas="closure_expression",
     separator="::",
+    attributes="inner_attribute_item",
     chains="attribute call_expression field_expression generic_function generic_type index_expression "
     "scoped_identifier scoped_type_identifier try_expression",
     callee_fields={"macro_invocation": "macro"},
     prefix="r#",
     borrows=True,
+    tests=TESTS,
     item_macros=True,
     is_visible=_is_visible,
     returns_result=((r"\bResult\b",),),

@@ -1,17 +1,23 @@
 """A question to what was published: as in one project, over all that the asker may see."""
 
 import json
+from collections.abc import Iterable
 
 import pytest
 from postgres_server import OWNER_PASSWORD, READER_PASSWORD, PostgresServer, psycopg
-from published_fleet import give_model, let_ask, make_projects, publish_all
+from published_fleet import give_model, let_ask, make_projects, publish_all, reader
 from small_project import Ran, patina
 
 from patina_assets.passages.passage import Group
 from patina_assets.search.asking.filters import Filters
-from patina_assets.search.published import passages
+from patina_assets.search.built import BASE
+from patina_assets.search.fusion import Hit
+from patina_assets.search.published import answers, passages
+from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
 from patina_assets.search.published.passages import MOST_CANDIDATES, _expression
 from patina_assets.search.published.session import like_pattern
+from patina_assets.search.searcher import Searcher
+from patina_resources.postgres.connection import connected
 from patina_resources.project.project import Project
 from patina_resources.store.mothership import mothership
 
@@ -89,6 +95,35 @@ def test_a_project_that_is_named_answers_as_it_does_alone(
         assert [(group, place) for _, group, place in asked(*words, "--project", "open")] == [
             (hit["group"], hit["symbol"] or hit["file"]) for hit in alone
         ], words
+
+
+def cosines(hits: Iterable[Hit]) -> dict[tuple[str, str], float]:
+    """Return how near each result is to the question, as it says, by group and symbol or file."""
+    return {
+        (hit.passage.group, hit.passage.symbol or hit.item.file or hit.passage.text): hit.places[BASE].score
+        for hit in hits
+        if hit.passage is not None and BASE in hit.places
+    }
+
+
+@pytest.mark.parametrize("compares", [True, False])
+def test_a_group_is_compared_with_the_vector_that_the_question_has_for_it(
+    server: PostgresServer, projects: dict[str, Project], monkeypatch: pytest.MonkeyPatch, compares: bool
+) -> None:
+    monkeypatch.setattr(passages, "COMPARED_ONE_BY_ONE", 10_000 if compares else 0)
+    question = FleetQuestion("where are the requests of a tenant limited", projects="open")
+
+    def told() -> dict[tuple[str, str], float]:
+        with connected(reader(server)) as connection:
+            return cosines(one.hit for one in answer_of_fleet(connection, reader(server), ("board",), question).hits)
+
+    alone = cosines(Searcher(projects["open"]).search(question.text))
+    assert {group for group, _ in alone} >= {Group.CODE, Group.COMMITS, Group.NOTES}
+    assert told() == pytest.approx(alone, abs=3e-3)  # the fleet's numbers have 16 bits
+    monkeypatch.setattr(answers, "by_group", lambda *_: {})
+    plain = told()
+    for group, own in ((Group.NOTES, True), (Group.CODE, False), (Group.COMMITS, False)):
+        assert all((abs(plain[key] - alone[key]) < 3e-3) is own for key in alone if key[0] == group), group
 
 
 def test_filters_hold(server: PostgresServer) -> None:

@@ -1,5 +1,7 @@
 """What is published follows what is built, whole or not at all."""
 
+import hashlib
+import re
 import subprocess
 import sys
 import time
@@ -17,12 +19,15 @@ from small_project import add_events, build
 from patina_assets.passages.passage import Passage
 from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.published import own_indexes, publishing
-from patina_assets.search.published.passages import CONDITIONS, LISTED, NEAR, Scope
+from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
+from patina_assets.search.published.near import CONDITIONS, near_query
+from patina_assets.search.published.passages import LISTED, Scope
 from patina_assets.search.published.publication import Published, publish_built
 from patina_assets.search.published.publishable import Publishable
-from patina_assets.search.published.publishing import Withdrawn, publish, withdraw
+from patina_assets.search.published.publishing import Withdrawn, publish, published_names, withdraw
+from patina_assets.search.published.rows import row_of
 from patina_assets.search.published.session import asking, seen_projects
-from patina_assets.search.published.store import SharedModel, made_for
+from patina_assets.search.published.store import STORE_VERSION, SharedModel, _schema, made_for
 from patina_resources.errors import PatinaError
 from patina_resources.postgres.address import FleetAddress
 from patina_resources.postgres.connection import connected
@@ -201,6 +206,64 @@ def test_a_login_with_few_rights_publishes_as_the_manual_says(
         assert [project.name for project in seen_projects(seen, None)] == ["open"]
 
 
+# The tables, the rows of some passages, and the version that both have: what changes one of the first two raises it.
+VERSION, TABLES, ROWS_OF_PASSAGES = 3, "4a39efbb8c268873", "6a1a9bd78627109b"
+PASSAGES = [
+    Passage("function", "text", "a.b", "doc", "body", "src/a.py", 3, 9, None, None, None, "2026-01-01", "Ada"),
+    Passage("commit", "subject", commit="c" * 40, paths=("src/a.py", "b.py"), author="Ada"),
+    Passage("section", "text", "Title", path="docs/a.md", line=1, state="gone"),
+]
+
+
+def test_tables_and_rows_that_change_have_another_version() -> None:
+    tables = " ".join(re.sub(r"--.*", "", _schema()).split())
+    rows = repr([row_of(passage) for passage in PASSAGES])
+    digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in (tables, rows)]
+    assert (STORE_VERSION, *digests) == (VERSION, TABLES, ROWS_OF_PASSAGES), "raise STORE_VERSION, too"
+
+
+@pytest.mark.parametrize(("other", "told"), [(STORE_VERSION - 1, "an older Patina"), (STORE_VERSION + 1, "a newer")])
+def test_tables_of_another_version_are_neither_read_nor_changed(
+    server: PostgresServer, projects: dict[str, Project], other: int, told: str
+) -> None:
+    """They may have other columns, and other rules of who may see what."""
+    database = f"version{other}"
+    server.make_database(database)
+    publish(owner(server, database), "open", ("staff",), projects["open"])
+    with psycopg.connect(server.dsn(database=database), autocommit=True) as connection:
+        connection.execute(f"UPDATE patina.store SET version = {other}")
+        connection.execute("ALTER TABLE patina.store DROP COLUMN model_settings")
+    address, before = owner(server, database), everything(server, database)
+    (projects["hidden"].root / ".patina" / "data" / "oxidize.lock").unlink()  # not built: groups alone would be set
+    for act in (
+        lambda: publish(address, "open", ("board",), projects["open"]),
+        lambda: publish(address, "open", ("board",), projects["hidden"]),
+        lambda: publish(address, "hidden", ("board",), projects["open"]),
+        lambda: withdraw(address, ["open"]),
+        lambda: published_names(address),
+        lambda: asked_for(address),
+    ):
+        with pytest.raises(PatinaError, match=f"made by {told}.* drop the schema `patina` there and publish"):
+            act()
+    assert everything(server, database) == before
+    # What the sentence says is enough.
+    with psycopg.connect(server.dsn("postgres", database=database), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA patina CASCADE")
+    assert publish(address, "open", ("staff",), projects["open"]).added == 5
+
+
+def everything(server: PostgresServer, database: str) -> list[list[tuple[object, ...]]]:
+    """Return all rows of all tables."""
+    tables = ("project", "passage", "content", "frequency", "login")
+    return [all_rows(server, f"SELECT *, xmin::text FROM patina.{table} ORDER BY 1, 2", database) for table in tables]
+
+
+def asked_for(address: FleetAddress) -> object:
+    """Ask what is published, as far as nobody may see it."""
+    with connected(address) as connection:
+        return answer_of_fleet(connection, address, ("staff",), FleetQuestion("limit"))
+
+
 def test_a_project_is_withdrawn_with_all_that_it_has(server: PostgresServer, projects: dict[str, Project]) -> None:
     server.make_database("withdrawn")
     publish_all(server, projects, "withdrawn")
@@ -234,8 +297,9 @@ def test_a_large_project_has_indexes_of_its_own(
         for costly in ("seqscan", "sort", "bitmapscan"):
             seen.execute(f"SET LOCAL enable_{costly} = off".encode())
         values = Scope(NO_FILTERS, seen_projects(seen, "open"), is_all=False).values()
-        asked = NEAR.format(conditions=CONDITIONS.format(among=LISTED), plus="")
-        plan = seen.execute(f"EXPLAIN {asked}".encode(), {**values, "vector": str([0.1] * 128), "most": 10}).fetchall()
+        asked = near_query(CONDITIONS.format(among=LISTED), (), compares=False)
+        values |= dict.fromkeys(("own", "between"), str([0.1] * 128)) | {"most": 10}
+        plan = seen.execute(f"EXPLAIN {asked}".encode(), values).fetchall()
         assert any(f"Index Scan using {name} " in line for (line,) in plan), plan
     with psycopg.connect(server.dsn(database="large")) as connection:
         connection.execute("SET enable_seqscan = off; SET enable_indexscan = off")  # as `patina.holding` does
