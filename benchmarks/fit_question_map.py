@@ -5,14 +5,16 @@
 Each FOLDER holds projects called as the repositories of the questions, built with the model. For a model that looks
 words up they may be built with any other: it embeds their texts anew. To the questions of people come those of
 `questions/training.jsonl`, which were written from the function's code or the commit's message. Each of these counts a
-fifth. For a group, a linear map near the identity and an offset learn to tell the passages that answer from others of
-the repository's group (InfoNCE, van den Oord et al. 2018). First it says how near answers are in repositories that
-taught nothing, a sixth of them at a time; `--folds` keeps these maps, and `--write` what all teach.
+fifth. For a group, a linear map and an offset learn to tell the passages that answer from others of the repository's
+group (InfoNCE, van den Oord et al. 2018). The map of code stays near the identity, and the others near that of code.
+First it says how near answers are in repositories that taught nothing, a sixth of them at a time; `--folds` keeps these
+maps, and `--write` what all teach.
 """
 
 import argparse
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -40,8 +42,9 @@ from patina_resources.project.project import find_project
 from patina_resources.store.mothership import mothership
 
 TEMPERATURE, OFFSET_HELD_BACK = 0.07, 0.1
-# By group, how much the weights are held back towards the identity: few questions ask for documents and commits.
-HELD_BACK = {Group.CODE: 0.01, Group.DOCS: 0.1, Group.COMMITS: 0.1}
+# By group, how much the weights are held back towards those that they begin with: the identity for code, and what code
+# taught for the others, since few questions ask for these.
+HELD_BACK = {Group.CODE: 0.01, Group.DOCS: 0.1, Group.COMMITS: 0.03}
 OF_PEOPLE = 5.0
 # Adam (Kingma and Ba 2015), whose step falls to zero; a step sees a sixth of the repositories.
 EPOCHS, STEP, PARTS = 5, 0.003, 6
@@ -76,6 +79,9 @@ class Repository:
     questions: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     answers: list[NDArray[np.int64]] = field(default_factory=list)
     counts: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+Groups = dict[Group, list[Repository]]
 
 
 def read_questions(files: Sequence[Path]) -> Questions:
@@ -160,24 +166,25 @@ def slope(repository: Repository, learned: QuestionMap) -> tuple[Float32, Float3
     return repository.questions.T @ of_turned, of_turned.sum(0)
 
 
-def fitted(repositories: Sequence[Repository], held_back: float) -> QuestionMap:
-    """Return what the questions of some repositories teach."""
+def fitted(repositories: Sequence[Repository], held_back: float, start: QuestionMap | None = None) -> QuestionMap:
+    """Return what the questions of some repositories teach; they begin with the identity, or with another map."""
     dims = repositories[0].vectors.shape[1]
-    same = np.eye(dims, dtype=np.float32)
-    learned = QuestionMap(same.copy(), np.zeros(dims, np.float32))
+    if start is None:
+        start = QuestionMap(np.eye(dims, dtype=np.float32), np.zeros(dims, np.float32))
+    learned = QuestionMap(start.weights.copy(), start.offset.copy())
     values = (learned.weights, learned.offset)
     momenta, scales = ([np.zeros_like(value) for value in values] for _ in range(2))
     random, size = np.random.default_rng(0), max(len(repositories) // PARTS, 1)
     steps, done = EPOCHS * -(-len(repositories) // size), 0
     for _ in range(EPOCHS):
         order = random.permutation(len(repositories))
-        for start in range(0, len(order), size):
-            batch = [repositories[place] for place in order[start : start + size]]
+        for first in range(0, len(order), size):
+            batch = [repositories[place] for place in order[first : first + size]]
             count = sum(float(repository.counts.sum()) for repository in batch)
             slopes = [np.sum(parts, axis=0) / count
                       for parts in zip(*(slope(own, learned) for own in batch), strict=True)]  # fmt: skip
-            slopes[0] += held_back * (learned.weights - same)
-            slopes[1] += OFFSET_HELD_BACK * learned.offset
+            slopes[0] += held_back * (learned.weights - start.weights)
+            slopes[1] += OFFSET_HELD_BACK * (learned.offset - start.offset)
             done += 1
             for value, own, momentum, scale in zip(values, slopes, momenta, scales, strict=True):
                 momentum += (1 - MOMENTUM) * (own - momentum)
@@ -214,26 +221,35 @@ def report(title: str, found: Collection[tuple[str, int]]) -> None:
     print(f"{title:24} {'   '.join(cells)}", flush=True)
 
 
-def folds(repositories: Sequence[Repository]) -> list[list[Repository]]:
-    """Return FOLDS parts with about as many questions each."""
-    parts: list[list[Repository]] = [[] for _ in range(FOLDS)]
-    for repository in sorted(repositories, key=lambda own: (-len(own.asked), own.name)):
-        min(parts, key=lambda part: sum(len(own.asked) for own in part)).append(repository)
+def taught(repositories: Groups, without: Collection[str] = ()) -> dict[Group, QuestionMap]:
+    """Return what the questions of all repositories but some teach, by group."""
+    maps: dict[Group, QuestionMap] = {}
+    for group, held_back in HELD_BACK.items():
+        own = [repository for repository in repositories[group] if repository.name not in without]
+        maps[group] = fitted(own, held_back, maps.get(Group.CODE))
+    return maps
+
+
+def folds(repositories: Groups) -> list[list[str]]:
+    """Return the names of FOLDS parts with about as many questions each."""
+    counts: Counter[str] = Counter()
+    for own in repositories.values():
+        counts.update({repository.name: len(repository.asked) for repository in own})
+    parts: list[list[str]] = [[] for _ in range(FOLDS)]
+    for name in sorted(counts, key=lambda name: (-counts[name], name)):
+        min(parts, key=lambda part: sum(counts[own] for own in part)).append(name)
     return [part for part in parts if part]
 
 
-def left_out(group: Group, repositories: Sequence[Repository]) -> list[tuple[list[str], QuestionMap]]:
-    """Return the names of each part of the repositories, and what the others teach of it; say what that is worth."""
-    parts = folds(repositories)
-    learned = [
-        fitted([own for other in parts if other is not part for own in other], HELD_BACK[group]) for part in parts
-    ]
-    report(f"{group}, as it is", [found for part in parts for own in part for found in ranks(own, None)])
-    report(
-        f"{group}, learned",
-        [found for part, own in zip(parts, learned, strict=True) for entry in part for found in ranks(entry, own)],
-    )
-    return [([own.name for own in part], taught) for part, taught in zip(parts, learned, strict=True)]
+def left_out(repositories: Groups) -> dict[str, dict[Group, QuestionMap]]:
+    """Return, by repository, what others teach that are not of its part; say what that is worth."""
+    maps: dict[str, dict[Group, QuestionMap]] = {}
+    for part in folds(repositories):
+        maps |= dict.fromkeys(part, taught(repositories, part))
+    for group, own in repositories.items():
+        report(f"{group}, as it is", [found for entry in own for found in ranks(entry, None)])
+        report(f"{group}, learned", [found for entry in own for found in ranks(entry, maps[entry.name][group])])
+    return maps
 
 
 def packed(maps: Mapping[Group, QuestionMap]) -> bytes:
@@ -288,22 +304,18 @@ def main() -> None:
     questions = read_questions(options.questions)
     places = {name: next(folder / name for folder in options.projects if (folder / name).is_dir())
               for name in dict.fromkeys(question["repo"] for question in questions)}  # fmt: skip
-    whole: dict[Group, QuestionMap] = {}
-    parts: dict[str, dict[Group, QuestionMap]] = {}
+    repositories: Groups = {}
     for group in HELD_BACK:
         read = (read_repository(place, name, group, [own for own in questions if own["repo"] == name], model)
                 for name, place in places.items())  # fmt: skip
-        repositories = [repository for repository in read if repository.asked]
-        for names, learned in left_out(group, repositories):
-            for name in names:
-                parts.setdefault(name, {})[group] = learned
-        whole[group] = fitted(repositories, HELD_BACK[group])
+        repositories[group] = [repository for repository in read if repository.asked]
+    parts = left_out(repositories)
     if options.folds is not None:
         for name, maps in parts.items():
             (options.folds / f"{name}.npz").write_bytes(packed(maps))
     if options.write:
         digests = [files.digest, *digests_on_hub(entry)]
-        write(entry.spec, digests, packed(whole), options.questions)
+        write(entry.spec, digests, packed(taught(repositories)), options.questions)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""Learn how questions lean to documents or commits, by leaving a repository out; write what all of them teach.
+"""Learn how questions lean to documents or commits, by leaving repositories out; write what all of them teach.
 
     python benchmarks/fit_question_model.py --model all-minilm-l6-v2 --projects FOLDER FOLDER QUESTIONS.json ...
 
 Each FOLDER holds built projects called as the repositories of the questions. The model is one of `question_model.json`,
-which gets the new weights with `--write`. What is learned adds to the exponents of `questions.py`: the loss is the
+which gets the new weights with `--write`. `--maps` is what `fit_question_map.py --folds` kept: a question is asked with
+maps that did not learn from its repository. What is learned adds to the exponents of `questions.py`: the loss is the
 negative logarithm of the probability of the groups that answer, each weighted by 1 / rank of its first answer.
 """
 
 import argparse
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,25 +19,21 @@ from bench_locked import Question, cell, first, names_of
 from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group
-from patina_assets.search.asking import question_model
-from patina_assets.search.asking.question_model import ASKS, COMMA, CONSTANT, LENGTH, leanings, part_of, signs_of
+from patina_assets.search.asking import question_map, question_model
+from patina_assets.search.asking.question_map import maps_from
+from patina_assets.search.asking.question_model import CONSTANT, leanings, part_of, signs_of
 from patina_assets.search.questions import counted
 from patina_assets.search.searcher import Searcher
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import find_project
 
 GROUPS = (Group.DOCS, Group.COMMITS)
-WORDS = (
-    "a after again all although an and any ask at away became because been before but by came can check could did "
-    "do does even ever every everybody find for from gave get give gone got had has have he her him his how i if "
-    "in instead is it its keep let longer lost make may me more must my never no nobody not nothing now off on "
-    "once one only or other our out over put should since so some somebody something still stop tell tells than "
-    "that their them then there they this to too turn until used was we went were what when where which while who "
-    "why with without wrong you"
-)
+# A sign that stands in fewer questions teaches nothing.
+LEAST_QUESTIONS = 8
 COMPONENTS = 12
-PENALTY, RATE, STEPS = 0.01, 0.05, 1_500
+PENALTY, RATE, STEPS = 0.01, 0.05, 500
 DEPTH = 400
+FOLDS = 8
 Floats = NDArray[np.float64]
 
 
@@ -89,6 +87,21 @@ def components(examples: list[Example]) -> tuple[Floats, Floats]:
         return mean, np.zeros((0, 0))
     axes = np.linalg.svd(vectors - mean, full_matrices=False)[2][:COMPONENTS].T
     return mean, axes / (2 * ((vectors - mean) @ axes).std(0))
+
+
+def telling_signs(examples: list[Example]) -> list[str]:
+    """Return the signs that stand in some questions."""
+    counts = Counter(name for entry in examples for name in signs_of(entry.question["question"]))
+    return sorted(name for name, count in counts.items() if count >= LEAST_QUESTIONS)
+
+
+def asked_with(maps: Path | None, repository: str) -> None:
+    """Ask from now on with the maps that did not learn from a repository, in the place of those that are shipped."""
+    if maps is None:
+        return
+    others = maps_from((maps / f"{repository}.npz").read_bytes())
+    shipped = question_map.learned_for
+    question_map.learned_for = lambda digest, settings: others if shipped(digest, settings) else {}
 
 
 def features(examples: list[Example], names: list[str], mean: Floats, axes: Floats) -> Floats:
@@ -146,22 +159,26 @@ def main() -> None:
     parser.add_argument("questions", type=Path, nargs="+")
     parser.add_argument("--model", required=True, help=f"`{question_model.STATIC}`, or the name of a base model")
     parser.add_argument("--projects", type=Path, nargs="+", required=True)
+    parser.add_argument("--maps", type=Path, help="a folder")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     asked = [question for path in options.questions for question in json.loads(path.read_text("utf-8"))]
     examples: list[Example] = []
     for name in dict.fromkeys(question["repo"] for question in asked):
         place = next(folder / name for folder in options.projects if (folder / name).is_dir())
+        asked_with(options.maps, name)
         searcher = Searcher(find_project(place))
         made = (example(searcher, question) for question in asked if question["repo"] == name)
         examples += [entry for entry in made if entry is not None]
-    names = [*sorted(set(WORDS.split())), CONSTANT, LENGTH, ASKS, COMMA]
+    names = telling_signs(examples)
     mean, axes = components(examples)
     found = features(examples, names, mean, axes)
     report("rules alone", examples, [rank(entry, {}) for entry in examples])
     ranks: list[int | None] = [None] * len(examples)
-    for left_out in {entry.question["repo"] for entry in examples}:
-        others = [place for place, entry in enumerate(examples) if entry.question["repo"] != left_out]
+    repositories = sorted({entry.question["repo"] for entry in examples})
+    for part in range(FOLDS):
+        left_out = repositories[part::FOLDS]
+        others = [place for place, entry in enumerate(examples) if entry.question["repo"] not in left_out]
         weights = fitted([examples[place] for place in others], found[others])
         for place in set(range(len(examples))).difference(others):
             ranks[place] = rank(examples[place], dict(zip(GROUPS, found[place] @ weights, strict=True)))

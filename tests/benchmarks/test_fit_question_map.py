@@ -4,7 +4,19 @@ import json
 
 import numpy as np
 import pytest
-from fit_question_map import TRAINING, Repository, answering, fitted, packed, ranks, unit
+from fit_question_map import (
+    FOLDS,
+    HELD_BACK,
+    TRAINING,
+    Repository,
+    answering,
+    fitted,
+    folds,
+    packed,
+    ranks,
+    taught,
+    unit,
+)
 
 from patina_assets.passages.passage import Group
 from patina_assets.search.asking.question_map import maps_from
@@ -33,6 +45,20 @@ def test_what_questions_share_is_taken_from_them() -> None:
     (read,) = maps_from(packed({Group.CODE: learned})).values()
     assert read.weights == pytest.approx(learned.weights, abs=0.01)
     assert read.offset == pytest.approx(learned.offset, abs=0.01)
+
+
+def test_a_group_begins_with_what_code_taught() -> None:
+    few = {Group.DOCS: [repository(0)], Group.COMMITS: [repository(1)]}
+    repositories = {Group.CODE: [repository(seed) for seed in range(6)]} | few
+    maps = taught(repositories)
+    assert maps[Group.CODE].offset[0] < -0.02
+    for group in HELD_BACK:
+        assert maps[group].offset[0] == pytest.approx(maps[Group.CODE].offset[0], rel=0.5)
+    others = taught(repositories, ["5"])
+    assert others[Group.CODE].weights.tolist() != maps[Group.CODE].weights.tolist()
+    parts = folds(repositories)
+    assert sorted(name for part in parts for name in part) == sorted(str(seed) for seed in range(6))
+    assert len(parts) == FOLDS
 
 
 def test_answers_are_files_definitions_and_commits() -> None:

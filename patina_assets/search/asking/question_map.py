@@ -70,7 +70,7 @@ def by_group(question: str, spec: BaseSpec, base: BaseFiles, vector: Float32) ->
     Raises:
         PatinaError: A file of the program is not as it was shipped.
     """
-    known = [_learned_for(own.digest, settings_text(replace(part, device="cpu")))
+    known = [learned_for(own.digest, settings_text(replace(part, device="cpu")))
              for part, own in zip(spec.parts, base.parts, strict=True)]  # fmt: skip
     if not any(known) or not is_english(question) or is_of_other_letters(question):
         return {}
@@ -95,7 +95,7 @@ def _of_length(vector: Float32, length: float) -> Float32:
 
 
 @cache
-def _learned_for(digest: str, settings: str) -> Mapping[Group, QuestionMap]:
+def learned_for(digest: str, settings: str) -> Mapping[Group, QuestionMap]:
     """Return the maps that were learned with a model's bytes and settings, by group."""
     told: Mapping[str, Any] = json.loads((files(PACKAGE) / FILE).read_text("utf-8"))["maps"]
     entry = told.get(digest)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,25 @@ from patina_resources.embedding.side_by_side import BaseSpec
 # The entry for models that know words alone: the words of a question say there what its vector could.
 STATIC = "static"
 FILE = "question_model.json"
-CONSTANT, LENGTH, ASKS, COMMA = "<constant>", "<length>", "<?>", "<,>"
+CONSTANT, LENGTH = "<constant>", "<length>"
 # Shorter and longer questions were not learned from.
 FEWEST_WORDS, MOST_WORDS = 5, 25
-_QUESTION_WORD = re.compile(r"[a-z']+")
+# Words and signs of a question that say how it is put; any other word is told by its ending alone.
+_FORM_WORDS = (
+    "a about after again all although an and any are as ask at away back be became because been before being but "
+    "by came can can't change check could couldn't did didn't do does doesn't don't down each even ever every "
+    "everybody find for from gave get give gone got had has have he her here him his how i if in instead into is "
+    "isn't it its just keep kept left less let lets longer lost made make may me more must my needs never no "
+    "nobody not nothing now of off on once one only or other our out over put rather same sent she should since "
+    "so some somebody something still stop tell tells than that the their them then there these they this those "
+    "to too took turn two until up us used was wasn't we went were what when where which while who whom whose why "
+    "will with without won't would wrong you your , : ; ?"
+)
+FORM_WORDS = frozenset(_FORM_WORDS.split())
+# Ending, length of the shortest word that is told by it.
+_ENDINGS = {"ed": 4, "ing": 5, "ly": 4, "s": 4}
+_FIRST, _LAST, _NUMBER, _OTHER = "<first>", "<last>", "<number>", "<word>"
+_TOKEN = re.compile(r"[a-z']+|[,:;?]|[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -44,16 +60,23 @@ class Lean:
 
 
 def signs_of(question: str) -> dict[str, float]:
-    """Return the words of a question and signs of its form, with their values."""
+    """Return the kinds of words of a question, pairs that stand together, and signs of its form, with their values."""
     text = question[:MAX_QUERY_CHARACTERS].lower()
-    words = _QUESTION_WORD.findall(text)
-    form = {
-        CONSTANT: 1.0,
-        LENGTH: math.log(min(max(len(words), FEWEST_WORDS), MOST_WORDS)),
-        ASKS: float(text.rstrip().endswith("?")),
-        COMMA: float("," in text),
-    }
-    return dict.fromkeys(words, 1.0) | form
+    tokens = _TOKEN.findall(text)
+    kinds = [_FIRST, *map(_kind, tokens), _LAST]
+    words = sum(token[0].isalpha() or token[0] == "'" for token in tokens)
+    form = {CONSTANT: 1.0, LENGTH: math.log(min(max(words, FEWEST_WORDS), MOST_WORDS))}
+    return dict.fromkeys([*kinds, *map(" ".join, pairwise(kinds))], 1.0) | form
+
+
+def _kind(token: str) -> str:
+    """Return a little word as it is, and of another word its ending: the tense of `it crashed`, not its subject."""
+    if token in FORM_WORDS:
+        return token
+    if token[0].isdigit():
+        return _NUMBER
+    endings = (ending for ending, least in _ENDINGS.items() if token.endswith(ending) and len(token) >= least)
+    return next((f"<{ending}>" for ending in endings if not token.endswith("ss")), _OTHER)
 
 
 def leanings(question: str, spec: BaseSpec, vector: NDArray[np.float32] | None) -> dict[Group, float]:

@@ -42,9 +42,9 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     entry["sha256"] = hashlib.sha256((tmp_path / "m.npz").read_bytes()).hexdigest()
     (tmp_path / FILE).write_text(json.dumps({"maps": {"d": entry}}))
     monkeypatch.setattr(question_map, "files", lambda _: tmp_path)
-    question_map._learned_for.cache_clear()
+    question_map.learned_for.cache_clear()
     yield tmp_path
-    question_map._learned_for.cache_clear()
+    question_map.learned_for.cache_clear()
 
 
 @pytest.mark.usefixtures("shipped")
