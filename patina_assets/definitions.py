@@ -20,6 +20,7 @@ from patina_assets.orchestration.automation.sensors import (
 from patina_assets.orchestration.jobs import MATERIALIZE_JOB, evaluate_job, eventlog_asset, materialize_selection
 from patina_assets.orchestration.keys import eventlog_key
 from patina_assets.orchestration.last_recipe import assets_of_last_recipe, keep_recipe
+from patina_assets.pipeline.plain_text import from_root
 from patina_assets.pipeline.workspace import Workspace, open_workspace
 from patina_resources.errors import PatinaError
 from patina_resources.project.config import AutomationConfig
@@ -56,9 +57,10 @@ def project_definitions(start: Path | None = None, prefix: Sequence[str] = ()) -
         keep_recipe(workspace.project)
         return dg.Definitions.merge(workspace_definitions(workspace, prefix=prefix), _automation(workspace, location))
     except PatinaError as error:
-        sensor = oxidize_sensor(location, AutomationConfig(), broken=str(error))
+        reason = from_root(str(error), root)
+        sensor = oxidize_sensor(location, AutomationConfig(), broken=reason)
         beside = dg.Definitions(assets=_last_assets(root, prefix), sensors=[sensor, *_notices(root, prefix)])
-        return dg.Definitions.merge(broken_recipe(str(error), prefix), beside)
+        return dg.Definitions.merge(broken_recipe(reason, prefix), beside)
 
 
 def _until_it_is_back(root: Path, prefix: Sequence[str], reason: str) -> dg.Definitions:

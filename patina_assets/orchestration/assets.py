@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TypeVar
 
 import dagster as dg
@@ -39,7 +40,7 @@ from patina_assets.orchestration.metadata import (
 )
 from patina_assets.orchestration.run_workers import RunWorkers
 from patina_assets.pipeline.corpus import corpus_sources, model_sources
-from patina_assets.pipeline.plain_text import one_line
+from patina_assets.pipeline.plain_text import from_root, one_line
 from patina_assets.pipeline.progress import Progress, ProgressLines
 from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
@@ -91,7 +92,7 @@ def project_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
 
 
 def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinition:
-    key = source_key(name)
+    key, root = source_key(name), workspace.project.root
 
     spec = dg.AssetSpec(
         key,
@@ -112,13 +113,13 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
     @checked_asset(spec, [dg.AssetCheckSpec(ALL_ROWS_READABLE, asset=key, description=ROWS_CAN_BE_READ)])
     def source(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         if not is_built(context):
-            yield from checked_alone(context, lambda: checks(look_at_sources(workspace)))
+            yield from checked_alone(context, lambda: checks(look_at_sources(workspace)), root)
             return
-        look = stated(lambda: look_at_sources(workspace))
+        look = stated(lambda: look_at_sources(workspace), root)
         digest = look.digests[name]
         yield dg.MaterializeResult(
             data_version=dg.DataVersion(digest.digest),
-            metadata=stated(lambda: source_metadata(workspace.eventlog, Source(name, sql), digest)),
+            metadata=stated(lambda: source_metadata(workspace.eventlog, Source(name, sql), digest), root),
             check_results=wanted(context, checks(look)),
         )
 
@@ -126,7 +127,7 @@ def _source_asset(workspace: Workspace, name: str, sql: str) -> dg.AssetsDefinit
 
 
 def _model_asset(workspace: Workspace, workers: RunWorkers) -> dg.AssetsDefinition:
-    spec, key = workspace.spec, model_asset_key(workspace.spec.name)
+    spec, key, root = workspace.spec, model_asset_key(workspace.spec.name), workspace.project.root
     built_from = ", ".join(source.name for source in corpus_sources())
     names = " and ".join(f"`{part.name}`" for part in spec.parts)
     joined = f"A text's unit vectors of {names} are joined and scaled to unit length. " if len(spec.parts) > 1 else ""
@@ -144,10 +145,10 @@ def _model_asset(workspace: Workspace, workers: RunWorkers) -> dg.AssetsDefiniti
         "events reuse cached vectors. It is built again by a `full` run, or if too many words are unknown to it.",
     )
     def model(context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]) -> dg.MaterializeResult:
-        forced = stated(lambda: build.forced(MODEL, [*workspace.names(), MODEL]))
+        forced = stated(lambda: build.forced(MODEL, [*workspace.names(), MODEL]), root)
         report = logged(context.log)
-        stated(lambda: workers.of(context, build, _prefix(context, key), report))
-        outcome = stated(lambda: workers.model or run_model(workspace, report, full=forced, renew=build.renew))
+        stated(lambda: workers.of(context, build, _prefix(context, key), report), root)
+        outcome = stated(lambda: workers.model or run_model(workspace, report, full=forced, renew=build.renew), root)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.state.digest or ""),
             metadata={
@@ -190,7 +191,7 @@ def _stage_asset(
     workspace: Workspace, workers: RunWorkers, projection: ProjectionStages, stage: Stage
 ) -> dg.AssetsDefinition:
     dependencies = _dependencies(workspace, stage)
-    key = stage_key(projection.name, stage.name)
+    key, root = stage_key(projection.name, stage.name), workspace.project.root
 
     spec = dg.AssetSpec(
         key,
@@ -208,19 +209,20 @@ def _stage_asset(
         context: dg.AssetExecutionContext, build: dg.ResourceParam[BuildOptions]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         if not is_built(context):
-            yield from checked_alone(context, lambda: checks_of_files(workspace, stage))
+            yield from checked_alone(context, lambda: checks_of_files(workspace, stage), root)
             return
-        forced = stated(lambda: build.forced(projection.name, [*workspace.names(), MODEL]))
+        forced = stated(lambda: build.forced(projection.name, [*workspace.names(), MODEL]), root)
         report, prefix = logged(context.log), _prefix(context, key)
-        at_once = stated(lambda: workers.of(context, build, prefix, report))
+        at_once = stated(lambda: workers.of(context, build, prefix, report), root)
         try:
             outcome = stated(
                 lambda: (
                     at_once.outcome(projection.name, stage.name, report)
                     or run_stage(workspace, projection.name, stage.name, report, full=forced, renew=build.renew)
-                )
+                ),
+                root,
             )
-            checks = stated(outcome.checks)
+            checks = stated(outcome.checks, root)
         except dg.Failure as failure:
             if isinstance(failure.__cause__, FailedCheckError):
                 yield from wanted(context, failure.__cause__.checks)
@@ -230,7 +232,7 @@ def _stage_asset(
                 context.log_event(event)
         yield dg.MaterializeResult(
             data_version=dg.DataVersion(outcome.record.digest),
-            metadata=stated(lambda: outcome_metadata(outcome)),
+            metadata=stated(lambda: outcome_metadata(outcome), root),
             check_results=wanted(context, checks),
         )
 
@@ -265,7 +267,7 @@ def _lock_asset(workspace: Workspace) -> dg.AssetsDefinition:
         description="Provenance of the last build (`.patina/data/oxidize.lock`). Untouched when nothing was rebuilt.",
     )
     def oxidize_lock() -> dg.MaterializeResult:
-        stated(lambda: publish_lock(workspace))
+        stated(lambda: publish_lock(workspace), workspace.project.root)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(file_sha256(workspace.project.lock)),
             metadata=lock_metadata(workspace.project),
@@ -293,12 +295,18 @@ def _code_version(values: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def stated(work: Callable[[], T]) -> T:
-    """Return what `work` returns; its one-sentence error becomes the description of the failed step."""
+def stated(work: Callable[[], T], root: Path | None = None) -> T:
+    """Return what `work` returns; its one-sentence error becomes the description of the failed step.
+
+    Args:
+        work: Does something.
+        root: Of the project that it is about: paths are told from there.
+    """
     try:
         return work()
     except PatinaError as error:
-        raise dg.Failure(description=one_line(str(error)), allow_retries=False) from error
+        sentence = str(error) if root is None else from_root(str(error), root)
+        raise dg.Failure(description=one_line(sentence), allow_retries=False) from error
 
 
 def logged(log: dg.DagsterLogManager) -> ProgressLines:

@@ -12,9 +12,10 @@ import dagster as dg
 from dagster import AssetMaterialization
 
 from patina_assets.orchestration.assets import source_sql
-from patina_assets.orchestration.keys import eventlog_key, lock_key, model_asset_key, source_key, stage_key
+from patina_assets.orchestration.keys import cache_key, eventlog_key, lock_key, model_asset_key, source_key, stage_key
 from patina_assets.orchestration.metadata import (
     Metadata,
+    cache_metadata,
     eventlog_metadata,
     lock_metadata,
     model_metadata,
@@ -29,8 +30,10 @@ from patina_assets.pipeline.staleness import LOCK, recipe_inputs
 from patina_assets.pipeline.workspace import Survey, Workspace, manifest_state
 from patina_resources.errors import PatinaError
 from patina_resources.eventlog.reader import Source
+from patina_resources.project.project import Project
 from patina_resources.store.artifacts import BuiltProjection
 from patina_resources.store.files import file_sha256
+from patina_resources.store.manifests import StageRecord
 
 DATA_VERSION = "dagster/data_version"
 CODE_VERSION = "dagster/code_version"
@@ -159,6 +162,7 @@ def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
         if not verdict.stays and any(reason.kind in POLICY_KINDS for reason in verdict.reasons)
     }
     indexes: dict[dg.AssetKey, str] = {}
+    embedded: list[StageRecord] = []
     for projection in workspace.projections:
         paths = workspace.paths(projection.name)
         built = BuiltProjection(paths, manifest_state(paths).manifest)
@@ -167,14 +171,35 @@ def _states(workspace: Workspace, found: Survey) -> dict[dg.AssetKey, _State]:
                 state = _stage_state(workspace, stage, built)
                 is_current = state.current and (projection.name, stage.name) not in by_policy
                 states[stage_key(projection.name, stage.name)] = replace(state, current=is_current)
+                embedded += [built.manifest[stage.name]] if stage.embeds else []
         if projection.last.name in built.manifest:
             indexes[stage_key(projection.name, projection.last.name)] = built.manifest[projection.last.name].digest
+    states |= _cache_states(workspace, embedded)
     if workspace.project.lock.is_file() and len(indexes) == len(workspace.names()):
         own_digest = file_sha256(workspace.project.lock)
         own = {reason.kind for entry in found.verdicts if entry.projection == LOCK for reason in entry.reasons}
         current = ReasonKind.OTHER_PROVENANCE not in own
         states[lock_key()] = _State(own_digest, indexes, current, partial(lock_metadata, workspace.project))
     return states
+
+
+def _cache_states(workspace: Workspace, embedded: Sequence[StageRecord]) -> dict[dg.AssetKey, _State]:
+    """Return what is on disk of the embedding caches: they change when texts are embedded."""
+    project, last = workspace.project, max(embedded, key=lambda record: record.built_at, default=None)
+    if last is None:
+        return {}
+    return {
+        cache_key(part.name): _State(last.digest, {}, details=partial(_cache_details, project, part.name, last))
+        for part in workspace.spec.parts
+        if project.embedding_cache(part.name).is_file()
+    }
+
+
+def _cache_details(project: Project, model: str, embedded: StageRecord) -> Metadata:
+    try:
+        return cache_metadata(project, model, embedded)
+    except PatinaError:  # another process has it, or it is damaged
+        return {}
 
 
 def _stage_state(workspace: Workspace, stage: Stage, projection: BuiltProjection) -> _State:

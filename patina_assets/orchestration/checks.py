@@ -1,10 +1,12 @@
 """The checks of the stages as Dagster's asset checks, with what they check or alone."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from patina_assets.pipeline.plain_text import from_root
 from patina_assets.pipeline.stages.stage import CheckResult, Stage
 from patina_assets.pipeline.workspace import Workspace, manifest_state
 from patina_resources.errors import PatinaError
@@ -63,19 +65,21 @@ def wanted(context: dg.AssetExecutionContext, found: Iterable[CheckResult]) -> l
 
 
 def checked_alone(
-    context: dg.AssetExecutionContext, check: Callable[[], Sequence[CheckResult]]
+    context: dg.AssetExecutionContext, check: Callable[[], Sequence[CheckResult]], root: Path
 ) -> Iterator[dg.AssetCheckResult]:
     """Yield the results of the checks that a step was asked for; all have failed where what they read cannot be read.
 
     Args:
         context: Of the step.
         check: Returns the results of all checks of the asset.
+        root: Of the project: paths are told from there.
     """
     try:
         yield from wanted(context, check())
     except PatinaError as error:
         names = sorted(key.name for key in context.selected_asset_check_keys)
-        yield from (result(CheckResult(name, passed=False, reason=str(error))) for name in names)
+        reason = from_root(str(error), root)
+        yield from (result(CheckResult(name, passed=False, reason=reason)) for name in names)
 
 
 def result(check: CheckResult) -> dg.AssetCheckResult:

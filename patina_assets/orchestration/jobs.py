@@ -25,6 +25,7 @@ from patina_resources.project.project import Project
 
 MATERIALIZE_JOB = "materialize_job"
 EVALUATE_JOB = "evaluate_job"
+NO_REPOSITORY = "the project is not in a git repository"
 
 
 # What the asset may be told: plain types, as in `build_options`.
@@ -57,14 +58,14 @@ def eventlog_asset(workspace: Workspace) -> dg.AssetsDefinition:
     @checked_asset(spec, [check], MATERIALIZE_OPTIONS)
     def eventlog(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         if not is_built(context):
-            yield from checked_alone(context, lambda: [_repository_is_read(project)])
+            yield from checked_alone(context, lambda: [_repository_is_read(project)], project.root)
             return
-        stated(lambda: refuse_tracked(project.root))
+        stated(lambda: refuse_tracked(project.root), project.root)
         found = is_in_repository(project.root)
-        reports = stated(lambda: _append_events(project, context)) if found else ()
-        context.log.info(report_table(reports) if found else f"{project.root} is not in a git repository")
+        reports = stated(lambda: _append_events(project, context), project.root) if found else ()
+        context.log.info(report_table(reports) if found else NO_REPOSITORY)
         log = Eventlog(project.eventlog())
-        last_seq = stated(log.last_seq)
+        last_seq = stated(log.last_seq, project.root)
         yield dg.MaterializeResult(
             data_version=dg.DataVersion(str(last_seq)),
             metadata={
@@ -72,7 +73,7 @@ def eventlog_asset(workspace: Workspace) -> dg.AssetsDefinition:
                 "new_events": sum(sum(report.new.values()) for report in reports),
                 "skipped": sum(len(report.skipped) for report in reports),
             },
-            check_results=wanted(context, [stated(lambda: _repository_is_read(project))]),
+            check_results=wanted(context, [stated(lambda: _repository_is_read(project), project.root)]),
         )
 
     return eventlog
@@ -85,7 +86,7 @@ def _repository_is_read(project: Project) -> CheckResult:
         PatinaError: The eventlog cannot be read.
     """
     if not is_in_repository(project.root):
-        return CheckResult(REPOSITORY_IS_READ, False, f"{project.root} is not in a git repository", blocking=False)
+        return CheckResult(REPOSITORY_IS_READ, False, NO_REPOSITORY, blocking=False)
     head, news = head_of(project.root), read_news(project.eventlog(), None)
     if news is None:
         raise PatinaError(f"{project.eventlog()}: cannot be read at the moment: run `patina doctor`")
@@ -128,7 +129,7 @@ def evaluate_job(workspace: Workspace) -> dg.JobDefinition:
         description="Logs how well each projection ranks what it has not seen, beside its base vectors.",
     )
     def measure(context: dg.OpExecutionContext) -> None:
-        found = stated(lambda: evaluate(open_workspace(workspace.project), None))
+        found = stated(lambda: evaluate(open_workspace(workspace.project), None), workspace.project.root)
         context.log.info("\n".join([found.table(), *found.missing.values()]))
 
     @dg.job(

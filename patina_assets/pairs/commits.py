@@ -56,6 +56,8 @@ GIT_COMMITS = Source("git.commits", COMMITS_SQL, COMMIT_TABLE)
 MOST_FILES = 50
 # A module is a folder, of which no more than this many levels count.
 MODULE_LEVELS = 3
+# As many commits are kept while a history is read.
+MOST_TOLD = 16_384
 _TRAILER_KEY = re.compile(r"[A-Za-z0-9-]+")
 _PREFIX = re.compile(r"([A-Za-z]+)(\([^)]*\))?!?:")
 
@@ -90,11 +92,17 @@ class ChangeSet:
 
 def read_commit(row: Row, files: Files) -> ChangeSet:
     """Return the commit of a row that begins with timestamp, sha and files; its files have their newest names."""
-    return _change_set(files, *row[:3])
+    timestamp, sha, listed = row[:3]
+    told = (timestamp, type(sha), sha, listed)
+    # Each pair type that learns from history reads the same commits.
+    found = files.told.get(told)
+    if found is None:
+        found = _change_set(files, timestamp, sha, listed)
+        if len(files.told) < MOST_TOLD:
+            files.told[told] = found
+    return found
 
 
-# Each pair type that learns from history reads the same commits.
-@lru_cache(maxsize=16_384, typed=True)
 def _change_set(files: Files, timestamp: str, sha: object, listed: str) -> ChangeSet:
     time = utc_time(timestamp)
     changes: dict[str, ChangedPath] = {}

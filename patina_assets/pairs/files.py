@@ -1,11 +1,15 @@
 """Files as items: each under its newest name over its whole history, and marked where it is gone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from patina_assets.pairs.items import Item
 from patina_resources.eventlog.file_names import PATHS_SQL, FileNames, follow, read_paths
 from patina_resources.eventlog.reader import Row, Source
+
+if TYPE_CHECKING:
+    from patina_assets.pairs.commits import ChangeSet
 
 FILE_HISTORY = Source("git.paths", PATHS_SQL)
 REMOVED = "removed"
@@ -13,15 +17,17 @@ REMOVED = "removed"
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """What became of every path. Each is equal to itself alone, so that what is told by it can be kept.
+    """What became of every path.
 
     Attributes:
         names: What commits tell.
         said: What `git.file` events say beside that: the name of a path now, or None for one that is gone.
+        told: Commits that were read with it, by what their rows say: they go when it goes.
     """
 
     names: FileNames
     said: Mapping[str, str | None]
+    told: "dict[tuple[object, ...], ChangeSet]" = field(default_factory=dict, repr=False)
 
     def name(self, time: str, path: str) -> str:
         """Return the newest name of the file that a commit of a time (in UTC) knows as `path`."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 from patina_assets.learning.parts import blas_on_one_thread
-from patina_assets.pipeline.plain_text import one_line
+from patina_assets.pipeline.plain_text import from_root, one_line
 from patina_assets.pipeline.progress import Report
 from patina_assets.pipeline.reasons import reasons_text
 from patina_assets.pipeline.runner import StageOutcome, publish_lock, run_stage
@@ -145,11 +145,11 @@ def build_directly(
                     raise KeyboardInterrupt from error
                 if isinstance(error, FailedCheckError):
                     stages.append(_held_back(error))
-                failures.append(_sentence(projection.name, error))
+                failures.append(from_root(_sentence(projection.name, error), workspace.project.root))
     try:
         publish_lock(workspace)
     except PatinaError as error:
-        failures.append(str(error))
+        failures.append(from_root(str(error), workspace.project.root))
     build = NotedBuild(str(uuid.uuid4()), started, time.time(), tags, tuple(stages), tuple(failures))
     with suppress(PatinaError):  # what is built is told by its files, too
         note_build(workspace.project, build)

@@ -49,6 +49,14 @@ def with_tilde(text: str) -> str:
     return text
 
 
+def from_root(text: str, root: Path) -> str:
+    """Return a text in which paths of a project are relative to its root: others have it in another place."""
+    for place in {str(root), str(root.resolve())} - {"/"}:
+        named = rf"(?<![\w./~-]){re.escape(place)}(?:(/)|(?![\w.-]))"
+        text = re.sub(named, lambda found: "" if found[1] else ".", text)
+    return text
+
+
 def json_text(document: object) -> str:
     r"""Return JSON to be read by people, too: what a terminal would obey is written as `\u009b`, and means the same."""
     text = json.dumps(document, indent=2, ensure_ascii=False)

@@ -5,6 +5,7 @@ however that ends: it waits for a sign of life. The daemon is a thread for the s
 workspace, so that no proxy stands between them and the code servers, as that of `dagster dev` does: it takes 75 MB.
 """
 
+import ctypes
 import gc
 import logging
 import os
@@ -25,10 +26,12 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
+from dagster._grpc import server as grpc_server
 from dagster._grpc.constants import GrpcServerCommand
 from dagster._grpc.server import GrpcServerProcess
 from sqlalchemy.exc import DBAPIError
 
+from patina_assets.orchestration.code_server import entry_point
 from patina_assets.serving.running import EndedRuns
 
 # One that a reload has replaced warns, a while later, that nobody asks it any more.
@@ -54,6 +57,7 @@ def running_workspace(
         name: The first of them.
         stop: Called when a part of the daemon has ended by itself.
     """
+    grpc_server.get_python_environment_entry_point = entry_point  # type: ignore[attr-defined]
     instance.optimize_for_webserver(STATEMENT_MILLISECONDS, CONNECTION_SECONDS, CONNECTIONS)
     with (
         GrpcServerRegistry(
@@ -102,12 +106,16 @@ def _daemon(context: WorkspaceProcessContext, servers: GrpcServerRegistry, stop:
         controller = stack.enter_context(DagsterDaemonController(context, daemons))
 
         code_servers = CodeServers(context, servers)
+        # Of a heap that is free here and there, glibc gives back by itself what is at its end alone. macOS has no such.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
         def watch() -> None:
             try:
                 while not ended.wait(CHECK_SECONDS):
                     controller.check_daemon_threads()
                     code_servers.look()
+                    if trim is not None:
+                        trim(0)
             except Exception:  # Dagster raises no narrower class where one of its threads has ended
                 logging.getLogger("dagster.daemon").exception("The daemon has stopped")
                 stop()

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import logging
 import os
 import secrets
 import signal
@@ -41,6 +42,8 @@ CLOSING_SECONDS = 1
 TICK_SECONDS = "1800"
 # mallopt(3): what is larger is given back as soon as it is free. By default glibc raises this to 32 MiB by itself.
 M_MMAP_THRESHOLD, KEPT_BYTES = -3, 1 << 20
+# By default each thread has a heap of its own, up to eight for a processor, and each keeps what is free in it.
+M_ARENA_MAX, HEAPS = -8, 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -83,6 +86,7 @@ def _give_memory_back() -> None:
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:  # macOS has none
         set_option(M_MMAP_THRESHOLD, KEPT_BYTES)
+        set_option(M_ARENA_MAX, HEAPS)
 
 
 def _listener(port: int) -> socket.socket:
@@ -176,12 +180,22 @@ def _run(listener: socket.socket, site: Site, doors: Doors, instance: dg.Dagster
                 ws_max_size=LARGEST_MESSAGE,
                 timeout_graceful_shutdown=CLOSING_SECONDS,
             )
-            uvicorn.Server(config).run(sockets=[listener])
+            WebServer(config).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     if failed.is_set():
         print("patina: Dagster's daemon has ended, see above: start `patina ui` again", file=sys.stderr)
     return int(failed.is_set())
+
+
+class WebServer(uvicorn.Server):
+    """Answers until a signal comes, and prints nothing from then on: a signal to the group ends code servers, too."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End."""
+        for name in ("dagster", "uvicorn"):
+            logging.getLogger(name).handlers = [logging.NullHandler()]
+        super().handle_exit(sig, frame)
 
 
 def _raise_interrupts() -> None:

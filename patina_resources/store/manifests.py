@@ -27,7 +27,7 @@ from patina_resources.documents.checks import (
 from patina_resources.documents.document import Location, fault_text, shown_location
 from patina_resources.documents.json_value import json_value
 from patina_resources.errors import PatinaError, shown
-from patina_resources.store.known_files import KnownFiles, state_of
+from patina_resources.store.known_files import KnownFiles, State, state_of
 from patina_resources.store.lineage import Lineage
 from patina_resources.store.trust import installation, is_keyed_digest, keyed_digest, trusts_other_installations
 
@@ -152,8 +152,9 @@ class _Parsed:
     built_by: str
 
 
-# A manifest is asked for many times in a build, and read once for each time that it was written.
-_PARSED: KnownFiles[_Parsed] = KnownFiles(most=256)
+# A manifest is asked for many times in a build, and read once for each time that it was written. By path: what it was
+# before is asked for no more, and a server would keep it for a day.
+_PARSED: KnownFiles[tuple[State, _Parsed]] = KnownFiles(most=256)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -178,7 +179,8 @@ def find_manifest(path: Path) -> FoundManifest:
         PatinaError: The file is damaged.
     """
     try:
-        parsed = _PARSED.get((path, state_of(path.stat()))) or _parse(path)
+        known, state = _PARSED.get(path), state_of(path.stat())
+        parsed = known[1] if known is not None and known[0] == state else _parse(path)
         ours = parsed.version == VERSION and is_keyed_digest(PURPOSE, parsed.content, parsed.keyed_digest)
         if ours and parsed.built_by != installation():
             raise ValueError("its key is that of this installation, and it names another one")
@@ -276,7 +278,7 @@ def _parse(path: Path) -> _Parsed:
         built_by=told.get("built_by", ""),
     )
     if unchanged:
-        _PARSED.put((path, before), parsed)
+        _PARSED.put(path, (before, parsed))
     return parsed
 
 

@@ -186,7 +186,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("patina_resources/store/known_files.py", "MOST_KNOWN = 4096", "(4096 + 1)"): "one file more is remembered",
     (
         "patina_resources/store/manifests.py",
-        "_PARSED: KnownFiles[_Parsed] = KnownFiles(most=256)",
+        "_PARSED: KnownFiles[tuple[State, _Parsed]] = KnownFiles(most=256)",
         "(256 + 1)",
     ): "one manifest more is remembered",
     (_TRUST, "WAIT_SECONDS = 30.0", "(30.0 + 1)"): "seconds of a wait: no test measures time",

@@ -54,12 +54,12 @@ def test_a_signal_ends_everything(project: Project, tmp_path: Path, number: sign
     with running_ui(project.root, log=tmp_path / "ui.log") as ui:
         folder = runtime_folder(ui)
         assert (folder.stat().st_mode & 0o777, folder.parent) == (0o700, Path("/tmp"))
-        os.kill(ui.process.pid, number)
+        os.killpg(ui.process.pid, number)  # as a terminal does; the code server may still load the definitions
         assert ui.process.wait(SECONDS) == 0
         assert ended_within(SECONDS, lambda: not ui.processes())
         # On a busy machine it does not wait until all have ended, and leaves it to them.
         assert not folder.exists() or "a process goes on" in ui.log.read_text()
-        assert "Traceback" not in ui.log.read_text()
+        assert [word for word in ("Traceback", "lost sys.stderr") if word in ui.log.read_text()] == []
 
 
 def test_places_are_those_of_the_folder_that_the_command_was_given_in(

@@ -70,6 +70,7 @@ def test_a_redirection_is_not_followed(path: str) -> None:
         ("no .patina in {root}", "no .patina in ."),
         ("`{root}`, {root}: x", "`.`, .: x"),
         ("{root}-2/a.py", ".../a.py"),
+        ("/mnt{root}/a.py", ".../a.py"),
         ("{home}/.cache/x and {home}", ".../x and ~"),
         ("'/opt/data/file.db', (/srv/x/y) file:///srv/x/z", "'.../file.db', (.../y) .../z"),
         ("git.commits: src/a.py and ../b/c.py, 1/2, and/or", "git.commits: src/a.py and ../b/c.py, 1/2, and/or"),

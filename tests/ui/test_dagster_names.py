@@ -17,6 +17,7 @@ from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
+from dagster._grpc import server as grpc_server
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster_webserver.webserver import DagsterWebserver
 from small_project import make_project
@@ -45,6 +46,7 @@ def parameters(called: Callable[..., object]) -> list[str]:
             ["origin_id", "selector_id", "before", "after", "limit", "statuses"],
         ),
         (DagsterDaemonController.check_daemon_threads, []),
+        (grpc_server.get_python_environment_entry_point, ["executable_path"]),  # type: ignore[attr-defined]
         (create_daemons_from_instance, ["instance"]),
         (DagsterWebserver.create_asgi_app, ["kwargs"]),
         (DagsterWebserver.download_captured_logs_endpoint, ["request"]),

@@ -7,6 +7,7 @@ import dagster as dg
 from patina_assets.orchestration.automation.ticks import instance_of, location_name
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
 from patina_assets.pipeline.direct_build import noted_files
+from patina_assets.pipeline.plain_text import from_root
 from patina_assets.pipeline.workspace import open_workspace
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project, find_project
@@ -37,7 +38,7 @@ def build_notice(project: Project, prefix: Sequence[str] = ()) -> dg.SensorDefin
             workspace = open_workspace(find_project(project.root))
             tell_noted_builds(instance_of(context), workspace, versions, prefix, location_name(context))
         except PatinaError as error:
-            return dg.SkipReason(str(error))
+            return dg.SkipReason(from_root(str(error), project.root))
         return dg.SkipReason(f"made runs of {count} builds")
 
     return notice

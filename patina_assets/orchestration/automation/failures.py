@@ -11,7 +11,7 @@ from patina_assets.orchestration.automation.http_post import post_json, shown_ur
 from patina_assets.orchestration.automation.orphans import location_of
 from patina_assets.orchestration.automation.ticks import instance_of, location_name
 from patina_assets.pipeline.direct_build import COMMAND_TAG
-from patina_assets.pipeline.plain_text import one_line, with_tilde
+from patina_assets.pipeline.plain_text import from_root, one_line, with_tilde
 from patina_resources.errors import PatinaError
 from patina_resources.project.project import Project
 from patina_resources.store.files import append_line, utc_now
@@ -28,7 +28,7 @@ def failure_notice(project: Project) -> dg.SensorDefinition:
 
     Dagster's own run-failure sensor is not used: it opens the instance at each tick, see `instance_of`.
     """
-    log, webhook = project.failures_log, project.places.webhook
+    log, webhook = from_root(str(project.failures_log), project.root), project.places.webhook
 
     @dg.sensor(
         name="failure_notice",
@@ -111,9 +111,7 @@ def without_places(text: str, root: Path) -> str:
 
     Paths of the project are relative to it. Of others only the last part stays.
     """
-    for place in {str(root), str(root.resolve())} - {"/"}:
-        text = re.sub(rf"{re.escape(place)}(?![\w.-])", ".", text.replace(f"{place}/", ""))
-    return _ELSEWHERE.sub(".../", with_tilde(text))
+    return _ELSEWHERE.sub(".../", with_tilde(from_root(text, root)))
 
 
 def _message(event: dg.DagsterEvent | None) -> str:

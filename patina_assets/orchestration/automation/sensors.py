@@ -25,6 +25,7 @@ from patina_assets.orchestration.badges import report_what_is_on_disk
 from patina_assets.orchestration.keys import keys_to_build
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
 from patina_assets.pipeline.direct_build import REASON_TAG
+from patina_assets.pipeline.plain_text import from_root
 from patina_assets.pipeline.staleness import StageVerdict, stale_stages
 from patina_assets.pipeline.workspace import Workspace, open_workspace, survey
 from patina_resources.errors import PatinaError, shown
@@ -114,7 +115,7 @@ def tick(
         workspace = open_workspace(find_project(location.root))
         probe = look_for_changes(workspace)
     except PatinaError as error:
-        return dg.SkipReason(str(error))
+        return dg.SkipReason(from_root(str(error), location.root))
     memory, waiting = before_survey(memory, probe, now, automation.settle_seconds)
     name, instance = location_name(context), instance_of(context)
     if not waiting:
@@ -129,7 +130,7 @@ def tick(
         report_what_is_on_disk(instance, workspace, found, known, location.prefix)
         decision = decide(memory, probe, found.verdicts, inputs_of(workspace, found), now)
     except PatinaError as error:
-        decision = unreadable(memory, probe, str(error), now)
+        decision = unreadable(memory, probe, from_root(str(error), location.root), now)
     return _result(decision, location, workspace, known)
 
 
@@ -146,7 +147,7 @@ def nightly_schedule(location: CodeLocation, automation: AutomationConfig, confi
             workspace = open_workspace(find_project(location.root))
             stale = stale_stages(survey(workspace, renew=True).verdicts)
         except PatinaError as error:
-            return dg.SkipReason(str(error))
+            return dg.SkipReason(from_root(str(error), location.root))
         if not stale:
             return dg.SkipReason("nothing is stale")
         known = context.repository_def.asset_graph.get_all_asset_keys() if context.repository_def else set()

@@ -175,6 +175,18 @@ def test_checks_pass_and_give_reasons(first: FirstBuild) -> None:
     assert all(check.passed for check in checks if check.severity == dg.AssetCheckSeverity.ERROR)
 
 
+def test_nothing_that_is_built_or_told_names_the_place_of_the_project(first: FirstBuild) -> None:
+    built = [path for path in first.project.data.rglob("*") if path.suffix in {".json", ".jsonl", ".lock"}]
+    assert first.project.lock in built
+    told = [
+        *(path.read_text("utf-8") for path in built),
+        *(str(event.message) for event in first.result.all_events),
+        *map(str, first.result.get_asset_check_evaluations()),
+        *(str(event.materialization) for event in first.result.get_asset_materialization_events()),
+    ]
+    assert [text for text in told if str(first.project.root) in text] == []
+
+
 def test_a_failing_projection_says_why_and_the_others_are_built(project: Project, instance: dg.DagsterInstance) -> None:
     delete_events(project, "session.%")
     result = run(project, instance)

@@ -10,7 +10,7 @@ from sensor_helpers import Sensor, badges, copied, quick_instance
 from small_project import RECIPE, add_events, delete_events, edit_recipe, make_project
 from tiny_models import write_model
 
-from patina_assets.orchestration.keys import eventlog_key, keys_to_build
+from patina_assets.orchestration.keys import cache_key, eventlog_key, keys_to_build
 from patina_assets.pipeline.reasons import has_own_reason
 from patina_assets.pipeline.staleness import StageVerdict
 from patina_assets.pipeline.workspace import open_workspace, survey
@@ -141,6 +141,13 @@ def test_what_was_built_elsewhere_is_green(sensor: Sensor, tmp_path: Path) -> No
         assert told.asset_materialization is not None
         path = sensor.project.eventlog().relative_to(sensor.project.root)
         assert told.asset_materialization.metadata["path"].value == str(path)
+        told = instance.get_latest_materialization_event(cache_key("corpus-static"))
+        assert told is not None
+        assert told.asset_materialization is not None
+        cache = sensor.project.embedding_cache("corpus-static")
+        shown = {name: entry.value for name, entry in told.asset_materialization.metadata.items()}
+        assert (shown["path"], shown["bytes"]) == (str(cache.relative_to(sensor.project.root)), cache.stat().st_size)
+        assert shown["vectors"] >= shown["texts"] > 0
         edit_recipe(sensor.project, "same_session, epochs: 2", "same_session, epochs: 3")
         elsewhere.reload()
         assert elsewhere.requested() == {"semantic/weights", "semantic/index", "oxidize_lock"}

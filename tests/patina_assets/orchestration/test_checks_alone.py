@@ -70,7 +70,9 @@ def test_a_damaged_file_fails_its_checks_in_one_sentence(sensor: Sensor) -> None
     for evaluation in check(sensor, "semantic/weights").values():
         assert not evaluation.passed
         assert evaluation.severity is dg.AssetCheckSeverity.ERROR
-        assert "damaged (its digest is not the manifest's)" in (evaluation.description or "")
+        sentence = evaluation.description or ""
+        assert sentence.startswith(f"{weights.relative_to(sensor.project.root)}: ")
+        assert "damaged (its digest is not the manifest's)" in sentence
 
 
 def test_what_was_never_built_fails(sensor: Sensor) -> None:

@@ -61,7 +61,7 @@ def test_each_failure_is_told_once_and_those_of_before_are_not(sensor: Sensor) -
     assert notice(sensor, cursor) == ("nothing failed", cursor)
     fail(sensor)
     said, cursor = notice(sensor, cursor)
-    assert said == f"told of 1 failed runs in {sensor.project.failures_log}"
+    assert said == "told of 1 failed runs in .patina/data/failures.log"
     newest = sensor.instance.get_runs(limit=1)[0]
     (line,) = lines(sensor)
     assert f"run {newest.run_id[:8]} __ASSET_JOB: " in line
@@ -161,10 +161,8 @@ def test_a_webhook_is_told_no_place_of_this_machine(sensor: Sensor) -> None:
         fail(sensor)
         notice(sensor, cursor)
     ((told, line),) = zip([document["text"] for document in hook.received], lines(sensor), strict=True)
-    assert str(eventlog) in line
-    assert told == f"{sensor.project.root.name}: " + line.split("__ASSET_JOB: ")[1].replace(
-        f"{sensor.project.root}/", ""
-    )
+    assert f" {eventlog.relative_to(sensor.project.root)}: " in line
+    assert told == f"{sensor.project.root.name}: " + line.split("__ASSET_JOB: ")[1]
 
 
 def test_the_log_may_be_deleted(sensor: Sensor) -> None:

@@ -14,6 +14,7 @@ from sensor_helpers import SMALL_CHANGE, Sensor, badges
 from small_project import add_events, delete_events, edit_recipe, patina, workspace_of
 
 from patina_assets.orchestration.automation.orphans import location_of
+from patina_assets.orchestration.keys import cache_key
 from patina_assets.orchestration.noted_builds import code_versions, tell_noted_builds
 from patina_assets.pipeline.direct_build import (
     MOST_NOTE_BYTES,
@@ -76,6 +77,10 @@ def test_a_small_build_is_a_run_with_its_reason_pages_and_checks(sensor: Sensor)
     assert shown.metadata["reasons"].value == "trained on 99.6% of today's pairs"
     assert shown.metadata["drift"].value == pytest.approx(1 / 277, abs=1e-4)
     assert "map" in (materialization(sensor, BASE).asset_materialization or shown).metadata
+    embedded = [stage.facts["texts"] for stage in build.stages if stage.stage == "embeddings"]
+    cache = materialization(sensor, cache_key("corpus-static")).asset_materialization
+    assert cache is not None
+    assert cache.metadata["texts"].value in embedded
     check = dg.AssetCheckKey(BASE, "every_item_is_indexed")
     (record,) = sensor.instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
     assert record.run_id == build.run

@@ -1,6 +1,8 @@
 """Items and pairs from commits: names over time, messages, and files that changed together."""
 
+import gc
 import json
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -98,6 +100,19 @@ def test_what_a_commit_did_to_each_file_is_read() -> None:
     read = read_commit(("2025-01-01T02:00:00+02:00", "5ha", json.dumps(listed)), read_files([]))
     changes = (("a.py", "deleted", 6), ("b.py", "modified", 0), ("c.py", "modified", 2), ("d.py", "added", 1))
     assert read == ChangeSet("2025-01-01T00:00:00+00:00 5ha", "5ha", tuple(ChangedPath(*change) for change in changes))
+
+
+def test_a_commit_is_read_once_for_a_history_and_goes_with_it() -> None:
+    row = ("2025-01-01T02:00:00+02:00", "5ha", json.dumps([{"path": "a.py"}]))
+    history = read_files([])
+    read = read_commit(row, history)
+    assert read_commit(row, history) is read
+    assert read_commit((row[0], "other", row[2]), history).sha == "other"
+    gone = weakref.ref(read)
+    read_files([])  # the next history
+    del read, history
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_module_is_a_folder_of_at_most_three_levels() -> None:

@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from amounts import amount
+from amounts import amount, moments
 from eventlog_builder import commit
 from mcp_process import COMMAND, SECONDS, McpProcess, environment, mcp_process
 from small_project import add_events, build, make_project, small_recipe
@@ -304,6 +305,7 @@ WAYS = {
     "end of input": end_of_input,
     "TERM": lambda server: server.process.send_signal(signal.SIGTERM),
     "INT": lambda server: server.process.send_signal(signal.SIGINT),
+    "HUP": lambda server: server.process.send_signal(signal.SIGHUP),
 }
 
 
@@ -322,6 +324,23 @@ def test_it_ends_and_says_nothing(project: Project, way: str) -> None:
                 assert json.loads(line)["id"] == "late"
             assert server.process.stderr is not None
             assert server.process.stderr.read() == ""
+
+
+def test_it_says_nothing_however_early_it_ends(project: Project) -> None:
+    for number, moment in enumerate(moments(amount(2, 50), 2_000, seed=19)):
+        with subprocess.Popen(
+            COMMAND,
+            cwd=project.root,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            time.sleep(moment / 1000)  # somewhere in its start
+            [*WAYS.values()][number % len(WAYS)](McpProcess(process))
+            assert process.stdout is not None
+            assert process.stdout.read() == ""
 
 
 def test_it_ends_when_who_started_it_is_gone_though_its_pipes_stay_open(project: Project) -> None:

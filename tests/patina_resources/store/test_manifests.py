@@ -1,6 +1,8 @@
 """Manifests: what is damaged, what was built elsewhere, and whose they are."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,18 @@ def test_a_figure_that_is_no_number_is_damage(paths: ProjectionPaths, facts: dic
     assert read_manifest(paths.manifest)["index"].facts["recall_at_10"] == 1
     publish(paths, OLD, facts=facts)
     assert reason in refusal(lambda: read_manifest(paths.manifest))
+
+
+def test_what_a_manifest_was_before_is_not_kept(paths: ProjectionPaths) -> None:
+    publish(paths, OLD)
+    (record, *_) = read_manifest(paths.manifest).values()
+    assert next(iter(read_manifest(paths.manifest).values())) is record
+    before = weakref.ref(record)
+    publish(paths, NEW)
+    assert next(iter(read_manifest(paths.manifest).values())) != record
+    del record
+    gc.collect()
+    assert before() is None
 
 
 def test_a_manifest_of_another_projection_is_found(paths: ProjectionPaths) -> None:
