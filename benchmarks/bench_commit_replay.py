@@ -77,7 +77,7 @@ def main() -> None:
     replay.add_argument("--later", type=int, default=0, help="ask the subjects of so many commits behind the last one")
     options = parser.parse_args()
     if options.command == "replay":
-        CommitReplay(options.clone, options.folder).run(options)
+        CommitReplay(options.clone, options.folder.resolve()).run(options)
     else:
         print_commit_report({folder.name: lines_of(folder / LINES) for folder in options.folders}, options.plot)
 
