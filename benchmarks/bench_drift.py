@@ -81,7 +81,8 @@ class Replay:
 
     def __init__(self, options: argparse.Namespace) -> None:
         """Read the events; processes that are forked have them, too."""
-        self.folder, self.names, self.layers = options.folder, list(options.only), options.layers
+        self.folder: Path = options.folder
+        self.names, self.layers = list(options.only), options.layers
         self.every = options.every
         _BATCHES[:] = batches_of(options.old, options.new, options.steps)
         self.lines: multiprocessing.Queue[Line] = FORK.Queue()
@@ -128,9 +129,13 @@ class Replay:
         pool.apply_async(
             work,
             arguments,
-            callback=lambda line: (self.lines.put(line), self.lines.put({"what": "end"})),
+            callback=self._end,
             error_callback=lambda error: self.lines.put({"what": "end", "error": repr(error), "of": arguments}),
         )
+
+    def _end(self, line: Line) -> None:
+        self.lines.put(line)
+        self.lines.put({"what": "end"})
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "lines"}
@@ -165,8 +170,8 @@ class Replay:
                 keep(on_disk(workspace, name), self._copy(name, "trained", step))
         if name != BASE:
             run_model(workspace, lambda _: None, renew=True)
-            for stage in workspace.projection(name).stages:
-                run_stage(workspace, name, stage.name, lambda _: None, renew=True)
+            for built in workspace.projection(name).stages:
+                run_stage(workspace, name, built.name, lambda _: None, renew=True)
             yield {"what": "clean", "arm": "by drift", "digests": digests_of(workspace, name)}
 
     def train_anew(self, name: str, step: int) -> Line:

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ class MadeUp:
         noise = self._random.normal(size=known.shape).astype(np.float32)
         noise *= NOISE / np.linalg.norm(noise, axis=1, keepdims=True)
         mixed = known + noise
-        return mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6)
+        return np.asarray(mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6), np.float32)
 
     def _passage(self, number: int, words: list[str]) -> Passage:
         kind = KINDS[number % len(KINDS)]
@@ -127,6 +128,10 @@ def _lines(words: Sequence[str]) -> str:
     return "\n".join(" ".join(words[at : at + 7]) for at in range(0, len(words), 7))
 
 
+def _as_built(built: Publishable) -> Publishable:
+    return built
+
+
 def load(address: FleetAddress, passages: int, projects: int, seed: int) -> None:
     """Publish made-up projects, and build the index of vectors once they are there."""
     made = MadeUp(seed)
@@ -138,7 +143,7 @@ def load(address: FleetAddress, passages: int, projects: int, seed: int) -> None
         for number, size in enumerate(made.sizes(passages, projects)):
             own, vectors = made.project(size)
             built = Publishable(MODEL, f"made up {number} {size}", own, vectors)
-            publish_built(connection, f"p{number:04}", GROUPS if number % 2 else GROUPS[1:], lambda built=built: built)
+            publish_built(connection, f"p{number:04}", GROUPS if number % 2 else GROUPS[1:], partial(_as_built, built))
         say("copied", time.perf_counter() - started)
         started = time.perf_counter()
         connection.execute(

@@ -122,10 +122,12 @@ def worth_of(lines: Sequence[Line], projection: str, later: int) -> Worth | None
     if not asked:
         return None
     queries = [line["queries"] for line in asked]
-    means = [float(np.average([line[arm] for line in asked], weights=queries)) for arm in ("base", ALWAYS, BY_DRIFT)]
+    base, always, by_drift = (
+        float(np.average([line[arm] for line in asked], weights=queries)) for arm in ("base", ALWAYS, BY_DRIFT)
+    )
     gains = np.array([line[BY_DRIFT] - line[ALWAYS] for line in asked])
     error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else float("nan")
-    return Worth(sum(queries), len(asked), *means, float(gains.mean()), error)
+    return Worth(sum(queries), len(asked), base, always, by_drift, float(gains.mean()), error)
 
 
 def _print_replay(name: str, lines: Sequence[Line]) -> None:

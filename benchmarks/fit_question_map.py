@@ -262,7 +262,7 @@ def packed(maps: Mapping[Group, QuestionMap]) -> bytes:
     data = BytesIO()
     whole = {name: np.round(own / scale[:, None]).astype(np.int8)
              for (name, own), scale in zip(rows.items(), scales, strict=True)}  # fmt: skip
-    np.savez(data, scales=scales, **whole)  # type: ignore[arg-type]
+    np.savez(data, scales=scales, **whole)
     return data.getvalue()
 
 

@@ -11,8 +11,10 @@ negative logarithm of the probability of the groups that answer, each weighted b
 import argparse
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bench_locked import Question, cell, first, names_of
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group
 from patina_assets.search.asking import question_map, question_model
-from patina_assets.search.asking.question_map import maps_from
+from patina_assets.search.asking.question_map import QuestionMap, maps_from
 from patina_assets.search.asking.question_model import CONSTANT, leanings, part_of, signs_of
 from patina_assets.search.questions import counted
 from patina_assets.search.searcher import Searcher
@@ -101,7 +103,11 @@ def asked_with(maps: Path | None, repository: str) -> None:
         return
     others = maps_from((maps / f"{repository}.npz").read_bytes())
     shipped = question_map.learned_for
-    question_map.learned_for = lambda digest, settings: others if shipped(digest, settings) else {}
+
+    def learned_for(digest: str, settings: str) -> Mapping[Group, QuestionMap]:
+        return others if shipped(digest, settings) else {}
+
+    question_map.learned_for = learned_for  # type: ignore[assignment]
 
 
 def features(examples: list[Example], names: list[str], mean: Floats, axes: Floats) -> Floats:
@@ -116,7 +122,7 @@ def fitted(examples: list[Example], found: Floats) -> Floats:
     order = [*GROUPS, *(group for group in Group if group not in GROUPS)]
     offsets = np.asarray([[entry.offsets.get(group, -30.0) for group in order] for entry in examples])
     gains = np.asarray(
-        [[1 / rank if (rank := entry.shares.get(group, (None, None))[1]) else 0.0 for group in order]
+        [[1 / place if (place := entry.shares.get(group, (None, None))[1]) else 0.0 for group in order]
          for entry in examples]
     )  # fmt: skip
     best = gains.max(1)
@@ -191,9 +197,9 @@ def main() -> None:
 def write(model: str, taught_by: str, names: list[str], weights: Floats, mean: Floats, axes: Floats) -> None:
     """Write the weights of one model into `question_model.json`, and which files of questions taught it."""
     path = Path(question_model.__file__).parent / question_model.FILE
-    told = json.loads(path.read_text("utf-8")) if path.exists() else {"origin": "", "models": {}}
+    told: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"origin": "", "models": {}}
     told["origin"] = f"benchmarks/fit_question_model.py, from {taught_by}"
-    entry = {}
+    entry: dict[str, dict[str, object]] = {}
     for column, group in enumerate(GROUPS):
         vector = axes @ weights[len(names) :, column]
         signs = dict(zip(names, weights[: len(names), column].tolist(), strict=True))
