@@ -48,7 +48,9 @@ def test_fixtures_end_what_they_started(tmp_path: Path, more: tuple[str, ...]) -
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *more, "--rootdir", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "support")}
     environment.pop("PYTEST_XDIST_WORKER", None)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is ignored is ignored by children, too
     with subprocess.Popen([*command, str(tmp_path)], env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL) as tests:
+        signal.signal(signal.SIGTERM, before)
         try:
             wait_until(lambda: told.exists() and "waits" in told.read_text(), "the test", SECONDS)
             tests.send_signal(signal.SIGTERM)

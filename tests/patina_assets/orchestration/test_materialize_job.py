@@ -16,6 +16,7 @@ from small_project import patina
 from story_project import NOTE, make_story
 
 from patina_assets.definitions import project_definitions
+from patina_assets.pipeline.plain_text import from_root
 from patina_resources.project.project import find_project
 
 SOURCES = {
@@ -133,13 +134,13 @@ def test_keys_have_the_prefix_of_their_project(job: JobFolder, tmp_path: Path) -
 
 def test_options_are_checked_and_failures_read_as_in_the_command(job: JobFolder) -> None:
     def both(*arguments: str, **config: object) -> str:
-        """Return the sentence with which the run fails, which is that of the command."""
+        """Return the sentence with which the run fails, which is that of the command, with paths from the root."""
         before = rows(job.folder.eventlog)
         result, ran = job.run(**config), patina("materialize", *arguments)
         assert not result.success
         (failed,) = (event for event in result.all_events if event.is_step_failure)
         sentence = failed.step_failure_data.user_failure_data.description
-        assert (ran.code, ran.err) == (2, f"patina: {sentence}\n")
+        assert (ran.code, from_root(ran.err, job.folder.path)) == (2, f"patina: {sentence}\n")
         assert rows(job.folder.eventlog) == before
         assert set(job.statuses().values()) == {"FRESH"}
         return str(sentence)

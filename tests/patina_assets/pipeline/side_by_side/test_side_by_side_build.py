@@ -171,14 +171,14 @@ def test_the_corpus_model_is_frozen_and_rebuilt_as_when_it_stands_alone(built: P
     add_events(built, [note("an ordinary note about the read and write path", "session-y")])
     assert not any("model" in reason for reason in stale().values())
     words = [f"{first}{second}rakh" for first in "bcdfghjklmnpqrstvwz" for second in ("oqu", "ixo", "uzz", "yvv")]
-    foreign = [note(" ".join(words[at::7] * 9), f"session-{at}") for at in range(7)]
+    foreign = [note(" ".join(words[at::20] * 25), f"session-{at}") for at in range(20)]
     add_events(built, foreign)
     found = stale()
     assert f"(limit {REBUILD_ABOVE:.0%})" in found[f"model/{NAME}"]
     assert found[f"model/{NAME}"].startswith("corpus-static: ")
     assert found["temporal/embeddings"] == "follows model"
     build(built)
-    assert new_texts(built)["tiny"] == 8  # the notes
+    assert new_texts(built)["tiny"] == 21  # the notes
     assert stale() == {}
     build(built, full=True)
     assert new_texts(built)["tiny"] == 0
