@@ -52,7 +52,9 @@ def with_tilde(text: str) -> str:
 def from_root(text: str, root: Path) -> str:
     """Return a text in which paths of a project are relative to its root: others have it in another place."""
     for place in {str(root), str(root.resolve())} - {"/"}:
-        text = re.sub(rf"(?<![\w./~-]){re.escape(place)}(?:(/)|(?![\w.-]))", lambda found: "" if found[1] else ".", text)
+        text = re.sub(
+            rf"(?<![\w./~-]){re.escape(place)}(?:(/)|(?![\w.-]))", lambda found: "" if found[1] else ".", text
+        )
     return text
 
 
