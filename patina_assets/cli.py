@@ -104,8 +104,8 @@ def _outcome(words: list[str]) -> int:
 
 def _interrupted(words: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C has nothing more to end
-    typed = f" {' '.join(words)} "
-    command = next((command for command in GOES_ON if f" {command} " in typed), None)
+    named = [word for word in words if not word.startswith("-")]
+    command = next((command for command in GOES_ON if named[: len(command.split())] == command.split()), None)
     if command == "materialize" and "--oxidize" in words:
         command = "materialize --oxidize"
     more = f"; what is built is kept: `patina {command}` goes on from there" if command else ""

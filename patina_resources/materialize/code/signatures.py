@@ -1,17 +1,20 @@
 """What a definition's head says: parameters, return type, and whether it is public, async, unsafe or a test."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tree_sitter import Node
 
 from patina_resources.materialize.code.languages.language import FunctionHead, Patterns
-from patina_resources.materialize.code.source import MAXIMUM_TEXT, SourceFile
+from patina_resources.materialize.code.source import SourceFile
 
 MUTABLE_REFERENCE = re.compile(r"&\s*('\w+\s+)?mut\b")
 SELF = re.compile(r"\bself\b")
 WORD = re.compile(r"@?\w+")
+STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+# What stands before a definition of C# and Java: `[Fact, Trait("a", "b")]`, `@Test public`.
+ATTRIBUTE_LISTS = frozenset({"attribute_list", "modifiers"})
 # White space that does not stand between two words.
 SPACE = re.compile(r" (?!\w)|(?<!\w) ")
 
@@ -61,20 +64,24 @@ def is_test(source: SourceFile, node: Node, marks: Iterable[str]) -> bool:
     if source.language.tests is None:
         return node.start_byte in source.heads and source.heads[node.start_byte].is_test
     body = node.child_by_field_name("body") if node.type in source.language.types else None
-    heads = (_before_name(source, part) for part in (node, *(body.named_children if body is not None else ())))
-    return any(says_test(source, text) for texts in (heads, marks) for text in texts)
+    members = () if body is None else (part for part in body.named_children if part.type not in source.language.types)
+    names = (name for part in (node, *members) for name in _attribute_names(source, part))
+    return any(says_test(source, text) for texts in (names, marks) for text in texts)
 
 
 def says_test(source: SourceFile, text: str) -> bool:
-    """Return whether what is said to the compiler is said of tests: `#[test]`, `#![cfg(test)]`, `@Test`."""
+    """Return whether what is said to the compiler is said of tests: `#[test]`, `#![cfg(test)]`, `Test` of `@Test`."""
     tests = source.language.tests
-    return tests is not None and tests.search(SPACE.sub("", " ".join(text.split()))) is not None
+    return tests is not None and tests.fullmatch(SPACE.sub("", " ".join(STRING.sub("", text).split()))) is not None
 
 
-def _before_name(source: SourceFile, node: Node) -> str:
-    name = node.child_by_field_name("name")
-    end = min(name.start_byte, node.start_byte + MAXIMUM_TEXT) if name is not None else node.start_byte
-    return source.content[node.start_byte : end].decode("utf-8", "replace")
+def _attribute_names(source: SourceFile, node: Node) -> Iterator[str]:
+    for held in node.children:
+        if held.type in ATTRIBUTE_LISTS:
+            for attribute in held.named_children:
+                name = attribute.child_by_field_name("name")
+                if name is not None:
+                    yield source.text(name)
 
 
 def _parameters(source: SourceFile, nodes: Sequence[Node]) -> list[str]:

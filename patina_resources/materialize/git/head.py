@@ -4,6 +4,8 @@ And what is wrong with a `.git` that git takes for no repository: git says no mo
 """
 
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +15,9 @@ from patina_resources.errors import shown_path
 MOST_BYTES = 4096
 MOST_PACKED_BYTES = 1 << 20
 MOST_LOG_BYTES = 1 << 22
+# What git writes there for other programs, where branches are not files.
+OF_REFTABLES = "ref: refs/heads/.invalid"
+_REFERENCE = re.compile(r"refs(?:/[^\x00-\x20\x7f~^:?*\[\\/]++)+")
 
 
 def head_of(root: Path) -> str | None:
@@ -71,22 +76,47 @@ def fault_of(folder: Path) -> str | None:
         return None
     if missing:
         return f"{place}: has no folder {missing[0]}, so git does not read it: clone the repository again"
+    return fault_of_head(place)
+
+
+def fault_of_head(folder: Path) -> str | None:
+    """Return in words what is wrong with the HEAD of a git folder, and what to do; None where it names something."""
+    head, removed = folder / "HEAD", ""
     try:
-        text = _small(place / "HEAD", MOST_BYTES)
+        text = _small(head, MOST_BYTES)
     except FileNotFoundError:
-        said = "is missing, or no plain file"
+        said = "is missing"
+        if os.path.lexists(head):
+            said, removed = "is no plain file", "move it away, and "
     except OSError as error:
-        return f"{place}/HEAD: cannot be read ({error.strerror}), so git reads nothing here: give yourself permission"
+        return f"{head}: cannot be read ({error.strerror}), so git reads nothing here: give yourself permission"
     except ValueError:
         said = "names neither a branch nor a commit"
     else:
-        if text.startswith("ref: refs/") or _is_sha(text):
+        if text == OF_REFTABLES or is_reference(text.removeprefix("ref: ")) or _is_sha(text):
             return None
         said = "names neither a branch nor a commit"
-    branch = next(iter(sorted(_branches(place), key=lambda name: (name not in ("main", "master"), name))), "main")
+    branch = next(iter(sorted(_branches(folder), key=lambda name: (name not in ("main", "master"), name))), "main")
     return (
-        f"{place}/HEAD: {said}, so git does not read this repository: write into it the line "
+        f"{head}: {said}, so git does not read this repository: {removed}write into it the line "
         f"{shown_path(f'ref: refs/heads/{branch}')}, or the branch that you work on"
+    )
+
+
+def waits_for_ever(folder: Path) -> bool:
+    """Return whether git would wait for ever in a folder: HEAD is a pipe or a device."""
+    place = next((above / ".git" for above in (folder, *folder.parents) if (above / ".git").is_dir()), folder)
+    with suppress(OSError):
+        mode = (place / "HEAD").stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return False
+
+
+def is_reference(name: str) -> bool:
+    """Return whether a name is one that git gives to a branch or tag (`git check-ref-format`)."""
+    parts = name.split("/")
+    return _REFERENCE.fullmatch(name) is not None and not any(
+        part.startswith(".") or part.endswith((".", ".lock")) or ".." in part or "@{" in part for part in parts
     )
 
 

@@ -17,7 +17,7 @@ from patina_resources.materialize.git.command import (
     said_by_git,
     stream_git,
 )
-from patina_resources.materialize.git.head import branch_of, fault_of, last_of_log
+from patina_resources.materialize.git.head import branch_of, fault_of, fault_of_head, last_of_log, waits_for_ever
 from patina_resources.materialize.git.times import commit_time
 
 # A name, and steps to parents: nothing that searches messages or dates.
@@ -145,6 +145,8 @@ class Repository:
         return head
 
     def _refuse_damaged_head(self) -> None:
+        if fault := fault_of_head(self.git_dir):
+            raise GitFailedError(fault)
         if named := self._verified("HEAD"):
             raise GitFailedError(
                 f"{self.git_dir}: HEAD is commit {named[:10]}, which git cannot read: "
@@ -237,6 +239,8 @@ def find_repository(folder: Path) -> Repository:
     """
     if not folder.is_dir():
         raise PatinaError(f"{folder}: no such folder: expected a git repository")
+    if waits_for_ever(folder):
+        raise PatinaError(fault_of(folder) or f"{folder}/HEAD: is no plain file: clone the repository again")
     found = run_git(["rev-parse", "--absolute-git-dir"], folder, {})
     if found.returncode and b"safe.bareRepository" in found.stderr and not _is_in_a_worktree(folder):
         found = run_git(["-c", BARE_ANYWHERE, "rev-parse", "--absolute-git-dir"], folder, {})

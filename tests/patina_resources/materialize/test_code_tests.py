@@ -52,6 +52,8 @@ def test_a_function_of_rust_is_a_test_by_its_attributes(mark: str) -> None:
         "#[serial_test::serial]",
         '#[doc = "#[test]"]',
         "#[latest]",
+        '#[cfg(all(feature = "a,test,b", unix))]',
+        '#[cfg_attr(docsrs, doc = "x,test)")]',
         "// #[test]",
         "#[test]\nfn other() {}\n",
     ],
@@ -124,3 +126,44 @@ def test_a_definition_of_another_language_is_a_test_by_its_marks(
     language: str, source: str, tests: list[str], others: list[str]
 ) -> None:
     assert told(language, source) == (tests, others)
+
+
+@pytest.mark.parametrize(
+    ("language", "source"),
+    [
+        ("C#", "class A { public async Task<(Rule, Fact, int)> Explain(){} public void Add(Rule r){} }"),
+        ("C#", "class A { public Tuple<Rule, Fact, Score> M(){} }"),
+        ("C#", "class A { public Foo<int,Test,int> X {get;set;} void M(){} }"),
+        ("C#", "class A { [Env(Mode.Dev, Mode.Test)] void M(){} [Tags(Slow,Test)] void N(){} }"),
+        ("C#", 'class A { [Description("a,Test,b")] void M(){} void N(){} }'),
+        ("Java", "class A { @Deprecated /* see @Test */ public void a(){} void z(){} }"),
+        ("Java", 'class A { @Tag("@Test") void b(){} void z(){} }'),
+    ],
+)
+def test_a_word_that_is_no_attribute_makes_no_test(language: str, source: str) -> None:
+    tests, others = told(language, source)
+
+    assert tests == []
+    assert others
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "tests"),
+    [
+        (
+            "C#",
+            "class A { void Real(){} [TestFixture] class T {[Test] void X(){}} void Real2(){} }",
+            ["A.T.X", "A.T"],
+        ),
+        ("Java", "class A { void real(){} class T { @Test void x(){} } void real2(){} }", ["A.T.x", "A.T"]),
+        (
+            "C#",
+            'class A { [Xunit.Fact, Trait("a", "b")] public void X(){} void Helper(){} }',
+            ["A.X", "A.Helper", "A"],
+        ),
+    ],
+)
+def test_a_class_of_tests_in_a_class_does_not_make_the_outer_one_a_test(
+    language: str, source: str, tests: list[str]
+) -> None:
+    assert told(language, source)[0] == tests

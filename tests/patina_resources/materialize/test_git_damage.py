@@ -1,5 +1,6 @@
 """Lost and damaged objects, and runs that are killed or meet another one."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -192,7 +193,7 @@ WRITE_HEAD = r"so git does not read this repository: write into it the line 'ref
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (no_head, r"\.git/HEAD: is missing, or no plain file.*write into it the line 'ref: refs/heads/work'"),
+        (no_head, r"\.git/HEAD: is missing.*write into it the line 'ref: refs/heads/work'"),
         (lines("HEAD", ""), rf"\.git/HEAD: names neither a branch nor a commit, {WRITE_HEAD}"),
         (lines("HEAD", "main\n"), rf"\.git/HEAD: names neither a branch nor a commit, {WRITE_HEAD}"),
         (lines("HEAD", "\0\1"), rf"\.git/HEAD: names neither a branch nor a commit, {WRITE_HEAD}"),
@@ -282,3 +283,24 @@ def test_a_killed_run_leaves_nothing_and_the_next_completes(folder: GitFolder) -
     assert done.returncode == -9
     assert rows(folder.eventlog) == []
     assert scrape("git", folder).new == {"git.commit": 5}
+
+
+@pytest.mark.parametrize("name", ["refs/heads/../../../../etc/passwd", "refs/heads/\033[31mred", "refs/heads/a.lock"])
+def test_a_head_that_names_no_branch_is_to_be_written_anew(folder: GitFolder, name: str) -> None:
+    folder.commit("one")
+    (folder.path / ".git/HEAD").write_text(f"ref: {name}\n")
+
+    with pytest.raises(PatinaError, match=r"names neither a branch nor a commit.*write into it the line") as refused:
+        materialize(folder.path, folder.eventlog)
+
+    assert "update-ref" not in str(refused.value)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: Path(path).symlink_to("HEAD")])
+def test_a_head_that_is_no_plain_file_is_to_be_moved_away(folder: GitFolder, make: Callable[[Path], None]) -> None:
+    folder.commit("one")
+    (folder.path / ".git/HEAD").unlink()
+    make(folder.path / ".git/HEAD")
+
+    with pytest.raises(PatinaError, match=r"is no plain file.*move it away, and write into it the line"):
+        materialize(folder.path, folder.eventlog)

@@ -155,7 +155,8 @@ class Language:
         declarators: Whether names stand in declarators, and macros in the way, as in C.
         item_macros: Whether a macro's arguments may be definitions: `cfg_rt! { fn spawn() { ... } }`.
         directives: Whether `#if` may stand in a declaration or statement.
-        tests: What is said to the compiler of a test, with white space between words alone: `@Test`, `#[test]`.
+        tests: The name of an attribute of tests (`Test` of `@Test`), or an attribute as a whole (`#[test]`), without
+            strings, and with white space between words alone.
         unfinished: What is left out, as its group `left_out`, because the grammar takes the square of its length.
         modifiers: Nodes with words such as `public` before a definition.
         not_parameters: Nodes among parameters that are none.

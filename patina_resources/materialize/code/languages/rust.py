@@ -13,8 +13,8 @@ NAME = re.compile(r"(?<![\w*])([\w*]++(?: as \w++)?)\s*+(?=[,}]|$)")
 # `#[test]`, `#[tokio::test(...)]`, `#[rstest]`, `#[cfg(test)]`, `#[cfg(all(test, unix))]`, `#[cfg_attr(unix, test)]`.
 _WITHIN = r"(?:[^()]|\([^()]*+\))*?,"
 TESTS = re.compile(
-    rf"^#!?\[(?:(?:cfg_attr\({_WITHIN})?(?:\w++::)*+(?:bench|fixture|proptest|quickcheck|(?:[a-z_]*_)?(?:g|rs)?test(?:_\w++)?)"
-    rf"[](),]|cfg\((?:all\((?:{_WITHIN})?)?test[,)])"
+    rf"#!?\[(?:(?:cfg_attr\({_WITHIN})?(?:\w++::)*+(?:bench|fixture|proptest|quickcheck|(?:[a-z_]*_)?(?:g|rs)?test(?:_\w++)?)"
+    rf"[](),].*|cfg\((?:all\((?:{_WITHIN})?)?test[,)].*)"
 )
 
 
