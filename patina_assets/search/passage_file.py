@@ -1,8 +1,9 @@
 """The file beside the index over all passages: a search file with their places and words in four columns (FTS5)."""
 
 import json
+import re
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group, Passage, thing_of
 from patina_assets.passages.roles import Role
 from patina_assets.search.asking.filters import NO_FILTERS, Filters
-from patina_assets.search.lexical import index_text
+from patina_assets.search.lexical import index_text, terms
 from patina_assets.search.search_file import SearchFile, write_items
 from patina_resources.errors import PatinaError
 
@@ -39,6 +40,9 @@ GROUPS = {str(group): group for group in Group}
 # As many words and items as a day of questions asks for again.
 ANSWERS_KEPT = 16_384
 FILTERS_KEPT = 64
+# Below those whose symbol is the name as a whole.
+ENDS_SCORE = 0.9
+_AFTER_JOINTS = re.compile(r"^.*[.:#]", re.DOTALL)
 # Each takes about 250 bytes.
 PLACES_KEPT = 65_536
 # The index alone, without a second copy of the texts. Words are reduced to stems. A row number is a passage's key and
@@ -79,6 +83,14 @@ SELECT key, "group", thing, role, state, symbol <> ''
 FROM passage
 WHERE lower(symbol) IN ({marks}) OR thing IN ({marks})
 ORDER BY role <> 'source', key
+LIMIT ?
+"""
+# Who is called by a name has it as one word among the words of its name.
+CALLED_QUERY = """
+SELECT passage.key, "group", thing, role, passage.state, symbol
+FROM words JOIN passage ON passage.key = words.rowid % {group_rows}
+WHERE words MATCH ?
+ORDER BY role <> 'source', passage.key
 LIMIT ?
 """
 # Lines of their text: those of a type are its own, without its methods.
@@ -272,13 +284,30 @@ class PassageFile(SearchFile):
         return {key: read[key] for key in keys if key in read}
 
     def named(self, names: Sequence[str], k: int) -> dict[Group, list[Found]]:
-        """Return passages whose symbol or path is exactly one of the names, sources before tests."""
+        """Return passages whose symbol or path is exactly one of the names, sources before tests.
+
+        After them come those whose symbol ends with a name that has parts: `Puma.DSL.fork_worker` for `fork_worker`.
+        """
         query = NAMED_QUERY.format(marks=", ".join("?" * len(names)))
         values = (*(name.lower() for name in names), *(f"path {name}" for name in names), k)
         groups: dict[Group, list[Found]] = {}
         for key, group, thing, role, state, symbol in self.rows(query, values):
             groups.setdefault(Group(group), []).append(Found(key, 1.0, thing, ROLES[role], state, bool(symbol)))
+        for name in names:
+            for group, found in self._called(name.lower(), k) if len(terms(name)) > 1 else ():
+                groups.setdefault(group, []).append(found)
         return groups
+
+    def _called(self, name: str, k: int) -> Iterator[tuple[Group, Found]]:
+        """Yield passages whose symbol ends with a name in small letters, after what it stands in."""
+        words = terms(_AFTER_JOINTS.sub("", name))
+        try:
+            rows = self.rows(CALLED_QUERY.format(group_rows=GROUP_ROWS), (f'name : "{words[-1]}"', k)) if words else ()
+        except sqlite3.OperationalError:  # there is no FTS5
+            return
+        for key, group, thing, role, state, symbol in rows:
+            if symbol.lower().endswith((f".{name}", f"::{name}", f"#{name}")):
+                yield Group(group), Found(key, ENDS_SCORE, thing, ROLES[role], state, has_symbol=True)
 
     def like(self, item: Item, score: float) -> tuple[Group, Found] | None:
         """Return the passage that an item of a projection stands for, with its group; None where there is none."""

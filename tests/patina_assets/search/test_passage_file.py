@@ -193,6 +193,38 @@ def test_a_name_that_is_spelt_out_is_found() -> None:
     assert file.named(["nothing"], 9) == {}
 
 
+CALLED = [
+    Passage("function", "a", symbol, "", "words", path=f"src/{number}.rb", line=1)
+    for number, symbol in enumerate(
+        ["Puma.DSL.fork_worker", "before_fork_worker", "fork_worker", "cluster::fork_worker", "Puma.DSL.fork"]
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("fork_worker", [2, 0, 3]),
+        ("Fork_Worker", [2, 0, 3]),
+        ("DSL.fork_worker", [0]),
+        ("Puma.DSL.fork_worker", [0]),
+        ("cluster::fork_worker", [3]),
+        ("fork", []),
+        ("fork_", []),
+        ('fork_worker" OR "words', []),
+        ("_._", []),
+    ],
+)
+def test_a_name_with_parts_is_found_as_the_end_of_a_longer_one(name: str, expected: list[int]) -> None:
+    file = PassageFile(encode_passages(CALLED, {}), "x")
+    assert [entry.key for entry in file.named([name], 9).get(Group.CODE, [])] == expected
+
+
+def test_names_are_found_as_a_whole_where_sqlite_has_no_index_of_words() -> None:
+    file = PassageFile(without_module(encode_passages(CALLED, {})), "x")
+    assert [entry.key for entry in file.named(["fork_worker"], 9)[Group.CODE]] == [2]
+
+
 # What lists give
 
 
