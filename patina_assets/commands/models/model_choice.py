@@ -40,7 +40,7 @@ OFFERS = (
     Offer(
         f"all-minilm-l6-v2+{CORPUS_STATIC}",
         0.006,
-        "61 % had one; projections better than with one model in 15 of 24 comparisons, worse in none",
+        "61 % had one, no clear difference; projections better in 15 of 24 comparisons, worse in none",
     ),
 )
 RECOMMENDED = OFFERS[-1].name
@@ -63,7 +63,7 @@ def choose_model(project: Project) -> str:
     """Return the model that a person chooses from what is offered, brought into the cache; elsewhere the embedded one.
 
     Raises:
-        PatinaError: What was typed is no model, or the eventlog cannot be read.
+        PatinaError: The eventlog cannot be read.
     """
     if not somebody_there():
         return EMBEDDED
@@ -77,10 +77,20 @@ def choose_model(project: Project) -> str:
         say_on_stderr(line)
     names = [offer.name for offer in offers]
     default = RECOMMENDED if RECOMMENDED in names else names[-1]
-    answer = ask("base model, by number or name", default=default)
-    numbered = dict(zip(map(str, range(1, len(names) + 1)), names, strict=True))
-    chosen = _known(project, numbered.get(answer, answer))
+    chosen = _asked_for(project, names, default)
     return _brought(project, chosen) if chosen in names else chosen
+
+
+def _asked_for(project: Project, names: list[str], default: str) -> str:
+    """Return the model that a person types, by number or name; what is none is asked for again."""
+    numbered = dict(zip(map(str, range(1, len(names) + 1)), names, strict=True))
+    while True:
+        answer = ask("base model, by number or name", default=default)
+        try:
+            return _known(project, numbered.get(answer, answer))
+        except PatinaError as error:
+            expected = f"expected a number from 1 to {len(names)}, or a name"
+            say_on_stderr(f"patina: {expected if answer.isdigit() else error}")
 
 
 def offer_lines(project: Project, offers: list[Offer]) -> list[str]:

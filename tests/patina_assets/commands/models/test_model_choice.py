@@ -53,6 +53,8 @@ def test_what_is_asked_for_or_configured_is_taken(project: Project) -> None:
     ("answer", "variables", "model", "said"),
     [
         ("1", {}, EMBEDDED, "2 all-minilm-l6-v2 23 MB to download: "),
+        ("9\n1", {}, EMBEDDED, "expected a number from 1 to 3, or a name"),
+        ("all-minilm-l6-v3\n1", {}, EMBEDDED, "did you mean"),
         (CORPUS_STATIC, {}, CORPUS_STATIC, "(recommended)"),
         ("bge-small", {}, "bge-small", "bge-small is not in the cache: add it now?"),
         ("", {"HF_HUB_OFFLINE": "1"}, EMBEDDED, "HF_HUB_OFFLINE is set: a model that would be downloaded is not"),
