@@ -34,7 +34,7 @@ from patina_resources.project.project import find_project
 @click.option(
     "--path",
     metavar="GLOB",
-    help="Only files that match this pattern, such as 'src/*.rs', and commits that touched one.",
+    help="Only files whose path from the repository's top is like 'src/*.rs', and commits that touched one.",
 )
 @click.option("--language", metavar="NAME", help="Only files of a language, such as python.")
 @click.option("--since", metavar="DATE", help="Only commits, notes and issues since a date, such as 2026-01-31.")

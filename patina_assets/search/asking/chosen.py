@@ -61,7 +61,8 @@ def nothing_text(filters: Filters, *, prefix: str = "--") -> str:
         return f"nothing matches: {apart}: leave out {prefix}language"
     narrow = {"path": filters.path, "language": filters.suffixes, "since": filters.since, "author": filters.author}
     if chosen := [f"{prefix}{name}" for name, value in narrow.items() if value]:
-        return f"nothing matches with {' and '.join(chosen)}: leave out what is too narrow"
+        begins = "; a path begins at the top of the repository" if filters.path else ""
+        return f"nothing matches with {' and '.join(chosen)}: leave out what is too narrow{begins}"
     return "nothing matches"
 
 

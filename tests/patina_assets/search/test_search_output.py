@@ -107,7 +107,9 @@ def test_what_nothing_answers_is_said(built_root: Path, monkeypatch: pytest.Monk
         assert "nothing matches" not in patina("scry", "why did we reject redis", "--projection", name).err, name
     limited = patina("scry", "why did we reject redis", "--path", "no/such/*")
     assert (limited.code, limited.out.strip()) == (0, "")
-    assert limited.err.splitlines()[0] == "patina: nothing matches with --path: leave out what is too narrow"
+    assert limited.err.splitlines()[0] == (
+        "patina: nothing matches with --path: leave out what is too narrow; a path begins at the top of the repository"
+    )
     apart = patina("scry", "why did we reject redis", "--language", "python", "--since", "2020-01-01")
     assert (apart.code, apart.out.strip()) == (0, "")
     assert "commits have no language: leave out --language" in apart.err
