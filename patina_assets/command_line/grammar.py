@@ -16,6 +16,12 @@ from patina_resources.installed import installed_version
 PATH_OPTION = "--path"
 # What other programs take as a command.
 WORDS = {"help": "--help", "version": "--version"}
+# And how they call what has another name here.
+ELSEWHERE = {
+    "ask": "scry", "search": "scry", "find": "scry", "query": "scry", "similar": "like", "log": "recent",
+    "blame": "why", "build": "oxidize", "train": "oxidize", "index": "oxidize", "update": "materialize", "sync": "materialize",
+    "status": "doctor", "serve": "ui", "web": "ui",
+}  # fmt: skip
 
 
 @dataclass
@@ -130,7 +136,8 @@ class CommandGroup(click.Group):
             click.UsageError: There is no such command.
         """
         if args[0] not in self.entries and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], self.entries)
+            meant = ELSEWHERE.get(args[0])
+            hint = f" (did you mean {meant!r}?)" if meant in self.entries else did_you_mean(args[0], self.entries)
             raise click.UsageError(f"no such command {args[0]!r}{hint}: expected one of {', '.join(self.entries)}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -100,6 +100,8 @@ def test_version_and_debug_stand_anywhere(project: Project) -> None:
     [
         (["help", "oxidise"], "no such command 'oxidise' (did you mean 'oxidize'?)"),
         (["oxidise"], "no such command 'oxidise' (did you mean 'oxidize'?)"),
+        (["search", "redirects"], "no such command 'search' (did you mean 'scry'?)"),
+        (["model", "search"], "model: no such command 'search': expected one of list, add, "),
         (["x" * 5000], "no such command"),
         ([""], "no such command ''"),
         (["model", "lst"], "model: no such command 'lst' (did you mean 'list'?): expected one of list, add, "),
