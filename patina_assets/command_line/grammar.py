@@ -19,8 +19,8 @@ WORDS = {"help": "--help", "version": "--version"}
 # And how they call what has another name here.
 ELSEWHERE = {
     "ask": "scry", "search": "scry", "find": "scry", "query": "scry", "similar": "like", "log": "recent",
-    "blame": "why", "build": "oxidize", "train": "oxidize", "index": "oxidize", "update": "materialize", "sync": "materialize",
-    "status": "doctor", "serve": "ui", "web": "ui",
+    "blame": "why", "build": "oxidize", "train": "oxidize", "index": "oxidize", "update": "materialize",
+    "sync": "materialize", "status": "doctor", "serve": "ui", "web": "ui",
 }  # fmt: skip
 
 
