@@ -12,7 +12,8 @@ from patina_resources.materialize.code.source import SourceFile
 MUTABLE_REFERENCE = re.compile(r"&\s*('\w+\s+)?mut\b")
 SELF = re.compile(r"\bself\b")
 WORD = re.compile(r"@?\w+")
-STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+# To the end of the text where it is not closed: else each quotation mark in it would be tried.
+STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 # What stands before a definition of C# and Java: `[Fact, Trait("a", "b")]`, `@Test public`.
 ATTRIBUTE_LISTS = frozenset({"attribute_list", "modifiers"})
 # White space that does not stand between two words.

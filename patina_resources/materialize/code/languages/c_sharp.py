@@ -9,7 +9,7 @@ from patina_resources.materialize.code.languages.language import UNCLOSED_ARGUME
 
 # Of xUnit, NUnit and MSTest.
 TESTS = re.compile(
-    r"(?:\w++\.)*+(?:\w*(?:Fact|Theory)|Test|TestCase|TestCaseSource|TestFixture|(?:Data)?TestMethod|TestClass)"
+    r"^(?:\w++\.)*+(?:\w*(?:Fact|Theory)|Test|TestCase|TestCaseSource|TestFixture|(?:Data)?TestMethod|TestClass)"
     r"(?:Attribute)?"
 )
 

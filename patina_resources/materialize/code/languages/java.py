@@ -8,7 +8,7 @@ from tree_sitter import Node
 from patina_resources.materialize.code.languages.language import UNCLOSED_ARGUMENTS, Import, Text, if_public, language
 
 # Of JUnit and TestNG.
-TESTS = re.compile(r"(?:\w++\.)*+(?:(?:Parameterized|Repeated)?Test|TestFactory|TestTemplate|Theory)")
+TESTS = re.compile(r"^(?:\w++\.)*+(?:(?:Parameterized|Repeated)?Test|TestFactory|TestTemplate|Theory)")
 
 
 def _imports(node: Node, text: Text) -> Iterator[Import]:
