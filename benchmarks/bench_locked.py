@@ -1,4 +1,4 @@
-"""Questions of people on public repositories: ask them once, and print the table of docs/search.md.
+"""Questions of people on public repositories: ask them once, and print the table of docs/search-figures.md.
 
     PYTHONPATH=OTHER_CHECKOUT python benchmarks/bench_locked.py ask QUESTIONS.json CLONES SCRATCH --save before.json
     python benchmarks/bench_locked.py ask QUESTIONS.json CLONES SCRATCH --save now.json

@@ -26,7 +26,7 @@ class Offer:
     Attributes:
         name: As config.toml has it.
         seconds: Processor seconds for a passage, on the processor of docs/benchmarks.md.
-        gain: What was measured with it: docs/search.md, docs/quality.md.
+        gain: What was measured with it: docs/search-figures.md, docs/quality.md.
     """
 
     name: str
