@@ -18,7 +18,7 @@ from patina_resources.arrays import Int32, Mask
 # A relation that was not seen yet is drawn so many times as often as one that was.
 TIMES_AS_OFTEN = 3
 # Few large steps: one in so many of the triplets of a training from the start, at so many times its step size
-# (docs/drift.md has what other choices gave).
+# (docs/drift-figures.md has what other choices gave).
 ONE_IN = 2
 TIMES_AS_FAR = 6
 

@@ -6,7 +6,7 @@ from patina_assets.pipeline.reasons import Reason, ReasonKind
 from patina_assets.recipe.model import Refresh
 from patina_resources.store.lineage import Lineage
 
-# Passes over the pairs, on a fresh optimizer: docs/drift.md has what fewer and more of them gave.
+# Passes over the pairs, on a fresh optimizer: docs/drift-figures.md has what fewer and more of them gave.
 EPOCHS_OF_MODERATE_DRIFT = 2
 EPOCHS_OF_LARGE_DRIFT = 4
 # Weights that training did not improve age slowly, and there is nothing to continue: below this drift they are kept.
