@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from patina_assets.command_line.grammar import CommandEntry, CommandGroup, Invocation, usage_sentence
+from patina_assets.command_line.grammar import DEBUG_OPTION, CommandEntry, CommandGroup, Invocation, usage_sentence
 from patina_assets.pipeline.plain_text import guarded_output, one_line
 from patina_resources.errors import PatinaError
 from patina_resources.interrupts import remembered_interrupts, was_interrupted
@@ -124,7 +124,7 @@ def _run(words: list[str], invocation: Invocation) -> int:
         from patina_assets.command_line.completion import answer_shell
 
         return answer_shell(patina, instruction)
-    if not words:
+    if all(word == DEBUG_OPTION for word in words):
         print(patina.get_help(click.Context(patina, info_name="patina", obj=invocation)))
         print(f"\n{_first_step()}")
         return EXIT_OK

@@ -64,6 +64,25 @@ def shown_path(path: str) -> str:
     return _quoted(path, PATH_CHARACTERS)
 
 
+def refuse_other_bytes(path: str, name: str, remedy: str) -> None:
+    """Return if a path is UTF-8: the libraries that load models and indexes open no other.
+
+    Args:
+        path: The path, as Python decodes it.
+        name: What gives it, such as `PATINA_HOME`; "" where it speaks for itself.
+        remedy: What to do.
+
+    Raises:
+        PatinaError: It holds other bytes.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        written = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        place = f"{name}={written}" if name else written
+        raise PatinaError(f"{place}: is not UTF-8, and models and indexes cannot be opened there: {remedy}") from error
+
+
 def _quoted(text: str, most: int) -> str:
     # Backquotes stand around commands that a sentence says to run: what a file says is none.
     return repr(text if len(text) <= most else f"{text[: most - 3]}...").replace("`", "\\x60")

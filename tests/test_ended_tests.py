@@ -48,7 +48,9 @@ def test_fixtures_end_what_they_started(tmp_path: Path, more: tuple[str, ...]) -
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *more, "--rootdir", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "support")}
     environment.pop("PYTEST_XDIST_WORKER", None)
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is ignored is ignored by children, too
+    # What is ignored is ignored by children, too. Bash (also in the background), make, nohup, setsid, eatmydata and
+    # xdist do not ignore it; `_raise_interrupts` of the web server does in its process, once a signal has come.
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with subprocess.Popen([*command, str(tmp_path)], env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL) as tests:
         signal.signal(signal.SIGTERM, before)
         try:

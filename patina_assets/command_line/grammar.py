@@ -14,6 +14,7 @@ from patina_resources.errors import did_you_mean
 from patina_resources.installed import installed_version
 
 PATH_OPTION = "--path"
+DEBUG_OPTION = "--debug"
 # What other programs take as a command.
 WORDS = {"help": "--help", "version": "--version"}
 # And how they call what has another name here.
@@ -109,9 +110,11 @@ class CommandGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take what the user typed; nothing at all asks for the help, as `help` and `help COMMAND` do."""
-        if args and args[0] in WORDS and args[0] not in self.entries:
-            args = [*args[1:], WORDS[args[0]]]
-        return super().parse_args(ctx, args or ["--help"])
+        first = next((place for place, word in enumerate(args) if word != DEBUG_OPTION), len(args))
+        before, rest = args[:first], args[first:] or ["--help"]
+        while rest[0] in WORDS and rest[0] not in self.entries:
+            rest = [*rest[1:], WORDS[rest[0]]]
+        return super().parse_args(ctx, [*before, *rest])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
         """Return the names of the commands, in the order of the help."""
@@ -180,7 +183,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 COMMON: tuple[click.Parameter, ...] = (
     click.Option(
-        ["--debug"], is_flag=True, expose_value=False, is_eager=True, callback=_set_debug,
+        [DEBUG_OPTION], is_flag=True, expose_value=False, is_eager=True, callback=_set_debug,
         help="Show the traceback of an error.",
     ),
     click.Option(

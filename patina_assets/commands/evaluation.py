@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from patina_assets.pipeline.measures.changes import HEADER as CHANGE_HEADER
 from patina_assets.pipeline.measures.changes import last_changes
-from patina_assets.pipeline.measures.evaluation import HEADER, evaluate
+from patina_assets.pipeline.measures.evaluation import HEADER, SPARE, evaluate
 from patina_assets.pipeline.plain_text import json_text
 from patina_assets.pipeline.workspace import open_workspace
 from patina_assets.terminal.output import print_table
@@ -27,7 +27,7 @@ def print_evaluation(project: Project, only: Sequence[str] | None, *, as_json: b
     if as_json:
         print(json_text(found.document()))
     else:
-        print_table(HEADER, found.rows())
+        print_table(HEADER, found.rows(), SPARE, "patina evaluate --json")
     for reason in found.missing.values():
         say_on_stderr(f"patina: {reason}")
     return not found.missing

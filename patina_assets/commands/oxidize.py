@@ -19,6 +19,7 @@ from patina_assets.pipeline.workspace import Survey, Workspace, lock_verdict, ma
 from patina_assets.recipe.reader import read_recipe
 from patina_assets.search.base_model import OLD_MODELS, model_name
 from patina_assets.search.built import BASE
+from patina_assets.search.freshness import age_notes
 from patina_assets.terminal.output import print_table, shown_progress
 from patina_assets.terminal.questions import say_on_stderr
 from patina_assets.upkeep.unneeded import orphans
@@ -86,6 +87,7 @@ def oxidize(
     if as_json:
         print(json_text(_built_document(workspace, names, failures)))
     _report_orphans(workspace)
+    _report_age(project)
     if is_first and says_next and not failures and not as_json:
         print(NEXT)
     return not failures
@@ -112,6 +114,7 @@ def plan_build(
     else:
         print("\n".join(verdict_lines(verdicts)))
     _report_orphans(workspace)
+    _report_age(project)
     return is_fresh
 
 
@@ -272,7 +275,9 @@ def _print_summary(workspace: Workspace, names: Sequence[str]) -> None:
         [projection.name, *(_cell(column.value(facts.get(stage, {}))) for stage, column in columns)]
         for projection, facts in built
     ]
-    print_table(("projection", *(column.header for _, column in columns)), rows)
+    spare = sorted((-column.spare, place) for place, (_, column) in enumerate(columns, 1) if column.spare)
+    header = ("projection", *(column.header for _, column in columns))
+    print_table(header, rows, [place for _, place in spare], "patina oxidize --json")
     weights = [facts["weights"] for _, facts in built if "weights" in facts]
     gains = [(held_out_gain(facts), takes_part(facts)) for facts in weights]
     if any(gain is not None and (gain.verdict is Verdict.BETTER) != takes for gain, takes in gains):
@@ -318,3 +323,9 @@ def _report_orphans(workspace: Workspace) -> None:
             f"patina: {orphan.name} is no longer in the recipe; its {orphan.files} files ({size_text(orphan.bytes)}) "
             "are kept: `patina clean` removes them"
         )
+
+
+def _report_age(project: Project) -> None:
+    """Say that the eventlog is older than HEAD: what is newer is not built."""
+    for note in age_notes(project, None):
+        say_on_stderr(f"patina: {note.sentence}")

@@ -60,7 +60,7 @@ def print_answer(
         say_doubt(filters, found_some=bool(answer.hits))
     if answer.caution:
         say_on_stderr(f"patina: {projection} is searched only where it is named: {answer.caution}")
-    ages = [f"{note.text}: run `{note.command}`" for note in searcher.age_notes()]
+    ages = [note.sentence for note in searcher.age_notes()]
     for sentence in [*missing_notes(answer.missing), *ages]:
         say_on_stderr(f"patina: {sentence}")
     return 0

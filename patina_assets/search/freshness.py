@@ -29,6 +29,11 @@ class AgeNote:
     text: str
     command: str
 
+    @property
+    def sentence(self) -> str:
+        """Return the text, and what to run."""
+        return f"{self.text}: run `{self.command}`"
+
 
 def age_notes(project: Project, model: str | None) -> list[AgeNote]:
     """Return what is older than what it is made from.
@@ -42,10 +47,10 @@ def age_notes(project: Project, model: str | None) -> list[AgeNote]:
     """
     with suppress(PatinaError, OSError):
         eventlog = Eventlog(project.eventlog())
+        if model is None:
+            return _eventlog_age(project.root, read_news(eventlog.path, None))
         look = recalled_look(project.source_digests.read_bytes())
         news = read_news(eventlog.path, look.last_seq)
-        if model is None:
-            return _eventlog_age(project.root, news)
         items = read_manifest(project.base_paths(model).manifest).get("items")
         inputs = items.inputs if items is not None else {}
         return [*index_age(inputs, look, eventlog.probe(), news), *_eventlog_age(project.root, news)]

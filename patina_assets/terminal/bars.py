@@ -1,7 +1,8 @@
 """Bars and tables on a terminal, drawn by rich. Imported only where a person watches: it takes 60 ms."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from textwrap import wrap
 from types import TracebackType
 from typing import Literal, TextIO
 
@@ -55,23 +56,50 @@ class Bars:
             self._live.update(_bar(progress, speed), refresh=True)
 
 
-def draw_table(stream: TextIO, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Draw a table. Where it is wider than the terminal, its last column goes on in the next lines, if it has room."""
-    cells = [[one_line(str(cell)) for cell in row] for row in rows]
-    widths = [max(cell_len(cell) for cell in column) for column in zip(header, *cells, strict=True)]
+def draw_table(
+    stream: TextIO, header: Sequence[str], rows: Sequence[Sequence[object]], spare: Sequence[int] = ()
+) -> list[str]:
+    """Draw a table, and return the names of the columns that were left out.
+
+    Where it is wider than the terminal, names of columns become narrow, and spare columns are left out, the first of
+    them first. Then the last column goes on in the next lines, if it has room. No other cell is cut.
+    """
     console = guarded_console(stream)
-    before = sum(widths[:-1]) + len(GAP) * (len(widths) - 1)
-    folds = before + widths[-1] > console.width >= before + LEAST_FOLDED
+    columns = [[name, *(one_line(str(row[place])) for row in rows)] for place, name in enumerate(header)]
+    if _width(columns) > console.width:
+        columns = [[_narrow(name, column), *column] for name, *column in columns]
+    left_out: list[int] = []
+    for place in spare:
+        if _width(_without(columns, left_out)) > console.width:
+            left_out.append(place)
+    columns = _without(columns, left_out)
+    before = _width(columns[:-1]) + len(GAP)
+    folds = _width(columns) > console.width >= before + LEAST_FOLDED
     drawn = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
-    for place, name in enumerate(header):
-        justify: Literal["left", "right"] = "right" if is_numeric(row[place] for row in cells) else "left"
-        last = place == len(header) - 1
-        drawn.add_column(Text(name), justify=justify, no_wrap=not (folds and last), overflow="fold")
-    for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row))
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if is_numeric(column[1:]) else "left"
+        may_fold = folds and column is columns[-1]
+        drawn.add_column(Text(column[0]), justify=justify, no_wrap=not may_fold, overflow="fold")
+    for cells in list(zip(*columns, strict=True))[1:]:
+        drawn.add_row(*(Text(cell) for cell in cells))
     if not folds:
-        console.width = max(console.width, before + widths[-1] + len(GAP))
+        console.width = max(console.width, _width(columns) + len(GAP))
     console.print(drawn)
+    return [header[place] for place in sorted(left_out)]
+
+
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    cells = [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in columns]
+    return sum(cells) + len(GAP) * (len(cells) - 1)
+
+
+def _narrow(name: str, column: Sequence[str]) -> str:
+    """Return the name of a column in lines that are no wider than its cells, as far as its words are not."""
+    return "\n".join(wrap(name, max([1, *map(cell_len, [*column, *name.split()])]), break_on_hyphens=False)) or name
+
+
+def _without(columns: Sequence[list[str]], left_out: Collection[int]) -> list[list[str]]:
+    return [column for place, column in enumerate(columns) if place not in left_out]
 
 
 def _bar(progress: Progress, speed: str) -> Table:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LINES_SHOWN = 2
 MEASURES = {"lexical": "BM25", "name": "exact", "reranker": "score"}
 MOST_SHOWN = 500
+# Words that differ in an ending have so many characters in common at least, and so many more at most.
+LEAST_STEM, MOST_ENDING = 3, 3
 # Raised when a key of a hit changes its meaning or is gone.
 JSON_VERSION = 1
 _WORD = re.compile(r"\w+")
@@ -91,10 +93,12 @@ def best_lines(passage: "Passage", wanted: Set[str]) -> list[str]:
     """
     text = passage.symbol if passage.kind == "commit" else ""
     body = passage.body if wanted or not passage.doc else passage.doc
-    lines = list(dict.fromkeys(line.strip() for line in [text, *body.splitlines()] if _WORD.search(line)))
+    doc = passage.doc if passage.group == "code" else ""
+    above = [line for line in doc.splitlines() if line.strip() not in body]  # a comment before a definition
+    lines = list(dict.fromkeys(line.strip() for line in [text, *above, *body.splitlines()] if _WORD.search(line)))
     if passage.kind == "commit":
         return [shortened(line) for line in lines[:LINES_SHOWN]]
-    counts = [len(wanted & set(terms(line))) for line in lines]
+    counts = [len({word for term in terms(line) for word in wanted if _same_stem(term, word)}) for line in lines]
     best = sorted(range(len(lines)), key=lambda row: (-counts[row], row))[:LINES_SHOWN]
     return [shortened(lines[row]) for row in sorted(best)] or _first_lines(passage.text)
 
@@ -203,9 +207,12 @@ def _cut(text: str, width: int) -> str:
 
 def _same_stem(first: str, second: str) -> bool:
     """Return whether two words are alike but for an ending; FTS5's own stemmer decides what is found."""
+    if first[:LEAST_STEM] != second[:LEAST_STEM]:  # most words
+        return False
     shorter, longer = sorted((first, second), key=len)
-    is_ending = len(shorter) >= 4 and longer.startswith(shorter.rstrip("es")) and len(longer) - len(shorter) <= 3
-    return first == second or is_ending
+    stem = shorter.removesuffix("s").removesuffix("e")
+    is_ending = len(shorter) > LEAST_STEM and longer.startswith(stem) and len(longer) - len(shorter) <= MOST_ENDING
+    return first == second or (is_ending and len(stem) >= LEAST_STEM)
 
 
 def _plain(text: str) -> Styled:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from patina_assets.terminal.questions import say_on_stderr
+
 if TYPE_CHECKING:  # search prints without loading what builds
     from patina_assets.pipeline.progress import Report
 
@@ -31,13 +33,23 @@ def shown_progress() -> "Iterator[Report]":
         yield ProgressLines(lambda line, _: print(line, file=sys.stderr, flush=True))
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table on stdout; on a terminal it is fitted to its width."""
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], spare: Sequence[int] = (), whole: str = ""
+) -> None:
+    """Print a table on stdout; on a terminal it is fitted to its width.
+
+    Args:
+        header: The names of its columns.
+        rows: Its cells.
+        spare: Places of columns that may be left out where the terminal is too narrow, the first of them first.
+        whole: The command that shows them; stderr names it.
+    """
     from patina_assets.pipeline.tables import text_table
 
     if is_interactive(sys.stdout):
         from patina_assets.terminal.bars import draw_table
 
-        draw_table(sys.stdout, header, rows)
+        if left_out := draw_table(sys.stdout, header, rows, spare):
+            say_on_stderr(f"left out for want of width: {', '.join(left_out)}: `{whole}` shows them")
     else:
         print(text_table(header, rows))

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from patina_resources.errors import PatinaError, shown_path
+from patina_resources.errors import PatinaError, refuse_other_bytes, shown_path
 from patina_resources.project.config import ProjectConfig, read_config
 from patina_resources.project.user_settings import (
     DATA_VARIABLE,
@@ -202,10 +202,13 @@ def project_at(root: Path) -> Project:
     """Return the project whose root is known; there need not be a `.patina` folder yet.
 
     Raises:
-        PatinaError: Something below `.patina` is a link or no plain file, or a config.toml is wrong.
+        PatinaError: Its path is not UTF-8, something below `.patina` is a link or no plain file, or a config.toml is
+            wrong.
     """
+    refuse_other_bytes(str(root), "", "rename the folder")
     home = mothership()
     project = Project(root, ProjectConfig(), project_places(home.settings, root, home.project_folder(root).name))
+    refuse_other_bytes(str(project.data), DATA_VARIABLE, "choose another folder")
     project.refuse_irregular()  # before anything below is opened
     return replace(project, config=read_config(project.config_file))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from patina_resources.errors import PatinaError
+from patina_resources.errors import PatinaError, refuse_other_bytes
 from patina_resources.store.folders.own import own_folder
 
 HOME_VARIABLE = "PATINA_HOME"
@@ -100,6 +100,8 @@ def mothership() -> Mothership:
 @lru_cache(maxsize=4)
 def _checked(folder: str, *, is_chosen: bool) -> Mothership:
     home = Path(folder)
+    remedy = f"set {HOME_VARIABLE} to a folder of yours whose path is UTF-8"
+    refuse_other_bytes(folder, HOME_VARIABLE if is_chosen else "", remedy)
     nearest = next((place for place in (home, *home.parents) if os.path.lexists(place)), home)
     if os.path.isdir(nearest):  # noqa: PTH112 - `Path.is_dir` may raise
         return Mothership(home)

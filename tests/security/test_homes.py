@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from commands import Commands
 from installations import give_key
+from refusals import refusal, refused
+from small_project import make_project, patina
 from victims import built_by_attacker, clone, run, unpack
 
 from patina_resources.errors import PatinaError
@@ -115,6 +117,48 @@ def test_a_home_that_is_no_folder_is_refused_in_one_sentence(
         done = run(tmp_path, tmp_path / below, *command)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done
         assert done.err.startswith("patina: PATINA_HOME="), done
+
+
+OTHER_BYTES = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize("variable", ["PATINA_HOME", "HOME"])
+def test_a_home_that_is_not_utf_8_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.delenv("PATINA_HOME")
+    monkeypatch.setenv(variable, str(tmp_path / OTHER_BYTES))
+    place = f"{tmp_path}/caf\\xe9" + ("/.patina" if variable == "HOME" else "")
+    named = "" if variable == "HOME" else "PATINA_HOME="
+    assert refusal(mothership) == (
+        f"{named}{place}: is not UTF-8, and models and indexes cannot be opened there: set PATINA_HOME to a folder of "
+        "yours whose path is UTF-8"
+    )
+    for command in (("init",), ("doctor", "--json"), ("model", "list"), ("scry", "x"), ("hook", "run")):
+        refused(patina(*command), "is not UTF-8", "set PATINA_HOME")
+
+
+def test_a_project_or_its_data_in_a_folder_that_is_not_utf_8_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "project")
+    monkeypatch.setenv("PATINA_DATA", str(tmp_path / OTHER_BYTES))
+    monkeypatch.chdir(project.root)
+    refused(patina("oxidize"), f"PATINA_DATA={tmp_path}/caf\\xe9/", "is not UTF-8", "choose another folder")
+    monkeypatch.delenv("PATINA_DATA")
+    moved = project.root.rename(tmp_path / OTHER_BYTES)
+    monkeypatch.chdir(moved)
+    for command in (("init",), ("oxidize",), ("recent",), ("scry", "x"), ("mcp", "--print-config", "codex")):
+        refused(patina(*command), f"{tmp_path}/caf\\xe9: is not UTF-8", "rename the folder")
+    assert f"{tmp_path}/caf\\xe9: is not UTF-8" in patina("doctor").out
+
+
+def test_an_eventlog_may_be_in_a_folder_that_is_not_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project(tmp_path / "project")
+    (tmp_path / OTHER_BYTES).mkdir()
+    place = project.eventlog().rename(tmp_path / OTHER_BYTES / "events.db")
+    monkeypatch.chdir(project.root)
+    assert patina("oxidize", "--dry-run", "--eventlog", str(place)).code == 0
+    monkeypatch.setenv("PATINA_EVENTLOG", str(place))
+    assert "commit" in patina("recent").out
 
 
 def test_a_user_without_a_home_has_a_folder_for_temporary_files(

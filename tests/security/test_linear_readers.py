@@ -161,7 +161,7 @@ CODE = {
     "Java": ("a<", "@A(", "new A(){"),
     "C": ("*", "(", "int f(int (*", "\n"),
     "C++": ("template<", "a::", "::", "\n"),
-    "Ruby": ("f.", '"#{', "<<A\n"),
+    "Ruby": ("f.", '"#{', "<<A\n", "f { |a| a }; ", "a, b = c; "),
     "C#": ("a<", "a?.", "[A]", "x(\n#if A\n", "#if A\n{ x\n"),
     "Scala": ("a.", "f(", "{", "A[", "import a.{", "def f(x: Int)("),
     "PHP": ("<?php a::", "<?php [", '<?php "{$', "<?php #["),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from eventlog_builder import append, build_eventlog, project_history
+from eventlog_builder import Event, append, build_eventlog, project_history
 
 from patina_assets.cli import main
 from patina_assets.pipeline.runner import publish_lock, run_model, run_stage
@@ -49,7 +49,7 @@ class Ran:
     err: str
 
 
-def make_project(root: Path, recipe: str = RECIPE, events: list | None = None) -> Project:
+def make_project(root: Path, recipe: str = RECIPE, events: list[Event] | None = None) -> Project:
     """Return a project with an eventlog of `events` (default: the synthetic history)."""
     (root / ".patina").mkdir(parents=True)
     (root / ".patina" / "oxidize.yaml").write_text(recipe)
@@ -71,7 +71,7 @@ def edit_recipe(project: Project, old: str, new: str) -> None:
     project.recipe.write_text(text.replace(old, new))
 
 
-def add_events(project: Project, events: list) -> None:
+def add_events(project: Project, events: list[Event]) -> None:
     """Append events, as a later materialize would."""
     append(project.eventlog(), events)
 

@@ -88,7 +88,7 @@ def say(sentences: Iterable[str]) -> None:
 
 def ages(project: Project, model: str | None) -> list[str]:
     """Return a sentence for each thing that is older than what it is made from; see `age_notes`."""
-    return [f"{note.text}: run `{note.command}`" for note in age_notes(project, model)]
+    return [note.sentence for note in age_notes(project, model)]
 
 
 def typed_place(project: Project, name: str) -> tuple[str, str]:

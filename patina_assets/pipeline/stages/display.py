@@ -34,11 +34,13 @@ class Column:
         header: Its header.
         keys: What leads to its value in a stage's facts; nothing leads to all of them.
         shown: What becomes of that.
+        spare: Where the terminal is too narrow, the column of the highest number is left out first; 0 never is.
     """
 
     header: str
     keys: tuple[str, ...] = ()
     shown: Callable[[Any], object] = lambda value: value
+    spare: int = 0
 
     def value(self, facts: Mapping[str, Any]) -> object:
         """Return the column's value; None where the facts lack it."""

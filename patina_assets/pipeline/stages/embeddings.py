@@ -52,7 +52,7 @@ class EmbeddingsStage(VectorStage):
             UNIT_LENGTH: "Every vector is of length 1, or zero where no word of its text is known.",
         }
     )
-    columns = (Column("texts", ("texts",)), Column("new texts", ("new_texts",)))
+    columns = (Column("texts", ("texts",), spare=8), Column("new texts", ("new_texts",), spare=10))
     embeds = True
 
     @property

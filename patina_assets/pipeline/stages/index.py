@@ -71,7 +71,7 @@ class IndexStage(Stage):
             RECALL: f"Of ten true neighbours of a vector, the index finds {RECALL_WANTED:.0%} on average, or more.",
         }
     )
-    columns = (Column("items", ("items",)), Column("recall@10", ("recall_at_10",)))
+    columns = (Column("items", ("items",), spare=6), Column("recall@10", ("recall_at_10",), spare=7))
 
     @property
     def projection(self) -> str:

@@ -80,7 +80,7 @@ class PairsStage(ItemStage):
             TEST_IS_UNSEEN: "No pair that is tested on is trained on.",
         }
     )
-    columns = (Column("pairs", ("training_pairs",)),)
+    columns = (Column("pairs", ("training_pairs",), spare=3),)
 
     @property
     def projection(self) -> str:

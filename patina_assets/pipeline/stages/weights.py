@@ -81,13 +81,13 @@ class WeightsStage(TrainedStage):
     )
     columns = (
         Column("held-out MRR", ("metrics", "mrr")),
-        Column("base MRR", ("metrics", "base_mrr")),
-        Column("gain, 95 %", shown=_interval),
-        Column("queries", ("metrics", "test_queries")),
+        Column("base MRR", ("metrics", "base_mrr"), spare=1),
+        Column("gain, 95 %", shown=_interval, spare=4),
+        Column("queries", ("metrics", "test_queries"), spare=2),
         Column("beats base", shown=_verdict),
         Column("in search", shown=takes_part),
-        Column("epoch", ("best_epoch",)),
-        Column("drift", ("drift",)),
+        Column("epoch", ("best_epoch",), spare=9),
+        Column("drift", ("drift",), spare=5),
     )
     weights_role = WEIGHTS
 

@@ -11,7 +11,7 @@ one. Code outside of every function calls as `<module>`, or as the class or cons
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,8 +21,9 @@ from patina_resources.materialize.code.callees import callee_texts, calls_in_mac
 from patina_resources.materialize.code.documentation import Surroundings
 from patina_resources.materialize.code.languages.language import MAXIMUM_PATH, Language
 from patina_resources.materialize.code.languages.languages import relevant_kinds, relevant_nodes
+from patina_resources.materialize.code.languages.ruby_calls import bare_calls
 from patina_resources.materialize.code.names import C_DECLARATIONS, definition_names
-from patina_resources.materialize.code.parsing import parse
+from patina_resources.materialize.code.parsing import in_order, parse
 from patina_resources.materialize.code.signatures import is_public, is_test, says_test, signature
 from patina_resources.materialize.code.source import SourceFile
 from patina_resources.materialize.report import TYPES_OF_FACTS
@@ -74,7 +75,8 @@ def read_facts(
     parsed = parse(language, content, left_out)
     nodes = parsed.captures(relevant_nodes(language.name), relevant_kinds(language.name))
     source = SourceFile(language, content, parsed.unread_bytes > 0, default_name, parsed.heads)
-    facts = list(_facts(source, nodes, Surroundings(source, parsed)))
+    bare = bare_calls(source, parsed) if language.bare_calls else []
+    facts = list(_facts(source, in_order([*nodes, *bare]), {node.id for node in bare}, Surroundings(source, parsed)))
     facts.sort(key=lambda fact: TYPES_OF_FACTS.index(fact.event_type))
     return FileFacts(tuple(facts), parsed.unread_bytes)
 
@@ -103,7 +105,7 @@ class _Scope:
 TOP = _Scope((), 0, (), "other", in_function=False)
 
 
-def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) -> Iterator[Fact]:
+def _facts(source: SourceFile, nodes: list[Node], bare: Set[int], surroundings: Surroundings) -> Iterator[Fact]:
     language = source.language
     scopes = [TOP]
     callees = callee_texts(source, [node for node in nodes if node.type in language.calls])
@@ -119,6 +121,9 @@ def _facts(source: SourceFile, nodes: list[Node], surroundings: Surroundings) ->
         if node.start_byte < end_of_attribute:
             continue
         kind = node.type
+        if node.id in bare:
+            yield _call(source, node, scope, source.text(node), "direct")
+            continue
         if kind in language.calls:
             yield from _calls(source, node, scope, callees[node.id])
         if kind in language.imports or kind in language.calls:

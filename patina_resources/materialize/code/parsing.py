@@ -55,7 +55,12 @@ class Parsed:
         found = [node for node in self.broken if node.is_named and node.type in kinds]
         for root in self.whole:
             found.extend(cursor_of(query).captures(root).get(NODE, []))
-        return sorted(found, key=lambda node: (node.start_byte, -node.end_byte))
+        return in_order(found)
+
+
+def in_order(nodes: Iterable[Node]) -> list[Node]:
+    """Return nodes in the order of the source, an outer one before those in it."""
+    return sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte))
 
 
 def cursor_of(query: Query, match_limit: int | None = None) -> QueryCursor:

@@ -37,7 +37,7 @@ from patina_resources.materialize.reconcile import Reconciler
 from patina_resources.materialize.report import TYPES_OF_FACTS, ScraperReport, TellProgress
 
 # Goes up when the same file gives other facts, so that every file is read again.
-FACTS_VERSION = 11
+FACTS_VERSION = 12
 SCRAPER = "code"
 # The types of the events that are written here, so that they are also taken back here.
 OWNED = (*TYPES_OF_FACTS, FILE_EVENT)

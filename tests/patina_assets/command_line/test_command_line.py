@@ -77,6 +77,18 @@ def test_the_help_groups_the_commands() -> None:
         (["scry", "-h"], ["scry", "--help"]),
         (["help", "model", "add"], ["model", "add", "--help"]),
         (["model", "help"], ["model", "--help"]),
+        (["help", "help"], ["--help"]),
+        (["--debug"], []),
+        (["--debug", "help"], ["--help"]),
+        (["help", "--debug"], ["--help"]),
+        (["--debug", "-h"], ["--help"]),
+        (["-h", "--debug"], ["--help"]),
+        (["--debug", "help", "scry"], ["scry", "--help"]),
+        (["help", "--debug", "scry"], ["scry", "--help"]),
+        (["help", "scry", "--debug"], ["scry", "--help"]),
+        (["model", "--debug", "help", "add"], ["model", "add", "--help"]),
+        (["model", "--debug"], ["model", "--help"]),
+        (["--debug", "version"], ["--version"]),
     ],
 )
 def test_help_is_asked_for_as_in_other_programs(words: list[str], asked: list[str]) -> None:

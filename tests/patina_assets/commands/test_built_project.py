@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from installations import give_key
 from refusals import refused
 from root import ROOT
 from small_project import make_project, patina
+from terminals import on_a_terminal
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,18 @@ def test_nothing_stale_launches_nothing(built_root: Path, monkeypatch: pytest.Mo
     assert done.returncode == 0
     assert "nothing is stale" in done.stdout
     assert "| dagster\n" not in done.stderr
+
+
+def test_on_a_terminal_the_summary_is_no_wider(built_root: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(built_root, tmp_path / "copy"))
+    wide = {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "", "CI": "0"}
+    shown = on_a_terminal(copy, ["oxidize", "--full", "--only", "temporal"], "", **wide)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).splitlines()
+    begin = next(place for place, line in enumerate(lines) if line.startswith("projection "))
+    assert lines[begin + 1].startswith("temporal ")
+    assert max(len(line.rstrip()) for line in lines[begin - 1 : begin + 2]) <= 80
+    assert lines[begin + 2].startswith("left out for want of width: texts, new texts, ")
+    assert lines[begin + 2].endswith(": `patina oxidize --json` shows them")
 
 
 def test_a_note_finds_itself_first(built_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

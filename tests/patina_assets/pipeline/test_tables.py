@@ -1,6 +1,13 @@
 """Tables of what was done: aligned, of one line a row, each thing counted once."""
 
+import io
+
+import pytest
+from rich.cells import cell_len
+
+from patina_assets.pipeline.measures.evaluation import HEADER, SPARE
 from patina_assets.pipeline.tables import report_rows, size_text, text_table
+from patina_assets.terminal.bars import draw_table
 from patina_resources.materialize.report import ScraperReport
 
 
@@ -36,3 +43,57 @@ def test_sizes() -> None:
     assert [size_text(count) for count in (0, 999, 1000, 1_500_000, 999_999_999, 2_000_000_000)] == [
         "0 B", "999 B", "1.0 kB", "1.5 MB", "1000.0 MB", "2.0 GB",
     ]  # fmt: skip
+
+
+GAIN = "[-0.0845, +0.0901]"
+ROWS = [
+    ["action-encoder", 9974, "", "0.7071", "0.5430", GAIN, 87, "no clear difference", "no"],
+    ["temporal", 10_000, "", "0.8123", "0.8087", GAIN, 35, "better", "yes"],
+]
+
+
+def drawn(columns: int, monkeypatch: pytest.MonkeyPatch, *table: object) -> tuple[list[str], list[str]]:
+    """Return the lines of a table on a terminal of so many columns, and what it left out."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal = io.StringIO()
+    left_out = draw_table(terminal, *table)  # type: ignore[arg-type]
+    return [line.rstrip() for line in terminal.getvalue().splitlines()], left_out
+
+
+def test_a_table_fits_a_narrow_terminal_and_no_number_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = (
+        "projection",
+        "pairs",
+        "long",
+        "held-out MRR",
+        "base MRR",
+        "gain, 95 %",
+        "queries",
+        "beats base",
+        "in search",
+    )
+    rows = [[*row[:2], "texts", *row[3:]] for row in ROWS]
+    assert drawn(120, monkeypatch, names, rows, [2, 5])[1] == []
+    lines, left_out = drawn(80, monkeypatch, names, rows, [2, 5, 1])
+    assert left_out == ["long", "gain, 95 %"]
+    assert lines == [
+        "                       held-out    base                                in",
+        "projection      pairs       MRR     MRR  queries  beats base           search",
+        "action-encoder   9974    0.7071  0.5430       87  no clear difference  no",
+        "temporal        10000    0.8123  0.8087       35  better               yes",
+    ]
+    lines, left_out = drawn(20, monkeypatch, names, rows, [2, 5, 1])
+    assert left_out == ["pairs", "long", "gain, 95 %"]
+    assert "0.7071  0.5430" in lines[2]
+
+
+def test_the_table_of_measures_keeps_the_mrr_with_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ["action-encoder", "trained", 87, *["+0.7071", GAIN] * 3, "no clear difference", "yes"]
+    lines, left_out = drawn(80, monkeypatch, HEADER, [row], SPARE)
+    assert left_out == ["recall@10", "95 %", "triplet accuracy", "95 %", "beats base"]
+    assert max(map(cell_len, lines)) <= 80
+    assert f"+0.7071  {GAIN}  yes" in lines[-1]
+
+
+def test_a_table_without_rows_has_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drawn(80, monkeypatch, ("name", "count"), []) == (["name  count"], [])

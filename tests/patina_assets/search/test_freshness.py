@@ -272,6 +272,24 @@ def test_the_eventlog_says_that_head_has_moved_on(tmp_path: Path, monkeypatch: p
     assert age_notes(project, "corpus-static") == []
 
 
+def test_a_plan_says_that_head_has_moved_on_as_a_search_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = GitFolder(tmp_path / "project")
+    folder.write(".patina/oxidize.yaml", RECIPE)
+    for name in ("a.py", "b.py"):
+        folder.write(name, "def f():\n    return 1\n")
+        folder.commit(f"add {name}")
+    monkeypatch.chdir(folder.path)
+    assert patina("materialize").code == 0
+    assert patina("oxidize", "--dry-run").err == ""  # nothing was ever built
+    folder.commit("another")
+    expected = "patina: the eventlog is older than HEAD: run `patina materialize`\n"
+    assert [patina("oxidize", *more).err for more in (["--dry-run"], ["--dry-run", "--json"])] == [expected] * 2
+    assert patina("oxidize", "--only", "base").err.endswith(expected)
+    assert patina("scry", "f").err == expected
+    assert patina("materialize").code == 0
+    assert patina("oxidize", "--dry-run").err == ""
+
+
 def test_head_is_read_where_git_says_it_plainly(tmp_path: Path) -> None:
     folder = GitFolder(tmp_path / "project")
     assert head_of(folder.path) is None

@@ -13,7 +13,7 @@ from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Passage
 from patina_assets.search.built import BASE, LEXICAL
 from patina_assets.search.fusion import Hit, Place
-from patina_assets.terminal.hits import age, best_lines, hit_document, hit_lines
+from patina_assets.terminal.hits import age, best_lines, hit_document, hit_lines, marked
 
 
 def test_the_command_explains_each_list(built_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +73,23 @@ def test_a_hit_shows_the_lines_that_match_and_marks_their_words() -> None:
     ]  # fmt: skip
     assert [text for text, style in lines[0] if style == "match"] == ["retry_policy", "limits"]
     assert hit_document(2, hit)["also"][0] == {"symbol": "A.g", "line": 40, "end_line": 6}
+
+
+def test_a_line_with_another_form_of_a_word_is_shown_before_one_without() -> None:
+    body = "import re\nimport sys\ndef follow(request):\n    retried = redirects(request)\n    lend(less)\n"
+    passage = Passage("file", "a.py", "", "", body, "a.py", 1)
+    assert best_lines(passage, {"redirect", "retries"}) == ["import re", "retried = redirects(request)"]
+    assert best_lines(passage, {"codes", "less"}) == ["import re", "lend(less)"]  # `less` is no form of `lend`
+    line = marked("lend less, retried redirects", {"less", "redirect"})
+    assert [text for text, style in line if style == "match"] == ["less", "redirects"]
+
+
+def test_a_comment_above_a_definition_is_shown_where_it_holds_the_words() -> None:
+    doc = "distance(a, b)\nHow far two words are apart."
+    passage = Passage("function", "distance", "distance", doc, "distance(a, b) {\n  let x = 0;\n}", "a.js", 3)
+    assert best_lines(passage, {"words", "apart"}) == ["How far two words are apart.", "distance(a, b) {"]
+    inside = replace(passage, body='def distance(a, b):\n    """How far two words are apart."""\n')
+    assert best_lines(inside, {"apart"}) == ["def distance(a, b):", '"""How far two words are apart."""']
 
 
 def test_equal_lines_are_shown_once() -> None:

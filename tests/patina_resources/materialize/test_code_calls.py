@@ -116,3 +116,50 @@ def test_what_is_written_as_a_call_and_is_none(language: str, source: str) -> No
 def test_elements_of_a_page_are_no_calls() -> None:
     source = "const P = () => <div><my-tag/><A b={c()}/><></></div>;"
     assert calls("JavaScript", source) == ["P→A", "P→c"]
+
+
+# A word alone, by Ruby's own reader (Ripper): a call, or a variable.
+WORDS_OF_RUBY = [
+    ("render", ["render"]),
+    ("private\nraise", ["private", "raise"]),
+    ("a.b(c)", ["a.b", "a", "c"]),
+    ("a; a = 1; a", ["a"]),
+    ("a = a", []),
+    ("a ||= b", ["b"]),
+    ("a, (b, *c), *d = e\na; b; c; d", ["e"]),
+    ("for a in b do a end", ["b"]),
+    ("begin; rescue => a; a; end", []),
+    ("def m(a, b = z, *c, d:, e: y, **f, &g) = [a, b, c, d, e, f, g, h]", ["z", "y", "h"]),
+    ("x = 1; def m; x; end; class A; x; end", ["x", "x"]),
+    ("f { |a, (b, c); d| a; b; c; d; e }; a", ["f", "e", "a"]),
+    ("f do a = 1 end; a", ["f", "a"]),
+    ("a = 1; f { a; b = 2; g { b } }; b", ["f", "g", "b"]),
+    ("->(a, b = c) { a; b }", ["c"]),
+    ("case x\nin [a, *b] if a then b\nin {c:, d: Integer => e, **f} then c; e; f\nin g then g\nend", ["x"]),
+    ("x => {a:}; a; y in [b]; b", ["x", "y"]),
+    ("/(?<a>.)(?<b>.)/ =~ x; a; b", ["x"]),
+    ('"#{a} #{b = 1} #{b}"', ["a"]),
+    ("f(<<~T, a)\n  #{b}\nT\n", ["f", "a", "b"]),
+    ("f { |a| g <<~T }\n  #{a}\nT\n", ["f", "g"]),
+    ("alias a b\nundef c\nalias_method :d, :e", ["alias_method"]),
+    ("a = 1; class << a; end; def a.m; end", []),
+    ("b = 1; class A < b; end", []),
+    ("p __FILE__, __LINE__, __method__", ["p", "__method__"]),
+    ("f { _1 + it }", ["f"]),
+    ("{a: b, c => d}", ["b", "c", "d"]),
+    ("self.a = b; @c = d; E", ["self.a", "b", "d"]),
+]
+
+
+@pytest.mark.parametrize(("source", "found"), WORDS_OF_RUBY)
+def test_a_word_of_ruby_is_a_call_where_it_is_no_variable(source: str, found: Keys) -> None:
+    assert sorted(call.partition("→")[2] for call in calls("Ruby", source)) == sorted(found)
+
+
+def test_a_word_of_ruby_is_called_by_the_method_that_it_is_in() -> None:
+    source = "class A\n  def save\n    check\n    items.each { store }\n  end\n  private\nend\n"
+    assert calls("Ruby", source) == ["A.save→check", "A.save→items.each", "A.save→items", "A.save→store", "A→private"]
+
+
+def test_where_ruby_cannot_be_read_no_word_alone_is_a_call() -> None:
+    assert calls("Ruby", "def f(a, b\n  g(c)\n  d\nend\n") == ["f→g"]

@@ -121,7 +121,11 @@ BOUND_ELSEWHERE = [
     ("Python", "d, e = lambda: t(), 1\nif (w := lambda: y()): pass\na.b = lambda: z()", ["d→t", "w→y", "a.b→z"]),
     ("C++", "struct S { static constexpr auto p = [] { k(); }; int q = 1; };", ["S::p→k"]),
     ("Go", "package p\nvar i, j = func() { k() }, func() { l() }", ["i→k", "j→l"]),
-    ("Ruby", "F = Proc.new { |x| g(x) }\nH = Other.new { i }", ["<module>→Proc.new", "F→g", "<module>→Other.new"]),
+    (
+        "Ruby",
+        "F = Proc.new { |x| g(x) }\nH = Other.new { i }",
+        ["<module>→Proc.new", "F→g", "<module>→Other.new", "<module>→i"],
+    ),
     (
         "C#",
         "class A { Action B { get; } = () => C(); static Func<int> D { get; set; } = delegate { return E(); }; int F => G(); }",

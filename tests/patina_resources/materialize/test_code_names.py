@@ -180,6 +180,16 @@ MACROS: dict[str, tuple[str, str, Keys, Keys, Keys]] = {
             "it_s_empty→d",
         ],
     ),
+    "tests and functions that are templates": (
+        "C++",
+        "template <typename T> TEST_CASE(sums) { a<T>(); }\ntemplate <>\nTEST(Fix, One)\n{ b(); }\n"
+        "template <template <class> class T, class U = Bag<int>> requires Some<T> TEST_F(Fix, Two) { c(); }\n"
+        "template <class T> template <class U> DEFINE_READER(read) { d(); }\n"
+        "template <class T> void plain(T a) { e(); }\nclass FOO { template <class T> FOO(T a) { f(); } };",
+        ["sums", "Fix.One", "Fix.Two", "read", "plain", "FOO::FOO"],
+        ["FOO"],
+        ["sums→a", "Fix.One→b", "Fix.Two→c", "read→d", "plain→e", "FOO::FOO→f"],
+    ),
     "tests of other frameworks": (
         "C++",
         "BOOST_AUTO_TEST_CASE(first)\n{ a(); }\nBOOST_FIXTURE_TEST_CASE(second, Fix) { b(); }\n"

@@ -118,6 +118,13 @@ def test_a_file_may_say_that_all_of_it_is_for_tests() -> None:
             ["add"],
             id="macros",
         ),
+        pytest.param(
+            "C++",
+            "template <class T> TEST(Sum, Adds) { add<T>(); }\ntemplate <class T> READER(read) { add<T>(); }\n",
+            ["Sum.Adds"],
+            ["read"],
+            id="templates",
+        ),
         pytest.param("C", "PHP_METHOD(Cart, add) { run(); }\n", [], ["Cart.add"], id="no-test"),
         pytest.param("Python", "def test_connection(): pass\n", [], ["test_connection"], id="by-path-alone"),
     ],

@@ -8,7 +8,7 @@ is expanded; what can only be a macro where it stands is overwritten, mostly wit
     API int f();  int API f();         a word too many before a declaration
     int f() NOEXCEPT {                 a word after the parameters
     BEGIN_NS / DECLARE(x)              on lines of their own, without a semicolon
-    TEST(Parser, Empty) { ... }        becomes a function (`heads`)
+    TEST(Parser, Empty) { ... }        becomes a function (`heads`), also behind `template <class T>`
 
 In functions, `READ(v)` on a line of its own gets its semicolon, and so does `FOREACH(x, list) {`.
 Every pattern is linear in the length of the file, and so is the walk over its words.
@@ -166,13 +166,14 @@ class _Walk:
             self._file.begin_namespace(statement[0].start, statement[1].end)
             self._scopes.append(_Brace(is_function=False))
             return
-        head = self._head(statement)
-        if head and statement[0].text in CLASS_MACROS:
-            self._file.begin_class(statement[0].start, statement[-1].end, head)
+        called = _behind_template(statement)
+        head = self._head(called)
+        if head and called[0].text in CLASS_MACROS:
+            self._file.begin_class(called[0].start, called[-1].end, head)
             self._scopes.append(_Brace(is_function=False, class_name=head.name.encode()))
             return
         if head:
-            self._file.begin_function(statement[0].start, statement[-1].end, head)
+            self._file.begin_function(called[0].start, called[-1].end, head)
         elif _is_untyped(statement) and not self._scopes:
             self._file.begin_untyped(statement[0].start, statement[-2])
         is_plain = bool(statement) and statement[0].text in (b"namespace", b"extern", b"inline")
@@ -191,7 +192,7 @@ class _Walk:
         self._old_head = head or self._old_head
         declaration(self._file, statement, mark, self._class_name)
 
-    def _head(self, statement: list[Token]) -> Head | None:
+    def _head(self, statement: Sequence[Token]) -> Head | None:
         """Return what a macro calls the function that it begins: `TEST(a, b)` before a brace."""
         if (
             not 2 <= len(statement) <= 3
@@ -205,6 +206,19 @@ class _Walk:
         if arguments.end - macro.start <= len(PLAIN_HEAD):
             return None
         return read_head(macro.text, self._content[arguments.start + 1 : arguments.end - 1])
+
+
+def _behind_template(statement: Sequence[Token]) -> Sequence[Token]:
+    """Return what follows the heads of a template, `TEST(a, b)` of `template <class T> TEST(a, b)`; else all."""
+    place = 0
+    while [token.text for token in statement[place : place + 2]] == [b"template", b"<"]:
+        place, depth = place + 2, 1
+        while place < len(statement) and depth:
+            depth += (statement[place].text == b"<") - (statement[place].text == b">")
+            place += 1
+    if place < len(statement) and place and statement[place].text == b"requires":
+        place = len(statement) - 2
+    return statement[place:]
 
 
 def _is_untyped(statement: Sequence[Token]) -> bool:

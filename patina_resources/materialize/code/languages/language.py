@@ -151,6 +151,7 @@ class Language:
         reserved: Words that are no names: what is called by one is a statement that the grammar took for a definition.
         words_are_names: Whether a property may be called by any word, so that only statements are looked at.
         prefix: What is put before a word that is not meant as the keyword that it looks like.
+        bare_calls: Whether a word alone may be a call, as in Ruby.
         operators: How a definition may be called beside words: `named` for `operator+`, `any` for `+`.
         declarators: Whether names stand in declarators, and macros in the way, as in C.
         item_macros: Whether a macro's arguments may be definitions: `cfg_rt! { fn spawn() { ... } }`.
@@ -206,6 +207,7 @@ class Language:
     returns_option: Patterns
     loader: str
     prefix: str
+    bare_calls: bool
     operators: str
     docstrings: bool
     words_are_names: bool
@@ -261,6 +263,7 @@ def language(
     returns_result: Patterns = (),
     returns_option: Patterns = (),
     prefix: str = "",
+    bare_calls: bool = False,
     operators: str = "",
     docstrings: bool = False,
     words_are_names: bool = False,
@@ -315,6 +318,7 @@ def language(
         returns_result=returns_result,
         returns_option=returns_option,
         prefix=prefix,
+        bare_calls=bare_calls,
         operators=operators,
         docstrings=docstrings,
         words_are_names=words_are_names,

@@ -37,6 +37,7 @@ RUBY = language(
     type_calls={"class": "Class.new Data.define Struct.new", "trait": "Module.new"},
     chains="call scope_resolution",
     operators="any",
+    bare_calls=True,
     unfinished=UNCLOSED_COMMENTS,
     # A method may be called by any word, behind a receiver.
     reserved="",
