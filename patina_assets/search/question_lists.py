@@ -12,9 +12,10 @@ from typing import Protocol
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.built import BASE, LEXICAL
+from patina_assets.search.files.found import Found
+from patina_assets.search.files.passage_file import PassageFile
 from patina_assets.search.fusion import Hit, Place
 from patina_assets.search.lexical import match_expression, telling_terms, terms
-from patina_assets.search.passage_file import Found, PassageFile
 from patina_assets.search.questions import Evidence, asked_for
 from patina_assets.search.ranking import (
     COSINE_POWER,

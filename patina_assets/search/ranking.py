@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
-from patina_assets.search.passage_file import DefinitionPart, Found
+from patina_assets.search.files.found import DefinitionPart, Found
 
 # The lists that find passages. No projection can be called so: its list stands beside these.
 WORDS, VECTORS, NAMES, TOUCHED = "<words>", "<vectors>", "<names>", "<touched>"
