@@ -31,18 +31,15 @@ class Found(NamedTuple):
     has_symbol: bool
 
 
-class PassagePlace(NamedTuple):
-    """What every list tells of a passage: its group, and the last four parts of `Found`."""
+# What every list tells of a passage, as SQLite gives it: its group, and the last four parts of `Found`. A process keeps
+# tens of thousands of them. The garbage collector does not follow plain tuples of texts and numbers.
+PassagePlace = tuple[str, str, str, str | None, int]
 
-    group: Group
-    thing: str
-    role: Role
-    state: str | None
-    has_symbol: bool
 
-    def found(self, key: int, score: float) -> Found:
-        """Return the passage as a list gives it."""
-        return Found(key, score, self.thing, self.role, self.state, self.has_symbol)
+def found_at(place: PassagePlace, key: int, score: float) -> Found:
+    """Return a passage as a list gives it."""
+    _, thing, role, state, has_symbol = place
+    return Found(key, score, thing, ROLES[role], state, bool(has_symbol))
 
 
 class DefinitionPart(NamedTuple):

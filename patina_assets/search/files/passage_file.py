@@ -10,7 +10,7 @@ from patina_assets.pairs.code_text import told_name
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Group, Passage, thing_of
 from patina_assets.search.asking.filters import NO_FILTERS, Filters
-from patina_assets.search.files.found import GROUPS, ROLES, DefinitionPart, Found, PassagePlace
+from patina_assets.search.files.found import GROUPS, ROLES, DefinitionPart, Found, PassagePlace, found_at
 from patina_assets.search.files.word_file import ANSWERS_KEPT, WordFile, limited, listed
 from patina_assets.search.lexical import terms
 from patina_resources.errors import PatinaError
@@ -95,7 +95,7 @@ class PassageFile(WordFile):
         """
         groups: dict[Group, list[Found]] = {}
         for key, place in self.places(scores, filters).items():
-            groups.setdefault(place.group, []).append(place.found(key, scores[key]))
+            groups.setdefault(GROUPS[place[0]], []).append(found_at(place, key, scores[key]))
         return groups
 
     def places(self, keys: Collection[int], filters: Filters = NO_FILTERS) -> dict[int, PassagePlace]:
@@ -108,10 +108,7 @@ class PassageFile(WordFile):
                 read = self._places = {}
                 unread = list(keys)
             rows = self.rows(FOUND_QUERY.format(keys=listed(unread), conditions=conditions), values)
-            read |= {
-                key: PassagePlace(GROUPS[group], thing, ROLES[role], state, bool(symbol))
-                for key, group, thing, role, state, symbol in rows
-            }
+            read |= {row[0]: row[1:] for row in rows}
         return {key: read[key] for key in keys if key in read}
 
     def named(self, names: Sequence[str], k: int) -> dict[Group, list[Found]]:

@@ -14,6 +14,8 @@ from patina_assets.search.lexical import terms
 
 # As many words and items as a day of questions asks for again.
 ANSWERS_KEPT = 16_384
+# Of a word that so few passages hold, to read them all takes less time than to look for a dozen of them.
+READ_WHOLE = 1_500
 # Below those whose symbol is the name as a whole.
 ENDS_SCORE = 0.9
 _AFTER_JOINTS = re.compile(r"^.*[.:#]", re.DOTALL)
@@ -111,7 +113,9 @@ class WordFile(SearchFile):
             keys: Keys of passages by their group.
         """
         rows = listed(FIRST_ROWS[group] + key for group, own in keys.items() for key in own)
-        query = f"SELECT rowid FROM words WHERE words MATCH ? AND rowid IN ({rows})"  # noqa: S608 - numbers
+        # FTS5 begins anew for each row that it is told of. The sign keeps the rows from it.
+        sign = "+" if self.frequency(term) <= READ_WHOLE else ""
+        query = f"SELECT rowid FROM words WHERE words MATCH ? AND {sign}rowid IN ({rows})"  # noqa: S608 - numbers
         return {row[0] % GROUP_ROWS for row in self.rows(query, (f'"{term}"',))}
 
 

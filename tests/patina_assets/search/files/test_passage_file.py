@@ -1,5 +1,6 @@
 """The file of passages: words, filters and what comes back."""
 
+import gc
 import sqlite3
 
 import pytest
@@ -11,10 +12,11 @@ from patina_assets.passages.passage import Group, Passage
 from patina_assets.passages.roles import Role
 from patina_assets.search import question_lists
 from patina_assets.search.asking.filters import Filters
+from patina_assets.search.files import word_file
 from patina_assets.search.files.passage_file import PassageFile
 from patina_assets.search.files.passage_tables import encode_passages
-from patina_assets.search.question_lists import word_lists
-from patina_assets.search.ranking import WORD_WEIGHTS
+from patina_assets.search.question_lists import near_lists, word_lists
+from patina_assets.search.ranking import COSINE_POWER, WORD_WEIGHTS
 
 
 def passage(text: str, **fields: object) -> Passage:
@@ -66,6 +68,39 @@ def test_the_rarest_words_are_looked_for(monkeypatch: pytest.MonkeyPatch, most: 
     lists = word_lists(file, "some rare", 10, Filters())
     assert lists is not None
     assert {entry.key for entry in lists[Group.NOTES]} == found
+
+
+@pytest.mark.parametrize("most", [0, 1, 9])
+def test_who_holds_a_word_is_told_however_it_is_looked_for(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(word_file, "READ_WHOLE", most)
+    file = PassageFile(passage_file("the cache grows", "caches", "words"), "x")
+    assert file.holding("cache", {Group.NOTES: [2, 1]}) == {1}
+    assert file.holding("absent", {Group.NOTES: [0, 1, 2]}) == set()
+
+
+def test_the_garbage_collector_does_not_follow_places_that_are_kept() -> None:
+    file = PassageFile(encode_passages(COMMITTED, {}), "x")
+    found = file.found(dict.fromkeys(range(4), 0.5))
+    assert sum(map(len, found.values())) == len(file._places) == 4
+    gc.collect()
+    assert not any(map(gc.is_tracked, file._places.values()))
+
+
+def test_the_nearest_passage_of_a_group_is_told_after_what_stands_lower() -> None:
+    passages = [
+        Passage("function", name, name, "", "words", path=path, line=1)
+        for name, path in (("a", "tests/test_a.py"), ("b", "tests/test_b.py"), ("c", "src/c.py"), ("d", "src/d.py"))
+    ]
+    file = PassageFile(encode_passages([*passages, passage("a note", session="s")], {}), "x")
+    own = {0: 0.9, 1: 0.88, 4: 0.7, 2: 0.65, 3: 0.6}
+    near, nearest = near_lists(file, own, {Group.CODE: {3: 0.5, 4: 0.4, 0: 0.3}}, Filters())
+    assert nearest == {Group.CODE: 0.65}
+    assert {group: [(entry.key, entry.score) for entry in found] for group, found in near.items()} == {
+        Group.CODE: [(3, 0.5), (0, 0.3)],
+        Group.NOTES: [(4, 0.7)],
+    }
+    _, nearest = near_lists(file, {0: 0.9, 1: 0.88}, {Group.CODE: {}}, Filters())
+    assert nearest == {Group.CODE: 0.9 * 0.5**COSINE_POWER}
 
 
 def test_equal_passages_give_equal_bytes() -> None:
