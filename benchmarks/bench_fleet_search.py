@@ -28,12 +28,13 @@ from numpy.typing import NDArray
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.base_model import embedder
-from patina_assets.search.passage_file import Found
+from patina_assets.search.files.found import Found
 from patina_assets.search.published.answers import NEAR_DEPTH, FleetQuestion, answer_of_passages
 from patina_assets.search.published.near import QuestionVectors
-from patina_assets.search.published.passages import PublishedPassages, Scope
+from patina_assets.search.published.passages import PublishedPassages
 from patina_assets.search.published.publication import publish_built
 from patina_assets.search.published.publishable import Publishable
+from patina_assets.search.published.scope import Scope
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, made_for
 from patina_resources.embedding.side_by_side import BaseSpec, resolve_base

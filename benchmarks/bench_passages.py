@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.filters import NO_FILTERS
+from patina_assets.search.files.passage_file import PassageFile
+from patina_assets.search.files.passage_tables import encode_passages
 from patina_assets.search.index import EXPANSION_SEARCH, IndexOptions, build_index, load_index, recall_at_10
-from patina_assets.search.passage_file import PassageFile, encode_passages
+from patina_assets.search.list_reader import DEPTH, OWN_VECTOR_DEPTHS
 from patina_assets.search.question_lists import hit, merged, named, near_lists, ranked_answer, word_lists
-from patina_assets.search.searcher import DEPTH, OWN_VECTOR_DEPTHS
 
 if TYPE_CHECKING:
     from usearch.index import Index

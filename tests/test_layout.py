@@ -98,9 +98,10 @@ MAY_USE_SQLITE = {
     "patina_resources.eventlog.writer",
     "patina_resources.eventlog.known_schema",
     "patina_resources.store.database",
-    "patina_assets.search.asking.filters",
-    "patina_assets.search.passage_file",
-    "patina_assets.search.search_file",
+    "patina_assets.search.files.passage_file",
+    "patina_assets.search.files.passage_tables",
+    "patina_assets.search.files.search_file",
+    "patina_assets.search.files.word_file",
 }
 MAY_WRITE_FILES = {
     # /dev/null, in the place of an output that takes nothing.
@@ -348,7 +349,8 @@ def test_sqlite_is_opened_in_few_places() -> None:
 
 
 def test_search_files_are_opened_in_memory_only() -> None:
-    calls = [node for node in ast.walk(modules()["patina_assets.search.search_file"]) if isinstance(node, ast.Call)]
+    tree = modules()["patina_assets.search.files.search_file"]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     opened = [call for call in calls if ast.unparse(call.func) == "sqlite3.connect"]
     assert opened
     assert {ast.unparse(call.args[0]) for call in opened} == {"':memory:'"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import cached_property
 
-from patina_assets.search.passage_file import PassageFile
+from patina_assets.search.files.passage_file import PassageFile
 
 PATH_QUERY = """
 SELECT passage.key, kind, symbol, line, end_line

@@ -14,9 +14,9 @@ from patina_assets.pairs.items import Item
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.passages.passage import Passage, thing_of
 from patina_assets.search.built import BASE
+from patina_assets.search.files.passage_file import PassageFile
 from patina_assets.search.fusion import Hit, Place
 from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes, OpenIndex
-from patina_assets.search.passage_file import PassageFile
 
 # Of the index of all passages, so many are looked at for each result: most are of another group, or the thing itself.
 READ_OF_BASE = 20

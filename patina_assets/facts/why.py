@@ -12,7 +12,7 @@ from patina_assets.facts.together import touching
 from patina_assets.pairs.items import Item
 from patina_assets.passages.forge import COMMENT
 from patina_assets.passages.passage import Passage
-from patina_assets.search.asking.filters import paths_like
+from patina_assets.search.files.search_file import paths_like
 
 # A name that is no plain word: `read_recipe`, `Searcher.answer`, `readRecipe`, `walk::scan`.
 _JOINT = re.compile(r"[_.:]|[a-z][A-Z]")

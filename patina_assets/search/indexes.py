@@ -24,10 +24,10 @@ from patina_assets.search.built import (
     read_built,
     read_index,
 )
+from patina_assets.search.files.passage_file import PassageFile
+from patina_assets.search.files.search_file import SearchFile
 from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR
 from patina_assets.search.index import load_index, some_vectors
-from patina_assets.search.passage_file import PassageFile
-from patina_assets.search.search_file import SearchFile
 from patina_resources.embedding.side_by_side import BaseFiles, BaseSpec, resolve_base
 from patina_resources.errors import PatinaError, did_you_mean, shown
 from patina_resources.models.registry import CORPUS_STATIC

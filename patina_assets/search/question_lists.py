@@ -12,9 +12,10 @@ from typing import Protocol
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.filters import NO_FILTERS, Filters
 from patina_assets.search.built import BASE, LEXICAL
+from patina_assets.search.files.found import GROUPS, Found, found_at
+from patina_assets.search.files.passage_file import PassageFile
 from patina_assets.search.fusion import Hit, Place
 from patina_assets.search.lexical import match_expression, telling_terms, terms
-from patina_assets.search.passage_file import Found, PassageFile
 from patina_assets.search.questions import Evidence, asked_for
 from patina_assets.search.ranking import (
     COSINE_POWER,
@@ -164,15 +165,22 @@ def near_lists(
     # Each look at the file has its price, whatever it asks for.
     places = file.places({key for scores in (own, *others.values()) for key in scores}, filters)
     own_lists: dict[Group, list[Found]] = defaultdict(list)
+    told = set()
     for key, score in own.items():
-        if key in places:
-            own_lists[places[key].group].append(places[key].found(key, score))
+        place = places.get(key)
+        if place is None:
+            continue
+        group, (_, _, role, state, _) = GROUPS[place[0]], place
+        # Of those that are lowered alike, the first is the nearest.
+        if group not in others or (group, role, state) not in told:
+            told.add((group, role, state))
+            own_lists[group].append(found_at(place, key, score))
     near = {group: found for group, found in own_lists.items() if group not in others}
     for group, scores in others.items():
         near[group] = [
-            places[key].found(key, score)
+            found_at(places[key], key, score)
             for key, score in scores.items()
-            if key in places and places[key].group is group
+            if key in places and places[key][0] == group
         ]
     return near, nearest_cosines(own_lists, others)
 

@@ -60,7 +60,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each sign counts, in the exponent; chosen in docs/search.md."""
+    """How much each sign counts, in the exponent; chosen in docs/search-figures.md and docs/experiments.md."""
 
     prior: Mapping[Group, float]
     history: float = 2.5

@@ -1,6 +1,6 @@
 """The query side: text -> words and vector -> passages -> one list. Starts quickly: no Dagster, no training code."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -15,40 +15,29 @@ from patina_assets.search.asking.question_model import leanings
 from patina_assets.search.asking.reranker import RERANKED, RERANKER, reordered
 from patina_assets.search.base_model import is_static
 from patina_assets.search.built import BASE, LEXICAL, IndexesAhead
+from patina_assets.search.files.found import Found
 from patina_assets.search.freshness import AgeNote, age_notes
 from patina_assets.search.fusion import Hit, Place, distinct
-from patina_assets.search.indexes import MOST_NEIGHBOURS, Indexes
-from patina_assets.search.passage_file import Found
-from patina_assets.search.question_lists import GroupLists, hit, merged, named, near_lists, ranked_answer, word_lists
+from patina_assets.search.indexes import Indexes
+from patina_assets.search.list_reader import Gaps, ListReader
+from patina_assets.search.question_lists import GroupLists, hit, ranked_answer
 from patina_assets.search.ranking import (
     NAMES,
     OWN_WORDS_SHARE,
-    TOUCHED,
-    TOUCHED_COMMITS,
     VECTORS,
     WORDS,
     RankedThing,
     lacking,
     nearest_definitions,
     rank_group,
-    touched_files,
 )
 from patina_resources.errors import PatinaError, shown
 from patina_resources.project.project import Project
 
-# How many passages each list gives to a group; more find nothing better, and take longer (docs/search.md).
-DEPTH = 100
 # A thing of an index may stand several times among its items.
 READ_PER_RESULT = 3
-PROJECTION_DEPTH = 10
-# Of passages that are near a group's own vector, so many times the depth are looked at: most are of that group.
-OWN_VECTOR_DEPTHS = 2
 # Of so many first results, all definitions are compared: of a file, as many passages of them. Each takes a millisecond.
 LOOKED_INTO, MOST_DEFINITIONS = 3, 500
-NO_LEXICAL = (
-    "words cannot be searched: this Python's SQLite has no FTS5, or the index was built without it: "
-    "run `patina oxidize --full` with a Python whose SQLite has it"
-)
 
 
 @dataclass(frozen=True)
@@ -74,23 +63,6 @@ class Answer:
     reranked: str = ""
 
 
-@dataclass(frozen=True)
-class AskedLists:
-    """What the lists of a question hold.
-
-    Attributes:
-        lists: Passages, best first, by group and by name of a list.
-        vector: Of the question, float32 [dim]; None where there is none that indexes can be asked for.
-        by_group: The vectors that passages of some groups were asked with instead.
-        cosines: By group of `by_group`, how near its nearest passage is to `vector`.
-    """
-
-    lists: GroupLists
-    vector: NDArray[np.float32] | None
-    by_group: Mapping[Group, NDArray[np.float32]]
-    cosines: Mapping[Group, float]
-
-
 def refuse_empty(query: str) -> None:
     """Raise a PatinaError where a question has no words."""
     if not query.strip():
@@ -113,9 +85,10 @@ class Searcher:
         self._project = project
         self._indexes = Indexes(project, ahead)
         self.projections = self._indexes.projections
-        self._beside = ThreadPoolExecutor(1)
+        beside = ThreadPoolExecutor(1)
+        self._reader = ListReader(self._indexes, beside)
         if ahead is not None:
-            self._indexes.load_model(self._beside)
+            self._indexes.load_model(beside)
 
     @property
     def indexes(self) -> Indexes:
@@ -185,7 +158,7 @@ class Searcher:
         """
         try:
             file, spec = self._indexes.passages(), self._indexes.spec
-            asked = self._lists(query, 1, NO_FILTERS, {}, {}, words_only=False)
+            asked = self._reader.lists(query, 1, NO_FILTERS, Gaps(), words_only=False)
         except PatinaError:
             return False
         return (
@@ -196,15 +169,14 @@ class Searcher:
         )
 
     def _grouped(self, query: str, k: int, filters: Filters, *, words_only: bool) -> Answer:
-        missing: dict[str, str] = {}
-        left_out: dict[str, str] = {}
-        is_there = bool(self._indexes.whole([BASE], missing)) or self._indexes.has_passages()
+        gaps = Gaps()
+        is_there = bool(self._indexes.whole([BASE], gaps.missing)) or self._indexes.has_passages()
         if not is_there and not words_only and filters == NO_FILTERS:
-            return self._without_passages(query, k, left_out, missing)
-        asked = self._lists(query, k, filters, left_out, missing, words_only=words_only)
+            return self._without_passages(query, k, gaps)
+        asked = self._reader.lists(query, k, filters, gaps, words_only=words_only)
         lists, vector = asked.lists, asked.vector
         if not lists:
-            return self._nothing(query, filters, left_out, missing)
+            return self._nothing(query, filters, gaps)
         name = None if words_only else self._project.config.reranker
         file, spec = self._indexes.passages(), self._indexes.spec
         share = OWN_WORDS_SHARE if self._indexes.knows_own_words_alone else 1.0
@@ -214,7 +186,7 @@ class Searcher:
             file, query, lists, most, is_static=is_static(spec), leaning=leaning, share=share, cosines=asked.cosines
         )
         things = ranked.things
-        if vector is not None and BASE not in missing and lacking(ranked.coverage):
+        if vector is not None and BASE not in gaps.missing and lacking(ranked.coverage):
             of_code = asked.by_group.get(Group.CODE, vector)
             first = [
                 (self._told_by(thing, lists, of_code, ranked.coverage), score) for thing, score in things[:LOOKED_INTO]
@@ -223,8 +195,8 @@ class Searcher:
         hits = [hit(file, thing, score) for thing, score in things]
         reranked = ""
         if name is not None:
-            hits, reranked = self._reranked(name, query, hits, missing)
-        return Answer(hits[:k], self._counts(lists), left_out, missing, ranked.doubtful, reranked=reranked)
+            hits, reranked = self._reranked(name, query, hits, gaps)
+        return Answer(hits[:k], self._counts(lists), gaps.left_out, gaps.missing, ranked.doubtful, reranked=reranked)
 
     def _told_by(
         self, thing: RankedThing, lists: GroupLists, vector: NDArray[np.float32], coverage: float
@@ -242,48 +214,14 @@ class Searcher:
         nearest = nearest_definitions(definitions, (vectors @ base.asked_with(vector)).tolist(), words, coverage)
         return replace(thing, keys=tuple(dict.fromkeys((*nearest, *thing.keys))))
 
-    def _reranked(self, name: str, query: str, hits: list[Hit], missing: dict[str, str]) -> tuple[list[Hit], str]:
+    def _reranked(self, name: str, query: str, hits: list[Hit], gaps: Gaps) -> tuple[list[Hit], str]:
         """Return the hits in the order of a reranker and what it did; as they are, and why, where it cannot be used."""
         try:
             result = reordered(self._project, name, query, hits)
         except PatinaError as error:
-            missing[RERANKER] = str(error)
+            gaps.missing[RERANKER] = str(error)
             return hits, ""
         return result.hits, result.said
-
-    def _lists(
-        self,
-        query: str,
-        k: int,
-        filters: Filters,
-        left_out: dict[str, str],
-        missing: dict[str, str],
-        *,
-        words_only: bool,
-    ) -> AskedLists:
-        """Return the lists of each group, and the vectors that indexes were asked for."""
-        file = self._indexes.passages()
-        depth = min(max(DEPTH, k), MOST_NEIGHBOURS)
-        # SQLite lets go of the interpreter while it looks for words, which takes as long as the question's vector does.
-        looked_for = self._beside.submit(word_lists, file, query, depth, filters)
-        names = [] if words_only else self._taking_part(left_out)
-        vector = None if words_only else self._comparable(query, names, left_out, missing)
-        vectors = {} if vector is None else self._indexes.vectors_by_group(query, vector)
-        near, nearest = self._near(vector, vectors, depth, filters, missing)
-        projected = self._projected(vector, names, left_out, missing) if filters == NO_FILTERS else {}
-        words = looked_for.result()
-        if words is None and words_only:
-            raise PatinaError(NO_LEXICAL)
-        if not words:
-            left_out[LEXICAL] = NO_LEXICAL if words is None else "no word of the query stands in a passage"
-        lists = merged(words or {}, near, named(file, query, depth), projected, filters)
-        # Vectors that know words alone say nothing of commits that the words did not find.
-        commits = [] if is_static(self._indexes.spec) else near.get(Group.COMMITS, [])[:TOUCHED_COMMITS]
-        if commits and Group.CODE in lists:
-            paths = file.touched([commit.key for commit in commits])
-            if touched := touched_files(commits, paths, lists[Group.CODE]):
-                lists[Group.CODE][TOUCHED] = touched
-        return AskedLists(lists, vector, vectors, nearest)
 
     def _counts(self, lists: GroupLists) -> dict[str, int]:
         """Return how many passages each list gave."""
@@ -291,104 +229,37 @@ class Searcher:
         counts = {name: sum(len(found.get(own, ())) for found in lists.values()) for name, own in names}
         return {name: count for name, count in counts.items() if count}
 
-    def _taking_part(self, left_out: dict[str, str]) -> list[str]:
-        """Return the projections that validation shows to be better than `base`; note why others are left out."""
-        reasons = {name: self._indexes.no_part(name) for name in self.projections}
-        left_out |= {name: reason for name, reason in reasons.items() if reason is not None}
-        return [name for name, reason in reasons.items() if reason is None]
-
-    def _comparable(
-        self, query: str, names: Iterable[str], left_out: dict[str, str], missing: dict[str, str]
-    ) -> NDArray[np.float32] | None:
-        """Return the query's vector; None, and why, where there is none that indexes can be asked for."""
-        opened = self._indexes.whole((BASE, *names), missing)
-        vector = self._indexes.comparable(query, opened, missing)
-        if vector is None or vector.any():
-            return vector
-        left_out |= {index.name: f"no word of the query is known to {self._indexes.spec.name}" for index in opened}
-        return None
-
-    def _near(
-        self,
-        vector: NDArray[np.float32] | None,
-        by_group: Mapping[Group, NDArray[np.float32]],
-        depth: int,
-        filters: Filters,
-        missing: Mapping[str, str],
-    ) -> tuple[dict[Group, list[Found]], dict[Group, float]]:
-        """Return the nearest passages by group, and how near that of a group of `by_group` is to `vector`."""
-        if vector is None or BASE in missing:
-            return {}, {}
-        base = self._indexes.opened(BASE)
-        own = dict(base.nearest(vector, len(Group) * depth))
-        others = {group: dict(base.nearest(other, OWN_VECTOR_DEPTHS * depth)) for group, other in by_group.items()}
-        return near_lists(self._indexes.passages(), own, others, filters)
-
-    def _projected(
-        self,
-        vector: NDArray[np.float32] | None,
-        names: Iterable[str],
-        left_out: dict[str, str],
-        missing: Mapping[str, str],
-    ) -> dict[Group, dict[str, list[Found]]]:
-        """Return, by group, the passages that stand for the nearest items of each projection."""
-        found: dict[Group, dict[str, list[Found]]] = {}
-        for name, item, score in self._neighbours(vector, names, PROJECTION_DEPTH, left_out, missing):
-            like = self._indexes.passages().like(item, score)
-            if like is not None:
-                found.setdefault(like[0], {}).setdefault(name, []).append(like[1])
-        return found
-
-    def _neighbours(
-        self,
-        vector: NDArray[np.float32] | None,
-        names: Iterable[str],
-        k: int,
-        left_out: dict[str, str],
-        missing: Mapping[str, str],
-    ) -> Iterator[tuple[str, Item, float]]:
-        """Yield the nearest items of each projection with their cosines, best first; note which are not asked for."""
-        if vector is None:
-            return
-        for name in names:
-            if name in missing:
-                continue
-            index = self._indexes.opened(name)
-            if not index.answers_questions():
-                left_out[name] = "its items are not worded like a question"
-                continue
-            for key, score in index.nearest(vector, k):
-                yield name, index.file.item(key), score
-
-    def _without_passages(self, query: str, k: int, left_out: dict[str, str], missing: dict[str, str]) -> Answer:
+    def _without_passages(self, query: str, k: int, gaps: Gaps) -> Answer:
         """Answer from the items of projections alone: the passages are not built, or damaged."""
-        missing[LEXICAL] = missing[BASE]
+        gaps.missing[LEXICAL] = gaps.missing[BASE]
         # Better or not than `base`: that cannot be searched.
-        vector = self._comparable(query, self.projections, left_out, missing)
+        vector = self._reader.comparable(query, self.projections, gaps)
         items: list[Item] = []
         lists: dict[str, list[Found]] = {}
-        for name, item, score in self._neighbours(vector, self.projections, k, left_out, missing):
+        for name, item, score in self._reader.neighbours(vector, self.projections, k, gaps):
             lists.setdefault(name, []).append(
                 Found(len(items), score, thing_of(item), Role.SOURCE, item.state, has_symbol=True)
             )
             items.append(item)
         if not lists:
-            return self._nothing(query, NO_FILTERS, left_out, missing)
+            return self._nothing(query, NO_FILTERS, gaps)
         things = rank_group(Group.NOTES, lists, {})[:k]
         hits = [
             Hit(items[thing.keys[0]], thing.score,
                 {name: Place(rank, thing.scores[name]) for name, rank in thing.ranks.items()})
             for thing in things
         ]  # fmt: skip
-        return Answer(hits, {name: len(found) for name, found in lists.items()}, left_out, missing)
+        return Answer(hits, {name: len(found) for name, found in lists.items()}, gaps.left_out, gaps.missing)
 
-    def _nothing(self, query: str, filters: Filters, left_out: Mapping[str, str], missing: Mapping[str, str]) -> Answer:
-        if missing:
-            first, *others = [name for name in missing if name != LEXICAL]  # words stand beside the passages of `base`
+    def _nothing(self, query: str, filters: Filters, gaps: Gaps) -> Answer:
+        if gaps.missing:
+            first, *others = [
+                name for name in gaps.missing if name != LEXICAL
+            ]  # words stand beside the passages of `base`
             more = f"; not usable either: {', '.join(others)}" if others else ""
-            raise PatinaError(f"nothing can be searched: {missing[first]}{more}")
+            raise PatinaError(f"nothing can be searched: {gaps.missing[first]}{more}")
         if filters != NO_FILTERS:
-            return Answer([], {}, left_out, missing, doubtful=True)
+            return Answer([], {}, gaps.left_out, gaps.missing, doubtful=True)
         raise PatinaError(
             f"no word of {shown(query)} is known to {self._indexes.spec.name} or stands in a passage: try other words"
         )

@@ -76,7 +76,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         _MATERIALIZE, "session_note_patterns session_notes materialize_sessions"
     ),
     "patina_resources/materialize/git/times.py": _in(_MATERIALIZE, "commit_times commit_messages materialize_git"),
-    "patina_assets/search/fusion.py": _in("tests/patina_assets/search", "fusion passage_file"),
+    "patina_assets/search/fusion.py": ("tests/patina_assets/search/test_fusion.py",),
     "patina_assets/search/questions.py": ("tests/patina_assets/search/test_questions.py",),
     "patina_assets/search/ranking.py": ("tests/patina_assets/search/test_ranking.py",),
 }

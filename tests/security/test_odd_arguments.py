@@ -11,7 +11,8 @@ from patina_assets.orchestration.automation import http_post
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.search.asking.chosen import chosen_filters
 from patina_assets.search.asking.filters import Filters
-from patina_assets.search.passage_file import PassageFile, encode_passages
+from patina_assets.search.files.passage_file import PassageFile
+from patina_assets.search.files.passage_tables import encode_passages
 from patina_resources.errors import PatinaError
 
 ODD = ("\udcff", "a\0b", "'", '"', "%' OR 1 --", "*[", "\ud800")

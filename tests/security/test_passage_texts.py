@@ -19,7 +19,8 @@ from patina_assets.passages.documents import DOCUMENTS, document_passages
 from patina_assets.passages.encoding import decode_passages, encode_passages_lines
 from patina_assets.passages.files import files_to_read
 from patina_assets.passages.history import COMMITS, commit_passages
-from patina_assets.search.passage_file import PassageFile, encode_passages
+from patina_assets.search.files.passage_file import PassageFile
+from patina_assets.search.files.passage_tables import encode_passages
 from patina_resources.eventlog.reader import Eventlog
 from patina_resources.eventlog.writer import Event, open_eventlog
 from patina_resources.materialize.run import materialize

@@ -44,7 +44,8 @@ SQL_PARTS = {
     *(("patina_resources.eventlog.reader", part) for part in ("table.name", "table.sql")),  # constants beside sources
     ("patina_resources.eventlog.writer", "table"),  # names of this program's tables
     ("patina_resources.store.database", "table"),
-    *(("patina_assets.search.passage_file", part) for part in ("rows", "_listed(keys)")),  # whole numbers
+    ("patina_assets.search.files.passage_file", "listed(keys)"),  # whole numbers
+    *(("patina_assets.search.files.word_file", part) for part in ("rows", "sign")),  # whole numbers, and a plus or not
     # A whole number, a constant, and a name that holds both.
     *(
         ("patina_assets.search.published.own_indexes", part)

@@ -103,7 +103,7 @@ class IndexStage(Stage):
     def _extended(self, work: Work, texts: Sequence[str]) -> "Extension | None":
         """Return the index that there is, extended by what changed; None where it is of no use for that."""
         from patina_assets.pipeline.stages.index_extension import extended_index
-        from patina_assets.search.search_file import SearchFile
+        from patina_assets.search.files.search_file import SearchFile
 
         place_of = {text: place for place, text in enumerate(sorted(set(texts)))}
 
@@ -122,7 +122,7 @@ class IndexStage(Stage):
     def _index_before(self, built: BuiltProjection, texts: Sequence[str]) -> "IndexBefore | None":
         """Return what the new index is compared by; None where there is none yet, or a damaged one."""
         from patina_assets.pipeline.stages.churn import index_before, matched
-        from patina_assets.search.search_file import SearchFile
+        from patina_assets.search.files.search_file import SearchFile
 
         with suppress(PatinaError):
             before = built.stage(self.name)
@@ -147,7 +147,7 @@ class IndexStage(Stage):
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the items, and what a query has to be embedded and projected with."""
-        from patina_assets.search.search_file import encode_search
+        from patina_assets.search.files.search_file import encode_search
 
         facts = self.by.model_facts(work.built, work.spec.name)
         return encode_search(self.of.items(work.built), facts, self.by.weights(work.built))
@@ -259,8 +259,8 @@ def item_places(paths: ProjectionPaths, limit: int) -> "Places":
 def _placed(paths: ProjectionPaths, search: bytes, plane: bytes, limit: int) -> "Places":
     from patina_assets.pictures.map import placed
     from patina_assets.pictures.plane import decode_plane
-    from patina_assets.search.passage_file import PassageFile
-    from patina_assets.search.search_file import SearchFile
+    from patina_assets.search.files.passage_file import PassageFile
+    from patina_assets.search.files.search_file import SearchFile
 
     has_passages = paths.name == BASE
     file = (PassageFile if has_passages else SearchFile)(search, paths.search.name)

@@ -172,6 +172,6 @@ class PassageIndexStage(IndexStage):
 
     def search_file(self, work: Work) -> bytes:
         """Return the search file: the passages, and their words in columns."""
-        from patina_assets.search.passage_file import encode_passages
+        from patina_assets.search.files.passage_tables import encode_passages
 
         return encode_passages(self.of.passages(work.built), self.by.model_facts(work.built, work.spec.name))

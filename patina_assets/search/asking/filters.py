@@ -1,13 +1,8 @@
 """What a person limits results to, as a value and as conditions of SQL over a passage file."""
 
-import json
-import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 
 from patina_assets.passages.passage import Group
-from patina_assets.search.search_file import as_utf8
 from patina_resources.errors import PatinaError
 
 # As long as a path may be; SQLite takes no more than 50,000.
@@ -67,10 +62,3 @@ def checked_pattern(path: str | None, name: str = "--path") -> str | None:
     if path is not None and len(path) > MOST_PATTERN_CHARACTERS:
         raise PatinaError(f"{name}: expected at most {MOST_PATTERN_CHARACTERS} characters, got {len(path)}")
     return path
-
-
-def paths_like(paths: Iterable[str], pattern: str) -> set[str]:
-    """Return those paths that fit a glob such as `src/*.rs`, as `Filters.path` does."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        values = (json.dumps(list(paths)), as_utf8(pattern))
-        return {row[0] for row in connection.execute("SELECT value FROM json_each(?) WHERE value GLOB ?", values)}

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from patina_assets.search.asking.filters import Filters
+from patina_assets.search.files.passage_file import PassageFile
 from patina_assets.search.fusion import Hit
 from patina_assets.search.lexical import telling_terms
-from patina_assets.search.passage_file import PassageFile
 from patina_assets.search.projects.chosen import short_names
 from patina_assets.search.question_lists import EVIDENCE_PASSAGES, SHOWN_AS, word_lists
 from patina_assets.search.ranking import NAMES

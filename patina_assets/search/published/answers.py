@@ -12,7 +12,8 @@ from patina_assets.search.asking.question_model import leanings
 from patina_assets.search.base_model import asked_with, base_settings, embed_query, is_static
 from patina_assets.search.fusion import Hit
 from patina_assets.search.published.near import QuestionVectors
-from patina_assets.search.published.passages import NearPassages, PublishedPassages, Scope
+from patina_assets.search.published.passages import NearPassages, PublishedPassages
+from patina_assets.search.published.scope import Scope
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import SharedModel, stored_model
 from patina_assets.search.question_lists import OTHERS_SHOWN, hit, merged, named, ranked_answer

@@ -1,31 +1,24 @@
 """What a question reads of the store, within one transaction: words, vectors, names, and the passages themselves."""
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate, chain, combinations
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patina_assets.passages.passage import Group, Passage
-from patina_assets.search.asking.filters import Filters
-from patina_assets.search.lexical import MAX_PHRASES, MAX_QUERY_CHARACTERS, telling_terms, terms
-from patina_assets.search.passage_file import ROLES, Found
+from patina_assets.search.files.found import ROLES, Found
+from patina_assets.search.lexical import telling_terms
+from patina_assets.search.published.expressions import MOST_CANDIDATES, phrases_of, quoted, word_expression
 from patina_assets.search.published.near import CONDITIONS, QuestionVectors, near_query, vector_values
 from patina_assets.search.published.rows import clean
-from patina_assets.search.published.session import SeenProject, like_pattern
+from patina_assets.search.published.scope import LISTED, Scope
 from patina_assets.search.question_lists import COMMON_SHARE, nearest_cosines
 from patina_assets.search.ranking import COSINE_SCALE, WORD_WEIGHTS
 
 if TYPE_CHECKING:
     import psycopg
 
-# At most as many passages are scored by their words, as to read them takes most of that time. Where more hold one,
-# those that hold two are looked for.
-MOST_CANDIDATES = 1_000
-COMMON_WORDS = 4
 # The rarest words of a question alone count for the order (schema.sql).
 MOST_SCORED = 8
 # As many passages are compared one by one, which finds all that is near; among more, the index is asked.
@@ -33,13 +26,8 @@ COMPARED_ONE_BY_ONE = 10_000
 # Of each group, as many are kept of those that were compared: to keep more costs next to nothing.
 COMPARED_DEPTH = 50
 WEIGHT_UNIT = 8.0  # ts_rank takes weights up to 1
-_PHRASE = re.compile(r'"([^"]+)"')
 
 STEMS = "SELECT word, tsvector_to_array(to_tsvector('pg_catalog.english', word)) FROM unnest(%s::text[]) AS word"
-LISTED = "(%(projects)s::integer[] IS NULL OR project_id = ANY (%(projects)s))"
-# CASE keeps a long list out of the indexes, which are asked once for each of it, and out of the planner's estimates.
-AMONG_MANY = f"CASE WHEN {LISTED} THEN true END"
-MOST_LISTED = 20
 FREQUENCIES = """
 SELECT word, sum(passages) FROM patina.frequency WHERE word = ANY (%(words)s) AND {among} GROUP BY word
 """
@@ -62,54 +50,6 @@ SELECT id, project_id, item, symbol, doc, body, path, line, end_line, session, "
        status
 FROM patina.content JOIN patina.passage USING (id, project_id) WHERE id = ANY (%s)
 """
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a question is limited to.
-
-    Attributes:
-        filters: What results are limited to.
-        projects: The projects that are searched: those that the asker may see and asks for.
-        is_all: Whether that is all that the asker may see.
-    """
-
-    filters: Filters
-    projects: Sequence[SeenProject]
-    is_all: bool
-
-    @cached_property
-    def numbers(self) -> str | None:
-        """Numbers of the projects, as Postgres reads an array; None for all that the asker may see."""
-        return None if self.is_all else f"{{{','.join(str(project.number) for project in self.projects)}}}"
-
-    @property
-    def among(self) -> str:
-        """The condition that a row is of these projects."""
-        return LISTED if self.is_all or len(self.projects) <= MOST_LISTED else AMONG_MANY
-
-    @cached_property
-    def passages(self) -> int:
-        """The number of passages that are searched, before filters."""
-        return sum(project.passages for project in self.projects)
-
-    @property
-    def kinds(self) -> list[str]:
-        """Names of the groups of results."""
-        return [str(group) for group in Group if self.filters.allows(group)]
-
-    def values(self) -> dict[str, Any]:
-        """Return the parameters of CONDITIONS."""
-        filters = self.filters
-        endings = [like_pattern(f"*{suffix}") for suffix in filters.suffixes]
-        return {
-            "kinds": self.kinds,
-            "projects": self.numbers,
-            "path": None if filters.path is None else clean(like_pattern(filters.path)),
-            "endings": endings or None,
-            "since": clean(filters.since),
-            "author": None if filters.author is None else clean(f"%{like_pattern(filters.author.lower())}%"),
-        }
 
 
 class NearPassages(NamedTuple):
@@ -149,7 +89,7 @@ class PublishedPassages:
         stems = [stem for stem in every if self._frequencies[stem] <= COMMON_SHARE * self.count] or every
         rarity = {stem: self._rarity(stem) for stem in stems[:MOST_SCORED]}
         frequencies = {stem: self._frequencies[stem] for stem in rarity}
-        expression = _expression(frequencies, self.count, [self._phrase(text) for text in _phrases(query)])
+        expression = word_expression(frequencies, self.count, [self._phrase(text) for text in phrases_of(query)])
         if not expression:
             return {}
         values = self._scope.values()
@@ -279,42 +219,6 @@ class PublishedPassages:
 def _nearest_first(row: Sequence[Any]) -> tuple[float, int]:
     _, key, score, *_ = row
     return -score, key
-
-
-def quoted(lexeme: str) -> str:
-    """Return a word as an expression of tsquery that is that word and nothing else."""
-    escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
-    return f"'{escaped}'"
-
-
-def _expression(frequencies: Mapping[str, int], count: int, phrases: Sequence[str]) -> str:
-    """Return which passages are scored: few enough, and those that hold the rarest words among them.
-
-    Args:
-        frequencies: By word, how many passages hold it: at least one.
-        count: The number of all passages.
-        phrases: Expressions that must hold as well.
-    """
-    words = sorted(frequencies, key=lambda word: (frequencies[word], word))
-    sums = accumulate(frequencies[word] for word in words)
-    kept = [word for word, held in zip(words, sums, strict=True) if held <= MOST_CANDIDATES // 2]
-    # A word that stands in too many passages counts where it stands beside others. How many hold both is a guess.
-    common = words[len(kept) :][:COMMON_WORDS]
-    room = MOST_CANDIDATES - sum(frequencies[word] for word in kept)
-    beside: list[tuple[str, ...]] = []
-    for pair in combinations(common, 2):
-        room -= math.prod(frequencies[word] for word in pair) // max(count, 1)
-        beside += [pair] if room > 0 else []
-    beside = beside or ([tuple(common)] if len(common) > 1 else [])
-    parts = [*map(quoted, kept), *(f"({' & '.join(map(quoted, together))})" for together in beside)]
-    parts = parts or [quoted(word) for word in common]
-    wanted = [f"({phrase})" for phrase in phrases if phrase]
-    return " & ".join([*wanted, f"({' | '.join(parts)})"] if parts else wanted)
-
-
-def _phrases(query: str) -> list[str]:
-    found = (" ".join(terms(phrase)) for phrase in _PHRASE.findall(query[:MAX_QUERY_CHARACTERS]))
-    return [phrase for phrase in found if phrase][:MAX_PHRASES]
 
 
 def _labelled(group: Group) -> tuple[float, float, float, float]:

@@ -10,8 +10,9 @@ from patina_assets.facts.typed import typed
 from patina_assets.pairs.code_text import function_text, told_name, type_text
 from patina_assets.pairs.items import Item
 from patina_assets.passages.passage import Passage
-from patina_assets.search.asking.filters import paths_like
-from patina_assets.search.passage_file import PassageFile, encode_passages
+from patina_assets.search.files.passage_file import PassageFile
+from patina_assets.search.files.passage_tables import encode_passages
+from patina_assets.search.files.search_file import paths_like
 from patina_resources.errors import PatinaError
 
 PASSAGES = [

@@ -10,8 +10,9 @@ from small_project import RECIPE, build, patina
 from patina_assets.passages.encoding import decode_passages, encode_passages_lines
 from patina_assets.passages.forge import FORGE, forge_passages, thread_number
 from patina_assets.passages.passage import PART_LINES, Group, Passage
+from patina_assets.search.files.passage_file import PassageFile
+from patina_assets.search.files.passage_tables import encode_passages
 from patina_assets.search.fusion import Hit
-from patina_assets.search.passage_file import PassageFile, encode_passages
 from patina_assets.terminal.hits import hit_document, hit_lines
 from patina_resources.eventlog.reader import Eventlog
 from patina_resources.eventlog.writer import Event, open_eventlog

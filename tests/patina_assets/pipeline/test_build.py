@@ -24,8 +24,8 @@ from patina_assets.pipeline.stages.pairs import build_pairs
 from patina_assets.pipeline.stages.stage import Built
 from patina_assets.pipeline.stages.weights import WeightsStage, build_weights
 from patina_assets.recipe.model import ProjectionRecipe, Recipe, Training
+from patina_assets.search.files.search_file import SearchFile, encode_search
 from patina_assets.search.index import load_index
-from patina_assets.search.search_file import SearchFile, encode_search
 from patina_resources.eventlog.reader import Eventlog, Row
 from patina_resources.store.files import sha256
 

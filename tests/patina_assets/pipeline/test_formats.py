@@ -26,8 +26,8 @@ from patina_assets.pipeline.formats import (
     encode_pairs,
     encode_relations,
 )
+from patina_assets.search.files.search_file import SearchFile, encode_search
 from patina_assets.search.fusion import identity
-from patina_assets.search.search_file import SearchFile, encode_search
 
 ODD_TEXT = "line\nbreaks\r\n\u2028 and \x00 \x85 \"quotes\" 'and' \\ é 日本 \U0001f600"
 ITEMS = [

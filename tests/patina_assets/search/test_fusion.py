@@ -1,12 +1,13 @@
 """Which items are one thing in a list of results, and the first k of them."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 
 from patina_assets.pairs.code_text import told_name
 from patina_assets.pairs.items import Item
-from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR, Place, distinct, identity
+from patina_assets.search.fusion import KINDS_NOT_ASKED_FOR, Place, Ranked, distinct, identity
 
 NOTE = Item("decision", "text", file="a.md", session="s", commit="c", line=3)
 
@@ -59,3 +60,60 @@ def test_a_list_has_each_thing_once_at_its_best_rank() -> None:
         (4, Place(2, 0.6)),
     ]
     assert distinct([(1, 0.9)], things.__getitem__, 0).keys == []
+
+
+A_FILE, A_COMMIT = Item("file", "File: a", file="a"), Item("commit", "Commit: one", commit="c1")
+A_FUNCTION = Item("function", "Function: f() in src/a.py", file="src/a.py")
+A_NOTE = Item("decision", "Use it", file="n.md", session="s1", commit="c1")
+
+
+@pytest.mark.parametrize(
+    ("item", "other", "expected"),
+    [
+        (A_FILE, replace(A_FILE, text="File: a, defines b"), True),
+        (A_FILE, replace(A_FILE, file="b"), False),
+        (A_COMMIT, replace(A_COMMIT, text="Commit: one, at length"), True),
+        (A_COMMIT, replace(A_COMMIT, commit="c2"), False),
+        (A_COMMIT, replace(A_COMMIT, kind="file", file="c1"), False),
+        (A_NOTE, replace(A_NOTE, line=7), True),
+        (A_FUNCTION, replace(A_FUNCTION, text="Function: f(x) -> int in a.py", line=7), True),
+        (A_FUNCTION, replace(A_FUNCTION, text="Function: g() in a.py"), False),
+        (A_FUNCTION, replace(A_FUNCTION, file="lib/a.py"), False),
+        (A_FUNCTION, replace(A_FUNCTION, kind="type"), False),
+        *((A_NOTE, replace(A_NOTE, **{key: value}), False) for key, value in
+          (("kind", "goal"), ("file", "m.md"), ("session", "s2"), ("commit", "c2"))),
+        (replace(A_NOTE), replace(A_NOTE), True),
+        (replace(A_NOTE), replace(A_NOTE, text="Use another"), False),
+    ],
+)  # fmt: skip
+def test_two_items_are_one_thing_or_two(item: Item, other: Item, expected: bool) -> None:
+    assert (identity(item) == identity(other)) == expected
+
+
+@pytest.mark.parametrize("item", [Item("file", "t"), Item("commit", "t"), Item("decision", "t"), Item("goal", "t")])
+def test_an_item_without_file_session_or_commit_is_a_thing(item: Item) -> None:
+    thing = identity(item)
+    assert thing[0] == item.kind
+    assert all(isinstance(part, str) for part in thing)
+
+
+def test_a_list_names_each_thing_once() -> None:
+    f, again, g, state = (
+        Item("function", "Function: f()", file="a.py"),
+        Item("function", "Function: f(x) in a.py", file="a.py"),
+        Item("function", "Function: g()", file="a.py"),
+        Item("state", "a.py b.py", commit="c0ffee"),
+    )
+    items = [(state, 0.9), (f, 0.8), (again, 0.7), (g, 0.6)]
+
+    def listed(k: int, without: Collection[str] = ()) -> Ranked:
+        found = enumerate(score for _, score in items)
+        return distinct(found, lambda key: identity(items[key][0]), k, without)
+
+    found = listed(3)
+    assert (found.keys, found.scores) == ([0, 1, 3], [0.9, 0.8, 0.6])
+    assert [found.place(identity(item)) for item in (state, again, g)] == [Place(1, 0.9), Place(2, 0.8), Place(3, 0.6)]
+    assert found.key(identity(again)) == 1
+    assert listed(2, {"state"}).keys == [1, 3]
+    assert [listed(k).keys for k in (0, 1, 2)] == [[], [0], [0, 1]]
+    assert len(found) == 3

@@ -7,7 +7,8 @@ from root import ROOT
 
 from patina_assets.passages.passage import Group
 from patina_assets.passages.roles import Role
-from patina_assets.search.passage_file import NO_FILTERS, DefinitionPart, Found
+from patina_assets.search.asking.filters import NO_FILTERS
+from patina_assets.search.files.found import DefinitionPart, Found
 from patina_assets.search.question_lists import list_weights, merged
 from patina_assets.search.ranking import (
     COSINE_POWER,

@@ -20,10 +20,10 @@ from patina_assets.passages.passage import Group
 from patina_assets.search.asking.filters import Filters
 from patina_assets.search.base_model import asked_with
 from patina_assets.search.built import BASE, LEXICAL, IndexesAhead, read_index
+from patina_assets.search.files.search_file import SearchFile, encode_search
 from patina_assets.search.index import IndexOptions, build_index, load_index
 from patina_assets.search.indexes import OpenIndex
 from patina_assets.search.lexical import match_expression
-from patina_assets.search.search_file import SearchFile, encode_search
 from patina_assets.search.searcher import Searcher
 from patina_resources.embedding.side_by_side import BaseSpec
 from patina_resources.errors import PatinaError

@@ -29,7 +29,7 @@ from patina_assets.pairs.relations import MAX_CONTEXT_MEMBERS, relate, unique_te
 from patina_assets.pairs.types import PAIR_TYPES
 from patina_assets.pairs.types.same_module import top_level_modules
 from patina_assets.pipeline.formats import decode_items, encode_items
-from patina_assets.search.search_file import SearchFile, encode_search
+from patina_assets.search.files.search_file import SearchFile, encode_search
 from patina_resources.documents.json_value import MAX_DEPTH
 from patina_resources.eventlog.normal_forms import LONGEST_PATH, current_path
 from patina_resources.eventlog.payloads import parsed

@@ -12,9 +12,9 @@ from patina_assets.passages.passage import Group
 from patina_assets.search.asking.filters import Filters
 from patina_assets.search.built import BASE
 from patina_assets.search.fusion import Hit
-from patina_assets.search.published import answers, passages
+from patina_assets.search.published import answers, passages, scope
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
-from patina_assets.search.published.passages import MOST_CANDIDATES, _expression
+from patina_assets.search.published.expressions import MOST_CANDIDATES, word_expression
 from patina_assets.search.published.session import like_pattern
 from patina_assets.search.searcher import Searcher
 from patina_resources.postgres.connection import connected
@@ -142,7 +142,7 @@ def test_filters_hold(server: PostgresServer) -> None:
 def test_a_long_list_of_projects_is_as_good_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
     questions = ("limit_requests", "the requests of a tenant", "price_of_the_merger")
     short = [asked(question, "--project", name) for question in questions for name in ("op*", "hidden")]
-    monkeypatch.setattr(passages, "MOST_LISTED", 0)
+    monkeypatch.setattr(scope, "MOST_LISTED", 0)
     monkeypatch.setattr(passages, "COMPARED_ONE_BY_ONE", 0)
     assert [asked(question, "--project", name) for question in questions for name in ("op*", "hidden")] == short
     assert {project for found in short for project, *_ in found} == {"open", "hidden"}
@@ -156,13 +156,13 @@ def test_phrases_and_odd_words_are_words() -> None:
 
 
 def test_only_as_many_passages_as_can_be_scored_are_looked_for() -> None:
-    assert _expression({"rare": 3, "known": 40}, 100, []) == "('rare' | 'known')"
+    assert word_expression({"rare": 3, "known": 40}, 100, []) == "('rare' | 'known')"
     many = 100 * MOST_CANDIDATES
     common = {"one": MOST_CANDIDATES, "two": 2 * MOST_CANDIDATES, "three": 60 * MOST_CANDIDATES}
-    assert _expression({"rare": 3, **common}, many, []) == "('rare' | ('one' & 'two') | ('one' & 'three'))"
-    assert _expression(common, MOST_CANDIDATES, []) == "(('one' & 'two' & 'three'))"
-    assert _expression({"it's": MOST_CANDIDATES}, many, ["'a' <-> 'b'"]) == "('a' <-> 'b') & ('it''s')"
-    assert _expression({}, 0, []) == ""
+    assert word_expression({"rare": 3, **common}, many, []) == "('rare' | ('one' & 'two') | ('one' & 'three'))"
+    assert word_expression(common, MOST_CANDIDATES, []) == "(('one' & 'two' & 'three'))"
+    assert word_expression({"it's": MOST_CANDIDATES}, many, ["'a' <-> 'b'"]) == "('a' <-> 'b') & ('it''s')"
+    assert word_expression({}, 0, []) == ""
     assert like_pattern("a%_\\*?") == "a\\%\\_\\\\%_"
     assert Filters((Group.CODE,)).allows(Group.CODE)
 

@@ -21,11 +21,11 @@ from patina_assets.search.asking.filters import NO_FILTERS
 from patina_assets.search.published import own_indexes, publishing
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
 from patina_assets.search.published.near import CONDITIONS, near_query
-from patina_assets.search.published.passages import LISTED, Scope
 from patina_assets.search.published.publication import Published, publish_built
 from patina_assets.search.published.publishable import Publishable
 from patina_assets.search.published.publishing import Withdrawn, publish, published_names, withdraw
 from patina_assets.search.published.rows import row_of
+from patina_assets.search.published.scope import LISTED, Scope
 from patina_assets.search.published.session import asking, seen_projects
 from patina_assets.search.published.store import STORE_VERSION, SharedModel, _schema, made_for
 from patina_resources.errors import PatinaError

@@ -1,69 +1,22 @@
 """The file of passages: words, filters and what comes back."""
 
-import random
+import gc
 import sqlite3
-from collections.abc import Collection
-from dataclasses import replace
 
 import pytest
 from refusals import refusal
 from searched_project import without_module
 
-from patina_assets.pairs.items import Item
 from patina_assets.passages.encoding import decode_passages, encode_passages_lines
 from patina_assets.passages.passage import Group, Passage
 from patina_assets.passages.roles import Role
 from patina_assets.search import question_lists
 from patina_assets.search.asking.filters import Filters
-from patina_assets.search.fusion import Place, Ranked, distinct, identity
-from patina_assets.search.lexical import MAX_QUERY_TERMS, index_text, match_expression, terms
-from patina_assets.search.passage_file import PassageFile, encode_passages
-from patina_assets.search.question_lists import word_lists
-from patina_assets.search.ranking import WORD_WEIGHTS
-
-# Words
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("read_recipe", ["read", "recipe", "readrecipe"]),
-        ("readRecipe", ["read", "recipe", "readrecipe"]),
-        ("HTTPServer", ["http", "server", "httpserver"]),
-        ("src/scrape/mod.rs", ["src", "scrape", "mod", "rs"]),
-        ("secrets::add", ["secrets", "add"]),
-        ("__init__", ["init"]),
-        ("e5_base_v2", ["e5", "base", "v2", "e5basev2"]),
-        ("(a) 'quoted' \"OR\" * NEAR\x00 \udcff", ["a", "quoted", "or", "near"]),
-        ("___ ... ?", []),
-    ],
-)
-def test_an_identifier_is_its_parts_and_itself(text: str, expected: list[str]) -> None:
-    assert terms(text) == expected
-
-
-def test_an_expression_quotes_every_word_and_drops_question_words() -> None:
-    assert match_expression("why did we reject Redis OR redis?") == '"reject" OR "redis"'
-    assert match_expression("why are we") == '"why" OR "are" OR "we"'
-    assert match_expression("?!") is None
-    assert match_expression("redis cache", {"cache"}) == '"redis"'
-    assert match_expression('"redis cache" cache', {"cache", "redis"}) == '"redis cache" AND ("redis" OR "cache")'
-    many = match_expression(" ".join(f"word{number}" for number in range(9999)))
-    assert many is not None
-    assert many.count(" OR ") == MAX_QUERY_TERMS - 1
-    assert index_text(["a/B", None, "", "cD"]) == "a b c d cd"
-
-
-def test_an_index_holds_the_terms_of_a_text() -> None:
-    chosen = random.Random(0)
-    letters = [*map(chr, range(0x180)), *"_²ßÀ日\u0301\u2028\ud800\U0001f600"]
-    texts = ["__", "x" * 200, "HTTPServer_x", *("".join(chosen.choices(letters, k=40)) for _ in range(200))]
-    texts += ["".join(chosen.choices(letters[:128], k=40)) for _ in range(200)]
-    for text in texts:
-        assert index_text([text, None, text]) == " ".join(terms(text) * 2)
-
-
-# Words of passages
+from patina_assets.search.files import word_file
+from patina_assets.search.files.passage_file import PassageFile
+from patina_assets.search.files.passage_tables import encode_passages
+from patina_assets.search.question_lists import near_lists, word_lists
+from patina_assets.search.ranking import COSINE_POWER, WORD_WEIGHTS
 
 
 def passage(text: str, **fields: object) -> Passage:
@@ -115,6 +68,39 @@ def test_the_rarest_words_are_looked_for(monkeypatch: pytest.MonkeyPatch, most: 
     lists = word_lists(file, "some rare", 10, Filters())
     assert lists is not None
     assert {entry.key for entry in lists[Group.NOTES]} == found
+
+
+@pytest.mark.parametrize("most", [0, 1, 9])
+def test_who_holds_a_word_is_told_however_it_is_looked_for(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(word_file, "READ_WHOLE", most)
+    file = PassageFile(passage_file("the cache grows", "caches", "words"), "x")
+    assert file.holding("cache", {Group.NOTES: [2, 1]}) == {1}
+    assert file.holding("absent", {Group.NOTES: [0, 1, 2]}) == set()
+
+
+def test_the_garbage_collector_does_not_follow_places_that_are_kept() -> None:
+    file = PassageFile(encode_passages(COMMITTED, {}), "x")
+    found = file.found(dict.fromkeys(range(4), 0.5))
+    assert sum(map(len, found.values())) == len(file._places) == 4
+    gc.collect()
+    assert not any(map(gc.is_tracked, file._places.values()))
+
+
+def test_the_nearest_passage_of_a_group_is_told_after_what_stands_lower() -> None:
+    passages = [
+        Passage("function", name, name, "", "words", path=path, line=1)
+        for name, path in (("a", "tests/test_a.py"), ("b", "tests/test_b.py"), ("c", "src/c.py"), ("d", "src/d.py"))
+    ]
+    file = PassageFile(encode_passages([*passages, passage("a note", session="s")], {}), "x")
+    own = {0: 0.9, 1: 0.88, 4: 0.7, 2: 0.65, 3: 0.6}
+    near, nearest = near_lists(file, own, {Group.CODE: {3: 0.5, 4: 0.4, 0: 0.3}}, Filters())
+    assert nearest == {Group.CODE: 0.65}
+    assert {group: [(entry.key, entry.score) for entry in found] for group, found in near.items()} == {
+        Group.CODE: [(3, 0.5), (0, 0.3)],
+        Group.NOTES: [(4, 0.7)],
+    }
+    _, nearest = near_lists(file, {0: 0.9, 1: 0.88}, {Group.CODE: {}}, Filters())
+    assert nearest == {Group.CODE: 0.9 * 0.5**COSINE_POWER}
 
 
 def test_equal_passages_give_equal_bytes() -> None:
@@ -223,63 +209,3 @@ def test_a_name_with_parts_is_found_as_the_end_of_a_longer_one(name: str, expect
 def test_names_are_found_as_a_whole_where_sqlite_has_no_index_of_words() -> None:
     file = PassageFile(without_module(encode_passages(CALLED, {})), "x")
     assert [entry.key for entry in file.named(["fork_worker"], 9)[Group.CODE]] == [2]
-
-
-# What lists give
-
-
-A_FILE, A_COMMIT = Item("file", "File: a", file="a"), Item("commit", "Commit: one", commit="c1")
-A_FUNCTION = Item("function", "Function: f() in src/a.py", file="src/a.py")
-A_NOTE = Item("decision", "Use it", file="n.md", session="s1", commit="c1")
-
-
-@pytest.mark.parametrize(
-    ("item", "other", "expected"),
-    [
-        (A_FILE, replace(A_FILE, text="File: a, defines b"), True),
-        (A_FILE, replace(A_FILE, file="b"), False),
-        (A_COMMIT, replace(A_COMMIT, text="Commit: one, at length"), True),
-        (A_COMMIT, replace(A_COMMIT, commit="c2"), False),
-        (A_COMMIT, replace(A_COMMIT, kind="file", file="c1"), False),
-        (A_NOTE, replace(A_NOTE, line=7), True),
-        (A_FUNCTION, replace(A_FUNCTION, text="Function: f(x) -> int in a.py", line=7), True),
-        (A_FUNCTION, replace(A_FUNCTION, text="Function: g() in a.py"), False),
-        (A_FUNCTION, replace(A_FUNCTION, file="lib/a.py"), False),
-        (A_FUNCTION, replace(A_FUNCTION, kind="type"), False),
-        *((A_NOTE, replace(A_NOTE, **{key: value}), False) for key, value in
-          (("kind", "goal"), ("file", "m.md"), ("session", "s2"), ("commit", "c2"))),
-        (replace(A_NOTE), replace(A_NOTE), True),
-        (replace(A_NOTE), replace(A_NOTE, text="Use another"), False),
-    ],
-)  # fmt: skip
-def test_two_items_are_one_thing_or_two(item: Item, other: Item, expected: bool) -> None:
-    assert (identity(item) == identity(other)) == expected
-
-
-@pytest.mark.parametrize("item", [Item("file", "t"), Item("commit", "t"), Item("decision", "t"), Item("goal", "t")])
-def test_an_item_without_file_session_or_commit_is_a_thing(item: Item) -> None:
-    thing = identity(item)
-    assert thing[0] == item.kind
-    assert all(isinstance(part, str) for part in thing)
-
-
-def test_a_list_names_each_thing_once() -> None:
-    f, again, g, state = (
-        Item("function", "Function: f()", file="a.py"),
-        Item("function", "Function: f(x) in a.py", file="a.py"),
-        Item("function", "Function: g()", file="a.py"),
-        Item("state", "a.py b.py", commit="c0ffee"),
-    )
-    items = [(state, 0.9), (f, 0.8), (again, 0.7), (g, 0.6)]
-
-    def listed(k: int, without: Collection[str] = ()) -> Ranked:
-        found = enumerate(score for _, score in items)
-        return distinct(found, lambda key: identity(items[key][0]), k, without)
-
-    found = listed(3)
-    assert (found.keys, found.scores) == ([0, 1, 3], [0.9, 0.8, 0.6])
-    assert [found.place(identity(item)) for item in (state, again, g)] == [Place(1, 0.9), Place(2, 0.8), Place(3, 0.6)]
-    assert found.key(identity(again)) == 1
-    assert listed(2, {"state"}).keys == [1, 3]
-    assert [listed(k).keys for k in (0, 1, 2)] == [[], [0], [0, 1]]
-    assert len(found) == 3

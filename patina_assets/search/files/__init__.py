@@ -1,0 +1,1 @@
+"""The files beside indexes: what writes them, what reads them, and what asks them for words."""
