@@ -7,13 +7,18 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from dagster._core.execution import context_creation_job
 from dagster._core.instance import types as event_handlers
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage import sql
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
@@ -87,12 +92,31 @@ class KeptConnections(QueuePool):
         super().dispose()
 
 
+class Migrations(ScriptDirectory):
+    """The steps from older versions of Dagster's files, read once for each kind of file.
+
+    Each run has a file of its own. Of each new one Dagster asks for the last step, and alembic reads all 88 modules,
+    several times, and registers an exit handler each time. That takes 0.2 s, and a server would keep them for a day.
+    """
+
+    @classmethod
+    def from_config(cls, config: Config) -> ScriptDirectory:
+        """Return the steps of a kind of file."""
+        return _migrations(config)
+
+
+@cache
+def _migrations(config: Config) -> ScriptDirectory:
+    return ScriptDirectory.from_config(config)
+
+
 def open_records() -> None:
     """Have this process open Dagster's SQLite files so that a write waits for the disk only where a file needs it.
 
     A crash of the program loses nothing, a power cut at most the last records, and never the file
     (docs/decisions/0026).
     """
+    sql.ScriptDirectory = command.ScriptDirectory = Migrations  # type: ignore[attr-defined]
     if _opened_by() is create_engine:
         # A code server starts such a process for each run; it ends with the run.
         executes_one_run = multiprocessing.parent_process() is not None

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from patina_resources.models.cache import cached_model
 from patina_resources.models.registry import CORPUS_STATIC, ENGLISH_STATIC, ModelFiles, ModelSpec, Registry
 from patina_resources.project.project import Project
 from patina_resources.store.artifacts import verified_path
+from patina_resources.store.known_files import KnownFiles
 from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import Mothership
 from patina_resources.store.paths import ProjectionPaths
@@ -32,6 +32,8 @@ STATIC_MODELS = frozenset({CORPUS_STATIC, ENGLISH_STATIC})
 WORDS_SHARE = 0.5
 # Where projects kept their models before there was a mothership.
 OLD_MODELS = Path("resources") / "models"
+# By place: what a build has replaced is asked for no more, and takes as much memory as what replaced it.
+_LOADED: "KnownFiles[tuple[ModelFiles, OnnxEmbedder]]" = KnownFiles(most=4)
 
 
 @dataclass(frozen=True)
@@ -213,9 +215,14 @@ def _embed_cached(
         return embed_with_cache(cache, embedder(spec, files), files.digest, texts, progress)
 
 
-@lru_cache(maxsize=4)
 def embedder(spec: ModelSpec, files: ModelFiles) -> "OnnxEmbedder":
     """Return the loaded model; a process loads each only once."""
     from patina_resources.embedding.embedder import OnnxEmbedder
 
-    return OnnxEmbedder(spec, files)
+    place = (spec, files.onnx)
+    known = _LOADED.get(place)
+    if known is not None and known[0] == files:
+        return known[1]
+    loaded = OnnxEmbedder(spec, files)
+    _LOADED.put(place, (files, loaded))
+    return loaded

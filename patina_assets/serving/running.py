@@ -1,6 +1,7 @@
 """Which runs of Dagster are under way, and a line for each that has ended."""
 
-from datetime import UTC, datetime
+from collections import deque
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,8 @@ from patina_assets.pipeline.plain_text import one_line
 from patina_assets.pipeline.progress import duration
 
 MOST_RUNS, MOST_TOLD = 5, 50
+# Two runs that end at once may be written in the other order.
+OVERLAP = timedelta(seconds=10)
 
 
 class Running:
@@ -54,16 +57,16 @@ class EndedRuns:
         """
         self._instance, self._name = instance, name
         self._since = datetime.now(UTC)
-        self._told: set[str] = set()
+        self._told: deque[str] = deque(maxlen=2 * MOST_TOLD)
 
     def lines(self) -> list[str]:
         """Return a line for each run that has ended since this was last asked, in the order in which they ended."""
         filters = dg.RunsFilter(statuses=FINISHED_STATUSES, updated_after=self._since)
-        found = {
-            record.dagster_run.run_id: record for record in self._instance.get_run_records(filters, limit=MOST_TOLD)
-        }
-        new = [record for run, record in found.items() if run not in self._told]
-        self._told = {*found}
+        found = self._instance.get_run_records(filters, limit=MOST_TOLD)
+        new = [record for record in found if record.dagster_run.run_id not in self._told]
+        self._told += [record.dagster_run.run_id for record in new]
+        # What ended long ago is not read again: a day of builds would be, every two seconds.
+        self._since = max([self._since, *(record.update_timestamp - OVERLAP for record in found)])
         return [self._line(record) for record in sorted(new, key=lambda record: record.end_time or 0.0)]
 
     def _line(self, record: dg.RunRecord) -> str:

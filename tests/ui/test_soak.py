@@ -4,6 +4,7 @@ What its processes use after each rebuild is kept in build/soak-ui.tsv.
 """
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from materialize_helpers import GitFolder
 from process_use import Use, slope, use_of
 from root import ROOT
 from small_project import patina, small_recipe
-from ui_server import Ui, running_ui
+from ui_server import Ui, serving
 
 pytest.importorskip("mcp", reason="the extra `mcp` is not installed")
 import httpx2
@@ -26,7 +27,16 @@ REBUILDS, SEARCHES = amount(10, 100), amount(500, 10_000)
 CLIENTS = 3
 MCP_CALLS = 10
 RECIPE = "embedding_model: corpus-static\n" + small_recipe("temporal", layers="[16, 8]", epochs=1, pairs=300)
-# Ticks come as often as they can: an hour holds a third of a day's.
+# Dagster looks for ticks and for queued runs every five seconds, whatever a sensor asks for: a rebuild waits 20 s for
+# looks. With these, an hour holds more ticks than a day.
+QUICK_UI = """
+from dagster._core.run_coordinator import QueuedRunCoordinator
+from dagster._daemon import sensor
+from patina_assets.cli import run
+
+sensor.MIN_INTERVAL_LOOP_TIME = QueuedRunCoordinator.dequeue_interval_seconds = 1
+run()
+"""
 SHORT_TIMES = "[automation]\ninterval_seconds = 1\nsettle_seconds = 1\nnightly = false\n"
 TOPICS = ("timeout", "redirect", "cookie", "proxy", "header", "stream", "socket", "token")
 TABLE = ROOT / "build" / "soak-ui.tsv"
@@ -159,7 +169,11 @@ def moments(repository: GitFolder, log: Path) -> Iterator[Moment]:
     """Yield what is used after each rebuild, and after a share of the searches."""
     share = SEARCHES // REBUILDS
     began = time.monotonic()
-    with running_ui(repository.path, log=log) as ui, ThreadPoolExecutor(CLIENTS + 1) as clients:
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-c", QUICK_UI, "ui", "--port", str(port), "--project", str(repository.path)]
+
+    with serving(command, log, log.parent, {}) as ui, ThreadPoolExecutor(CLIENTS + 1) as clients:
         asker = Asker(ui)
         for number in range(1, REBUILDS + 1):
             way, word = [*WAYS][number % len(WAYS)], f"rhubarb{number}"

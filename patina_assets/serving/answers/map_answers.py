@@ -1,6 +1,7 @@
 """The map of an index: where its items lie, as the build that made the index has placed them."""
 
 from threading import Lock
+from weakref import WeakKeyDictionary
 
 from patina_assets.pictures.map import map_document
 from patina_assets.pictures.plane import MAP_ITEMS
@@ -18,11 +19,11 @@ MOST_KEPT = 3
 
 
 class Maps:
-    """The maps that were asked for last. Several threads may ask."""
+    """The maps that were asked for last, of indexes that are still open. Several threads may ask."""
 
     def __init__(self) -> None:
         """Keep none yet."""
-        self._kept: dict[tuple[int, str], tuple[Indexes, EncodedDocument]] = {}
+        self._kept: WeakKeyDictionary[Indexes, dict[str, EncodedDocument]] = WeakKeyDictionary()
         self._lock = Lock()
 
     def map(self, indexes: Indexes, name: str) -> EncodedDocument:
@@ -38,13 +39,11 @@ class Maps:
         if indexes.known(name) == LEXICAL:
             raise PatinaError(f"{LEXICAL}: words have no vectors: expected a projection or {BASE}")
         with self._lock:
-            # The indexes are kept, too: so that their identity is no other's.
-            key = (id(indexes), name)
-            found = self._kept.pop(key)[1] if key in self._kept else _drawn(indexes.paths(name))
-            self._kept[key] = indexes, found
-            while len(self._kept) > MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-        return found
+            kept = self._kept.setdefault(indexes, {})
+            kept[name] = kept.pop(name) if name in kept else _drawn(indexes.paths(name))
+            if len(kept) > MOST_KEPT:
+                del kept[next(iter(kept))]
+            return kept[name]
 
 
 def _drawn(paths: ProjectionPaths) -> EncodedDocument:

@@ -6,12 +6,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from patina_assets.serving.answers.project_answers import ProjectAnswers
+from patina_assets.serving.guard import replayed
+from patina_assets.serving.mcp.messages import refusal_of
 from patina_assets.serving.mcp.tools import Tools
 from patina_assets.serving.turns import CrowdedError, Turns, client_of, crowded
 
@@ -91,9 +93,14 @@ async def _answer(make: "Callable[[], LowLevelServer[Any]]", scope: Scope, recei
         refusal = JSONResponse({"error": "only POST is answered here"}, 405, {"Allow": "POST"})
         await refusal(scope, receive, send)
         return
+    body = await Request(scope, receive).body()
+    refused = await run_in_threadpool(refusal_of, body)
+    if refused is not None:
+        await Response(refused, 400, media_type="application/json")(scope, receive, send)
+        return
     server = await run_in_threadpool(make)
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
     manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
     async with manager.run():
-        await manager.handle_request(scope, receive, send)
+        await manager.handle_request(scope, replayed(body, receive), send)

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -40,7 +41,7 @@ def serve_on_stdio(find: Callable[[], Project]) -> int:
         PatinaError: The SDK is not installed.
     """
     parent = os.getppid()
-    wire = _wire()
+    reading, writing = _wire()
     end_on_signals()
     threading.Thread(target=_end_with, args=(parent,), name="patina-parent", daemon=True).start()
     try:
@@ -56,7 +57,7 @@ def serve_on_stdio(find: Callable[[], Project]) -> int:
     threading.Thread(target=tools.open_index, name="patina-index", daemon=True).start()
     code = 0
     try:
-        anyio.run(functools.partial(_serve, agent_server(tools), wire))
+        anyio.run(functools.partial(_serve, agent_server(tools), reading, writing))
     except BaseException as error:  # the process ends here, whatever it was
         if not _is_end_of_reader(error):
             traceback.print_exc()
@@ -74,21 +75,28 @@ def end_on_signals() -> None:
         signal.signal(number, end)
 
 
-async def _serve(server: "MCPServer[Any]", wire: io.TextIOWrapper) -> None:
-    import anyio
+async def _serve(server: "MCPServer[Any]", reading: io.TextIOWrapper, writing: io.TextIOWrapper) -> None:
     from mcp.server.stdio import stdio_server
 
-    low = server._lowlevel_server
-    async with stdio_server(stdout=anyio.wrap_file(wire)) as (received, sent):
+    from patina_assets.serving.mcp.wire import Answers, Questions
+
+    low, answers = server._lowlevel_server, Answers(writing)
+    async with stdio_server(Questions(reading, answers), answers) as (received, sent):
         await low.run(received, sent, low.create_initialization_options())
 
 
-def _wire() -> io.TextIOWrapper:
-    """Return what writes to the editor; all else that this process prints goes to standard error from now on."""
+def _wire() -> tuple[io.TextIOWrapper, io.TextIOWrapper]:
+    """Return what reads from the editor, and what writes to it.
+
+    From now on all else that this process prints goes to standard error, and what it starts reads nothing.
+    """
     sys.stdout.flush()
-    descriptor = os.dup(1)
+    asked, answered = os.dup(0), os.dup(1)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    return io.TextIOWrapper(os.fdopen(descriptor, "wb"), encoding="utf-8", write_through=True)
+    reading = io.TextIOWrapper(os.fdopen(asked, "rb"), encoding="utf-8", errors="replace")
+    return reading, io.TextIOWrapper(os.fdopen(answered, "wb"), encoding="utf-8", write_through=True)
 
 
 def _end_with(parent: int) -> None:

@@ -1,5 +1,6 @@
 """Dagster homes and the workspace file of one or several projects."""
 
+import atexit
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,6 +125,14 @@ def test_records_wait_for_the_disk_only_where_their_files_need_it(projects: list
     with opened_instance(home) as instance:
         assert [record.dagster_run.run_id for record in instance.get_run_records()] == [run.run_id]
         assert instance.all_logs(run.run_id)[-1].dagster_event_type == dg.DagsterEventType.RUN_SUCCESS
+
+
+def test_a_further_run_leaves_nothing_behind_in_the_process(projects: list[Project]) -> None:
+    with opened_instance(prepare_home(projects[0])) as instance:
+        nothing.execute_in_process(instance=instance)
+        before = atexit._ncallbacks()  # alembic would register one each time that it reads Dagster's migrations
+        nothing.execute_in_process(instance=instance)
+        assert atexit._ncallbacks() == before
 
 
 def test_a_new_home_may_be_opened_by_several_at_once(projects: list[Project]) -> None:

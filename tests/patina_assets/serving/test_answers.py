@@ -13,6 +13,7 @@ from small_project import add_events, build
 
 from patina_assets.search.asking.chosen import chosen_filters
 from patina_assets.search.asking.current import CurrentSearcher
+from patina_assets.serving.answers.map_answers import Maps
 from patina_assets.serving.answers.project_answers import ProjectAnswers
 from patina_resources.project.project import Project, find_project
 from patina_resources.store.mutex import exclusive
@@ -112,6 +113,8 @@ def test_what_was_open_before_a_build_is_let_go_at_once(answers: ProjectAnswers)
     searchers = CurrentSearcher(answers.project)
     assert searchers.get().answer("recipe", None, 3).hits
     former = weakref.ref(searchers.get().indexes.passages())
+    maps = Maps()
+    assert maps.map(searchers.get().indexes, "base").rest
     os.utime(answers.project.lock)
     assert searchers.get().answer("recipe", None, 3).hits
     assert former() is None
