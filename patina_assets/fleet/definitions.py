@@ -8,7 +8,7 @@ workers. docs/decisions/0022-a-fleet-by-one-definition.md says why it is built t
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import dagster as dg
@@ -37,7 +37,7 @@ POOL = "fleet"
 HOST_TAG = "patina/host"
 IF_NAMED = "Missing where the repository's recipe names no projections."
 # Each asset with those that it is made from, and what it is.
-ASSETS = {
+ASSETS: Mapping[str, tuple[tuple[str, ...], str]] = {
     EVENTLOG: ((), "What a repository says: commits, files, functions and notes, as events."),
     BASE: ((EVENTLOG,), "Passages of files, commits and notes, with vectors and words. Each repository has it."),
     "pairs": ((EVENTLOG,), f"What the projections of a repository learn from. {IF_NAMED}"),
