@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -118,15 +119,16 @@ def bench_workers(count: int, workers: int, kills: int) -> None:
 def hurt(services: Services, workers: int, until: Callable[[], bool], kills: int) -> None:
     """Kill workers at random moments, restart Redis and Postgres once each, until the work is done."""
     chance = random.Random(SEED)
-    done, restarted = 0, set[str]()
+    done, hit, restarted = 0, 0, set[str]()
     while not until():
         time.sleep(chance.uniform(5, 20))
         if done < kills:
             name = f"worker{chance.randrange(workers)}"
+            at_work = is_at_work(name)
             services.kill(name)
             services.start_worker(name)
-            done += 1
-            print(f"killed {name} ({done} of {kills})", flush=True)
+            done, hit = done + 1, hit + at_work
+            print(f"killed {name} ({done} of {kills}); a run was under way in {hit} of them", flush=True)
         for service, after in (("redis", kills // 3), ("postgres", 2 * kills // 3)):
             if done >= after and service not in restarted:
                 restarted.add(service)
@@ -134,6 +136,20 @@ def hurt(services: Services, workers: int, until: Callable[[], bool], kills: int
                 time.sleep(3)
                 services.start_redis() if service == "redis" else services.start_postgres()
                 print(f"restarted {service}", flush=True)
+
+
+def is_at_work(name: str) -> bool:
+    """Return whether a worker says that it is at a run; one that is just being started says nothing."""
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+    from patina_assets.fleet.queueing import worker_app
+
+    try:
+        asked = worker_app().control.inspect(timeout=1, destination=[f"{name}@{socket.gethostname()}"]).active()
+    except (OperationalError, RedisError, OSError):  # Redis has just been restarted
+        return False
+    return any((asked or {}).values())
 
 
 def compare(folder: Path, count: int) -> None:
@@ -209,6 +225,13 @@ def database_figures(services: Services, runs: int) -> None:
         print("sensor ticks, seconds on average and at most: {}, {:.2f}, {:.2f}".format(*cursor.fetchone() or ()))
         cursor.execute("SELECT status, count(*) FROM runs GROUP BY 1")
         print(f"runs: {dict(cursor.fetchall())}")
+        cursor.execute("SELECT count(*) FROM run_tags WHERE key = 'dagster/parent_run_id'")
+        print(f"runs that replaced one that had failed: {cursor.fetchone()}")
+        cursor.execute(
+            "SELECT why, count(*) FROM (SELECT event::json #>> '{dagster_event,message}' AS why FROM event_logs "
+            "WHERE dagster_event_type = 'PIPELINE_FAILURE') AS told GROUP BY 1"
+        )
+        print(f"why runs failed: {dict(cursor.fetchall())}")
 
 
 def session_seconds(leader: int) -> float:

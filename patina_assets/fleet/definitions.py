@@ -8,7 +8,7 @@ workers. docs/decisions/0022-a-fleet-by-one-definition.md says why it is built t
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import dagster as dg
@@ -35,15 +35,20 @@ HEADS_CRON = "*/5 * * * *"
 POOL = "fleet"
 # By which dagster.yaml may limit how many are fetched from one host at once.
 HOST_TAG = "patina/host"
-# Each asset with those that it is made from.
-ASSETS = {
-    EVENTLOG: (),
-    BASE: (EVENTLOG,),
-    "pairs": (EVENTLOG,),
-    "embeddings": ("pairs",),
-    "weights": ("embeddings",),
-    "index": ("weights",),
-    PUBLISHED: (BASE, "index"),
+IF_NAMED = "Missing where the repository's recipe names no projections."
+# Each asset with those that it is made from, and what it is.
+ASSETS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    EVENTLOG: ((), "What a repository says: commits, files, functions and notes, as events."),
+    BASE: ((EVENTLOG,), "Passages of files, commits and notes, with vectors and words. Each repository has it."),
+    "pairs": ((EVENTLOG,), f"What the projections of a repository learn from. {IF_NAMED}"),
+    "embeddings": (("pairs",), f"Vectors of what the projections can return. {IF_NAMED}"),
+    "weights": (("embeddings",), f"What the projections have learned. {IF_NAMED}"),
+    "index": (("weights",), f"What the projections are searched by. {IF_NAMED}"),
+    PUBLISHED: (
+        (BASE, "index"),
+        "What others get: passages in the Postgres of `patina scry --fleet`, and builds in the team's cache, where "
+        "these are set.",
+    ),
 }
 
 
@@ -54,8 +59,11 @@ def _opened() -> tuple[Fleet, FleetMemory]:
 
 
 def _spec(name: str) -> dg.AssetSpec:
-    deps = [dg.AssetKey([KEY, upstream]) for upstream in ASSETS[name]]
-    return dg.AssetSpec([KEY, name], deps=deps, group_name=KEY, partitions_def=PROJECTS, skippable=True)
+    upstream, description = ASSETS[name]
+    deps = [dg.AssetKey([KEY, other]) for other in upstream]
+    return dg.AssetSpec(
+        [KEY, name], deps=deps, description=description, group_name=KEY, partitions_def=PROJECTS, skippable=True
+    )
 
 
 @dg.multi_asset(specs=[_spec(name) for name in ASSETS], partitions_def=PROJECTS, pool=POOL, name="repository")

@@ -37,6 +37,14 @@ def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, G
     return found
 
 
+def test_each_asset_says_what_it_is() -> None:
+    specs = {spec.key: spec.description or "" for spec in fleet_definitions().resolve_all_asset_specs()}
+    assert len(specs) == len(ASSETS) + 1
+    assert len(set(specs.values())) == len(specs)
+    named = [key.path[-1] for key, text in specs.items() if "names no projections" in text]
+    assert sorted(named) == ["embeddings", "index", "pairs", "weights"]
+
+
 def tick(instance: dg.DagsterInstance, seen: set[str]) -> list[str]:
     """Look at the heads, let the sensor look once, do what it asks for, and return the partitions that ran.
 
