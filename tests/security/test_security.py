@@ -325,10 +325,10 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
 
 
 def test_a_terminal_that_cannot_show_a_character_ends_no_command(tmp_path: Path) -> None:
-    root = tmp_path / "caf\udce9 \u2192"
+    root = tmp_path / "caf\u00e9 \u2192"
     root.mkdir()
     command = [sys.executable, "-m", "patina_assets.cli", "init", str(root), "--model", "corpus-static", "--no-build"]
     environment = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "HOME": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "\\udce9" in done.stdout
+    assert "\\xe9 \\u2192" in done.stdout
