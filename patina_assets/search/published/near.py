@@ -42,8 +42,16 @@ class QuestionVectors:
     by_group: Mapping[Group, NDArray[np.float32]]
 
     def between(self, groups: Iterable[Group]) -> NDArray[np.float32]:
-        """Return the direction between `own` and those of some groups, float32 [dims], of unit length or zeros."""
-        total = sum((self.by_group[group] for group in groups if group in self.by_group), self.own)
+        """Return the direction between `own` and the middle of those of some groups, float32 [dims].
+
+        `own` counts as much as the others together: more is missed of what is nearest to it otherwise
+        (docs/fleet-figures.md).
+
+        Returns:
+            A vector of unit length, or zeros.
+        """
+        others = [self.by_group[group] for group in groups if group in self.by_group]
+        total = self.own + np.mean(others, axis=0, dtype=np.float32) if others else self.own
         length = float(np.linalg.norm(total))
         return total / np.float32(length) if length else total
 

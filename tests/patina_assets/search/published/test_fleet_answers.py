@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 from postgres_server import OWNER_PASSWORD, READER_PASSWORD, PostgresServer, psycopg
 from published_fleet import give_model, let_ask, make_projects, publish_all, reader
@@ -15,6 +16,7 @@ from patina_assets.search.fusion import Hit
 from patina_assets.search.published import answers, passages, scope
 from patina_assets.search.published.answers import FleetQuestion, answer_of_fleet
 from patina_assets.search.published.expressions import MOST_CANDIDATES, word_expression
+from patina_assets.search.published.near import QuestionVectors
 from patina_assets.search.published.session import like_pattern
 from patina_assets.search.searcher import Searcher
 from patina_resources.postgres.connection import connected
@@ -124,6 +126,16 @@ def test_a_group_is_compared_with_the_vector_that_the_question_has_for_it(
     plain = told()
     for group, own in ((Group.NOTES, True), (Group.CODE, False), (Group.COMMITS, False)):
         assert all((abs(plain[key] - alone[key]) < 3e-3) is own for key in alone if key[0] == group), group
+
+
+def test_what_is_looked_for_is_as_near_to_the_own_vector_as_to_the_middle_of_the_others() -> None:
+    own, code, docs, commits = np.eye(4, dtype=np.float32)
+    vectors = QuestionVectors(own, {Group.CODE: code, Group.DOCS: docs, Group.COMMITS: commits})
+    between = vectors.between(Group)
+    assert between.dtype == np.float32
+    assert between == pytest.approx(np.array([3, 1, 1, 1]) / 12**0.5)
+    assert vectors.between([Group.CODE, Group.NOTES]) == pytest.approx(np.array([1, 1, 0, 0]) / 2**0.5)
+    assert vectors.between([Group.NOTES]) == pytest.approx(own)
 
 
 def test_filters_hold(server: PostgresServer) -> None:
