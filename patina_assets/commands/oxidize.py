@@ -2,15 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from patina_assets.pairs.types import PAIR_TYPES, pair_types_by_source
 from patina_assets.pipeline.plain_text import json_text, one_line
 from patina_assets.pipeline.progress import Report
 from patina_assets.pipeline.reasons import FORCED, ReasonKind, has_own_reason, reason_texts, reasons_text
-from patina_assets.pipeline.stages import ProjectionStages, summary_columns
 from patina_assets.pipeline.stages.passages import item_sources
 from patina_assets.pipeline.staleness import LOCK, MODEL, StageVerdict, stale_stages
 from patina_assets.pipeline.tables import size_text
@@ -18,9 +16,9 @@ from patina_assets.pipeline.trust import admit, of_older_version
 from patina_assets.pipeline.workspace import Survey, Workspace, lock_verdict, manifest_state, open_workspace, survey
 from patina_assets.recipe.reader import read_recipe
 from patina_assets.search.base_model import OLD_MODELS, model_name
-from patina_assets.search.built import BASE
 from patina_assets.search.freshness import age_notes
-from patina_assets.terminal.output import print_table, shown_progress
+from patina_assets.terminal.build_summary import built_document, print_summary
+from patina_assets.terminal.output import shown_progress
 from patina_assets.terminal.questions import say_on_stderr
 from patina_assets.upkeep.unneeded import orphans
 from patina_resources.errors import PatinaError, check_known
@@ -31,7 +29,6 @@ from patina_resources.project.project import PROJECT_VARIABLE, Project
 from patina_resources.store.artifacts import settle_interrupted
 from patina_resources.store.file_digests import note_digests, recall_digests
 from patina_resources.store.files import remove_leftovers
-from patina_resources.store.manifests import read_manifest
 from patina_resources.store.mothership import mothership
 from patina_resources.store.trust import TRUST_VARIABLE
 
@@ -41,9 +38,6 @@ ELSEWHERE = (
     "accept it instead"
 )
 NEXT = 'next: run `patina scry "a question in your own words"`'
-IN_SEARCH = (
-    "`in search` was decided on the validation queries; `beats base` was measured on other queries and decides nothing"
-)
 
 
 def oxidize(
@@ -82,10 +76,10 @@ def oxidize(
     else:
         failures = _run(workspace, verdicts, full=full)
         if not as_json:
-            _print_summary(workspace, names)
+            print_summary(workspace, names)
     note_digests(project.file_digests)
     if as_json:
-        print(json_text(_built_document(workspace, names, failures)))
+        print(json_text(built_document(workspace, names, failures)))
     _report_orphans(workspace)
     _report_age(project)
     if is_first and says_next and not failures and not as_json:
@@ -262,58 +256,6 @@ def _announced(stale: Sequence[StageVerdict]) -> list[str]:
 
 def _is_new(verdict: StageVerdict) -> bool:
     return all(reason.kind in (ReasonKind.NEVER_BUILT, ReasonKind.NEVER_WRITTEN) for reason in verdict.reasons)
-
-
-def _print_summary(workspace: Workspace, names: Sequence[str]) -> None:
-    from patina_assets.learning.verdict import Verdict, held_out_gain, takes_part
-
-    columns = summary_columns(workspace.projections)
-    built = list(_built(workspace, names))
-    if {projection.name for projection, _ in built} <= {BASE}:
-        return  # it has no measures
-    rows = [
-        [projection.name, *(_cell(column.value(facts.get(stage, {}))) for stage, column in columns)]
-        for projection, facts in built
-    ]
-    spare = sorted((-column.spare, place) for place, (_, column) in enumerate(columns, 1) if column.spare)
-    header = ("projection", *(column.header for _, column in columns))
-    print_table(header, rows, [place for _, place in spare], "patina oxidize --json")
-    weights = [facts["weights"] for _, facts in built if "weights" in facts]
-    gains = [(held_out_gain(facts), takes_part(facts)) for facts in weights]
-    if any(gain is not None and (gain.verdict is Verdict.BETTER) != takes for gain, takes in gains):
-        say_on_stderr(IN_SEARCH)
-
-
-def _built_document(workspace: Workspace, names: Sequence[str], failures: Sequence[str]) -> dict[str, object]:
-    """Return what is built of some projections, for JSON: the figures of the table by projection, and what failed."""
-    columns = summary_columns(workspace.projections)
-    built = {
-        projection.name: {column.header: column.value(facts.get(stage, {})) for stage, column in columns}
-        for projection, facts in _built(workspace, names)
-    }
-    return {"embedding_model": workspace.spec.name, "projections": built, "failures": list(failures)}
-
-
-def _built(
-    workspace: Workspace, names: Sequence[str]
-) -> Iterator[tuple[ProjectionStages, dict[str, Mapping[str, Any]]]]:
-    """Yield those of some projections that are built, each with the facts of its stages by name."""
-    for projection in workspace.projections:
-        if projection.name not in names:
-            continue  # it may have been built elsewhere
-        manifest = read_manifest(workspace.paths(projection.name).manifest)
-        if projection.last.name in manifest:
-            yield projection, {stage: record.facts for stage, record in manifest.items()}
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return "[" + ", ".join(f"{end:+.4f}" for end in value) + "]"
-    return f"{value:.4f}" if isinstance(value, float) else value
 
 
 def _report_orphans(workspace: Workspace) -> None:

@@ -50,6 +50,6 @@ def print_table(
         from patina_assets.terminal.bars import draw_table
 
         if left_out := draw_table(sys.stdout, header, rows, spare):
-            say_on_stderr(f"left out for want of width: {', '.join(left_out)}: `{whole}` shows them")
+            say_on_stderr(f"the terminal is too narrow for {', '.join(left_out)}: `{whole}` shows these columns")
     else:
         print(text_table(header, rows))

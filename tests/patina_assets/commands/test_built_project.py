@@ -67,8 +67,8 @@ def test_on_a_terminal_the_summary_is_no_wider(built_root: Path, tmp_path: Path)
     begin = next(place for place, line in enumerate(lines) if line.startswith("projection "))
     assert lines[begin + 1].startswith("temporal ")
     assert max(len(line.rstrip()) for line in lines[begin - 1 : begin + 2]) <= 80
-    assert lines[begin + 2].startswith("left out for want of width: texts, new texts, ")
-    assert lines[begin + 2].endswith(": `patina oxidize --json` shows them")
+    assert lines[begin + 2].startswith("the terminal is too narrow for texts, new texts, ")
+    assert lines[begin + 2].endswith(": `patina oxidize --json` shows these columns")
 
 
 def test_a_note_finds_itself_first(built_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
